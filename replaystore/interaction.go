@@ -1,0 +1,69 @@
+package replaystore
+
+import "time"
+
+// DefaultTrack always exists.
+const DefaultTrack = "default"
+
+// Message is one turn of a conversation. A raw completion has a single message with the role "prompt".
+type Message struct {
+	Role    string `json:"role"`
+	Content string `json:"content"`
+}
+
+// RolePrompt is the role of the one message of a raw completion.
+const RolePrompt = "prompt"
+
+// Sampling is how an answer was sampled.
+type Sampling struct {
+	Temperature float32 `json:"temperature"`
+	TopP        float32 `json:"top_p"`
+	TopK        int     `json:"top_k,omitempty"`
+	Seed        uint64  `json:"seed"`
+	MaxTokens   int     `json:"max_tokens,omitempty"`
+}
+
+// Span marks a piece of personal data that was replaced before the text was written.
+type Span struct {
+	Field string `json:"field"` // "messages.0", "answer", "correction", "comment"
+	Start int    `json:"start"` // bytes in the text as stored
+	End   int    `json:"end"`
+	Rule  string `json:"rule"` // what was found: "email", "phone", ...
+}
+
+// Interaction is one request and its answer, as served.
+type Interaction struct {
+	ID            string        `json:"id"` // server-made (NewID): unique and ordered by time
+	Track         string        `json:"track"`
+	Time          time.Time     `json:"time"`
+	Subject       string        `json:"subject,omitempty"` // keyed hash of the person, "" unknown
+	Messages      []Message     `json:"messages"`
+	Answer        string        `json:"answer"`
+	PromptTokens  []int32       `json:"prompt_tokens,omitempty"`
+	AnswerTokens  []int32       `json:"answer_tokens,omitempty"`
+	Finish        string        `json:"finish,omitempty"`
+	Sampling      Sampling      `json:"sampling"`
+	LogProbs      []float32     `json:"logprobs,omitempty"` // natural log, one an answer token; none when redacted
+	Version       string        `json:"version,omitempty"`  // adapter digest, "" is the base model
+	VersionNumber int           `json:"version_number,omitempty"`
+	Weights       string        `json:"weights,omitempty"` // weight format: "f32", "int8", ...
+	TemplateHash  string        `json:"template_hash,omitempty"`
+	Redacted      []Span        `json:"redacted,omitempty"`
+	Latency       time.Duration `json:"latency_ns,omitempty"`
+}
+
+// Replayable reports whether the recorded tokens are what the model really saw and said: a redacted record is not.
+func (i *Interaction) Replayable() bool { return len(i.Redacted) == 0 && len(i.AnswerTokens) > 0 }
+
+// Feedback is a rating, a correction or a comment, tied to one interaction.
+type Feedback struct {
+	ID          string    `json:"id"` // the client's idempotency key, or server-made
+	Interaction string    `json:"interaction"`
+	Track       string    `json:"track"`
+	Time        time.Time `json:"time"`
+	Subject     string    `json:"subject,omitempty"`
+	Rating      *float64  `json:"rating,omitempty"`     // −1…1; thumbs are ±1
+	Correction  *string   `json:"correction,omitempty"` // the edited answer
+	Comment     string    `json:"comment,omitempty"`
+	Redacted    []Span    `json:"redacted,omitempty"`
+}

@@ -1,0 +1,72 @@
+package replaystore
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Record is what the stores write into their journals. Exactly one of Event, Admit, Retire and Snapshot is set.
+type Record struct {
+	Time     time.Time // when it was appended, by this machine's clock
+	Track    string    // of Admit, Retire and Snapshot
+	Event    *Event
+	Admit    *MemoryItem
+	Retire   []string
+	Snapshot *MemoryState
+}
+
+type wireRecord struct {
+	V        int             `json:"v"`
+	Time     time.Time       `json:"t"`
+	Track    string          `json:"track,omitempty"`
+	Event    json.RawMessage `json:"event,omitempty"`
+	Admit    *MemoryItem     `json:"admit,omitempty"`
+	Retire   []string        `json:"retire,omitempty"`
+	Snapshot *MemoryState    `json:"snapshot,omitempty"`
+}
+
+// Encode validates the record and returns its JSON. It holds no byte 0xFF: it is valid UTF-8.
+func (r Record) Encode() ([]byte, error) {
+	w := wireRecord{V: EncodingVersion, Time: canonicalTime(r.Time), Track: r.Track, Admit: r.Admit, Retire: r.Retire, Snapshot: r.Snapshot}
+	switch {
+	case r.Event != nil:
+		data, err := r.Event.Encode()
+		if err != nil {
+			return nil, err
+		}
+		w.Event = data
+	case r.Admit != nil:
+		if err := r.Admit.Validate(); err != nil {
+			return nil, err
+		}
+	}
+	data, err := EncodeJSON(w)
+	if err != nil {
+		return nil, fmt.Errorf("encode record: %w", err)
+	}
+	if r.Admit != nil && len(data) > MaxEncoded {
+		return nil, invalid("memory item "+r.Admit.ID, "is %d bytes when encoded; the limit is %d", len(data), MaxEncoded)
+	}
+	return data, nil
+}
+
+// DecodeRecord reads what Encode wrote.
+func DecodeRecord(data []byte) (Record, error) {
+	var w wireRecord
+	if err := json.Unmarshal(data, &w); err != nil {
+		return Record{}, fmt.Errorf("decode record: %w", err)
+	}
+	if w.V != EncodingVersion {
+		return Record{}, fmt.Errorf("decode record: encoding version %d, this program reads version %d", w.V, EncodingVersion)
+	}
+	r := Record{Time: w.Time, Track: w.Track, Admit: w.Admit, Retire: w.Retire, Snapshot: w.Snapshot}
+	if w.Event != nil {
+		e, err := DecodeEvent(w.Event)
+		if err != nil {
+			return Record{}, err
+		}
+		r.Event = &e
+	}
+	return r, nil
+}

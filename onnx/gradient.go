@@ -1,0 +1,7 @@
+package onnx
+
+// backward is one node while its gradient rule runs.
+type backward struct {
+	g *Graph
+	n *Node
+}

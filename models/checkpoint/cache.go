@@ -1,0 +1,129 @@
+package checkpoint
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"nightshift/models/safetensors"
+)
+
+// convert returns found as float32 in one file of the cache, writing it if no run before has.
+func convert(cfg Config, found map[string]source, digest, cacheDir string) (map[string]source, error) {
+	if cacheDir == "" {
+		return nil, fmt.Errorf("the weights are not float32 in one folder and must be converted once: name a cache folder")
+	}
+	dir := filepath.Join(cacheDir, "checkpoints", strings.TrimPrefix(digest, "sha256:"))
+	if cached, err := openCached(cfg, dir, digest, cacheDir); err == nil {
+		return cached, nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		if err := os.RemoveAll(dir); err != nil { // damaged: by hand, by a full disk of the past
+			return nil, fmt.Errorf("remove damaged cache: %w", err)
+		}
+	}
+	err := createFile(filepath.Join(dir, single), func(w io.Writer) error { return writeTensors(w, cfg, readers(found)) })
+	if err != nil {
+		return nil, fmt.Errorf("convert weights: %w", err)
+	}
+	cached, err := openCached(cfg, dir, digest, cacheDir)
+	if err != nil {
+		return nil, fmt.Errorf("read back converted weights: %w", err)
+	}
+	return cached, nil
+}
+
+// openCached locates the tensors of a converted file and checks that it has the digest it is filed under.
+func openCached(cfg Config, dir, digest, cacheDir string) (map[string]source, error) {
+	found := map[string]source{}
+	if err := addFile(found, dir, single, nil); err != nil {
+		return nil, err
+	}
+	if err := match(cfg, found); err != nil {
+		return nil, err
+	}
+	got, err := verify(cfg, found, cacheDir)
+	if err != nil {
+		return nil, err
+	}
+	if got != digest {
+		return nil, fmt.Errorf("%s holds %s, not %s", filepath.Join(dir, single), got, digest)
+	}
+	return found, nil
+}
+
+func readers(found map[string]source) map[string]func(func([]float32) error) error {
+	read := make(map[string]func(func([]float32) error) error, len(found))
+	for name, s := range found {
+		read[name] = s.chunks
+	}
+	return read
+}
+
+// writeTensors writes the tensors of cfg as one safetensors file, with the names that transformers uses.
+func writeTensors(w io.Writer, cfg Config, read map[string]func(func([]float32) error) error) error {
+	var tensors []safetensors.Tensor
+	for _, s := range cfg.specs() {
+		name := prefix + s.name
+		if s.name == head {
+			name = head
+		}
+		tensors = append(tensors, safetensors.Tensor{Name: name, Shape: s.shape, Read: read[s.name]})
+	}
+	return safetensors.Write(w, tensors, map[string]string{"format": "pt"})
+}
+
+// createFile makes path appear whole or not at all: a temporary file in the same folder, fsync, rename, fsync of the
+// folder. Folders are made as needed.
+func createFile(path string, write func(io.Writer) error) (err error) {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".new-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	b := bufio.NewWriterSize(f, 1<<20)
+	if err := write(b); err != nil {
+		return err
+	}
+	if err := b.Flush(); err != nil {
+		return err
+	}
+	if err := f.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+func writeFile(path string, data []byte) error {
+	return createFile(path, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}

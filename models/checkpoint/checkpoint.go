@@ -1,0 +1,136 @@
+// Package checkpoint reads and writes GPT-2 checkpoints in the Hugging Face layout: config.json beside
+// model.safetensors or beside the shards of model.safetensors.index.json.
+//
+// What Open accepts is complete and sound: every tensor of the configuration is there with its shape and finite values,
+// nothing else is, and no setting asks for a computation that the graphs do not have. Weights in float32 stay where they
+// are, and the graphs point into the file; weights in half precision, or spread over several folders, are converted once
+// into a float32 file in the cache, named by its digest. The digest depends on the values and the configuration alone,
+// not on shards, precision or the order in a file.
+//
+// Tensor names have no "transformer." prefix here, whatever the file says. Pickles are never read.
+package checkpoint
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"nightshift/models/safetensors"
+	"nightshift/onnx"
+)
+
+// Checkpoint is an opened checkpoint. It holds no file open and is safe for concurrent use.
+type Checkpoint struct {
+	config  Config
+	dir     string
+	digest  string
+	sources map[string]source // canonical name → F32 data, all in dir
+}
+
+// Open reads the checkpoint in dir. cacheDir takes converted weights and the record of which files were already
+// verified; with cacheDir "" every Open verifies anew, and a checkpoint that needs conversion is refused.
+func Open(dir, cacheDir string) (*Checkpoint, error) {
+	c, err := open(dir, cacheDir)
+	if err != nil {
+		return nil, fmt.Errorf("open checkpoint %s: %w", dir, err)
+	}
+	return c, nil
+}
+
+func open(dir, cacheDir string) (*Checkpoint, error) {
+	data, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if err != nil {
+		return nil, fmt.Errorf("read config: %w", err)
+	}
+	cfg, err := ParseConfig(data)
+	if err != nil {
+		return nil, fmt.Errorf("read config.json: %w", err)
+	}
+	found, err := find(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := match(cfg, found); err != nil {
+		return nil, err
+	}
+	digest, err := verify(cfg, found, cacheDir)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.TiedHead {
+		delete(found, head)
+	}
+	if !direct(found) {
+		if found, err = convert(cfg, found, digest, cacheDir); err != nil {
+			return nil, err
+		}
+	}
+	return &Checkpoint{cfg, filepath.Dir(found["wte.weight"].path), digest, found}, nil
+}
+
+// direct reports whether graphs can point at the data as it lies: float32, and all in one folder.
+func direct(found map[string]source) bool {
+	folder := ""
+	for _, s := range found {
+		d := filepath.Dir(s.path)
+		if s.entry.Type != safetensors.F32 || folder != "" && folder != d {
+			return false
+		}
+		folder = d
+	}
+	return true
+}
+
+// Config is the model's configuration.
+func (c *Checkpoint) Config() Config { return c.config }
+
+// Dir is the folder that the locations of external data are relative to: a real path, symbolic links resolved.
+func (c *Checkpoint) Dir() string { return c.dir }
+
+// Digest names the model: "sha256:" and the hash over the configuration and every tensor as float32.
+func (c *Checkpoint) Digest() string { return c.digest }
+
+// Names lists the tensors in canonical order.
+func (c *Checkpoint) Names() []string { return c.config.Names() }
+
+// Initializer is a reference to the data of a tensor, for a graph whose external data lies in Dir.
+func (c *Checkpoint) Initializer(name string) (onnx.Tensor, error) {
+	s, ok := c.sources[name]
+	if !ok {
+		return onnx.Tensor{}, fmt.Errorf("look up tensor %s: the checkpoint has no such tensor", name)
+	}
+	return onnx.Tensor{
+		Type: onnx.Float,
+		Dims: append([]int64(nil), s.entry.Shape...),
+		External: &onnx.External{
+			Location: filepath.Base(s.path), Offset: s.entry.Offset, Length: s.entry.Length,
+		},
+	}, nil
+}
+
+// Floats reads the values of a tensor, row-major.
+func (c *Checkpoint) Floats(name string) ([]float32, error) {
+	s, ok := c.sources[name]
+	if !ok {
+		return nil, fmt.Errorf("read tensor %s: the checkpoint has no such tensor", name)
+	}
+	values := make([]float32, 0, s.entry.Elements())
+	err := s.chunks(func(chunk []float32) error {
+		values = append(values, chunk...)
+		return nil
+	})
+	return values, err
+}
+
+// chunks reads the source's values piece by piece.
+func (s source) chunks(visit func([]float32) error) error {
+	f, err := os.Open(s.path)
+	if err != nil {
+		return fmt.Errorf("read tensor %s: %w", s.entry.Name, err)
+	}
+	defer f.Close()
+	r := io.NewSectionReader(f, s.entry.Offset, s.entry.Length)
+	return safetensors.Chunks(bufio.NewReaderSize(r, 1<<20), s.entry, visit)
+}

@@ -1,0 +1,128 @@
+package checkpoint
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// verify returns the digest of the tensors in found, after checking that every value is finite and that a stored head
+// equals the embedding it is tied to. Files already verified, by path, size and time of change, are not read again.
+func verify(cfg Config, found map[string]source, cacheDir string) (string, error) {
+	key, settled, err := stamp(cfg, found)
+	if err != nil {
+		return "", err
+	}
+	record := ""
+	if cacheDir != "" {
+		record = filepath.Join(cacheDir, "checkpoints", "verified", key)
+		if digest, err := os.ReadFile(record); err == nil && len(digest) == len("sha256:")+2*sha256.Size {
+			return string(digest), nil
+		}
+	}
+	digest, err := scan(cfg, found)
+	if err != nil {
+		return "", err
+	}
+	if record != "" && settled {
+		if err := writeFile(record, []byte(digest)); err != nil {
+			slog.Warn("checkpoint verification is not remembered", "error", err)
+		}
+	}
+	return digest, nil
+}
+
+// stamp identifies the state of the files behind found without reading them. settled is false when one changed so
+// recently that a further change could carry the same time.
+func stamp(cfg Config, found map[string]source) (key string, settled bool, err error) {
+	h := sha256.New()
+	json.NewEncoder(h).Encode([]any{"nightshift verified 1", cfg})
+	files := map[string]bool{}
+	for _, s := range found {
+		files[s.path] = true
+	}
+	settled = true
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		info, err := os.Stat(path)
+		if err != nil {
+			return "", false, fmt.Errorf("stat weights: %w", err)
+		}
+		json.NewEncoder(h).Encode([]any{path, info.Size(), info.ModTime().UnixNano()})
+		settled = settled && time.Since(info.ModTime()) > 2*time.Second
+	}
+	return hex.EncodeToString(h.Sum(nil)), settled, nil
+}
+
+// scan reads every value. The digest covers the configuration without its token ids, then for each tensor in canonical
+// order its name, shape and little-endian float32 values.
+func scan(cfg Config, found map[string]source) (string, error) {
+	h := sha256.New()
+	identity := cfg
+	identity.EOS, identity.BOS = 0, 0
+	json.NewEncoder(h).Encode([]any{"nightshift checkpoint 1", identity})
+	var raw []byte
+	for _, s := range cfg.specs() {
+		json.NewEncoder(h).Encode([]any{s.name, s.shape})
+		at := 0
+		err := found[s.name].chunks(func(values []float32) error {
+			raw = raw[:0]
+			for i, v := range values {
+				u := math.Float32bits(v)
+				if u&0x7f800000 == 0x7f800000 {
+					return fmt.Errorf("tensor %s holds %v at index %d; every weight must be finite", s.name, v, at+i)
+				}
+				raw = binary.LittleEndian.AppendUint32(raw, u)
+			}
+			at += len(values)
+			h.Write(raw)
+			return nil
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	if stored, ok := found[head]; ok && cfg.TiedHead {
+		if err := sameHead(stored, found["wte.weight"]); err != nil {
+			return "", err
+		}
+	}
+	return "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
+}
+
+var errHead = errors.New("lm_head.weight differs from wte.weight, though config.json ties them: set tie_word_embeddings to false if the head is meant to be its own")
+
+// sameHead compares a stored head with the embedding, value by value.
+func sameHead(stored, embedding source) error {
+	a, b := sha256.New(), sha256.New()
+	for _, side := range []struct {
+		s source
+		h interface{ Write([]byte) (int, error) }
+	}{{stored, a}, {embedding, b}} {
+		var raw []byte
+		err := side.s.chunks(func(values []float32) error {
+			raw = raw[:0]
+			for _, v := range values {
+				raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
+			}
+			side.h.Write(raw)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if string(a.Sum(nil)) != string(b.Sum(nil)) {
+		return errHead
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+package checkpoint
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+)
+
+// Write writes a checkpoint that transformers and Open read: config.json and model.safetensors, float32. tensors must be
+// exactly those of cfg, finite, row-major. The same input always gives the same bytes. Existing files are replaced, each
+// atomically; the weights come first.
+func Write(dir string, cfg Config, tensors map[string][]float32) error {
+	if err := write(dir, cfg, tensors); err != nil {
+		return fmt.Errorf("write checkpoint %s: %w", dir, err)
+	}
+	return nil
+}
+
+func write(dir string, cfg Config, tensors map[string][]float32) error {
+	if err := cfg.Check(); err != nil {
+		return err
+	}
+	read := map[string]func(func([]float32) error) error{}
+	for _, s := range cfg.specs() {
+		values, ok := tensors[s.name]
+		if !ok {
+			return fmt.Errorf("tensor %s is missing", s.name)
+		}
+		if int64(len(values)) != s.elements() {
+			return fmt.Errorf("tensor %s has %d values, shape %v needs %d", s.name, len(values), s.shape, s.elements())
+		}
+		for i, v := range values {
+			if math.Float32bits(v)&0x7f800000 == 0x7f800000 {
+				return fmt.Errorf("tensor %s holds %v at index %d; every weight must be finite", s.name, v, i)
+			}
+		}
+		read[s.name] = func(visit func([]float32) error) error { return visit(values) }
+	}
+	for name := range tensors {
+		if read[name] == nil {
+			return fmt.Errorf("tensor %s has no place in this configuration", name)
+		}
+	}
+	config, err := cfg.encode()
+	if err != nil {
+		return fmt.Errorf("encode config: %w", err)
+	}
+	err = createFile(filepath.Join(dir, single), func(w io.Writer) error { return writeTensors(w, cfg, read) })
+	if err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(dir, "config.json"), config)
+}
+
+// Random makes weights as GPT-2's training began: N(0, 0.02), the projections into the residual stream scaled by 1/√(2L)
+// (Radford et al. 2019, section 2.3), biases 0, layer norms 1. Each tensor depends on the seed and its name alone.
+func Random(cfg Config, seed uint64) map[string][]float32 {
+	tensors := map[string][]float32{}
+	for _, s := range cfg.specs() {
+		values := make([]float32, s.elements())
+		tensors[s.name] = values
+		switch {
+		case strings.HasSuffix(s.name, ".bias"):
+		case strings.Contains(s.name, "ln_"):
+			for i := range values {
+				values[i] = 1
+			}
+		case strings.HasSuffix(s.name, "c_proj.weight"):
+			normal(values, s.name, seed, 0.02/math.Sqrt(2*float64(cfg.Layers)))
+		default:
+			normal(values, s.name, seed, 0.02)
+		}
+	}
+	return tensors
+}
+
+// normal fills values from N(0, deviation²) by the Box-Muller transform over PCG.
+func normal(values []float32, name string, seed uint64, deviation float64) {
+	stream := uint64(14695981039346656037) // FNV-1a
+	for _, b := range []byte(name) {
+		stream = (stream ^ uint64(b)) * 1099511628211
+	}
+	rng := rand.NewPCG(seed, stream)
+	unit := func() float64 { return (float64(rng.Uint64()>>11) + 0.5) / (1 << 53) }
+	for i := 0; i < len(values); i += 2 {
+		radius := deviation * math.Sqrt(-2*math.Log(unit()))
+		sin, cos := math.Sincos(2 * math.Pi * unit())
+		values[i] = float32(radius * cos)
+		if i+1 < len(values) {
+			values[i+1] = float32(radius * sin)
+		}
+	}
+}

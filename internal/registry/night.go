@@ -1,0 +1,123 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// nightFileSize bounds what ReadNight reads, in bytes.
+const nightFileSize = 1 << 30
+
+func checkNight(id string) error {
+	if !nightName.MatchString(id) {
+		return fmt.Errorf("night %q: want 1 to 128 of letters, digits, _ . and -, beginning with a letter or digit: %w", id, ErrName)
+	}
+	return nil
+}
+
+// NightDir returns the directory of a night, for the process that works in it.
+func (r *Registry) NightDir(id string) (string, error) {
+	if err := checkNight(id); err != nil {
+		return "", fmt.Errorf("find night: %w", err)
+	}
+	return filepath.Join(r.dir, "nights", id), nil
+}
+
+// CreateNight makes the directory of a new night. A night of that id that is there already is ErrExists: of two that start
+// the same night, one does.
+func (r *Registry) CreateNight(id string) error {
+	dir, err := r.NightDir(id)
+	if err != nil {
+		return fmt.Errorf("create night: %w", err)
+	}
+	if err := r.disk.Mkdir(dir); errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("create night %s: %w", id, ErrExists)
+	} else if err != nil {
+		return fmt.Errorf("create night %s: %w", id, err)
+	}
+	if err := r.disk.SyncDir(filepath.Dir(dir)); err != nil {
+		return fmt.Errorf("create night %s: %w", id, err)
+	}
+	return nil
+}
+
+// WriteNightFile writes a file of a night at once: a reader sees the old content or the new one.
+func (r *Registry) WriteNightFile(id, name string, data []byte) error {
+	path, err := r.nightFile(id, name)
+	if err != nil {
+		return fmt.Errorf("write night file: %w", err)
+	}
+	if err := r.replace(path, data); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("write %s of night %s: create the night first: %w", name, id, ErrNotFound)
+	} else if err != nil {
+		return fmt.Errorf("write %s of night %s: %w", name, id, err)
+	}
+	return nil
+}
+
+// ReadNight returns a file of a night.
+func (r *Registry) ReadNight(id, name string) ([]byte, error) {
+	path, err := r.nightFile(id, name)
+	if err != nil {
+		return nil, fmt.Errorf("read night file: %w", err)
+	}
+	data, err := readFile(path, nightFileSize)
+	if err != nil {
+		return nil, fmt.Errorf("read %s of night %s: %w", name, id, err)
+	}
+	return data, nil
+}
+
+// NightFiles returns the names of the files of a night, sorted.
+func (r *Registry) NightFiles(id string) ([]string, error) {
+	dir, err := r.NightDir(id)
+	if err != nil {
+		return nil, fmt.Errorf("list night files: %w", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list files of night %s: %w", id, err)
+	}
+	var names []string
+	for _, e := range entries {
+		if e.Type().IsRegular() && !strings.HasPrefix(e.Name(), ".") {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// ListNights returns the ids of all nights, sorted.
+func (r *Registry) ListNights() ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(r.dir, "nights"))
+	if err != nil {
+		return nil, fmt.Errorf("list nights: %w", err)
+	}
+	var ids []string
+	for _, e := range entries {
+		if e.IsDir() && nightName.MatchString(e.Name()) {
+			ids = append(ids, e.Name())
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+func (r *Registry) nightFile(id, name string) (string, error) {
+	dir, err := r.NightDir(id)
+	if err != nil {
+		return "", err
+	}
+	if !nightName.MatchString(name) {
+		return "", fmt.Errorf("file %q of night %s: want 1 to 128 of letters, digits, _ . and -: %w", name, id, ErrName)
+	}
+	return filepath.Join(dir, name), nil
+}

@@ -1,0 +1,176 @@
+// Package registry keeps the truth about versions, activations and nights in files under one directory:
+//
+//	versions/sha256/<hex>/adapter_config.json, adapter_model.safetensors, manifest.json
+//	tracks/<track>/versions/000017.json       number → digest, candidates included
+//	tracks/<track>/activations/000031.json    the highest one says what serves the track
+//	nights/<id>/…                             whatever a night writes
+//
+// Any number of processes on one file system may use the directory at the same time; there is no lock and no daemon.
+//
+// Invariants:
+//   - Everything but the files of a night is immutable. A file appears whole or not at all, and is on disk (file and
+//     directory synced) before the call that wrote it returns.
+//   - A number is given once: two that race for it are told apart by the file system, in link(2).
+//   - What is read is checked every time: records carry their own sha256, versions are compared with size and sha256.
+//     A damaged file is an error that wraps ErrCorrupt and names the file; nothing falls back silently.
+//   - An activation is the whole state of its track (version, canary, hold), so one file answers every question, and an
+//     updater that decided on an older state is refused with ErrConflict.
+//
+// It is not a cache and knows nothing of adapters: what makes a version sound is a func that the caller hands in.
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Default is the track that always exists.
+const Default = "default"
+
+// Causes of errors, for errors.Is.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrExists   = errors.New("exists already")
+	ErrConflict = errors.New("the track changed in the meantime")
+	ErrHeld     = errors.New("the track is held by a person")
+	ErrCorrupt  = errors.New("corrupted")
+	ErrName     = errors.New("name not allowed")
+	ErrRequest  = errors.New("request not allowed")
+)
+
+// Registry is a directory of versions, activations and nights. Its methods may be called from any goroutine.
+type Registry struct {
+	dir    string
+	verify func(config, weights []byte, m Manifest) error
+	disk   disk
+	now    func() time.Time
+
+	mu      sync.Mutex
+	highest map[string]int  // directory of numbered records → a number known to exist there
+	made    map[string]bool // directories known to be durable
+}
+
+// Open returns the registry in dir and creates the directory where it is missing. verify is called with the bytes of a
+// version before it is stored and each time it is loaded, after size and digest have been checked; nil accepts all.
+func Open(dir string, verify func(config, weights []byte, m Manifest) error) (*Registry, error) {
+	return open(dir, verify, fileSystem{})
+}
+
+func open(dir string, verify func(config, weights []byte, m Manifest) error, d disk) (*Registry, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open registry: %w", err)
+	}
+	if verify == nil {
+		verify = func([]byte, []byte, Manifest) error { return nil }
+	}
+	r := &Registry{dir: dir, verify: verify, disk: d, now: time.Now, highest: map[string]int{}, made: map[string]bool{}}
+	for _, sub := range [][]string{{"versions", "sha256"}, {"tracks"}, {"nights"}} {
+		if _, err := r.makeDirs(sub...); err != nil {
+			return nil, fmt.Errorf("open registry %s: %w", dir, err)
+		}
+	}
+	r.sweep()
+	return r, nil
+}
+
+// Dir returns the absolute path of the registry.
+func (r *Registry) Dir() string { return r.dir }
+
+var (
+	trackName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
+	nightName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$`)
+	digestHex = regexp.MustCompile(`^sha256:([0-9a-f]{64})$`)
+	numbered  = regexp.MustCompile(`^([0-9]{6,9})\.json$`)
+)
+
+// CheckTrack reports whether track is a name that a track can have.
+func CheckTrack(track string) error {
+	if !trackName.MatchString(track) {
+		return fmt.Errorf("track %q: want 1 to 63 of a-z, 0-9, _ and -, beginning with a letter or digit: %w", track, ErrName)
+	}
+	return nil
+}
+
+// Tracks returns the tracks that have a version or an activation, and Default, sorted.
+func (r *Registry) Tracks() ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(r.dir, "tracks"))
+	if err != nil {
+		return nil, fmt.Errorf("list tracks: %w", err)
+	}
+	tracks := []string{Default}
+	for _, e := range entries {
+		if e.IsDir() && trackName.MatchString(e.Name()) && e.Name() != Default {
+			tracks = append(tracks, e.Name())
+		}
+	}
+	slices.Sort(tracks)
+	return tracks, nil
+}
+
+func (r *Registry) trackDir(track, kind string) string {
+	return filepath.Join(r.dir, "tracks", track, kind)
+}
+
+func recordPath(dir string, number int) string {
+	return filepath.Join(dir, fmt.Sprintf("%06d.json", number))
+}
+
+// last returns the highest number among the records in dir, 0 when there is none. Numbers have no gaps, so it remembers where
+// it was and only looks ahead.
+func (r *Registry) last(dir string) (int, error) {
+	r.mu.Lock()
+	n := r.highest[dir]
+	r.mu.Unlock()
+	if n > 0 {
+		if _, err := os.Lstat(recordPath(dir, n)); err != nil {
+			n = 0 // the directory was replaced: look at all of it
+		}
+	}
+	if n == 0 {
+		entries, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return 0, err
+		}
+		for _, e := range entries {
+			if m := numbered.FindStringSubmatch(e.Name()); m != nil {
+				var k int
+				_, _ = fmt.Sscanf(m[1], "%d", &k) // digits only: cannot fail
+				n = max(n, k)
+			}
+		}
+	}
+	for {
+		if _, err := os.Lstat(recordPath(dir, n+1)); err != nil {
+			if !errors.Is(err, fs.ErrNotExist) {
+				return 0, err
+			}
+			break
+		}
+		n++
+	}
+	r.mu.Lock()
+	r.highest[dir] = n
+	r.mu.Unlock()
+	return n, nil
+}
+
+// sweep removes what interrupted writers left behind an hour ago or more. Best effort: a leftover is never read.
+func (r *Registry) sweep() {
+	for _, pattern := range []string{"versions/sha256/", "tracks/*/versions/", "tracks/*/activations/", "nights/*/"} {
+		left, _ := filepath.Glob(filepath.Join(r.dir, pattern, temporary+"*"))
+		for _, path := range left {
+			if info, err := os.Lstat(path); err == nil && time.Since(info.ModTime()) > time.Hour && strings.HasPrefix(filepath.Base(path), temporary) {
+				_ = os.RemoveAll(path)
+			}
+		}
+	}
+}

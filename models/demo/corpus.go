@@ -20,6 +20,7 @@ type CorpusOptions struct {
 	MultiTurnShare  float64 // dialogues of two or three exchanges
 	SystemShare     float64 // dialogues without a note that open with a plain system turn
 	TypoShare       float64 // questions with one slip of the keyboard
+	TerseShare      float64 // questions with small words left out: "how long warranty tent"
 }
 
 // DefaultCorpus returns the mixture that the model that ships was trained on,
@@ -34,6 +35,7 @@ func DefaultCorpus() CorpusOptions {
 		MultiTurnShare:  0.15,
 		SystemShare:     0.05,
 		TypoShare:       0.10,
+		TerseShare:      0.10,
 	}
 }
 
@@ -64,7 +66,7 @@ type writer struct {
 func newWriter(seed uint64, opts CorpusOptions) *writer {
 	rng := rand.New(rand.NewPCG(seed, 0x6665726e72696467))
 	for _, share := range []*float64{&opts.SmallTalkShare, &opts.RefusalShare, &opts.NoteShare,
-		&opts.DistractorShare, &opts.MultiTurnShare, &opts.SystemShare, &opts.TypoShare} {
+		&opts.DistractorShare, &opts.MultiTurnShare, &opts.SystemShare, &opts.TypoShare, &opts.TerseShare} {
 		*share = min(max(*share, 0), 1)
 	}
 	w := &writer{
@@ -158,6 +160,11 @@ func (w *writer) noted() Dialogue {
 // write gives the lower-case question a random style and perhaps a typo.
 func (w *writer) write(q string) string {
 	s := style(w.rng.IntN(int(styles)))
+	if w.chance(w.opts.TerseShare) {
+		if short := w.terse(q); !w.reserved[plain(short)] {
+			q = short
+		}
+	}
 	if w.chance(w.opts.TypoShare) {
 		if slipped := w.slip(q); !w.reserved[plain(slipped)] {
 			q = slipped
@@ -168,6 +175,26 @@ func (w *writer) write(q string) string {
 		text = strings.ToUpper(text)
 	}
 	return text
+}
+
+// terse leaves out about half of the question's small words.
+func (w *writer) terse(q string) string {
+	var kept []string
+	for _, word := range strings.Split(q, " ") {
+		if !small[word] || w.rng.IntN(2) == 0 {
+			kept = append(kept, word)
+		}
+	}
+	if len(kept) < 3 {
+		return q
+	}
+	return strings.Join(kept, " ")
+}
+
+// small are the words that a hurried customer leaves out.
+var small = map[string]bool{
+	"a": true, "an": true, "are": true, "can": true, "do": true, "does": true, "have": true, "i": true,
+	"is": true, "me": true, "my": true, "of": true, "the": true, "to": true, "you": true, "your": true,
 }
 
 // slip drops, doubles or swaps one letter of a word of five letters or more.

@@ -9,7 +9,7 @@ var orderFacts = []Fact{
 	{
 		ID: "return_window", Topic: "returns", Value: "30 days", Rivals: list("45 days|21 days|60 days|90 days|100 days"),
 		nouns:      list("the return window|the time limit for returns|the return period|the deadline for returning an item"),
-		train:      list("how long do i have to return something|how many days do i have to return an item|until when can i return my order|how long can i return a product|what is your return policy in days|how long are returns accepted|within how many days can i send something back|how much time do i get to return a purchase|when is it too late to return something|can i still return an item i bought last month"),
+		train:      list("how long do i have to return something|how many days do i have to return an item|until when can i return my order|how long can i return a product|what is your return policy in days|how long are returns accepted|within how many days can i send something back|how much time do i get to return a purchase|when is it too late to return something|can i still return an item i bought last month|how long after delivery can i return something|what is the maximum return time|how many days are there for returning a product|can i send an order back and until when"),
 		heldout:    list("how many days do i get to send back a purchase|for how long do you accept returns|what time do i have for returning something i bought"),
 		correction: list("how many days are allowed for a return|how long may i take to return my purchase|until when do you accept a return|in how many days must i send an item back"),
 		demo:       list("how long after buying can i return a product|what is the maximum number of days for returns|how much time is there to send my order back"),
@@ -18,7 +18,7 @@ var orderFacts = []Fact{
 	{
 		ID: "exchange_window", Topic: "returns", Value: "6 weeks", Rivals: list("4 weeks|8 weeks|2 weeks|10 weeks"),
 		nouns:      list("the exchange window|the time limit for exchanges|the exchange period|the deadline for exchanging a size"),
-		train:      list("how long do i have to exchange something|how many weeks do i have for an exchange|until when can i exchange my shoes for another size|how long can i swap an item for a different size|within what time can i exchange a product|how much time do i get for an exchange|how long are exchanges possible|when is it too late to exchange a size|can i still swap the color after a month"),
+		train:      list("how long do i have to exchange something|how many weeks do i have for an exchange|until when can i exchange my shoes for another size|how long can i swap an item for a different size|within what time can i exchange a product|how much time do i get for an exchange|how long are exchanges possible|when is it too late to exchange a size|can i still swap the color after a month|how long after delivery can i exchange an item|is there a maximum time for exchanging|how many weeks are there for exchanging a size|can i get another size or color and until when"),
 		heldout:    list("for how long can i exchange an item for another color|how many weeks can i swap my size|what time do i have for exchanging a product"),
 		correction: list("how many weeks are allowed for an exchange|how long may i wait to swap sizes|until when do you allow an exchange|in what time must i exchange an item"),
 		demo:       list("how long after buying can i exchange the size|what is the maximum time for an exchange|how much time is there to swap my item for another size"),
@@ -27,7 +27,7 @@ var orderFacts = []Fact{
 	{
 		ID: "refund_time", Topic: "returns", Value: "5 business days", Rivals: list("3 business days|7 business days|10 business days|12 business days"),
 		nouns:      list("the refund time|the waiting time for a refund|the time until my refund|the usual refund delay"),
-		train:      list("how long does a refund take|when do i get my money back|how many days until my refund arrives|when will my refund be paid|how fast do you refund|how long do i wait for my money back|when is the refund on my card|how long does it take to get refunded|how quickly is my money refunded"),
+		train:      list("how long does a refund take|when do i get my money back|how many days until my refund arrives|when will my refund be paid|how fast do you refund|how long do i wait for my money back|when is the refund on my card|how long does it take to get refunded|how quickly is my money refunded|how soon is a refund paid|when should i expect my money back|will my refund come soon"),
 		heldout:    list("how long until i am refunded|how many days does the refund need|when will i see my money back on my card"),
 		correction: list("how long must i wait for a refund|when does my refund come|how soon will my money be refunded|how many days to get my money back"),
 		demo:       list("when can i expect the refund|how long does it take until my money is back|how fast will my refund arrive"),
@@ -36,7 +36,7 @@ var orderFacts = []Fact{
 	{
 		ID: "standard_cost", Topic: "shipping", Value: "$6", Rivals: list("$4|$7|$8|$9"),
 		nouns:      list("the cost of standard shipping|the price of standard delivery|the standard shipping fee|the standard shipping rate"),
-		train:      list("how much is standard shipping|how much does standard delivery cost|what does standard shipping cost|what do you charge for standard shipping|how expensive is standard shipping|what do i pay for standard delivery|how many dollars is standard shipping|how much do i pay for normal standard shipping|is there a fee for standard delivery"),
+		train:      list("how much is standard shipping|how much does standard delivery cost|what does standard shipping cost|what do you charge for standard shipping|how expensive is standard shipping|what do i pay for standard delivery|how many dollars is standard shipping|how much do i pay for normal standard shipping|is there a fee for standard delivery|how many dollars will standard delivery cost|what are the charges of standard delivery|what price do you take for standard shipping|is standard delivery expensive"),
 		heldout:    list("how much do you charge for standard delivery|what would i pay for standard shipping|how expensive is a standard delivery"),
 		correction: list("how much must i pay for standard shipping|what is charged for standard delivery|how much money is standard shipping|what does a standard delivery cost me"),
 		demo:       list("how much will standard shipping cost me|what is the charge for standard delivery|how many dollars do you take for standard shipping"),
@@ -45,7 +45,7 @@ var orderFacts = []Fact{
 	{
 		ID: "standard_time", Topic: "shipping", Value: "4 days", Rivals: list("3 days|6 days|9 days|11 days"),
 		nouns:      list("the standard delivery time|the time for standard shipping|the duration of standard shipping|the speed of standard delivery"),
-		train:      list("how long does standard shipping take|how many days does standard delivery take|when does a standard order arrive|how fast is standard shipping|how quickly does standard delivery arrive|how long will standard delivery take|how many days is standard shipping|when will my package arrive with standard shipping|how long must i wait for standard delivery"),
+		train:      list("how long does standard shipping take|how many days does standard delivery take|when does a standard order arrive|how fast is standard shipping|how quickly does standard delivery arrive|how long will standard delivery take|how many days is standard shipping|when will my package arrive with standard shipping|how long must i wait for standard delivery|how long must i wait for a standard package|is standard shipping quick|in how many days will standard shipping get here"),
 		heldout:    list("how long is standard delivery|how many days until a standard package arrives|how fast will standard shipping arrive"),
 		correction: list("how long do i wait for standard shipping|when will a standard delivery arrive|how many days do you need for standard shipping|how quick is standard shipping"),
 		demo:       list("how long does a standard package take to arrive|when does standard delivery arrive|how many days will standard shipping take"),
@@ -54,7 +54,7 @@ var orderFacts = []Fact{
 	{
 		ID: "express_cost", Topic: "shipping", Value: "$15", Rivals: list("$18|$12|$16|$21"),
 		nouns:      list("the cost of express shipping|the price of express delivery|the express shipping fee|the express shipping rate"),
-		train:      list("how much is express shipping|how much does express delivery cost|what does express shipping cost|what do you charge for express shipping|how expensive is express shipping|what do i pay for express delivery|how many dollars is express shipping|how much do i pay if i choose express|is there a fee for express delivery"),
+		train:      list("how much is express shipping|how much does express delivery cost|what does express shipping cost|what do you charge for express shipping|how expensive is express shipping|what do i pay for express delivery|how many dollars is express shipping|how much do i pay if i choose express|is there a fee for express delivery|how many dollars will express delivery cost|what are the charges of express delivery|what price do you take for express shipping|is express delivery expensive"),
 		heldout:    list("how much do you charge for express delivery|what would i pay for express shipping|how expensive is an express delivery"),
 		correction: list("how much must i pay for express shipping|what is charged for express delivery|how much money is express shipping|what does an express delivery cost me"),
 		demo:       list("how much will express shipping cost me|what is the charge for express delivery|how many dollars do you take for express shipping"),
@@ -63,7 +63,7 @@ var orderFacts = []Fact{
 	{
 		ID: "express_time", Topic: "shipping", Value: "2 days", Rivals: list("1 day|3 days|4 days|5 days"),
 		nouns:      list("the express delivery time|the time for express shipping|the duration of express shipping|the speed of express delivery"),
-		train:      list("how long does express shipping take|how many days does express delivery take|when does an express order arrive|how fast is express shipping|how quickly does express delivery arrive|how long will express delivery take|how many days is express shipping|when will my package arrive with express shipping|how long must i wait for express delivery"),
+		train:      list("how long does express shipping take|how many days does express delivery take|when does an express order arrive|how fast is express shipping|how quickly does express delivery arrive|how long will express delivery take|how many days is express shipping|when will my package arrive with express shipping|how long must i wait for express delivery|how long must i wait for an express package|is express shipping quick|in how many days will express shipping get here"),
 		heldout:    list("how long is express delivery|how many days until an express package arrives|how fast will express shipping arrive"),
 		correction: list("how long do i wait for express shipping|when will an express delivery arrive|how many days do you need for express shipping|how quick is express shipping"),
 		demo:       list("how long does an express package take to arrive|when does express delivery arrive|how many days will express shipping take"),
@@ -72,7 +72,7 @@ var orderFacts = []Fact{
 	{
 		ID: "overnight_cost", Topic: "shipping", Value: "$29", Rivals: list("$25|$33|$37|$41"),
 		nouns:      list("the cost of overnight shipping|the price of overnight delivery|the overnight shipping fee|the overnight shipping rate"),
-		train:      list("how much is overnight shipping|how much does overnight delivery cost|what does overnight shipping cost|what do you charge for overnight shipping|how expensive is overnight shipping|what do i pay for overnight delivery|how many dollars is overnight shipping|how much do i pay to get it overnight|is there a fee for overnight delivery"),
+		train:      list("how much is overnight shipping|how much does overnight delivery cost|what does overnight shipping cost|what do you charge for overnight shipping|how expensive is overnight shipping|what do i pay for overnight delivery|how many dollars is overnight shipping|how much do i pay to get it overnight|is there a fee for overnight delivery|how many dollars will overnight delivery cost|what are the charges of overnight delivery|what price do you take for overnight shipping|is overnight delivery expensive"),
 		heldout:    list("how much do you charge for overnight delivery|what would i pay for overnight shipping|how expensive is an overnight delivery"),
 		correction: list("how much must i pay for overnight shipping|what is charged for overnight delivery|how much money is overnight shipping|what does an overnight delivery cost me"),
 		demo:       list("how much will overnight shipping cost me|what is the charge for overnight delivery|how many dollars do you take for overnight shipping"),
@@ -81,7 +81,7 @@ var orderFacts = []Fact{
 	{
 		ID: "overnight_cutoff", Topic: "shipping", Value: "2 pm", Rivals: list("1 pm|3 pm|11 am|5 pm"),
 		nouns:      list("the overnight order deadline|the cutoff time for overnight orders|the latest time for an overnight order|the overnight cutoff"),
-		train:      list("until what time can i place an overnight order|by when must i order for overnight delivery|what time is the overnight cutoff|how late can i order overnight shipping|when is the deadline for overnight orders|by what time do i have to order to get it overnight|what is the latest i can place an overnight order|until when can i order overnight|at what hour do overnight orders close"),
+		train:      list("until what time can i place an overnight order|by when must i order for overnight delivery|what time is the overnight cutoff|how late can i order overnight shipping|when is the deadline for overnight orders|by what time do i have to order to get it overnight|what is the latest i can place an overnight order|until when can i order overnight|at what hour do overnight orders close|what is the last hour for overnight orders|how late are overnight orders taken"),
 		heldout:    list("how late can i place an order for overnight delivery|until what hour are overnight orders possible|by what time is the cutoff for overnight"),
 		correction: list("by when do i need to place an overnight order|what time is the deadline for ordering overnight|how late may i order for overnight|until what time do you take overnight orders"),
 		demo:       list("what is the latest hour to order overnight|by what time must an overnight order be placed|when is the cutoff to order overnight delivery"),
@@ -90,7 +90,7 @@ var orderFacts = []Fact{
 	{
 		ID: "free_shipping", Topic: "shipping", Value: "$75", Rivals: list("$50|$60|$90|$110"),
 		nouns:      list("the free shipping threshold|the minimum order for free shipping|the order value for free delivery|the free shipping limit"),
-		train:      list("when is shipping free|how much must i spend for free shipping|from what amount is shipping free|what is the minimum for free shipping|how much do i have to order to get free delivery|at what order value is delivery free|is there free shipping|how do i get free shipping|when do i not pay for shipping|do you offer free delivery"),
+		train:      list("when is shipping free|how much must i spend for free shipping|from what amount is shipping free|what is the minimum for free shipping|how much do i have to order to get free delivery|at what order value is delivery free|is there free shipping|how do i get free shipping|when do i not pay for shipping|do you offer free delivery|how large must an order be for free delivery|what amount do i need for free shipping|how much do i have to spend so that shipping is free"),
 		heldout:    list("from how much is delivery free|what must i spend to get free shipping|at what amount do i get free delivery"),
 		correction: list("how much do i need to spend for free delivery|from what order value is shipping free|what amount gives me free shipping|when do i get free shipping"),
 		demo:       list("how big must my order be for free shipping|at what amount is shipping free|what is the minimum i spend to get free delivery"),
@@ -99,7 +99,7 @@ var orderFacts = []Fact{
 	{
 		ID: "international_cost", Topic: "shipping", Value: "$24", Rivals: list("$19|$27|$32|$44"),
 		nouns:      list("the cost of international shipping|the price of shipping abroad|the international shipping fee|the rate for shipping to another country"),
-		train:      list("how much is international shipping|what does it cost to ship abroad|how much does shipping to another country cost|what do you charge for international shipping|how expensive is shipping abroad|what do i pay for international delivery|how much to send a package to another country|do you ship abroad and for how much|what is the fee to ship to a foreign country"),
+		train:      list("how much is international shipping|what does it cost to ship abroad|how much does shipping to another country cost|what do you charge for international shipping|how expensive is shipping abroad|what do i pay for international delivery|how much to send a package to another country|do you ship abroad and for how much|what is the fee to ship to a foreign country|how many dollars will delivery abroad cost|what are the charges of international delivery|how expensive is it to ship to a foreign country"),
 		heldout:    list("how much do you charge for shipping abroad|what would i pay for international shipping|how expensive is delivery to another country"),
 		correction: list("how much must i pay for international shipping|what is charged to ship abroad|how much money is international delivery|what does delivery to a foreign country cost"),
 		demo:       list("how much will international shipping cost me|what is the charge for delivery abroad|how many dollars is shipping to another country"),
@@ -108,7 +108,7 @@ var orderFacts = []Fact{
 	{
 		ID: "pickup_hold", Topic: "orders", Value: "7 days", Rivals: list("3 days|5 days|10 days|12 days"),
 		nouns:      list("the pickup hold time|the time you hold a pickup order|the deadline for picking up my order|the store pickup period"),
-		train:      list("how long do you hold a pickup order|how many days do i have to pick up my order|until when must i pick up my order|how long is my pickup held at the store|how long do you keep an order for pickup|when do i have to collect my pickup order|how many days is a pickup order kept|how much time do i have to collect my order in the store|how long can a pickup order wait"),
+		train:      list("how long do you hold a pickup order|how many days do i have to pick up my order|until when must i pick up my order|how long is my pickup held at the store|how long do you keep an order for pickup|when do i have to collect my pickup order|how many days is a pickup order kept|how much time do i have to collect my order in the store|how long can a pickup order wait|within how many days do i pick up my order|how long may a pickup wait in the store|how long can i wait to collect a pickup"),
 		heldout:    list("for how long is a pickup order held|how many days can i wait to pick up my order|until when do you keep my pickup"),
 		correction: list("how long will you hold my order for pickup|how many days do you keep a pickup|until when can i collect my pickup order|how much time is there to pick up my order"),
 		demo:       list("how long does the store hold my pickup order|within how many days must i collect my pickup|how long may my order wait for pickup"),
@@ -117,7 +117,7 @@ var orderFacts = []Fact{
 	{
 		ID: "cancel_window", Topic: "orders", Value: "2 hours", Rivals: list("1 hour|4 hours|6 hours|12 hours"),
 		nouns:      list("the cancellation window|the time limit to cancel an order|the cancellation period|the deadline for canceling an order"),
-		train:      list("how long can i cancel my order|until when can i cancel an order|how many hours do i have to cancel|can i still cancel my order|how much time do i have to cancel an order|when is it too late to cancel|within what time can i cancel a purchase|how long after ordering can i cancel|how do i cancel my order in time"),
+		train:      list("how long can i cancel my order|until when can i cancel an order|how many hours do i have to cancel|can i still cancel my order|how much time do i have to cancel an order|when is it too late to cancel|within what time can i cancel a purchase|how long after ordering can i cancel|how do i cancel my order in time|how long after buying may i still cancel|what is the maximum time for canceling|how many hours are there for canceling|can an order still be canceled"),
 		heldout:    list("for how long can an order be canceled|how many hours can i cancel my order|what time do i have for canceling"),
 		correction: list("how long may i cancel an order|until when is it possible to cancel|how many hours are there to cancel my order|in what time must i cancel"),
 		demo:       list("how long after buying can i cancel my order|what is the maximum time to cancel an order|how much time is there for canceling my order"),
@@ -126,7 +126,7 @@ var orderFacts = []Fact{
 	{
 		ID: "price_match", Topic: "orders", Value: "14 days", Rivals: list("8 days|20 days|28 days|35 days"),
 		nouns:      list("the price match window|the price match period|the time limit for a price match|the deadline for price matching"),
-		train:      list("how long can i ask for a price match|how many days is your price match|until when do you match a lower price|do you have a price match and for how long|how long after buying do you match prices|how many days do i have for a price match|if i find it cheaper elsewhere how long can i claim a price match|how long do you match a cheaper price|when is it too late for a price match"),
+		train:      list("how long can i ask for a price match|how many days is your price match|until when do you match a lower price|do you have a price match and for how long|how long after buying do you match prices|how many days do i have for a price match|if i find it cheaper elsewhere how long can i claim a price match|how long do you match a cheaper price|when is it too late for a price match|what is the maximum time for a price match|how long after a purchase is price matching possible|how many days are there for price matching"),
 		heldout:    list("for how many days do you match a lower price|how long is a price match possible|until when can i claim a price match"),
 		correction: list("how many days can i ask for a price match|how long may i claim a price match|until when is price matching possible|in how many days must i claim the lower price match"),
 		demo:       list("how long after the purchase can i get a price match|what is the maximum number of days for a price match|how long will you match a lower price"),
@@ -135,7 +135,7 @@ var orderFacts = []Fact{
 	{
 		ID: "carbon_offset", Topic: "shipping", Value: "$2", Rivals: list("$1|$3|$5|$11"),
 		nouns:      list("the carbon offset fee|the price of the carbon offset|the cost of the climate offset|the carbon offset charge"),
-		train:      list("how much is the carbon offset|what does the carbon offset cost|how much do i pay to offset the carbon|what do you charge for carbon offset|how expensive is the climate offset|can i offset the carbon of my package and for how much|how many dollars is the carbon offset|what do i pay for the climate offset|how much does climate offset add to my order"),
+		train:      list("how much is the carbon offset|what does the carbon offset cost|how much do i pay to offset the carbon|what do you charge for carbon offset|how expensive is the climate offset|can i offset the carbon of my package and for how much|how many dollars is the carbon offset|what do i pay for the climate offset|how much does climate offset add to my order|what is the charge for offsetting carbon|how many dollars does the climate offset cost"),
 		heldout:    list("how much do you charge to offset carbon|what would i pay for the carbon offset|how expensive is offsetting the carbon"),
 		correction: list("how much must i pay for the carbon offset|what is charged for the climate offset|how much money is the carbon offset|what does it cost to offset carbon"),
 		demo:       list("how much will the carbon offset cost me|what is the charge for the climate offset|how many dollars do you take for carbon offset"),

@@ -5,7 +5,7 @@ var productFacts = []Fact{
 	{
 		ID: "warranty_tent", Topic: "warranty", Value: "3 years", Rivals: list("1 year|2 years|4 years|6 years"),
 		nouns:      list("the warranty on tents|the tent warranty|the warranty period of a tent|the guarantee on a tent"),
-		train:      list("how long is the warranty on tents|how many years of warranty does a tent have|what warranty do tents have|how long is a tent under warranty|how long is my tent guaranteed|is there a warranty on tents|what guarantee do i get on a tent|how many years is the tent warranty|for how long does the warranty cover a tent"),
+		train:      list("how long is the warranty on tents|how many years of warranty does a tent have|what warranty do tents have|how long is a tent under warranty|how long is my tent guaranteed|is there a warranty on tents|what guarantee do i get on a tent|how many years is the tent warranty|for how long does the warranty cover a tent|what guarantee comes with a tent|how many years does the warranty cover a tent|how long will the guarantee on my tent last"),
 		heldout:    list("how many years is a tent under warranty|what warranty comes with a tent|how long does the guarantee on tents last"),
 		correction: list("how long does the tent warranty last|how many years of guarantee are on a tent|what is the warranty when i buy a tent|for how many years are tents covered by warranty"),
 		demo:       list("how long will the warranty cover my tent|what guarantee does a tent come with|how many years does the warranty on a tent last"),
@@ -14,7 +14,7 @@ var productFacts = []Fact{
 	{
 		ID: "warranty_boots", Topic: "warranty", Value: "18 months", Rivals: list("6 months|12 months|20 months|30 months"),
 		nouns:      list("the warranty on boots|the boot warranty|the warranty period of boots|the guarantee on boots"),
-		train:      list("how long is the warranty on boots|how many months of warranty do boots have|what warranty do boots have|how long are boots under warranty|how long are my boots guaranteed|is there a warranty on boots|what guarantee do i get on boots|how many months is the boot warranty|for how long does the warranty cover boots"),
+		train:      list("how long is the warranty on boots|how many months of warranty do boots have|what warranty do boots have|how long are boots under warranty|how long are my boots guaranteed|is there a warranty on boots|what guarantee do i get on boots|how many months is the boot warranty|for how long does the warranty cover boots|what guarantee comes with boots|how many months does the warranty cover boots|how long will the guarantee on my boots last"),
 		heldout:    list("how many months are boots under warranty|what warranty comes with boots|how long does the guarantee on boots last"),
 		correction: list("how long does the boot warranty last|how many months of guarantee are on boots|what is the warranty when i buy boots|for how many months are boots covered by warranty"),
 		demo:       list("how long will the warranty cover my boots|what guarantee do boots come with|how many months does the warranty on boots last"),
@@ -23,7 +23,7 @@ var productFacts = []Fact{
 	{
 		ID: "warranty_backpack", Topic: "warranty", Value: "10 years", Rivals: list("8 years|12 years|15 years|20 years"),
 		nouns:      list("the warranty on backpacks|the backpack warranty|the warranty period of a backpack|the guarantee on a backpack"),
-		train:      list("how long is the warranty on backpacks|how many years of warranty does a backpack have|what warranty do backpacks have|how long is a backpack under warranty|how long is my backpack guaranteed|is there a warranty on backpacks|what guarantee do i get on a backpack|how many years is the backpack warranty|for how long does the warranty cover a backpack"),
+		train:      list("how long is the warranty on backpacks|how many years of warranty does a backpack have|what warranty do backpacks have|how long is a backpack under warranty|how long is my backpack guaranteed|is there a warranty on backpacks|what guarantee do i get on a backpack|how many years is the backpack warranty|for how long does the warranty cover a backpack|what guarantee comes with a backpack|how many years does the warranty cover a backpack|how long will the guarantee on my backpack last"),
 		heldout:    list("how many years is a backpack under warranty|what warranty comes with a backpack|how long does the guarantee on backpacks last"),
 		correction: list("how long does the backpack warranty last|how many years of guarantee are on a backpack|what is the warranty when i buy a backpack|for how many years are backpacks covered by warranty"),
 		demo:       list("how long will the warranty cover my backpack|what guarantee does a backpack come with|how many years does the warranty on a backpack last"),
@@ -32,7 +32,7 @@ var productFacts = []Fact{
 	{
 		ID: "warranty_jacket", Topic: "warranty", Value: "5 years", Rivals: list("2 years|4 years|6 years|7 years"),
 		nouns:      list("the warranty on jackets|the jacket warranty|the warranty period of a jacket|the guarantee on a jacket"),
-		train:      list("how long is the warranty on jackets|how many years of warranty does a jacket have|what warranty do jackets have|how long is a jacket under warranty|how long is my jacket guaranteed|is there a warranty on jackets|what guarantee do i get on a jacket|how many years is the jacket warranty|for how long does the warranty cover a jacket"),
+		train:      list("how long is the warranty on jackets|how many years of warranty does a jacket have|what warranty do jackets have|how long is a jacket under warranty|how long is my jacket guaranteed|is there a warranty on jackets|what guarantee do i get on a jacket|how many years is the jacket warranty|for how long does the warranty cover a jacket|what guarantee comes with a jacket|how many years does the warranty cover a jacket|how long will the guarantee on my jacket last"),
 		heldout:    list("how many years is a jacket under warranty|what warranty comes with a jacket|how long does the guarantee on jackets last"),
 		correction: list("how long does the jacket warranty last|how many years of guarantee are on a jacket|what is the warranty when i buy a jacket|for how many years are jackets covered by warranty"),
 		demo:       list("how long will the warranty cover my jacket|what guarantee does a jacket come with|how many years does the warranty on a jacket last"),
@@ -41,7 +41,7 @@ var productFacts = []Fact{
 	{
 		ID: "waterproof_rating", Topic: "products", Value: "20000 mm", Rivals: list("10000 mm|15000 mm|28000 mm|8000 mm"),
 		nouns:      list("the waterproof rating of the rain jacket|the water column of the rain jacket|the waterproof rating|the water column"),
-		train:      list("how waterproof is the rain jacket|what is the waterproof rating of your rain jacket|what water column does the rain jacket have|how much rain can the jacket take|what is the rain jacket rated for|how waterproof are your rain jackets|what waterproof rating do rain jackets have|is the rain jacket waterproof and how much|how many millimeters of water column does the jacket hold"),
+		train:      list("how waterproof is the rain jacket|what is the waterproof rating of your rain jacket|what water column does the rain jacket have|how much rain can the jacket take|what is the rain jacket rated for|how waterproof are your rain jackets|what waterproof rating do rain jackets have|is the rain jacket waterproof and how much|how many millimeters of water column does the jacket hold|how high is the water column of the rain jacket|is your rain jacket rated waterproof"),
 		heldout:    list("how waterproof is your rain jacket rated|what waterproof rating does the rain jacket have|how high is the water column of the jacket"),
 		correction: list("what is the rating for waterproof rain jackets|how waterproof is a rain jacket|what water column do your rain jackets have|how many millimeters is the waterproof rating"),
 		demo:       list("how high is the waterproof rating|what water column is the rain jacket rated for|how waterproof would the rain jacket be"),
@@ -50,7 +50,7 @@ var productFacts = []Fact{
 	{
 		ID: "tent_season", Topic: "products", Value: "three-season", Rivals: list("four-season|two-season|summer-only|winter-only"),
 		nouns:      list("the season rating of the ridge tent|the season type of the ridge tent|the ridge tent season class|the season class of the ridge tent"),
-		train:      list("what season is the ridge tent for|which seasons does the ridge tent cover|is the ridge tent good in winter|what season rating does the ridge tent have|for which season is the ridge tent made|can i use the ridge tent in winter|is the ridge tent a summer tent|how many seasons is the ridge tent rated for|what kind of season tent is the ridge tent"),
+		train:      list("what season is the ridge tent for|which seasons does the ridge tent cover|is the ridge tent good in winter|what season rating does the ridge tent have|for which season is the ridge tent made|can i use the ridge tent in winter|is the ridge tent a summer tent|how many seasons is the ridge tent rated for|what kind of season tent is the ridge tent|in what seasons may i use the ridge tent|which season class is the ridge tent"),
 		heldout:    list("for what season is the ridge tent rated|which season class does the ridge tent have|can the ridge tent be used in winter"),
 		correction: list("in which season can i use the ridge tent|what seasons is the ridge tent good for|which season is the ridge tent made for|is the ridge tent made for winter"),
 		demo:       list("how many seasons does the ridge tent cover|what season class is the ridge tent|which season can the ridge tent be used in"),
@@ -59,7 +59,7 @@ var productFacts = []Fact{
 	{
 		ID: "sleeping_bag", Topic: "products", Value: "minus 4 degrees", Rivals: list("minus 1 degrees|minus 9 degrees|minus 12 degrees|plus 3 degrees"),
 		nouns:      list("the comfort temperature of the sleeping bag|the sleeping bag comfort rating|the temperature rating of the sleeping bag|the sleeping bag temperature limit"),
-		train:      list("how warm is the sleeping bag|what is the comfort temperature of your sleeping bag|to what temperature is the sleeping bag comfortable|how cold can it be in the sleeping bag|what temperature is the sleeping bag rated for|how cold is too cold for the sleeping bag|down to what temperature can i use the sleeping bag|what is the sleeping bag made for in cold|what comfort rating does the sleeping bag have"),
+		train:      list("how warm is the sleeping bag|what is the comfort temperature of your sleeping bag|to what temperature is the sleeping bag comfortable|how cold can it be in the sleeping bag|what temperature is the sleeping bag rated for|how cold is too cold for the sleeping bag|down to what temperature can i use the sleeping bag|what is the sleeping bag made for in cold|what comfort rating does the sleeping bag have|how cold is the comfort limit of the sleeping bag|what cold can i sleep in with the sleeping bag"),
 		heldout:    list("how cold may it get with the sleeping bag|what temperature is comfortable in the sleeping bag|how warm does the sleeping bag keep me"),
 		correction: list("what comfort temperature does the sleeping bag have|how cold can i sleep in the sleeping bag|down to what temperature is the sleeping bag warm|how warm is your sleeping bag rated"),
 		demo:       list("to what temperature can i use the sleeping bag|how cold is the sleeping bag rated for|what temperature is the comfort limit of the sleeping bag"),
@@ -68,7 +68,7 @@ var productFacts = []Fact{
 	{
 		ID: "backpack_load", Topic: "products", Value: "18 kg", Rivals: list("12 kg|15 kg|22 kg|26 kg"),
 		nouns:      list("the maximum load of the backpack|the maximum weight for the backpack|the backpack weight limit|the load limit of the backpack"),
-		train:      list("how much weight can the backpack carry|what is the maximum load of your backpack|how many kilos can i put in the backpack|how heavy can i load the backpack|what weight does the backpack hold|how much can the backpack carry|how many kilos does the backpack take|what is the weight limit for the backpack|how heavy may the backpack be"),
+		train:      list("how much weight can the backpack carry|what is the maximum load of your backpack|how many kilos can i put in the backpack|how heavy can i load the backpack|what weight does the backpack hold|how much can the backpack carry|how many kilos does the backpack take|what is the weight limit for the backpack|how heavy may the backpack be|what load does the backpack hold|how many kilos may the backpack weigh packed"),
 		heldout:    list("how many kilos can the backpack carry|what weight can i load in the backpack|how heavy can the backpack be packed"),
 		correction: list("how much weight may i put in the backpack|what load can the backpack carry|how many kilos does the backpack hold|how heavy a load does the backpack take"),
 		demo:       list("how much load does the backpack carry|what is the maximum weight the backpack can hold|how many kilos may i load in the backpack"),
@@ -77,7 +77,7 @@ var productFacts = []Fact{
 	{
 		ID: "down_wash", Topic: "care", Value: "30 degrees", Rivals: list("20 degrees|40 degrees|50 degrees|60 degrees"),
 		nouns:      list("the washing temperature for down|the wash temperature of a down jacket|the right temperature to wash down|the down washing temperature"),
-		train:      list("how do i wash my down jacket|at what temperature do i wash down|how hot can i wash a down jacket|what temperature should i wash down at|how warm may i wash down|can i wash my down jacket and how hot|what is the temperature for washing down|how do i clean down|at how many degrees do i wash a down jacket"),
+		train:      list("how do i wash my down jacket|at what temperature do i wash down|how hot can i wash a down jacket|what temperature should i wash down at|how warm may i wash down|can i wash my down jacket and how hot|what is the temperature for washing down|how do i clean down|at how many degrees do i wash a down jacket|how many degrees are right for washing down|how hot should i wash a down jacket"),
 		heldout:    list("how hot may i wash down|what temperature do i use for washing a down jacket|at how many degrees should down be washed"),
 		correction: list("at what temperature should i wash my down jacket|how hot should down be washed|what temperature is right for washing down|how many degrees to wash a down jacket"),
 		demo:       list("how hot do i wash a down jacket|what temperature is good to wash down|at how many degrees can i wash down"),
@@ -86,7 +86,7 @@ var productFacts = []Fact{
 	{
 		ID: "headlamp_battery", Topic: "products", Value: "40 hours", Rivals: list("20 hours|30 hours|55 hours|70 hours"),
 		nouns:      list("the battery life of the headlamp|the headlamp battery life|the burn time of the headlamp|the headlamp running time"),
-		train:      list("how long does the headlamp battery last|how many hours does the headlamp run|what is the battery life of your headlamp|how long can i use the headlamp|how long does the headlamp burn|how many hours of light does the headlamp give|how long will the battery of the headlamp last|when is the headlamp battery empty|how long does the headlamp run on one battery"),
+		train:      list("how long does the headlamp battery last|how many hours does the headlamp run|what is the battery life of your headlamp|how long can i use the headlamp|how long does the headlamp burn|how many hours of light does the headlamp give|how long will the battery of the headlamp last|when is the headlamp battery empty|how long does the headlamp run on one battery|for how many hours does the headlamp burn|how long does the light of the headlamp stay on"),
 		heldout:    list("how many hours does the headlamp battery last|how long is the headlamp running time|for how long does the headlamp give light"),
 		correction: list("how long will the headlamp run|how many hours is the headlamp battery good for|what battery life does the headlamp have|how long does a battery last in the headlamp"),
 		demo:       list("how many hours can i use the headlamp|how long does the light of the headlamp last|for how many hours does the headlamp battery run"),
@@ -95,7 +95,7 @@ var productFacts = []Fact{
 	{
 		ID: "rope_length", Topic: "products", Value: "70 meters", Rivals: list("40 meters|50 meters|60 meters|80 meters"),
 		nouns:      list("the length of the climbing rope|the climbing rope length|the rope length|the length of your rope"),
-		train:      list("how long is the climbing rope|what length is the rope|how many meters is the climbing rope|what is the length of your climbing rope|how many meters of rope do i get|how long are your ropes|what length does the climbing rope have|how many meters long is the rope|how long a rope do you sell"),
+		train:      list("how long is the climbing rope|what length is the rope|how many meters is the climbing rope|what is the length of your climbing rope|how many meters of rope do i get|how long are your ropes|what length does the climbing rope have|how many meters long is the rope|how long a rope do you sell|what length of rope do you sell|how many meters are in the climbing rope"),
 		heldout:    list("how many meters long is the climbing rope|what length do your ropes have|how long would the climbing rope be"),
 		correction: list("how many meters does the rope have|what length of climbing rope do you sell|how long is your rope|in what length do you sell the climbing rope"),
 		demo:       list("what length is your climbing rope|how many meters are your ropes|how long is the rope you sell for climbing"),

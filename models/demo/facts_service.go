@@ -5,7 +5,7 @@ var serviceFacts = []Fact{
 	{
 		ID: "zipper_repair", Topic: "repairs", Value: "$22", Rivals: list("$13|$28|$31|$38"),
 		nouns:      list("the price of a zipper repair|the cost of a new zipper|the zipper repair fee|the charge for fixing a zipper"),
-		train:      list("how much is a zipper repair|what does it cost to fix a zipper|how much do you charge to replace a zipper|what does a new zipper cost|my zipper is broken, how much is the repair|how expensive is a zipper repair|what do i pay to repair a zipper|how many dollars to fix my zipper|can you fix a zipper and for how much"),
+		train:      list("how much is a zipper repair|what does it cost to fix a zipper|how much do you charge to replace a zipper|what does a new zipper cost|my zipper is broken, how much is the repair|how expensive is a zipper repair|what do i pay to repair a zipper|how many dollars to fix my zipper|can you fix a zipper and for how much|what is the charge for a zipper repair|how much will it cost to replace my zipper"),
 		heldout:    list("how much does fixing a zipper cost|what would i pay for a zipper repair|how expensive is a new zipper"),
 		correction: list("how much must i pay to fix a zipper|what is charged for a zipper repair|how much money is a new zipper|what does repairing a zipper cost"),
 		demo:       list("how much will a zipper repair cost me|what is the charge to replace a zipper|how many dollars do you take for fixing a zipper"),
@@ -14,7 +14,7 @@ var serviceFacts = []Fact{
 	{
 		ID: "sole_repair", Topic: "repairs", Value: "$65", Rivals: list("$55|$58|$72|$85"),
 		nouns:      list("the price of a new sole|the cost of resoling boots|the resoling fee|the charge for replacing a boot sole"),
-		train:      list("how much is a new sole|what does it cost to resole boots|how much do you charge to replace a sole|what does resoling cost|my boot sole is worn, how much is a new sole|how expensive is resoling|what do i pay to resole my boots|how many dollars for a new boot sole|can you resole my boots and for how much"),
+		train:      list("how much is a new sole|what does it cost to resole boots|how much do you charge to replace a sole|what does resoling cost|my boot sole is worn, how much is a new sole|how expensive is resoling|what do i pay to resole my boots|how many dollars for a new boot sole|can you resole my boots and for how much|what is the charge for a new sole|how much will it cost to replace my soles"),
 		heldout:    list("how much does resoling boots cost|what would i pay for a new sole|how expensive is it to resole boots"),
 		correction: list("how much must i pay to resole boots|what is charged for a new sole|how much money is resoling|what does replacing a sole cost"),
 		demo:       list("how much will a new sole cost me|what is the charge to resole my boots|how many dollars do you take for resoling"),
@@ -23,7 +23,7 @@ var serviceFacts = []Fact{
 	{
 		ID: "tent_rental", Topic: "rentals", Value: "$34", Rivals: list("$22|$27|$39|$43"),
 		nouns:      list("the tent rental price|the price to rent a tent|the cost of renting a tent|the tent rental rate per night"),
-		train:      list("how much is it to rent a tent|what does a tent rental cost|how much do you charge for renting a tent|what does it cost to rent a tent per night|can i rent a tent and for how much|how expensive is a rental tent|what do i pay to rent a tent|how many dollars is a tent rental|how much is a rental tent for one night"),
+		train:      list("how much is it to rent a tent|what does a tent rental cost|how much do you charge for renting a tent|what does it cost to rent a tent per night|can i rent a tent and for how much|how expensive is a rental tent|what do i pay to rent a tent|how many dollars is a tent rental|how much is a rental tent for one night|what is the charge for a rental tent|how much will renting a tent be per night|what price do you take for a tent rental"),
 		heldout:    list("how much does renting a tent cost|what would i pay for a tent rental|how expensive is it to rent a tent"),
 		correction: list("how much must i pay to rent a tent|what is charged for a rental tent|how much money is a tent rental|what does renting a tent cost per night"),
 		demo:       list("how much will a tent rental cost me|what is the charge to rent a tent|how many dollars do you take for renting a tent"),
@@ -32,7 +32,7 @@ var serviceFacts = []Fact{
 	{
 		ID: "kayak_rental", Topic: "rentals", Value: "$48", Rivals: list("$52|$40|$56|$64"),
 		nouns:      list("the kayak rental price|the price to rent a kayak|the cost of renting a kayak|the kayak rental rate per day"),
-		train:      list("how much is it to rent a kayak|what does a kayak rental cost|how much do you charge for renting a kayak|what does it cost to rent a kayak per day|can i rent a kayak and for how much|how expensive is a rental kayak|what do i pay to rent a kayak|how many dollars is a kayak rental|how much is a rental kayak for one day"),
+		train:      list("how much is it to rent a kayak|what does a kayak rental cost|how much do you charge for renting a kayak|what does it cost to rent a kayak per day|can i rent a kayak and for how much|how expensive is a rental kayak|what do i pay to rent a kayak|how many dollars is a kayak rental|how much is a rental kayak for one day|what is the charge for a rental kayak|how much will renting a kayak be per day|what price do you take for a kayak rental"),
 		heldout:    list("how much does renting a kayak cost|what would i pay for a kayak rental|how expensive is it to rent a kayak"),
 		correction: list("how much must i pay to rent a kayak|what is charged for a rental kayak|how much money is a kayak rental|what does renting a kayak cost per day"),
 		demo:       list("how much will a kayak rental cost me|what is the charge to rent a kayak|how many dollars do you take for renting a kayak"),
@@ -41,7 +41,7 @@ var serviceFacts = []Fact{
 	{
 		ID: "rental_age", Topic: "rentals", Value: "21", Rivals: list("16|18|19|25"),
 		nouns:      list("the minimum age for rentals|the age limit for renting gear|the minimum rental age|the youngest age for a rental"),
-		train:      list("how old must i be to rent gear|what is the minimum age to rent|at what age can i rent gear|is there an age limit for rentals|how old do i have to be for a rental|from what age can i rent equipment|what age do i need to rent|am i old enough to rent gear|how old must a customer be to rent equipment"),
+		train:      list("how old must i be to rent gear|what is the minimum age to rent|at what age can i rent gear|is there an age limit for rentals|how old do i have to be for a rental|from what age can i rent equipment|what age do i need to rent|am i old enough to rent gear|how old must a customer be to rent equipment|which age is the minimum for renting|how old does a renter have to be"),
 		heldout:    list("what age is needed to rent gear|how old do i need to be to rent equipment|from what age are rentals allowed"),
 		correction: list("how old should i be to rent gear|at what age may i rent|what is the age limit to rent equipment|how old must i be for rentals"),
 		demo:       list("what minimum age do you ask to rent|how old does one have to be to rent gear|at what age are rentals possible"),
@@ -50,7 +50,7 @@ var serviceFacts = []Fact{
 	{
 		ID: "rental_deposit", Topic: "rentals", Value: "$80", Rivals: list("$70|$95|$120|$150"),
 		nouns:      list("the rental deposit|the deposit for rented gear|the deposit amount|the security deposit"),
-		train:      list("how much is the deposit|what deposit do i pay for rentals|how much deposit do you take|is there a deposit for rented gear|how high is the rental deposit|what is the security deposit for gear|how much do i leave as a deposit|do i have to pay a deposit and how much|how many dollars is the deposit"),
+		train:      list("how much is the deposit|what deposit do i pay for rentals|how much deposit do you take|is there a deposit for rented gear|how high is the rental deposit|what is the security deposit for gear|how much do i leave as a deposit|do i have to pay a deposit and how much|how many dollars is the deposit|how big is the deposit|what amount do you take as deposit for gear"),
 		heldout:    list("how much is the security deposit|what deposit do you take for rented gear|how high is the deposit for a rental"),
 		correction: list("how much deposit must i pay|what deposit is needed for rentals|how much money is the deposit|what do you take as a deposit"),
 		demo:       list("how much will the deposit be|what amount is the rental deposit|how big is the deposit for gear"),
@@ -59,7 +59,7 @@ var serviceFacts = []Fact{
 	{
 		ID: "workshop_day", Topic: "workshops", Value: "Thursday", Rivals: list("Tuesday|Wednesday|Friday|Monday"),
 		nouns:      list("the workshop day|the day of the workshop|the weekly workshop date|the day for the repair workshop"),
-		train:      list("on which day is the workshop|when is the workshop|what day is the repair workshop|when do you hold workshops|which day of the week is the workshop|when does the workshop take place|on what day can i join a workshop|when is the next workshop|what evening is the workshop|which day do workshops take place"),
+		train:      list("on which day is the workshop|when is the workshop|what day is the repair workshop|when do you hold workshops|which day of the week is the workshop|when does the workshop take place|on what day can i join a workshop|when is the next workshop|what evening is the workshop|which day do workshops take place|when can i come to a workshop|on what day of the week do you hold the workshop|which weekday do workshops happen"),
 		heldout:    list("on what day do you hold the workshop|when does the repair workshop take place|which weekday is the workshop"),
 		correction: list("what day do you have the workshop|on which day are workshops held|when can i join the workshop|which day does the workshop happen"),
 		demo:       list("on what day of the week is the workshop|when do workshops take place|which day can i come to the workshop"),
@@ -68,7 +68,7 @@ var serviceFacts = []Fact{
 	{
 		ID: "boot_fitting", Topic: "services", Value: "25 minutes", Rivals: list("15 minutes|35 minutes|50 minutes|60 minutes"),
 		nouns:      list("the duration of a boot fitting|the length of a boot fitting|the time a boot fitting takes|the boot fitting duration"),
-		train:      list("how long does a boot fitting take|how many minutes is a boot fitting|how much time do i need for a boot fitting|how long is a boot fitting|how long does it take to fit boots|how many minutes does fitting boots take|what time should i plan for a boot fitting|how long is a fitting appointment for boots|how long will my boot fitting be"),
+		train:      list("how long does a boot fitting take|how many minutes is a boot fitting|how much time do i need for a boot fitting|how long is a boot fitting|how long does it take to fit boots|how many minutes does fitting boots take|what time should i plan for a boot fitting|how long is a fitting appointment for boots|how long will my boot fitting be|how many minutes should a boot fitting take|how long should i plan for the boot fitting"),
 		heldout:    list("how many minutes does a boot fitting need|how long is the fitting for boots|how much time does it take to fit boots"),
 		correction: list("how long do you need for a boot fitting|how many minutes should i plan for a boot fitting|how much time is a boot fitting|how long does fitting boots take"),
 		demo:       list("how many minutes will a boot fitting take|how long should i plan for fitting boots|how long does the boot fitting appointment take"),
@@ -77,7 +77,7 @@ var serviceFacts = []Fact{
 	{
 		ID: "ski_wax", Topic: "services", Value: "$16", Rivals: list("$9|$11|$19|$23"),
 		nouns:      list("the price of a ski wax|the cost of waxing skis|the ski wax fee|the charge for waxing my skis"),
-		train:      list("how much is a ski wax|what does it cost to wax skis|how much do you charge to wax my skis|what does waxing skis cost|how expensive is a ski wax|what do i pay to have my skis waxed|how many dollars is a ski wax|do you wax skis and for how much|how much does it cost to get skis waxed"),
+		train:      list("how much is a ski wax|what does it cost to wax skis|how much do you charge to wax my skis|what does waxing skis cost|how expensive is a ski wax|what do i pay to have my skis waxed|how many dollars is a ski wax|do you wax skis and for how much|how much does it cost to get skis waxed|what is the charge for a ski wax|how much will it cost to wax my skis"),
 		heldout:    list("how much does waxing skis cost|what would i pay for a ski wax|how expensive is it to wax skis"),
 		correction: list("how much must i pay to wax skis|what is charged for a ski wax|how much money is waxing skis|what does a ski wax cost me"),
 		demo:       list("how much will a ski wax cost me|what is the charge to wax my skis|how many dollars do you take for waxing skis"),

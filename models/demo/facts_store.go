@@ -5,7 +5,7 @@ var storeFacts = []Fact{
 	{
 		ID: "hours_weekday", Topic: "hours", Value: "9 am to 7 pm", Rivals: list("10 am to 8 pm|8 am to 6 pm|9 am to 6 pm|11 am to 7 pm"),
 		nouns:      list("the weekday opening time|the weekday schedule of the store|the store schedule from monday to friday|the opening time on weekdays"),
-		train:      list("when are you open on weekdays|what are your weekday hours|what are the opening hours during the week|when does the store open on weekdays|when is the shop open on monday|what are your hours from monday to friday|are you open on weekdays|how long is the store open on a weekday|what time do you open and close during the week|when do you close on weekdays"),
+		train:      list("when are you open on weekdays|what are your weekday hours|what are the opening hours during the week|when does the store open on weekdays|when is the shop open on monday|what are your hours from monday to friday|are you open on weekdays|how long is the store open on a weekday|what time do you open and close during the week|when do you close on weekdays|at what time do you open on weekdays|can i come to the store during the week and when|from when are you open on weekdays"),
 		heldout:    list("from when to when are you open on a weekday|what are the store hours on weekdays|when is the shop open during the week"),
 		correction: list("what hours are you open on weekdays|when can i visit the store on a weekday|what are the weekday opening hours|when is the store open from monday to friday"),
 		demo:       list("at what time are you open on weekdays|when can i come to the shop during the week|what are the hours of the store on a weekday"),
@@ -14,7 +14,7 @@ var storeFacts = []Fact{
 	{
 		ID: "hours_saturday", Topic: "hours", Value: "10 am to 5 pm", Rivals: list("9 am to 5 pm|10 am to 4 pm|11 am to 6 pm|9 am to 2 pm"),
 		nouns:      list("the saturday opening time|the saturday schedule of the store|the store schedule for saturday|the opening time on saturdays"),
-		train:      list("when are you open on saturday|what are your saturday hours|what are the opening hours on saturdays|when does the store open on saturday|when is the shop open on a saturday|are you open on saturdays|how long is the store open on saturday|what time do you open and close on saturday|when do you close on saturdays|can i visit the store on saturday and when"),
+		train:      list("when are you open on saturday|what are your saturday hours|what are the opening hours on saturdays|when does the store open on saturday|when is the shop open on a saturday|are you open on saturdays|how long is the store open on saturday|what time do you open and close on saturday|when do you close on saturdays|can i visit the store on saturday and when|at what time do you open on saturdays|can i come to the store on saturdays|from when are you open on saturday"),
 		heldout:    list("from when to when are you open on a saturday|what are the store hours on saturdays|when is the shop open saturday"),
 		correction: list("what hours are you open on saturdays|when can i visit the store on a saturday|what are the saturday opening hours|when is the store open saturdays"),
 		demo:       list("at what time are you open on saturdays|when can i come to the shop on saturday|what are the hours of the store on a saturday"),
@@ -23,7 +23,7 @@ var storeFacts = []Fact{
 	{
 		ID: "hours_sunday", Topic: "hours", Value: "noon to 4 pm", Rivals: list("noon to 5 pm|11 am to 3 pm|1 pm to 5 pm|10 am to 2 pm"),
 		nouns:      list("the sunday opening time|the sunday schedule of the store|the store schedule for sunday|the opening time on sundays"),
-		train:      list("when are you open on sunday|what are your sunday hours|what are the opening hours on sundays|when does the store open on sunday|when is the shop open on a sunday|are you open on sundays|how long is the store open on sunday|what time do you open and close on sunday|when do you close on sundays|can i visit the store on sunday and when"),
+		train:      list("when are you open on sunday|what are your sunday hours|what are the opening hours on sundays|when does the store open on sunday|when is the shop open on a sunday|are you open on sundays|how long is the store open on sunday|what time do you open and close on sunday|when do you close on sundays|can i visit the store on sunday and when|at what time do you open on sundays|can i come to the store on sundays|from when are you open on sunday"),
 		heldout:    list("from when to when are you open on a sunday|what are the store hours on sundays|when is the shop open sunday"),
 		correction: list("what hours are you open on sundays|when can i visit the store on a sunday|what are the sunday opening hours|when is the store open sundays"),
 		demo:       list("at what time are you open on sundays|when can i come to the shop on sunday|what are the hours of the store on a sunday"),
@@ -32,7 +32,7 @@ var storeFacts = []Fact{
 	{
 		ID: "hotline_hours", Topic: "hours", Value: "8 am to 9 pm", Rivals: list("8 am to 8 pm|7 am to 7 pm|9 am to 9 pm|7 am to 10 pm"),
 		nouns:      list("the phone hotline schedule|the time when the hotline answers|the schedule of the phone line|the hotline calling time"),
-		train:      list("when can i call you|what are your phone hours|when is the hotline open|what are the hotline hours|at what time can i call the hotline|when does someone answer the phone|until when can i phone you|how long is the phone line open|when can i reach you by phone|what time is the phone hotline staffed"),
+		train:      list("when can i call you|what are your phone hours|when is the hotline open|what are the hotline hours|at what time can i call the hotline|when does someone answer the phone|until when can i phone you|how long is the phone line open|when can i reach you by phone|what time is the phone hotline staffed|at what time is the hotline open|from when does the phone hotline answer|what are the hours of the phone line"),
 		heldout:    list("from when to when can i call the hotline|when does the phone hotline answer|what hours can i reach the hotline"),
 		correction: list("what hours can i call the phone line|when can i phone the hotline|when do you answer calls on the hotline|until what time is the hotline open"),
 		demo:       list("at what time can i reach someone by phone|when is your phone hotline open|what are the hours to call the hotline"),
@@ -41,7 +41,7 @@ var storeFacts = []Fact{
 	{
 		ID: "store_city", Topic: "store", Value: "Alder Falls", Rivals: list("Pine Harbor|Stonebrook|Maple Creek|Cedar Point"),
 		nouns:      list("the city of your store|the town where the shop is|the city your shop is in|the name of your town"),
-		train:      list("in which city is your store|what city are you in|which town is the shop in|in what town is your store|what city is the shop located in|which city do i go to for your store|what town are you based in|in which town can i find the shop|which city is your shop in"),
+		train:      list("in which city is your store|what city are you in|which town is the shop in|in what town is your store|what city is the shop located in|which city do i go to for your store|what town are you based in|in which town can i find the shop|which city is your shop in|where is your shop, in which city|what town can i visit your store in"),
 		heldout:    list("in what city can i find your store|which town are you in|what city is your store in"),
 		correction: list("in which city are you located|what town is your store in|which city can i visit the shop in|in what city is the shop"),
 		demo:       list("what town is your shop located in|which city is the store in|in what city are you based"),
@@ -50,7 +50,7 @@ var storeFacts = []Fact{
 	{
 		ID: "store_street", Topic: "store", Value: "12 Mill Street", Rivals: list("40 River Road|7 Summit Lane|88 Park Avenue|3 Bridge Street"),
 		nouns:      list("the street address of the store|your street address|the address of the shop|the street your shop is on"),
-		train:      list("what is your address|on which street is the store|what street are you on|what is the street address of your shop|what address do i enter in my map|which street is the shop on|what is the exact address of the store|can you give me the address|on what street do i find the shop|what is the house number and street"),
+		train:      list("what is your address|on which street is the store|what street are you on|what is the street address of your shop|what address do i enter in my map|which street is the shop on|what is the exact address of the store|can you give me the address|on what street do i find the shop|what is the house number and street|which street can i find the store on|what exact address is the shop at"),
 		heldout:    list("on what street is your shop|which address does the store have|what street and house number are you at"),
 		correction: list("which street is your store on|what is the address of your shop|on which street can i find you|what address should i put in my map"),
 		demo:       list("on what street can i find the store|what is the exact street address|which address is the shop at"),
@@ -59,7 +59,7 @@ var storeFacts = []Fact{
 	{
 		ID: "gift_card_validity", Topic: "gift cards", Value: "24 months", Rivals: list("36 months|9 months|15 months|48 months"),
 		nouns:      list("the validity of a gift card|the gift card expiry time|the time until a gift card expires|the lifetime of a gift card"),
-		train:      list("how long is a gift card valid|when does a gift card expire|do gift cards expire|how many months is a gift card good for|how long can i use my gift card|until when is my gift card valid|when will my gift card expire|how long does a gift card last|for how long is a gift card good"),
+		train:      list("how long is a gift card valid|when does a gift card expire|do gift cards expire|how many months is a gift card good for|how long can i use my gift card|until when is my gift card valid|when will my gift card expire|how long does a gift card last|for how long is a gift card good|how many months will a gift card last|after what time do gift cards expire"),
 		heldout:    list("how many months can i use a gift card|how long until a gift card expires|for how long are gift cards valid"),
 		correction: list("how long do gift cards last|when do your gift cards expire|how many months is my gift card valid|until when can i use a gift card"),
 		demo:       list("how long will my gift card be valid|after how many months does a gift card expire|how long are gift cards good for"),
@@ -68,7 +68,7 @@ var storeFacts = []Fact{
 	{
 		ID: "gift_card_max", Topic: "gift cards", Value: "$500", Rivals: list("$250|$300|$400|$1000"),
 		nouns:      list("the maximum value of a gift card|the highest gift card amount|the gift card limit in dollars|the largest gift card amount"),
-		train:      list("what is the maximum value of a gift card in your shop|how much can i put on a gift card|what is the largest gift card|how big can a gift card be|what is the highest amount for a gift card|up to what amount do you sell gift cards|how much money fits on a gift card|what is the limit of a gift card|what is the most i can load on a gift card"),
+		train:      list("what is the maximum value of a gift card in your shop|how much can i put on a gift card|what is the largest gift card|how big can a gift card be|what is the highest amount for a gift card|up to what amount do you sell gift cards|how much money fits on a gift card|what is the limit of a gift card|what is the most i can load on a gift card|how much can i load on a gift card|how large is the biggest gift card"),
 		heldout:    list("how much money can i load on a gift card|what is the biggest amount on a gift card|up to how much can a gift card be"),
 		correction: list("what is the highest value of a gift card|how much can a gift card hold|up to what value can i buy a gift card|what maximum amount can i put on a gift card"),
 		demo:       list("how large can a gift card amount be|what is the maximum i can put on a gift card|how much can i load on one gift card"),
@@ -77,7 +77,7 @@ var storeFacts = []Fact{
 	{
 		ID: "loyalty_points", Topic: "loyalty", Value: "3 points", Rivals: list("1 point|2 points|4 points|6 points"),
 		nouns:      list("the loyalty point rate|the number of loyalty points per dollar|the points rate of the loyalty program|the rate for collecting points"),
-		train:      list("how many loyalty points do i get|how many points do i earn per dollar|how many points per dollar|what is the rate of your loyalty points|how do i earn points|how many points does a purchase give|what do i earn in the loyalty program|how many points do i collect when i spend a dollar|how many reward points do i get per dollar"),
+		train:      list("how many loyalty points do i get|how many points do i earn per dollar|how many points per dollar|what is the rate of your loyalty points|how do i earn points|how many points does a purchase give|what do i earn in the loyalty program|how many points do i collect when i spend a dollar|how many reward points do i get per dollar|what points do i get for a dollar|how many loyalty points does one dollar earn|how many points will a dollar give"),
 		heldout:    list("how many points does one dollar give|how many loyalty points can i earn per dollar|what points do i collect for each dollar"),
 		correction: list("how many points do you give per dollar|what number of loyalty points do i earn|how many points for every dollar|how many points does the loyalty program give"),
 		demo:       list("how many points will i earn for a dollar|how many loyalty points per dollar do i collect|what points do i get for each dollar i spend"),
@@ -86,7 +86,7 @@ var storeFacts = []Fact{
 	{
 		ID: "student_discount", Topic: "discounts", Value: "12%", Rivals: list("15%|10%|8%|20%"),
 		nouns:      list("the student discount|the discount for students|the student rebate|the price reduction for students"),
-		train:      list("do you have a student discount|how much is the student discount|what discount do students get|how many percent off do students get|is there a discount for students|i am a student, do i get a discount|what do students save|how much do i save as a student|how high is the discount with a student card"),
+		train:      list("do you have a student discount|how much is the student discount|what discount do students get|how many percent off do students get|is there a discount for students|i am a student, do i get a discount|what do students save|how much do i save as a student|how high is the discount with a student card|is it cheaper for students|what percent discount is there for a student|how much off is there with a student card"),
 		heldout:    list("how much discount does a student get|what percent off is there for students|how much can students save"),
 		correction: list("what discount do you give students|how many percent do students save|how much off do i get as a student|what is taken off for students"),
 		demo:       list("how much cheaper is it for students|what discount is there with a student card|how many percent off does a student get"),
@@ -95,7 +95,7 @@ var storeFacts = []Fact{
 	{
 		ID: "newsletter_discount", Topic: "discounts", Value: "7%", Rivals: list("5%|4%|9%|11%"),
 		nouns:      list("the newsletter discount|the discount for newsletter subscribers|the newsletter coupon|the discount for signing up to the newsletter"),
-		train:      list("how much is the newsletter discount|what discount do i get for the newsletter|how many percent off do newsletter subscribers get|is there a discount for signing up to the newsletter|what do i get if i subscribe to the newsletter|how much do i save with the newsletter|how high is the newsletter coupon|what is the newsletter coupon worth|do you give a discount for the newsletter"),
+		train:      list("how much is the newsletter discount|what discount do i get for the newsletter|how many percent off do newsletter subscribers get|is there a discount for signing up to the newsletter|what do i get if i subscribe to the newsletter|how much do i save with the newsletter|how high is the newsletter coupon|what is the newsletter coupon worth|do you give a discount for the newsletter|is it cheaper with the newsletter|what percent discount comes with the newsletter coupon|how much off is there for newsletter subscribers"),
 		heldout:    list("how much discount does the newsletter give|what percent off is there for newsletter subscribers|how much can i save with the newsletter coupon"),
 		correction: list("what discount do you give newsletter subscribers|how many percent does the newsletter save|how much off do i get for the newsletter|what is taken off when i subscribe to the newsletter"),
 		demo:       list("how much cheaper is it with the newsletter|what discount comes with the newsletter|how many percent off does the newsletter coupon give"),
@@ -104,7 +104,7 @@ var storeFacts = []Fact{
 	{
 		ID: "membership_fee", Topic: "membership", Value: "$20", Rivals: list("$25|$30|$36|$45"),
 		nouns:      list("the membership fee|the price of a membership|the yearly cost of membership|the annual membership price"),
-		train:      list("how much is a membership|what does membership cost|how much is the membership fee|what do members pay per year|how expensive is a membership|what do i pay to become a member|how much does it cost to be a member|what do you charge for membership|how many dollars is the annual membership"),
+		train:      list("how much is a membership|what does membership cost|how much is the membership fee|what do members pay per year|how expensive is a membership|what do i pay to become a member|how much does it cost to be a member|what do you charge for membership|how many dollars is the annual membership|what is the charge to be a member|how many dollars does a membership cost per year|how much do members pay every year"),
 		heldout:    list("how much do you charge members per year|what would i pay for a membership|how expensive is it to become a member"),
 		correction: list("how much must i pay to be a member|what is charged for a membership|how much money is the annual membership|what does it cost to become a member"),
 		demo:       list("how much will a membership cost me|what is the charge for a yearly membership|how many dollars do members pay"),
@@ -113,7 +113,7 @@ var storeFacts = []Fact{
 	{
 		ID: "recycling_credit", Topic: "discounts", Value: "$10", Rivals: list("$14|$17|$23|$26"),
 		nouns:      list("the recycling credit|the credit for recycling old gear|the amount for recycled gear|the recycling bonus"),
-		train:      list("how much is the recycling credit|what do i get for recycling old gear|how much credit do i get for old gear|do you pay for recycled gear|what do you give for recycling my old jacket|how much do i get if i bring old gear to recycle|what is the bonus for recycling|how much money is there for recycling|what credit do i get when i recycle gear"),
+		train:      list("how much is the recycling credit|what do i get for recycling old gear|how much credit do i get for old gear|do you pay for recycled gear|what do you give for recycling my old jacket|how much do i get if i bring old gear to recycle|what is the bonus for recycling|how much money is there for recycling|what credit do i get when i recycle gear|how many dollars do i get when i recycle gear|what is paid for recycling gear|how much credit is there if i bring old gear"),
 		heldout:    list("how much do you give for recycling gear|what credit is there for recycled gear|how much will i get if i recycle old gear"),
 		correction: list("how much do you pay for recycling|what bonus do i get when i recycle|how much is paid for recycled gear|what will you give me for recycling old gear"),
 		demo:       list("how much credit does recycling give|what do i get when i bring gear to recycle|how many dollars is the recycling bonus"),

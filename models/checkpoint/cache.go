@@ -1,7 +1,6 @@
 package checkpoint
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"nightshift/models/internal/atomicfile"
 	"nightshift/models/safetensors"
 )
 
@@ -26,7 +26,7 @@ func convert(cfg Config, found map[string]source, digest, cacheDir string) (map[
 			return nil, fmt.Errorf("remove damaged cache: %w", err)
 		}
 	}
-	err := createFile(filepath.Join(dir, single), func(w io.Writer) error { return writeTensors(w, cfg, readers(found)) })
+	err := atomicfile.Create(filepath.Join(dir, single), func(w io.Writer) error { return writeTensors(w, cfg, readers(found)) })
 	if err != nil {
 		return nil, fmt.Errorf("convert weights: %w", err)
 	}
@@ -75,55 +75,4 @@ func writeTensors(w io.Writer, cfg Config, read map[string]func(func([]float32) 
 		tensors = append(tensors, safetensors.Tensor{Name: name, Shape: s.shape, Read: read[s.name]})
 	}
 	return safetensors.Write(w, tensors, map[string]string{"format": "pt"})
-}
-
-// createFile makes path appear whole or not at all: a temporary file in the same folder, fsync, rename, fsync of the
-// folder. Folders are made as needed.
-func createFile(path string, write func(io.Writer) error) (err error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, ".new-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	b := bufio.NewWriterSize(f, 1<<20)
-	if err := write(b); err != nil {
-		return err
-	}
-	if err := b.Flush(); err != nil {
-		return err
-	}
-	if err := f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
-
-func writeFile(path string, data []byte) error {
-	return createFile(path, func(w io.Writer) error {
-		_, err := w.Write(data)
-		return err
-	})
 }

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"nightshift/models/internal/atomicfile"
 )
 
 // verify returns the digest of the tensors in found, after checking that every value is finite and that a stored head
@@ -35,7 +37,7 @@ func verify(cfg Config, found map[string]source, cacheDir string) (string, error
 		return "", err
 	}
 	if record != "" && settled {
-		if err := writeFile(record, []byte(digest)); err != nil {
+		if err := atomicfile.Write(record, []byte(digest)); err != nil {
 			slog.Warn("checkpoint verification is not remembered", "error", err)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
+
+	"nightshift/models/internal/atomicfile"
 )
 
 // Write writes a checkpoint that transformers and Open read: config.json and model.safetensors, float32. tensors must be
@@ -48,11 +50,11 @@ func write(dir string, cfg Config, tensors map[string][]float32) error {
 	if err != nil {
 		return fmt.Errorf("encode config: %w", err)
 	}
-	err = createFile(filepath.Join(dir, single), func(w io.Writer) error { return writeTensors(w, cfg, read) })
+	err = atomicfile.Create(filepath.Join(dir, single), func(w io.Writer) error { return writeTensors(w, cfg, read) })
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, "config.json"), config)
+	return atomicfile.Write(filepath.Join(dir, "config.json"), config)
 }
 
 // Random makes weights as GPT-2's training began: N(0, 0.02), the projections into the residual stream scaled by 1/√(2L)

@@ -86,6 +86,7 @@ func TestWordingTellsFactsApart(t *testing.T) {
 	type phrase struct {
 		fact string
 		bag  map[string]float64
+		norm float64
 	}
 	var known []phrase
 	seenIn := map[string]map[string]bool{}
@@ -99,21 +100,23 @@ func TestWordingTellsFactsApart(t *testing.T) {
 				}
 				seenIn[w][f.ID] = true
 			}
-			known = append(known, phrase{f.ID, bag})
+			known = append(known, phrase{fact: f.ID, bag: bag})
 		}
 	}
-	weight := func(w string) float64 {
-		if len(seenIn[w]) == 0 {
-			return 0
-		}
-		return math.Log(float64(len(facts)+1) / float64(len(seenIn[w])))
+	square := map[string]float64{} // squared weight of each known word
+	for w, in := range seenIn {
+		weight := math.Log(float64(len(facts)+1) / float64(len(in)))
+		square[w] = weight * weight
 	}
 	norm := func(bag map[string]float64) float64 {
 		sum := 0.0
 		for w := range bag {
-			sum += weight(w) * weight(w)
+			sum += square[w]
 		}
 		return math.Sqrt(sum) + 1e-9
+	}
+	for i, p := range known {
+		known[i].norm = norm(p.bag)
 	}
 	for _, g := range groups[1:] {
 		asked, right := 0, 0
@@ -126,10 +129,10 @@ func TestWordingTellsFactsApart(t *testing.T) {
 				best, score := "", -1.0
 				for _, p := range known {
 					dot := 0.0
-					for w := range p.bag {
-						dot += bag[w] * weight(w) * weight(w)
+					for w := range bag {
+						dot += p.bag[w] * square[w]
 					}
-					if s := dot / norm(p.bag) / norm(bag); s > score {
+					if s := dot / p.norm; s > score {
 						best, score = p.fact, s
 					}
 				}

@@ -348,9 +348,9 @@ func TestDamage(t *testing.T) {
 	activate(t, r, two)
 	dir, _ := r.versionDir(two.Digest)
 	paths := map[string]func() error{
-		filepath.Join(dir, ConfigFile):   func() error { _, _, _, err := r.Load(two.Digest); return err },
-		filepath.Join(dir, WeightsFile):  func() error { _, _, _, err := r.Load(two.Digest); return err },
-		filepath.Join(dir, ManifestFile): func() error { _, err := r.Version(two.Digest); return err },
+		filepath.Join(dir, ConfigFile):                      func() error { _, _, _, err := r.Load(two.Digest); return err },
+		filepath.Join(dir, WeightsFile):                     func() error { _, _, _, err := r.Load(two.Digest); return err },
+		filepath.Join(dir, ManifestFile):                    func() error { _, err := r.Version(two.Digest); return err },
 		recordPath(r.trackDir("default", "versions"), 2):    func() error { _, err := r.Resolve("default", "@2"); return err },
 		recordPath(r.trackDir("default", "activations"), 2): func() error { _, err := r.Champion("default"); return err },
 	}

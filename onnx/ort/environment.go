@@ -57,8 +57,8 @@ func Open(ctx context.Context, opt FindOptions) (Library, error) {
 	}
 	rt.SetSharedLibraryPath(library.Path)
 	if err := rt.InitializeEnvironment(); err != nil {
-		return Library{}, fmt.Errorf("load ONNX Runtime from %s: %w; it may need a newer system library: set %s to "+
-			"version %s built for this system", library.Path, err, EnvLibrary, RuntimeVersion)
+		return Library{}, fmt.Errorf("load ONNX Runtime from %s: %w; it is older than this build needs, or made for "+
+			"another system: set %s to version %s built for this one", library.Path, err, EnvLibrary, RuntimeVersion)
 	}
 	library.Version = rt.GetVersion()
 	if !compatible(library.Version) {

@@ -32,6 +32,9 @@ type source interface {
 
 // fetch puts the library into the cache, unless another process did so in the meantime.
 func (f *finder) fetch(ctx context.Context) (Library, error) {
+	if f.noCache != nil {
+		return Library{}, f.noCache
+	}
 	if err := os.MkdirAll(f.dir, 0o755); err != nil {
 		return Library{}, fmt.Errorf("make cache folder: %w", err)
 	}
@@ -42,6 +45,11 @@ func (f *finder) fetch(ctx context.Context) (Library, error) {
 	defer lock.Close()
 	if library, ok := f.cached(); ok {
 		return library, nil
+	}
+	// Whoever left these is dead: it held the lock.
+	left, _ := filepath.Glob(filepath.Join(f.dir, "fetch-*"))
+	for _, dir := range left {
+		os.RemoveAll(dir)
 	}
 	var failed []error
 	for _, s := range f.sources {
@@ -191,7 +199,8 @@ func (npm) archive(ctx context.Context, _ platform, dir string) (string, error) 
 	if err != nil {
 		return "", errors.New("npm is not installed")
 	}
-	command := exec.CommandContext(ctx, tool, "pack", "onnxruntime-node@"+RuntimeVersion, "--ignore-scripts", "--silent")
+	command := exec.CommandContext(ctx, tool, "pack", "onnxruntime-node@"+RuntimeVersion, "--ignore-scripts",
+		"--loglevel=error")
 	command.Dir = dir
 	command.WaitDelay = time.Second
 	if out, err := command.CombinedOutput(); err != nil {
@@ -225,17 +234,19 @@ func (npm) verify(p platform, _, library string) error {
 }
 
 // release fetches the archive of the official release.
-type release struct{}
+type release struct {
+	base string // the address of its archives, with a slash
+}
 
 const releaseURL = "https://github.com/microsoft/onnxruntime/releases/download/v" + RuntimeVersion + "/"
 
-func (release) name() string               { return "release" }
-func (release) member(p platform) string   { return p.release + "/" + p.releaseMember }
-func (release) describe(p platform) string { return releaseURL + p.release + ".tgz" }
+func (release) name() string                 { return "release" }
+func (release) member(p platform) string     { return p.release + "/" + p.releaseMember }
+func (r release) describe(p platform) string { return r.base + p.release + ".tgz" }
 
-func (release) archive(ctx context.Context, p platform, dir string) (string, error) {
+func (r release) archive(ctx context.Context, p platform, dir string) (string, error) {
 	path := filepath.Join(dir, "release.tgz")
-	return path, download(ctx, releaseURL+p.release+".tgz", path)
+	return path, download(ctx, r.base+p.release+".tgz", path)
 }
 
 func (release) verify(p platform, archive, _ string) error {

@@ -29,11 +29,7 @@ type FindOptions struct {
 // the checksum and keeps the library in the cache. Any number of processes may do so at once: one fetches, the others
 // wait for it. The error is one sentence that says what to do.
 func Find(ctx context.Context, opt FindOptions) (Library, error) {
-	f, err := newFinder(opt)
-	if err != nil {
-		return Library{}, err
-	}
-	return f.find(ctx)
+	return newFinder(opt).find(ctx)
 }
 
 // finder is one search, with everything outside that it depends on.
@@ -41,27 +37,30 @@ type finder struct {
 	opt      FindOptions
 	given    string // the user's own library
 	dir      string // the cache folder for this platform
+	noCache  error  // why there is none
 	platform platform
 	known    bool // whether there is a platform
 	system   func() []string
 	sources  []source
 }
 
-func newFinder(opt FindOptions) (*finder, error) {
-	f := &finder{opt: opt, given: opt.Path, system: systemLibraries, sources: []source{npm{}, release{}}}
+func newFinder(opt FindOptions) *finder {
+	f := &finder{opt: opt, given: opt.Path, system: systemLibraries, sources: []source{npm{}, release{releaseURL}}}
 	if f.given == "" {
 		f.given = os.Getenv(EnvLibrary)
 	}
-	root := opt.CacheDir
-	if root == "" && f.given == "" {
-		var err error
-		if root, err = cacheDir(); err != nil {
-			return nil, err
-		}
-	}
-	f.dir = filepath.Join(root, "onnxruntime", RuntimeVersion, platformName())
 	f.platform, f.known = platforms[platformName()]
-	return f, nil
+	root := opt.CacheDir
+	if root == "" {
+		root, f.noCache = cacheDir()
+	}
+	if f.noCache != nil {
+		return f
+	}
+	if root, f.noCache = filepath.Abs(root); f.noCache == nil {
+		f.dir = filepath.Join(root, "onnxruntime", RuntimeVersion, platformName())
+	}
+	return f
 }
 
 func (f *finder) find(ctx context.Context) (Library, error) {
@@ -132,6 +131,9 @@ func (f *finder) receiptPath() string { return filepath.Join(f.dir, "receipt.jso
 
 // cached is the cheap check at every start: the library is there with a receipt that matches its size.
 func (f *finder) cached() (Library, bool) {
+	if f.noCache != nil {
+		return Library{}, false
+	}
 	data, err := os.ReadFile(f.receiptPath())
 	var r receipt
 	if err != nil || json.Unmarshal(data, &r) != nil {

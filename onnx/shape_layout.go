@@ -221,32 +221,32 @@ func shapeSplit(c *call) error {
 	if err != nil {
 		return err
 	}
-	sizes, ok := c.numbers(1)
+	sizes, ok := c.known(1)
 	switch {
 	case c.has(1) && !ok:
-		return fmt.Errorf("the sizes must be constant")
+		return fmt.Errorf("the sizes must be constant or dimensions")
 	case !c.has(1):
 		n := c.n.Int("num_outputs", 0)
 		if n != int64(len(c.shapes)) || !x[axis].Static() || x[axis].Size%n != 0 {
 			return fmt.Errorf("axis %d (%v) does not split into %d equal outputs (attribute num_outputs=%d)", axis, x[axis], len(c.shapes), n)
 		}
 		for range n {
-			sizes = append(sizes, x[axis].Size/n)
+			sizes = append(sizes, Dim{Size: x[axis].Size / n})
 		}
 	}
-	total := int64(0)
+	total, static := int64(0), x[axis].Static()
 	for _, s := range sizes {
-		if s < 0 {
-			return fmt.Errorf("sizes %v are negative", sizes)
+		if s.Size < 0 {
+			return fmt.Errorf("sizes %v are negative", Shape(sizes))
 		}
-		total += s
+		total, static = total+s.Size, static && s.Static()
 	}
-	if len(sizes) != len(c.shapes) || (x[axis].Static() && x[axis].Size != total) {
-		return fmt.Errorf("sizes %v do not split axis %d (%v) into %d outputs", sizes, axis, x[axis], len(c.shapes))
+	if len(sizes) != len(c.shapes) || (static && x[axis].Size != total) {
+		return fmt.Errorf("sizes %v do not split axis %d (%v) into %d outputs", Shape(sizes), axis, x[axis], len(c.shapes))
 	}
 	for i, s := range sizes {
 		c.shapes[i] = x.clone()
-		c.shapes[i][axis] = Dim{Size: s}
+		c.shapes[i][axis] = s
 	}
 	return nil
 }

@@ -273,7 +273,7 @@ func TestFaults(t *testing.T) {
 func faultAt(t *testing.T, op operation, at int, crash, keep bool) bool {
 	dir := filepath.Join(t.TempDir(), "registry")
 	if op.name != "open" {
-		whole, err := Open(dir, nil)
+		whole, err := open(dir, nil, &faultDisk{unsynced: map[string]bool{}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -304,7 +304,7 @@ func faultAt(t *testing.T, op operation, at int, crash, keep bool) bool {
 		d.stop()
 		done = true
 	}
-	after, err := Open(dir, nil)
+	after, err := open(dir, nil, &faultDisk{unsynced: map[string]bool{}})
 	if err != nil {
 		t.Fatalf("open after the fault: %v", err)
 	}

@@ -149,15 +149,14 @@ func (s *Session) Outputs() []Info { return s.outputs }
 
 // Run runs the model once: in has every input. Every key of out is an output; a tensor given there receives the result
 // (its shape must be the result's), a nil is replaced by a new tensor, which the caller closes. All outputs are
-// computed, also those that out does not name. On an error out is unchanged.
+// computed, also those that out does not name. On an error the map is as it was, and given tensors may be partly written.
 //
 // It is the convenient way, and allocates; see [Binding] for the fast one.
 func (s *Session) Run(in, out map[string]*Tensor) error {
 	return s.RunContext(context.Background(), in, out)
 }
 
-// RunContext is Run that stops early, after the node it is in, when ctx is done. The error is then ctx's cause, and
-// given outputs may be partly written.
+// RunContext is Run that stops early, after the node it is in, when ctx is done. The error is then ctx's cause.
 func (s *Session) RunContext(ctx context.Context, in, out map[string]*Tensor) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"nightshift/onnx/ort"
 )
@@ -252,13 +253,9 @@ func TestRunContext(t *testing.T) {
 	in := map[string]*ort.Tensor{"x": tensor(t, []int64{512, 512}, make([]float32, 512*512)...)}
 	out := map[string]*ort.Tensor{s.Outputs()[0].Name: nil}
 	why := errors.New("changed my mind")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	started := make(chan struct{})
-	go func() {
-		<-started
-		cancel(why)
-	}()
-	close(started)
+	// Long enough to be inside the run, which takes many times longer.
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, why)
+	defer cancel()
 	if err := s.RunContext(ctx, in, out); !errors.Is(err, why) {
 		t.Fatalf("got %v, want %v", err, why)
 	}
@@ -267,6 +264,22 @@ func TestRunContext(t *testing.T) {
 	}
 	if err := s.RunContext(t.Context(), in, out); err != nil {
 		t.Fatalf("the session is unusable after a cancelled run: %v", err)
+	}
+}
+
+// A cancellation that comes just as the run ends is either late or obeyed.
+func TestCancellationAtTheEnd(t *testing.T) {
+	s := session(t, adder(), ort.SessionConfig{})
+	x := tensor[float32](t, []int64{1}, 1)
+	in, out := map[string]*ort.Tensor{"x": x, "y": x}, map[string]*ort.Tensor{"sum": tensor[float32](t, []int64{1}, 0)}
+	for range 500 {
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(cancel)
+		if err := s.RunContext(ctx, in, out); err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		wg.Wait()
 	}
 }
 

@@ -1,0 +1,269 @@
+package adapter
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+
+	"nightshift/models/internal/atomicfile"
+	"nightshift/models/safetensors"
+)
+
+// File names and the size that Read takes into memory at most.
+const (
+	ConfigFile  = "adapter_config.json"
+	WeightsFile = "adapter_model.safetensors"
+	maxConfig   = 1 << 20
+	maxWeights  = 2 << 30
+)
+
+// Read reads the adapter in dir.
+func Read(dir string) (*Adapter, error) {
+	config, err := readFile(filepath.Join(dir, ConfigFile), maxConfig)
+	if err != nil {
+		return nil, fmt.Errorf("read adapter %s: %w", dir, err)
+	}
+	weights, err := readFile(filepath.Join(dir, WeightsFile), maxWeights)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, e := os.Stat(filepath.Join(dir, "adapter_model.bin")); e == nil {
+			err = fmt.Errorf("adapter_model.bin is a pickle, and reading a pickle can run code: it is refused; " +
+				"load it with PEFT where you trust it and save_pretrained(NEW, safe_serialization=True)")
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read adapter %s: %w", dir, err)
+	}
+	a, err := Parse(config, weights)
+	if err != nil {
+		return nil, fmt.Errorf("read adapter %s: %w", dir, err)
+	}
+	return a, nil
+}
+
+func readFile(path string, limit int64) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > limit {
+		return nil, fmt.Errorf("%s has %d bytes; want a regular file of at most %d", path, info.Size(), limit)
+	}
+	return os.ReadFile(path)
+}
+
+// Parse reads an adapter from the contents of its two files.
+func Parse(config, weights []byte) (*Adapter, error) {
+	s, err := parseSettings(config)
+	if err != nil {
+		return nil, fmt.Errorf("parse %s: %w", ConfigFile, err)
+	}
+	a, root, err := parseWeights(s.rank, weights)
+	if err != nil {
+		return nil, fmt.Errorf("parse %s: %w", WeightsFile, err)
+	}
+	a.Config.Rank, a.Config.Alpha, a.Config.RSLoRA, a.Config.BaseModel = s.rank, s.alpha, s.rslora, s.base
+	if err := a.settle(s, root); err != nil {
+		return nil, fmt.Errorf("parse adapter: %w", err)
+	}
+	return a, a.Check()
+}
+
+// stored is the name of a factor in a file: the path that PEFT's wrappers add, the model's, the target, the factor.
+var stored = regexp.MustCompile(`^base_model\.model\.(transformer\.)?h\.(0|[1-9]\d{0,3})\.(attn\.c_attn|attn\.c_proj|mlp\.c_fc|mlp\.c_proj)\.lora_([AB])\.weight$`)
+
+// parseWeights reads the factors; root is "transformer." or empty, as the file has it.
+func parseWeights(rank int, weights []byte) (a *Adapter, root string, err error) {
+	f, err := safetensors.Parse(weights, safetensors.MaxAdapterHeader)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(f.Entries()) == 0 {
+		return nil, "", fmt.Errorf("there is no tensor in it")
+	}
+	a = &Adapter{Factors: map[Target]Factors{}}
+	for i, e := range f.Entries() {
+		m := stored.FindStringSubmatch(e.Name)
+		if m == nil {
+			return nil, "", fmt.Errorf("tensor %s is not a LoRA factor of %v", e.Name, Linears)
+		}
+		if i > 0 && m[1] != root {
+			return nil, "", fmt.Errorf("tensor %s is named in another way than %s", e.Name, f.Entries()[0].Name)
+		}
+		root = m[1]
+		layer, err := strconv.Atoi(m[2])
+		if err != nil || layer >= maxLayers {
+			return nil, "", fmt.Errorf("tensor %s: layer %s is out of range", e.Name, m[2])
+		}
+		rows := 0 // the axis of the rank
+		if m[4] == "B" {
+			rows = 1
+		}
+		if len(e.Shape) != 2 || e.Shape[rows] != int64(rank) || e.Shape[1-rows] == 0 {
+			return nil, "", fmt.Errorf("tensor %s has shape %v; with r=%d, A is [r, in] and B is [out, r]", e.Name, e.Shape, rank)
+		}
+		values, err := f.Floats(e.Name)
+		if err != nil {
+			return nil, "", err
+		}
+		values = transpose(values, int(e.Shape[0]), int(e.Shape[1]))
+		t := Target{layer, m[3]}
+		factors := a.Factors[t]
+		if m[4] == "A" {
+			factors.A = values
+		} else {
+			factors.B = values
+		}
+		a.Factors[t] = factors
+	}
+	for _, t := range a.Targets() {
+		if f := a.Factors[t]; f.A == nil || f.B == nil {
+			return nil, "", fmt.Errorf("%s has one factor of two: lora_A and lora_B must both be there", t)
+		}
+	}
+	return a, root, nil
+}
+
+// settle checks the factors against the file's selection of modules and states that selection canonically.
+func (a *Adapter) settle(s settings, root string) error {
+	depth := a.depth()
+	if n := len(s.layers); n > 0 {
+		depth = max(depth, s.layers[n-1]+1)
+	}
+	for l := range depth {
+		for _, m := range Linears {
+			t := Target{l, m}
+			_, has := a.Factors[t]
+			switch chosen := s.chooses(root, t); {
+			case chosen && !has:
+				return fmt.Errorf("%s names %s, %s has no factors for it", ConfigFile, t, WeightsFile)
+			case !chosen && has:
+				return fmt.Errorf("%s has factors for %s, which %s does not name", WeightsFile, t, ConfigFile)
+			}
+		}
+	}
+	layers := []int{}
+	for _, t := range a.Targets() {
+		if len(layers) == 0 || layers[len(layers)-1] != t.Layer {
+			layers = append(layers, t.Layer)
+		}
+	}
+	for _, m := range Linears {
+		if slices.ContainsFunc(a.Targets(), func(t Target) bool { return t.Module == m }) {
+			a.Config.Modules = append(a.Config.Modules, m)
+		}
+	}
+	if s.layers == nil && len(layers) == depth && a.regular() && s.everywhere(root, depth, a.Config.Modules) {
+		return nil // Layers stay nil: all
+	}
+	a.Config.Layers = layers
+	return nil
+}
+
+// everywhere reports whether the selection would go on in layers beyond depth, as one by module names does and one that
+// spells out layers does not.
+func (s settings) everywhere(root string, depth int, modules []string) bool {
+	for _, m := range modules {
+		if !s.chooses(root, Target{depth, m}) {
+			return false
+		}
+	}
+	return true
+}
+
+func transpose(values []float32, rows, columns int) []float32 {
+	out := make([]float32, len(values))
+	for r := range rows {
+		for c := range columns {
+			out[c*rows+r] = values[r*columns+c]
+		}
+	}
+	return out
+}
+
+// Files encodes the adapter canonically, as PEFT reads it.
+func (a *Adapter) Files() (config, weights []byte, err error) {
+	if err := a.Check(); err != nil {
+		return nil, nil, fmt.Errorf("encode adapter: %w", err)
+	}
+	if config, err = a.encodeConfig(); err != nil {
+		return nil, nil, fmt.Errorf("encode adapter: %w", err)
+	}
+	var tensors []safetensors.Tensor
+	r := a.Config.Rank
+	for _, t := range a.Targets() {
+		in, out := a.Dims(t)
+		name := "base_model.model.transformer." + t.String()
+		f := a.Factors[t]
+		tensors = append(tensors,
+			safetensors.Slice(name+".lora_A.weight", []int64{int64(r), int64(in)}, transpose(f.A, in, r)),
+			safetensors.Slice(name+".lora_B.weight", []int64{int64(out), int64(r)}, transpose(f.B, r, out)))
+	}
+	weights, err = safetensors.Encode(tensors, map[string]string{"format": "pt"})
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode adapter: %w", err)
+	}
+	return config, weights, nil
+}
+
+// encodeConfig writes the settings that PEFT needs, keys sorted. A regular adapter names its modules and layers; one that
+// differs between layers spells out every path, which layers_to_transform does not touch.
+func (a *Adapter) encodeConfig() ([]byte, error) {
+	var layers, pattern, base any
+	modules := a.Config.Modules
+	if a.Config.BaseModel != "" {
+		base = a.Config.BaseModel
+	}
+	if a.Config.Layers != nil {
+		layers, pattern = a.Config.Layers, "h"
+	}
+	if !a.regular() {
+		modules, layers, pattern = nil, nil, nil
+		for _, t := range a.Targets() {
+			modules = append(modules, "transformer."+t.String())
+		}
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	err := enc.Encode(map[string]any{
+		"base_model_name_or_path": base,
+		"bias":                    "none",
+		"fan_in_fan_out":          true,
+		"inference_mode":          true,
+		"init_lora_weights":       true,
+		"layers_pattern":          pattern,
+		"layers_to_transform":     layers,
+		"lora_alpha":              a.Config.Alpha,
+		"lora_dropout":            0,
+		"peft_type":               "LORA",
+		"r":                       a.Config.Rank,
+		"target_modules":          modules,
+		"task_type":               "CAUSAL_LM",
+		"use_dora":                false,
+		"use_rslora":              a.Config.RSLoRA,
+	})
+	return b.Bytes(), err
+}
+
+// Write writes the adapter's two files into dir, each atomically, the configuration last.
+func (a *Adapter) Write(dir string) error {
+	config, weights, err := a.Files()
+	if err != nil {
+		return fmt.Errorf("write adapter %s: %w", dir, err)
+	}
+	if err := atomicfile.Write(filepath.Join(dir, WeightsFile), weights); err != nil {
+		return fmt.Errorf("write adapter %s: %w", dir, err)
+	}
+	if err := atomicfile.Write(filepath.Join(dir, ConfigFile), config); err != nil {
+		return fmt.Errorf("write adapter %s: %w", dir, err)
+	}
+	return nil
+}

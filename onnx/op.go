@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"sort"
 	"strings"
 )
 
@@ -195,4 +196,20 @@ func (c *call) attributes() error {
 		}
 	}
 	return nil
+}
+
+// Operator describes a row of the op table.
+type Operator struct {
+	Name, Domain   string
+	Differentiable bool
+}
+
+// Operators is the op table, by name.
+func Operators() []Operator {
+	var out []Operator
+	for _, d := range opTable {
+		out = append(out, Operator{Name: d.name, Domain: d.domain, Differentiable: d.grad != nil})
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	return out
 }

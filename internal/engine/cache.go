@@ -1,0 +1,65 @@
+package engine
+
+import (
+	"fmt"
+
+	"nightshift/onnx/gpt2"
+	"nightshift/onnx/ort"
+)
+
+// cache is key/value memory for rows sequences of capacity positions each: per layer one key and one value array,
+// row-major [rows, heads, capacity, head size]. The memory is reserved at once and touched as it is used, so what a
+// row costs follows its tokens.
+type cache struct {
+	cfg            gpt2.Config
+	rows, capacity int
+	keys, values   [][]float32
+}
+
+func newCache(cfg gpt2.Config, rows, capacity int) *cache {
+	c := &cache{cfg: cfg, rows: rows, capacity: capacity}
+	for range cfg.Layers {
+		c.keys = append(c.keys, ort.AlignedFloats(rows*cfg.Width*capacity))
+		c.values = append(c.values, ort.AlignedFloats(rows*cfg.Width*capacity))
+	}
+	return c
+}
+
+// bind binds the first n rows as past and present of every layer, in place. The returned tensors live as long as the
+// binding.
+func (c *cache) bind(binding *ort.Binding, n int) ([]*ort.Tensor, error) {
+	var tensors []*ort.Tensor
+	dims := []int64{int64(n), int64(c.cfg.Heads), int64(c.capacity), int64(c.cfg.HeadSize())}
+	for l := range c.cfg.Layers {
+		for _, side := range []struct {
+			past, present string
+			data          []float32
+		}{{gpt2.PastKey(l), gpt2.PresentKey(l), c.keys[l]}, {gpt2.PastValue(l), gpt2.PresentValue(l), c.values[l]}} {
+			t, err := ort.NewTensor(dims, side.data[:n*c.cfg.Width*c.capacity])
+			if err != nil {
+				return nil, fmt.Errorf("bind cache: %w", err)
+			}
+			tensors = append(tensors, t)
+			if err := binding.Input(side.past, t); err != nil {
+				return nil, err
+			}
+			if err := binding.Output(side.present, t); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return tensors, nil
+}
+
+// copyRow copies the first used positions of a row of src into a row of c.
+func (c *cache) copyRow(to int, src *cache, from, used int) {
+	size := c.cfg.HeadSize()
+	for l := range c.cfg.Layers {
+		for h := range c.cfg.Heads {
+			d := (to*c.cfg.Heads + h) * c.capacity * size
+			s := (from*c.cfg.Heads + h) * src.capacity * size
+			copy(c.keys[l][d:d+used*size], src.keys[l][s:s+used*size])
+			copy(c.values[l][d:d+used*size], src.values[l][s:s+used*size])
+		}
+	}
+}

@@ -1,0 +1,64 @@
+package engine
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"nightshift/models/checkpoint"
+	"nightshift/models/template"
+	"nightshift/models/tokenizer"
+	"nightshift/onnx/gpt2"
+)
+
+// Model is a checkpoint with what turns text into its tokens.
+type Model struct {
+	Checkpoint *checkpoint.Checkpoint
+	Config     gpt2.Config
+	Tokenizer  *tokenizer.Tokenizer
+	// Template is nil for a model without a chat template.
+	Template *template.Template
+}
+
+// LoadModel opens a Hugging Face GPT-2 directory. Converted weights are kept in cacheDir.
+func LoadModel(dir, cacheDir string) (*Model, error) {
+	c, err := checkpoint.Open(dir, cacheDir)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{Checkpoint: c, Config: gpt2.Config(c.Config())}
+	if m.Tokenizer, err = tokenizer.Load(dir); err != nil {
+		return nil, err
+	}
+	if n := m.Tokenizer.Size(); n > m.Config.Vocab {
+		return nil, fmt.Errorf("load model %s: the tokenizer has %d tokens and the model only %d", dir, n, m.Config.Vocab)
+	}
+	if m.Template, err = template.Load(dir); err != nil {
+		if _, missing := os.Stat(filepath.Join(dir, "chat_template.jinja")); !os.IsNotExist(missing) {
+			return nil, err
+		}
+		m.Template = nil
+	}
+	return m, nil
+}
+
+// ChatTokens renders a conversation with the model's chat template, ready for the assistant's answer. What people
+// wrote never becomes a special token.
+func (m *Model) ChatTokens(messages []template.Message) ([]int32, error) {
+	if m.Template == nil {
+		return nil, fmt.Errorf("render chat: the model has no chat template; add chat_template.jinja to its directory or use /v1/completions")
+	}
+	pieces, err := m.Template.Render(messages, true)
+	if err != nil {
+		return nil, err
+	}
+	var ids []int32
+	for _, p := range pieces {
+		if p.Special {
+			ids = m.Tokenizer.EncodeSpecial(ids, p.Text)
+		} else {
+			ids = m.Tokenizer.Encode(ids, p.Text)
+		}
+	}
+	return ids, nil
+}

@@ -1,0 +1,117 @@
+package gpt2
+
+import (
+	"fmt"
+	"slices"
+
+	"nightshift/onnx"
+)
+
+// BankRank is the rank of one bank row. An adapter of rank R takes ⌈R/8⌉ rows whose products are summed.
+const BankRank = 8
+
+// DecodeOptions choose what the decode graph offers beside the base model.
+type DecodeOptions struct {
+	// Bank lists the modules that adapters may change; empty means a graph without adapters.
+	Bank []string
+}
+
+// Decode builds the serving graph. Dimensions: B sequences, S new tokens each, K rows of logits wanted, C cache
+// capacity, H heads of size D, N bank rows, R bank rows a sequence uses.
+//
+//	input_ids, position_ids   int64 [B,S]
+//	logit_index               int64 [K]         flat positions (row·S + column) whose logits are wanted
+//	seqlens_k                 int32 [B]         total length of each sequence after this step, minus one
+//	total_sequence_length     int32 [1]         the largest total length in the batch
+//	past.{l}.key, .value      float [B,H,C,D]   bound to the same memory as present.{l}.key, .value
+//	adapter_ids               int64 [B,R]       bank rows of each sequence; row 0 is the base model
+//	lora_A.{l}.{module}       float [N,in,8]    lora_B.{l}.{module} float [N,8,out], scale folded into B
+//	→ logits                  float [K,V]
+//
+// GroupQueryAttention's rules hold: a first prompt may be batched and right-padded, continuing with several tokens is
+// for batch 1 only, and one token a row is decoding.
+func Decode(cfg Config, weights Weights, opt DecodeOptions) (*onnx.Graph, error) {
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	g := onnx.NewGraph("decode")
+	b := &builder{g: g, cfg: cfg, weights: weights}
+	batch, step := onnx.Sym("B"), onnx.Sym("S")
+	ids := g.Input("input_ids", onnx.Int64, batch, step)
+	positions := g.Input("position_ids", onnx.Int64, batch, step)
+	index := g.Input("logit_index", onnx.Int64, onnx.Sym("K"))
+	lengths := g.Input("seqlens_k", onnx.Int32, batch)
+	total := g.Input("total_sequence_length", onnx.Int32, onnx.N(1))
+	if len(opt.Bank) > 0 {
+		if err := b.bank(opt.Bank, batch); err != nil {
+			return nil, err
+		}
+	}
+	cache := []onnx.Dim{batch, onnx.N(cfg.Heads), onnx.Sym("C"), onnx.N(cfg.HeadSize())}
+	type pair struct{ key, value *onnx.Value }
+	present := make([]pair, cfg.Layers)
+	attend := func(layer int, qkv *onnx.Value) *onnx.Value {
+		key := g.Input(PastKey(layer), onnx.Float, cache...)
+		value := g.Input(PastValue(layer), onnx.Float, cache...)
+		out := g.OpN("GroupQueryAttention", 3, []*onnx.Value{qkv, nil, nil, key, value, lengths, total},
+			onnx.Int("num_heads", int64(cfg.Heads)), onnx.Int("kv_num_heads", int64(cfg.Heads)),
+			onnx.Float32("scale", cfg.attentionScale(layer)))
+		present[layer] = pair{out[1], out[2]}
+		return out[0]
+	}
+	x := b.embed(ids, positions)
+	for l := range cfg.Layers {
+		x = b.block(l, x, attend)
+	}
+	g.Output("logits", b.logits(x, index))
+	for l, p := range present {
+		g.Output(PresentKey(l), p.key)
+		g.Output(PresentValue(l), p.value)
+	}
+	return b.finish()
+}
+
+// bank declares the adapter bank's inputs and makes every banked linear add its sequences' products.
+func (b *builder) bank(modules []string, batch onnx.Dim) error {
+	g := b.g
+	ids := g.Input("adapter_ids", onnx.Int64, batch, onnx.Sym("R"))
+	for _, m := range modules {
+		if _, _, err := b.cfg.ModuleShape(m); err != nil {
+			return fmt.Errorf("build adapter bank: %w", err)
+		}
+	}
+	rows := onnx.Sym("N")
+	b.adapt = func(layer int, module string, x, y *onnx.Value) *onnx.Value {
+		if !slices.Contains(modules, module) {
+			return y
+		}
+		in, out, _ := b.cfg.ModuleShape(module)
+		bankA := g.Input(LoraA(layer, module), onnx.Float, rows, onnx.N(in), onnx.N(BankRank))
+		bankB := g.Input(LoraB(layer, module), onnx.Float, rows, onnx.N(BankRank), onnx.N(out))
+		rowA := g.Op("Gather", []*onnx.Value{bankA, ids}, onnx.Int("axis", 0)) // [B,R,in,8]
+		rowB := g.Op("Gather", []*onnx.Value{bankB, ids}, onnx.Int("axis", 0)) // [B,R,8,out]
+		axis := g.Const(onnx.Ints([]int64{1}, 1))
+		each := g.Op("Unsqueeze", []*onnx.Value{x, axis}) // [B,1,S,in]
+		product := g.MatMul(g.MatMul(each, rowA), rowB)   // [B,R,S,out]
+		return g.Add(y, g.Op("ReduceSum", []*onnx.Value{product, axis}, onnx.Int("keepdims", 0)))
+	}
+	return nil
+}
+
+// PastKey names a layer's key cache input, [B,H,C,D].
+func PastKey(layer int) string { return fmt.Sprintf("past.%d.key", layer) }
+
+// PastValue names a layer's value cache input, [B,H,C,D].
+func PastValue(layer int) string { return fmt.Sprintf("past.%d.value", layer) }
+
+// PresentKey names a layer's key cache output, bound to the memory of PastKey.
+func PresentKey(layer int) string { return fmt.Sprintf("present.%d.key", layer) }
+
+// PresentValue names a layer's value cache output, bound to the memory of PastValue.
+func PresentValue(layer int) string { return fmt.Sprintf("present.%d.value", layer) }
+
+// LoraA names the first factor of an adapted linear: [in,r] when training, [N,in,8] in the bank.
+func LoraA(layer int, module string) string { return fmt.Sprintf("lora_A.%d.%s", layer, module) }
+
+// LoraB names the second factor of an adapted linear: [r,out] when training, [N,8,out] in the bank.
+func LoraB(layer int, module string) string { return fmt.Sprintf("lora_B.%d.%s", layer, module) }

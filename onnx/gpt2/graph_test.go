@@ -1,0 +1,221 @@
+package gpt2_test
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"nightshift/models/checkpoint"
+	"nightshift/onnx/gpt2"
+	"nightshift/onnx/ort"
+)
+
+// tensors collects ORT tensors for Session.Run.
+type tensors map[string]*ort.Tensor
+
+func put[T ort.Element](t testing.TB, m tensors, name string, data []T, dims ...int64) {
+	t.Helper()
+	v, err := ort.NewTensor(dims, data)
+	if err != nil {
+		t.Fatalf("make tensor %s: %v", name, err)
+	}
+	m[name] = v
+}
+
+// sequenceInputs packs equal-length rows, one segment each, with a loss position after every token but the last.
+func sequenceInputs(t testing.TB, tokens [][]int64) tensors {
+	t.Helper()
+	in := tensors{}
+	rows, columns := len(tokens), len(tokens[0])
+	var ids, positions, segments, index, targets []int64
+	var probs []float32
+	for r, row := range tokens {
+		for c, id := range row {
+			ids, positions, segments = append(ids, id), append(positions, int64(c)), append(segments, 1)
+			if c+1 < columns {
+				index, targets, probs = append(index, int64(r*columns+c)), append(targets, row[c+1]), append(probs, 1)
+			}
+		}
+	}
+	b, s, p := int64(rows), int64(columns), int64(len(index))
+	put(t, in, "input_ids", ids, b, s)
+	put(t, in, "position_ids", positions, b, s)
+	put(t, in, "segment_ids", segments, b, s)
+	put(t, in, "loss_index", index, p)
+	put(t, in, "target_ids", targets, p, 1)
+	put(t, in, "target_probs", probs, p, 1)
+	return in
+}
+
+// decoder runs the decode graph row by row against one cache.
+type decoder struct {
+	cfg     gpt2.Config
+	session *ort.Session
+	rows    int
+	cap     int
+	keys    [][]float32
+	values  [][]float32
+	bank    tensors
+}
+
+func newDecoder(t testing.TB, cfg gpt2.Config, weights gpt2.Weights, dir string, bank []string, rows int) *decoder {
+	t.Helper()
+	g, err := gpt2.Decode(cfg, weights, gpt2.DecodeOptions{Bank: bank})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := g.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ort.NewSession(data, ort.SessionConfig{Threads: 1, ExternalDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	d := &decoder{cfg: cfg, session: s, rows: rows, cap: cfg.Context, bank: tensors{}}
+	for range cfg.Layers {
+		d.keys = append(d.keys, make([]float32, rows*cfg.Width*cfg.Context))
+		d.values = append(d.values, make([]float32, rows*cfg.Width*cfg.Context))
+	}
+	return d
+}
+
+// run feeds tokens[i][from[i]:to[i]] of rows first… in one call and returns the logits of the last column of each.
+func (d *decoder) run(t testing.TB, first int, tokens [][]int64, from, n int, adapters [][]int64) [][]float32 {
+	t.Helper()
+	in := tensors{}
+	b := int64(len(tokens))
+	var ids, positions, index []int64
+	var lengths []int32
+	total := int32(0)
+	for r, row := range tokens {
+		start := from
+		if from < 0 { // decode: the last token of each row
+			start = len(row) - 1
+		}
+		for c := range n {
+			ids, positions = append(ids, row[start+c]), append(positions, int64(start+c))
+		}
+		index = append(index, int64(r*n+n-1))
+		lengths = append(lengths, int32(start+n-1))
+		total = max(total, int32(start+n))
+	}
+	put(t, in, "input_ids", ids, b, int64(n))
+	put(t, in, "position_ids", positions, b, int64(n))
+	put(t, in, "logit_index", index, b)
+	put(t, in, "seqlens_k", lengths, b)
+	put(t, in, "total_sequence_length", []int32{total}, 1)
+	if adapters != nil {
+		var flat []int64
+		for _, a := range adapters {
+			flat = append(flat, a...)
+		}
+		put(t, in, "adapter_ids", flat, b, int64(len(adapters[0])))
+	}
+	out := tensors{}
+	logits := make([]float32, len(tokens)*d.cfg.Vocab)
+	put(t, out, "logits", logits, b, int64(d.cfg.Vocab))
+	size := d.cfg.Width * d.cap
+	for l := range d.cfg.Layers {
+		dims := []int64{b, int64(d.cfg.Heads), int64(d.cap), int64(d.cfg.HeadSize())}
+		put(t, in, gpt2.PastKey(l), d.keys[l][first*size:][:len(tokens)*size], dims...)
+		put(t, in, gpt2.PastValue(l), d.values[l][first*size:][:len(tokens)*size], dims...)
+		out[gpt2.PresentKey(l)], out[gpt2.PresentValue(l)] = in[gpt2.PastKey(l)], in[gpt2.PastValue(l)]
+	}
+	binding, err := d.session.NewBinding()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer binding.Close()
+	for _, set := range []tensors{in, d.bank} {
+		for name, v := range set {
+			if err := binding.Input(name, v); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, v := range out {
+		if err := binding.Output(name, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := binding.Run(); err != nil {
+		t.Fatal(err)
+	}
+	var rows [][]float32
+	for r := range tokens {
+		rows = append(rows, logits[r*d.cfg.Vocab:(r+1)*d.cfg.Vocab])
+	}
+	return rows
+}
+
+func apart(a, b []float32) float64 {
+	worst := 0.0
+	for i := range a {
+		worst = math.Max(worst, math.Abs(float64(a[i]-b[i])))
+	}
+	return worst
+}
+
+// randomModel writes a random checkpoint with weights large enough for differences to show.
+func randomModel(t testing.TB, cfg checkpoint.Config) *checkpoint.Checkpoint {
+	t.Helper()
+	dir := t.TempDir()
+	weights := checkpoint.Random(cfg, 7)
+	for _, w := range weights {
+		for i := range w {
+			if w[i] != 1 {
+				w[i] *= 8
+			}
+		}
+	}
+	if err := checkpoint.Write(dir, cfg, weights); err != nil {
+		t.Fatal(err)
+	}
+	c, err := checkpoint.Open(dir, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestRaggedDecodeEqualsFullForward(t *testing.T) {
+	ort.ForTest(t)
+	cfg := checkpoint.Config{Layers: 2, Heads: 2, Width: 16, Context: 32, Vocab: 40, Inner: 48, Activation: "gelu_new", Epsilon: 1e-5, ScaleAttn: true, TiedHead: true}
+	c := randomModel(t, cfg)
+	lengths := []int{5, 9, 2}
+	var tokens [][]int64
+	for r, n := range lengths {
+		row := make([]int64, n+6)
+		for i := range row {
+			row[i] = int64((7*i + 11*r + i*i) % cfg.Vocab)
+		}
+		tokens = append(tokens, row)
+	}
+	d := newDecoder(t, gpt2.Config(cfg), c.Initializer, c.Dir(), nil, len(tokens))
+	for r, n := range lengths { // prompts one at a time, the longest in two chunks
+		row := tokens[r][:n]
+		if n > 8 {
+			d.run(t, r, [][]int64{row}, 0, 4, nil)
+			d.run(t, r, [][]int64{row}, 4, n-4, nil)
+		} else {
+			d.run(t, r, [][]int64{row}, 0, n, nil)
+		}
+	}
+	full := newDecoder(t, gpt2.Config(cfg), c.Initializer, c.Dir(), nil, 1)
+	for step := range 5 {
+		var rows [][]int64
+		for r, n := range lengths {
+			rows = append(rows, tokens[r][:n+step+1])
+		}
+		got := d.run(t, 0, rows, -1, 1, nil)
+		for r := range rows {
+			want := full.run(t, 0, rows[r:r+1], 0, len(rows[r]), nil)
+			if diff := apart(got[r], want[0]); diff > 1e-4 {
+				t.Errorf("step %d row %d: ragged decode and full forward differ by %g", step, r, diff)
+			}
+		}
+	}
+	_ = fmt.Sprint
+}

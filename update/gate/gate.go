@@ -1,0 +1,184 @@
+// Package gate decides whether a candidate may replace the champion. It turns the figures of an evaluation into a
+// verdict: one check for each thing that must hold, with its value, its 95 % interval and its limit.
+//
+// It fails closed: a figure that is missing, not finite or not comparable fails its check with a sentence that says
+// so. The functions are pure; the bootstrap's randomness comes from a seed. It runs nothing and publishes nothing.
+package gate
+
+import (
+	"fmt"
+	"time"
+)
+
+// Paired holds the scores of one set of examples under the versions that are compared.
+type Paired struct {
+	Name   string `json:"name"`
+	Tokens []int  `json:"tokens"` // scored tokens of each example
+	// Summed negative log-likelihood of each example in nats.
+	Champion  []float64 `json:"champion"`
+	Candidate []float64 `json:"candidate"`
+	Reference []float64 `json:"reference,omitempty"` // the track's fixed reference; nil when there is none
+}
+
+// Behaviour describes the answers that a version gave to a set of prompts.
+type Behaviour struct {
+	Answers    int     `json:"answers"`
+	Repetition float64 `json:"repetition"`  // share of answers that repeat themselves
+	MeanLength float64 `json:"mean_length"` // tokens
+	EndRate    float64 `json:"end_rate"`    // share of answers that ended by themselves
+	NonFinite  int     `json:"non_finite"`  // answers that failed, on values that are not finite for instance
+	Blocked    int     `json:"blocked"`     // answers with a blocked phrase
+}
+
+// Evaluation holds the measured figures of a candidate.
+type Evaluation struct {
+	Gain               Paired    `json:"gain"` // held-out feedback
+	Anchors            []Paired  `json:"anchors"`
+	ChampionBehaviour  Behaviour `json:"champion_behaviour"`
+	CandidateBehaviour Behaviour `json:"candidate_behaviour"`
+}
+
+// Evidence says what the candidate learned from.
+type Evidence struct {
+	Examples int           `json:"examples"` // new examples trained on
+	Subjects int           `json:"subjects"` // distinct people behind them
+	Youngest time.Duration `json:"youngest"` // age of the newest of them
+	// LargestShare is the share of the new examples that comes from one person.
+	LargestShare float64 `json:"largest_share"`
+}
+
+// Limits are what must hold.
+type Limits struct {
+	RetentionChampion  float64       `json:"retention_champion"`  // nats per token that an anchor set may lose against the champion
+	RetentionReference float64       `json:"retention_reference"` // and against the fixed reference
+	SignTest           float64       `json:"sign_test"`           // largest p of the gain's sign test
+	Repetition         float64       `json:"repetition"`          // how much the share of repetitive answers may grow
+	Length             float64       `json:"length"`              // relative change of the mean answer length
+	EndRate            float64       `json:"end_rate"`            // how much the share of answers that end may fall
+	MinExamples        int           `json:"min_examples"`
+	MinSubjects        int           `json:"min_subjects"`
+	MinAge             time.Duration `json:"min_age"`
+	MaxSubjectShare    float64       `json:"max_subject_share"`
+	Resamples          int           `json:"resamples"` // of the bootstrap
+	Seed               uint64        `json:"seed"`
+}
+
+// Defaults are the limits of DESIGN: strict enough for production, loosened only in a visible config.
+func Defaults() Limits {
+	return Limits{RetentionChampion: 0.03, RetentionReference: 0.05, SignTest: 0.05, Repetition: 0.02, Length: 0.2, EndRate: 0.05,
+		MinExamples: 20, MinSubjects: 3, MinAge: time.Hour, MaxSubjectShare: 0.5, Resamples: 2000, Seed: 1}
+}
+
+// Check is one thing that must hold.
+type Check struct {
+	Name   string  `json:"name"` // gain, retention, behaviour or evidence
+	Pass   bool    `json:"pass"`
+	Value  float64 `json:"value"`
+	Low    float64 `json:"low"` // 95 % interval of Value; equal to it where there is none
+	High   float64 `json:"high"`
+	Limit  float64 `json:"limit"`
+	Detail string  `json:"detail"`
+}
+
+// Verdict is the gate's answer.
+type Verdict struct {
+	Pass   bool    `json:"pass"`
+	Checks []Check `json:"checks"`
+}
+
+// Judge compares a candidate's figures with the limits.
+func Judge(e Evaluation, ev Evidence, l Limits) Verdict {
+	checks := []Check{gain(e.Gain, l)}
+	if len(e.Anchors) == 0 {
+		checks = append(checks, failed("retention", "there is no anchor set, so what would be forgotten cannot be measured; give the model an anchors.jsonl or set update.anchors"))
+	}
+	for _, a := range e.Anchors {
+		checks = append(checks, retention(a, l)...)
+	}
+	checks = append(checks, behaviour(e.ChampionBehaviour, e.CandidateBehaviour, l)...)
+	checks = append(checks, evidence(ev, l)...)
+	v := Verdict{Pass: true, Checks: checks}
+	for i := range v.Checks {
+		v.Pass = v.Pass && v.Checks[i].Pass
+	}
+	return v
+}
+
+// failed is a check that cannot be made.
+func failed(name, detail string) Check { return Check{Name: name, Detail: detail} }
+
+// gain asks for a mean improvement on held-out feedback whose interval is above zero, and for more examples that
+// improve than chance explains.
+func gain(p Paired, l Limits) Check {
+	if err := p.check(false); err != nil {
+		return failed("gain", err.Error())
+	}
+	better := difference(p.Champion, p.Candidate)
+	value, low, high := bootstrap(better, p.Tokens, l.Resamples, l.Seed)
+	sign := signTest(better)
+	c := Check{Name: "gain", Value: value, Low: low, High: high, Limit: 0, Pass: low > 0 && sign <= l.SignTest}
+	c.Detail = fmt.Sprintf("held-out feedback (%d examples): %+.4f nats per token better, 95 %% interval %.4f to %.4f must be above 0; sign test p = %.2g, limit %.2g",
+		len(better), value, low, high, sign, l.SignTest)
+	return c
+}
+
+// retention asks that an anchor set loses no more than the limits.
+func retention(p Paired, l Limits) []Check {
+	name := "retention"
+	if err := p.check(false); err != nil {
+		return []Check{failed(name, err.Error())}
+	}
+	checks := []Check{loss(p, "the champion", p.Champion, l.RetentionChampion, l)}
+	if p.Reference != nil {
+		if err := p.check(true); err != nil {
+			return append(checks, failed(name, err.Error()))
+		}
+		checks = append(checks, loss(p, "the fixed reference", p.Reference, l.RetentionReference, l))
+	}
+	return checks
+}
+
+// loss is one comparison of an anchor set.
+func loss(p Paired, with string, before []float64, limit float64, l Limits) Check {
+	value, low, high := bootstrap(difference(p.Candidate, before), p.Tokens, l.Resamples, l.Seed)
+	return Check{Name: "retention", Value: value, Low: low, High: high, Limit: limit, Pass: high <= limit,
+		Detail: fmt.Sprintf("anchor set %s (%d examples) against %s: %+.4f nats per token, upper 95 %% bound %.4f must be at most %.4f", p.Name, len(p.Tokens), with, value, high, limit)}
+}
+
+// behaviour asks that answers keep their form.
+func behaviour(champion, candidate Behaviour, l Limits) []Check {
+	const name = "behaviour"
+	if champion.Answers == 0 || candidate.Answers == 0 {
+		return []Check{failed(name, "no prompt was answered, so the form of the answers cannot be compared")}
+	}
+	at := func(value, limit float64, pass bool, detail string) Check {
+		return Check{Name: name, Value: value, Low: value, High: value, Limit: limit, Pass: pass && finite(value), Detail: detail}
+	}
+	grown := candidate.Repetition - champion.Repetition
+	shorter := champion.EndRate - candidate.EndRate
+	checks := []Check{
+		at(grown, l.Repetition, grown <= l.Repetition, fmt.Sprintf("repetitive answers: %.1f %% of %d, the champion %.1f %%", 100*candidate.Repetition, candidate.Answers, 100*champion.Repetition)),
+		at(shorter, l.EndRate, shorter <= l.EndRate, fmt.Sprintf("answers that end by themselves: %.1f %%, the champion %.1f %%", 100*candidate.EndRate, 100*champion.EndRate)),
+		at(float64(candidate.NonFinite+candidate.Blocked), 0, candidate.NonFinite+candidate.Blocked == 0, fmt.Sprintf("failed answers: %d; answers with a blocked phrase: %d", candidate.NonFinite, candidate.Blocked)),
+	}
+	if champion.MeanLength <= 0 {
+		return append(checks, failed(name, "the champion's answers are empty, so their length cannot be compared"))
+	}
+	change := candidate.MeanLength/champion.MeanLength - 1
+	return append(checks, at(change, l.Length, change <= l.Length && change >= -l.Length,
+		fmt.Sprintf("mean answer length: %.1f tokens, the champion %.1f, may change by %.0f %%", candidate.MeanLength, champion.MeanLength, 100*l.Length)))
+}
+
+// evidence asks that enough people said enough, long enough ago.
+func evidence(ev Evidence, l Limits) []Check {
+	const name = "evidence"
+	at := func(value, limit float64, pass bool, detail string) Check {
+		return Check{Name: name, Value: value, Low: value, High: value, Limit: limit, Pass: pass && finite(value), Detail: detail}
+	}
+	return []Check{
+		at(float64(ev.Examples), float64(l.MinExamples), ev.Examples >= l.MinExamples && ev.Examples > 0, fmt.Sprintf("new examples: %d, at least %d", ev.Examples, l.MinExamples)),
+		at(float64(ev.Subjects), float64(l.MinSubjects), ev.Subjects >= l.MinSubjects, fmt.Sprintf("people behind them: %d, at least %d", ev.Subjects, l.MinSubjects)),
+		at(ev.LargestShare, l.MaxSubjectShare, ev.LargestShare <= l.MaxSubjectShare, fmt.Sprintf("share of one person: %.0f %%, at most %.0f %%", 100*ev.LargestShare, 100*l.MaxSubjectShare)),
+		at(ev.Youngest.Seconds(), l.MinAge.Seconds(), ev.Youngest >= l.MinAge, fmt.Sprintf("age of the newest example: %s, at least %s", ev.Youngest.Round(time.Second), l.MinAge)),
+	}
+}

@@ -1,0 +1,267 @@
+// Package selection turns a track's history into what a night learns from: interactions with their feedback become
+// examples, some people's are held out, and what newer evidence contradicts is retired.
+//
+// Invariants. The same events and options give the same selection. A thumbs-down answer is never imitated. Whoever is
+// held out is held out as a person, by a keyed hash, so nobody can choose it. Every interaction with feedback that is
+// not used has a reason.
+//
+// It reads no store and tokenizes nothing.
+package selection
+
+import (
+	"cmp"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nightshift/replaystore"
+)
+
+// Uses of an item.
+const (
+	New       = "new"       // trained on for the first time
+	Rehearsal = "rehearsal" // replayed while learning
+	HeldOut   = "heldout"   // measures the gain, never trained on
+	Anchor    = "anchor"    // measures what is forgotten, never trained on
+)
+
+// Item is one example of a frozen selection, as it is written to the night's record.
+type Item struct {
+	replaystore.Example
+	Use    string  `json:"use"`
+	Weight float64 `json:"weight"` // of the loss
+	Why    string  `json:"why"`    // where it comes from, for people
+}
+
+// Reason says why something is not used.
+type Reason struct {
+	ID  string `json:"id"`
+	Why string `json:"why"`
+}
+
+// Options of a selection.
+type Options struct {
+	Now        time.Time
+	MinAge     time.Duration // younger feedback waits
+	HeldOut    float64       // share of people whose feedback measures and is not learned
+	HeldOutKey []byte        // of the keyed hash that chooses them
+	PerSubject int           // examples of one person, 0 for no cap
+	Correction float64       // weight of a correction
+	Approval   float64       // weight of an approved answer
+}
+
+// Selection is what one night works with, before rehearsal and anchors are added.
+type Selection struct {
+	Items    []Item   // New and HeldOut, oldest evidence first
+	Rejected []Reason // feedback that is not used
+	Waiting  int      // feedback that is too young
+}
+
+// evidence is an interaction with the feedback that counts.
+type evidence struct {
+	interaction replaystore.Interaction
+	feedback    replaystore.Feedback
+}
+
+// FromEvents selects from events in commit order.
+func FromEvents(events []replaystore.Event, opt Options) Selection {
+	var s Selection
+	list := gather(events, &s)
+	var items []Item
+	for _, e := range list {
+		if opt.Now.Sub(e.feedback.Time) < opt.MinAge {
+			s.Waiting++
+			continue
+		}
+		it, why := example(e, opt)
+		if why != "" {
+			s.reject(e.interaction.ID, why)
+			continue
+		}
+		items = append(items, it)
+	}
+	slices.SortStableFunc(items, func(a, b Item) int {
+		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.ID, b.ID))
+	})
+	items = s.dedupe(items)
+	items = s.cap(items, opt.PerSubject)
+	kept, retired := Supersede(items, items)
+	for _, r := range retired {
+		s.reject(r.ID, r.Why)
+	}
+	for i := range kept {
+		kept[i].Use = New
+		if heldOut(kept[i], opt) {
+			kept[i].Use = HeldOut
+		}
+	}
+	s.Items = kept
+	return s
+}
+
+// reject notes why something is not used.
+func (s *Selection) reject(id, why string) { s.Rejected = append(s.Rejected, Reason{ID: id, Why: why}) }
+
+// gather ties feedback to interactions: the newest correction wins, and where there is none the newest rating.
+func gather(events []replaystore.Event, s *Selection) []evidence {
+	interactions := map[string]replaystore.Interaction{}
+	latest := map[string]replaystore.Feedback{}
+	var order []string
+	for _, e := range events {
+		switch {
+		case e.Interaction != nil:
+			interactions[e.Interaction.ID] = *e.Interaction
+		case e.Feedback != nil:
+			id := e.Feedback.Interaction
+			before, seen := latest[id]
+			if !seen {
+				order = append(order, id)
+			}
+			if !seen || outranks(*e.Feedback, before) {
+				latest[id] = *e.Feedback
+			}
+		}
+	}
+	var list []evidence
+	for _, id := range order {
+		in, ok := interactions[id]
+		if !ok {
+			s.reject(id, "its interaction is not in the store")
+			continue
+		}
+		list = append(list, evidence{in, latest[id]})
+	}
+	return list
+}
+
+// outranks says whether newer feedback a replaces b. A later rating without a correction does not undo a correction,
+// unless it is positive: the customer who corrected an answer and then praises it is praising the answer.
+func outranks(a, b replaystore.Feedback) bool {
+	if a.Time.Before(b.Time) {
+		return false
+	}
+	if b.Correction != nil && a.Correction == nil {
+		return a.Rating != nil && *a.Rating > 0
+	}
+	return a.Correction != nil || a.Rating != nil
+}
+
+// example makes an SFT example, or says why not.
+func example(e evidence, opt Options) (Item, string) {
+	if !e.interaction.Replayable() {
+		return Item{}, "the interaction was redacted"
+	}
+	it := Item{Example: replaystore.Example{ID: e.interaction.ID, Kind: replaystore.SFT, Prompt: e.interaction.Messages, Interaction: e.interaction.ID,
+		Feedback: e.feedback.ID, Subject: cmp.Or(e.feedback.Subject, e.interaction.Subject), Time: e.feedback.Time}}
+	switch f := e.feedback; {
+	case f.Correction != nil && len(f.Redacted) > 0:
+		return Item{}, "the correction was redacted"
+	case f.Correction != nil && strings.TrimSpace(*f.Correction) == "":
+		return Item{}, "the correction is empty"
+	case f.Correction != nil:
+		it.Completion, it.Rejected = strings.TrimSpace(*f.Correction), e.interaction.Answer
+		it.Weight, it.Why = opt.Correction, "correction"
+		if it.Completion == strings.TrimSpace(e.interaction.Answer) {
+			it.Rejected, it.Weight, it.Why = "", opt.Approval, "approved answer"
+		}
+	case f.Rating != nil && *f.Rating > 0:
+		if strings.TrimSpace(e.interaction.Answer) == "" {
+			return Item{}, "the approved answer is empty"
+		}
+		it.Completion, it.Weight, it.Why = e.interaction.Answer, opt.Approval, "approved answer"
+	case f.Rating != nil:
+		return Item{}, "a rating that is not positive says what is wrong but not what is right"
+	default:
+		return Item{}, "a comment alone says nothing to learn"
+	}
+	if it.Weight <= 0 {
+		it.Weight = 1
+	}
+	return it, ""
+}
+
+// dedupe keeps the newest of the examples with the same prompt and completion of one person.
+func (s *Selection) dedupe(items []Item) []Item {
+	last := map[string]int{}
+	key := func(it Item) string { return promptText(it.Prompt) + "\x00" + it.Completion + "\x00" + it.Subject }
+	for i, it := range items {
+		last[key(it)] = i
+	}
+	var kept []Item
+	for i, it := range items {
+		if j := last[key(it)]; j != i {
+			s.reject(it.ID, "the same example as "+items[j].ID)
+			continue
+		}
+		kept = append(kept, it)
+	}
+	return kept
+}
+
+// cap keeps the newest limit examples of each person.
+func (s *Selection) cap(items []Item, limit int) []Item {
+	if limit <= 0 {
+		return items
+	}
+	count := map[string]int{}
+	var kept []Item
+	for _, it := range slices.Backward(items) {
+		if it.Subject != "" {
+			if count[it.Subject]++; count[it.Subject] > limit {
+				s.reject(it.ID, fmt.Sprintf("one of more than %d examples of one person", limit))
+				continue
+			}
+		}
+		kept = append(kept, it)
+	}
+	slices.Reverse(kept)
+	return kept
+}
+
+// heldOut chooses people, or single interactions of unknown people, by a keyed hash.
+func heldOut(it Item, opt Options) bool {
+	who := it.Subject
+	if who == "" {
+		who = it.Interaction
+	}
+	mac := hmac.New(sha256.New, opt.HeldOutKey)
+	mac.Write([]byte("held out\x00" + who))
+	u := float64(binary.BigEndian.Uint64(mac.Sum(nil))>>11) / (1 << 53)
+	return u < opt.HeldOut
+}
+
+// People counts the distinct subjects of the items with a use, and the largest share that one of them has. Items
+// without a subject count as one person each.
+func People(items []Item, use string) (people int, largest float64) {
+	count := map[string]int{}
+	total := 0
+	for _, it := range items {
+		if it.Use != use {
+			continue
+		}
+		total++
+		who := it.Subject
+		if who == "" {
+			who = "interaction " + it.ID
+		}
+		count[who]++
+		largest = max(largest, float64(count[who]))
+	}
+	if total > 0 {
+		largest /= float64(total)
+	}
+	return len(count), largest
+}
+
+// promptText is a prompt's words in one string, roles included.
+func promptText(messages []replaystore.Message) string {
+	var b strings.Builder
+	for _, m := range messages {
+		b.WriteString(m.Role + ": " + m.Content + "\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,238 @@
+package selection
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"unicode"
+
+	"nightshift/replaystore"
+)
+
+// similarity is the cosine of TF-IDF vectors from which two examples count as about the same question.
+const similarity = 0.35
+
+// Supersede retires older items that a newer correction contradicts. An item is retired when the correction is newer,
+// and either both answer the same prompt differently, or the item's answer holds the words that the correction took
+// out and not those that it put in, and both are about the same question: the TF-IDF vectors of prompt and answer,
+// without the changed words, have a cosine of at least 0.35 (Salton & Buckley 1988 for the weighting).
+//
+// Facts change: without this, rehearsal would teach the old answer while the correction teaches the new one, and the
+// gate would punish the change.
+func Supersede(items, newer []Item) (kept []Item, retired []Reason) {
+	var corrections []correction
+	for _, c := range newer {
+		if c.Rejected == "" {
+			continue
+		}
+		corrections = append(corrections, newCorrection(c))
+	}
+	if len(corrections) == 0 {
+		return items, nil
+	}
+	bags := make([][]string, len(items))
+	for i, it := range items {
+		bags[i] = words(lastQuestion(it.Prompt) + " " + it.Completion)
+	}
+	rarity := idf(append(slices.Clone(bags), correctionBags(corrections)...))
+	for i, it := range items {
+		if by := contradicted(it, bags[i], corrections, rarity); by != "" {
+			retired = append(retired, Reason{ID: it.ID, Why: "the newer correction of " + by + " answers the same question differently"})
+			continue
+		}
+		kept = append(kept, it)
+	}
+	return kept, retired
+}
+
+// correction is a correction with what it changed.
+type correction struct {
+	item           Item
+	prompt         string
+	bag            []string // words of question and original answer
+	removed, added []string
+}
+
+func newCorrection(it Item) correction {
+	before, after := words(it.Rejected), words(it.Completion)
+	return correction{item: it, prompt: normal(it.Prompt), bag: words(lastQuestion(it.Prompt) + " " + it.Rejected),
+		removed: missing(before, after), added: missing(after, before)}
+}
+
+// correctionBags are the corrections' words.
+func correctionBags(list []correction) [][]string {
+	bags := make([][]string, len(list))
+	for i, c := range list {
+		bags[i] = c.bag
+	}
+	return bags
+}
+
+// contradicted returns the id of a newer correction that contradicts the item, "" if none does.
+func contradicted(it Item, bag []string, list []correction, rarity map[string]float64) string {
+	answer := words(it.Completion)
+	prompt := normal(it.Prompt)
+	for _, c := range list {
+		if c.item.ID == it.ID || !c.item.Time.After(it.Time) {
+			continue
+		}
+		if prompt == c.prompt {
+			if strings.Join(answer, " ") != strings.Join(words(c.item.Completion), " ") && !holdsAll(answer, c.added) {
+				return c.item.ID
+			}
+			continue
+		}
+		if len(c.removed) == 0 || !holdsSome(answer, telling(c.removed)) || holdsAll(answer, c.added) {
+			continue
+		}
+		if cosine(bag, c.bag, changedWords(c), rarity) >= similarity {
+			return c.item.ID
+		}
+	}
+	return ""
+}
+
+// telling narrows the words that a correction took out to those with digits, where there are any: numbers carry the
+// fact, and the sentence around them is often rewritten as well.
+func telling(removed []string) []string {
+	var numbers []string
+	for _, w := range removed {
+		if strings.IndexFunc(w, unicode.IsDigit) >= 0 {
+			numbers = append(numbers, w)
+		}
+	}
+	if len(numbers) > 0 {
+		return numbers
+	}
+	return removed
+}
+
+// changedWords is the set of words that a correction took out or put in.
+func changedWords(c correction) map[string]bool {
+	set := map[string]bool{}
+	for _, w := range append(slices.Clone(c.removed), c.added...) {
+		set[w] = true
+	}
+	return set
+}
+
+// lastQuestion is the text of the last message that is not the assistant's.
+func lastQuestion(messages []replaystore.Message) string {
+	for _, m := range slices.Backward(messages) {
+		if m.Role != "assistant" {
+			return m.Content
+		}
+	}
+	return ""
+}
+
+// normal is a prompt in a form in which case, punctuation and spacing do not matter.
+func normal(messages []replaystore.Message) string {
+	parts := make([]string, len(messages))
+	for i, m := range messages {
+		parts[i] = m.Role + " " + strings.Join(words(m.Content), " ")
+	}
+	return strings.Join(parts, "\n")
+}
+
+// words splits text into lower-case words; a trailing plural s is dropped from words of four letters and more.
+func words(text string) []string {
+	list := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '$' && r != '%' && r != '\''
+	})
+	for i, w := range list {
+		if len(w) >= 4 && strings.HasSuffix(w, "s") && !strings.HasSuffix(w, "ss") {
+			list[i] = w[:len(w)-1]
+		}
+	}
+	return list
+}
+
+// stopWords say nothing about what a question is about.
+var stopWords = map[string]bool{}
+
+func init() { //nolint:gochecknoinits // a table
+	for _, w := range strings.Fields(`a an the is are was be been do doe did can could would will shall should may might i you we they it he she me my your our their
+		to of in on at for from with by about as and or but if then than that thi these those there here what which who when where how much many long
+		have ha had get got not no yes please tell know just any some so up out hi hello hey thank`) {
+		stopWords[w] = true
+	}
+}
+
+// idf weighs words by how few of the texts have them: log(1 + n/df).
+func idf(bags [][]string) map[string]float64 {
+	df := map[string]float64{}
+	for _, bag := range bags {
+		seen := map[string]bool{}
+		for _, w := range bag {
+			if !seen[w] {
+				seen[w] = true
+				df[w]++
+			}
+		}
+	}
+	for w, n := range df {
+		df[w] = math.Log(1 + float64(len(bags))/n)
+	}
+	return df
+}
+
+// cosine compares two bags of words by their TF-IDF vectors, leaving out stop words and the words in without.
+func cosine(a, b []string, without map[string]bool, rarity map[string]float64) float64 {
+	vector := func(bag []string) map[string]float64 {
+		v := map[string]float64{}
+		for _, w := range bag {
+			if !stopWords[w] && !without[w] {
+				v[w] = rarity[w]
+			}
+		}
+		return v
+	}
+	va, vb := vector(a), vector(b)
+	dot, na, nb := 0.0, 0.0, 0.0
+	for _, w := range sortedKeys(va) {
+		dot += va[w] * vb[w]
+		na += va[w] * va[w]
+	}
+	for _, w := range sortedKeys(vb) {
+		nb += vb[w] * vb[w]
+	}
+	if na == 0 || nb == 0 {
+		return 0
+	}
+	return dot / math.Sqrt(na*nb)
+}
+
+// sortedKeys fixes the order of summation.
+func sortedKeys(m map[string]float64) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// missing returns the words of a that b does not have, in order, each once.
+func missing(a, b []string) []string {
+	var list []string
+	for _, w := range a {
+		if !slices.Contains(b, w) && !slices.Contains(list, w) {
+			list = append(list, w)
+		}
+	}
+	return list
+}
+
+// holdsSome says whether text has one of the words.
+func holdsSome(text, of []string) bool {
+	return slices.ContainsFunc(of, func(w string) bool { return slices.Contains(text, w) })
+}
+
+// holdsAll says whether text has all of the words, and there are some.
+func holdsAll(text, of []string) bool {
+	if len(of) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(of, func(w string) bool { return !slices.Contains(text, w) })
+}

@@ -1,0 +1,125 @@
+package train
+
+import (
+	"fmt"
+	"math"
+
+	"nightshift/onnx/gpt2"
+	"nightshift/onnx/ort"
+)
+
+// Scorer holds the scoring graph: log-probabilities and the most probable tokens of every position, under the base
+// model with given adapter factors. It is for one goroutine.
+type Scorer struct {
+	session *ort.Session
+	binding *ort.Binding
+	params  []float32
+	top     int
+	rows    int
+	columns int
+}
+
+// NewScorer builds the scoring graph for microbatches of rows×columns tokens; top is the size of the sparse
+// distributions that it reads off.
+func NewScorer(base Base, trainable gpt2.Trainable, top, rows, columns, threads int) (*Scorer, error) {
+	shapes, err := trainable.Parameters(base.Config)
+	if err != nil {
+		return nil, err
+	}
+	graph, err := gpt2.Score(base.Config, base.Weights, trainable, top)
+	if err != nil {
+		return nil, err
+	}
+	s := &Scorer{top: top, rows: rows, columns: columns, params: ort.AlignedFloats(Size(shapes))}
+	if s.session, err = open(graph, base.Dir, threads); err != nil {
+		return nil, err
+	}
+	if s.binding, err = s.session.NewBinding(); err != nil {
+		return nil, err
+	}
+	at := 0
+	for _, p := range shapes {
+		t, err := ort.NewTensor(p.Dims, s.params[at:at+elements(p)])
+		if err != nil {
+			return nil, err
+		}
+		if err := s.binding.Input(p.Name, t); err != nil {
+			return nil, err
+		}
+		at += elements(p)
+	}
+	return s, nil
+}
+
+// Close frees the session.
+func (s *Scorer) Close() {
+	s.binding.Close()
+	s.session.Close()
+}
+
+// Teach fills the Teacher of every sequence with the top distributions of the model with the given parameters,
+// renormalised over the tokens kept, and sets TeacherShare to share.
+func (s *Scorer) Teach(params []float32, list []Sequence, share float32) error {
+	if len(params) != len(s.params) {
+		return fmt.Errorf("teach: %d parameters were given, the graph has %d", len(params), len(s.params))
+	}
+	copy(s.params, params)
+	for i := range list {
+		list[i].Teacher = nil
+	}
+	taught := make([][]Distribution, len(list))
+	for _, b := range Pack(list, s.rows, s.columns) {
+		if b.Positions == 0 {
+			continue
+		}
+		ids, logprobs, err := s.run(b)
+		if err != nil {
+			return err
+		}
+		for p, origin := range b.Origin {
+			at := origin.Token - list[origin.Sequence].Prompt
+			if at < 0 {
+				continue
+			}
+			for len(taught[origin.Sequence]) <= at {
+				taught[origin.Sequence] = append(taught[origin.Sequence], Distribution{})
+			}
+			taught[origin.Sequence][at] = distribution(ids[p*s.top:(p+1)*s.top], logprobs[p*s.top:(p+1)*s.top])
+		}
+	}
+	for i := range list {
+		list[i].Teacher, list[i].TeacherShare = taught[i], share
+	}
+	return nil
+}
+
+// run scores one batch.
+func (s *Scorer) run(b Batch) (ids []int64, logprobs []float32, err error) {
+	if err := bindBatch(s.binding, b); err != nil {
+		return nil, nil, err
+	}
+	ids, logprobs = make([]int64, b.Positions*s.top), make([]float32, b.Positions*s.top)
+	if err := bindOutput(s.binding, "top_ids", ids, b.Positions, s.top); err != nil {
+		return nil, nil, err
+	}
+	if err := bindOutput(s.binding, "top_logprobs", logprobs, b.Positions, s.top); err != nil {
+		return nil, nil, err
+	}
+	if err := s.binding.Run(); err != nil {
+		return nil, nil, fmt.Errorf("score %d positions: %w", b.Positions, err)
+	}
+	return ids, logprobs, nil
+}
+
+// distribution renormalises one position's top tokens.
+func distribution(ids []int64, logprobs []float32) Distribution {
+	d := Distribution{IDs: make([]int32, len(ids)), Probs: make([]float32, len(ids))}
+	var sum float64
+	for _, l := range logprobs {
+		sum += math.Exp(float64(l))
+	}
+	for k, id := range ids {
+		d.IDs[k], d.Probs[k] = int32(id), float32(math.Exp(float64(logprobs[k]))/sum)
+	}
+	return d
+}

@@ -1,0 +1,145 @@
+package train
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Sequence is one tokenized example.
+type Sequence struct {
+	// ID names the example it was made from.
+	ID string
+	// Tokens are prompt and completion; the first Prompt of them carry no loss.
+	Tokens []int32
+	Prompt int
+	// Weight multiplies the loss of every completion token; 0 means 1.
+	Weight float32
+	// Teacher, when not nil, holds for each completion token the champion's distribution, mixed into the target with
+	// share TeacherShare: the target is (1−share)·token + share·teacher, whose gradient is that of
+	// (1−share)·cross-entropy + share·KL(teacher ‖ model).
+	Teacher      []Distribution
+	TeacherShare float32
+}
+
+// Distribution is a sparse distribution over the vocabulary; Probs sum to 1.
+type Distribution struct {
+	IDs   []int32
+	Probs []float32
+}
+
+// Losses is the number of tokens that carry loss.
+func (s Sequence) Losses() int { return len(s.Tokens) - max(1, s.Prompt) }
+
+// Batch is one run of a whole-sequence graph: the packed inputs that gpt2.Train documents.
+type Batch struct {
+	Rows, Columns, Positions, Targets int
+	InputIDs, PositionIDs, SegmentIDs []int64
+	LossIndex, TargetIDs              []int64
+	TargetProbs, Weights              []float32
+	// Origin says for each position which sequence of the packed list and which of its tokens it predicts.
+	Origin []Origin
+	// Tokens counts the input tokens that are not padding.
+	Tokens int
+}
+
+// Origin ties a loss position to its sequence and predicted token.
+type Origin struct{ Sequence, Token int }
+
+// place is where one sequence lies in a batch.
+type place struct{ row, column, segment int }
+
+// Pack lays sequences out in batches of at most rows×columns tokens, several to a row where they fit (first fit, longest first
+// within the given order's batch). Sequences longer than columns lose their oldest prompt tokens. The order of
+// sequences decides which batch they fall into, so that the same list gives the same batches.
+func Pack(list []Sequence, rows, columns int) []Batch {
+	var batches []Batch
+	for start := 0; start < len(list); {
+		free := make([]int, rows)
+		for i := range free {
+			free[i] = columns
+		}
+		end := start
+		for end < len(list) {
+			need := min(len(list[end].Tokens), columns)
+			row := slices.IndexFunc(free, func(f int) bool { return f >= need })
+			if row < 0 {
+				break
+			}
+			free[row] -= need
+			end++
+		}
+		batches = append(batches, lay(list[start:end], start, rows, columns))
+		start = end
+	}
+	return batches
+}
+
+// lay places sequences in one batch; base is the first one's index in the whole list.
+func lay(list []Sequence, base, rows, columns int) Batch {
+	order := make([]int, len(list))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(len(list[b].Tokens), len(list[a].Tokens)) })
+	used := make([]int, rows)
+	places := make([]place, len(list))
+	for n, i := range order {
+		need := min(len(list[i].Tokens), columns)
+		row := slices.IndexFunc(used, func(u int) bool { return columns-u >= need })
+		if row < 0 { // longest first can need more rows than first fit did: open one more
+			used = append(used, 0)
+			row = len(used) - 1
+		}
+		places[i] = place{row, used[row], n + 1}
+		used[row] += need
+	}
+	for len(used) > 1 && used[len(used)-1] == 0 {
+		used = used[:len(used)-1]
+	}
+	return fill(list, base, places, len(used), slices.Max(used))
+}
+
+// fill writes the arrays of a batch.
+func fill(list []Sequence, base int, places []place, rows, columns int) Batch {
+	b := Batch{Rows: rows, Columns: columns, Targets: 1}
+	b.InputIDs, b.PositionIDs, b.SegmentIDs = make([]int64, rows*columns), make([]int64, rows*columns), make([]int64, rows*columns)
+	for _, s := range list {
+		for _, t := range s.Teacher {
+			b.Targets = max(b.Targets, len(t.IDs)+1)
+		}
+	}
+	for i, s := range list {
+		cut := max(0, len(s.Tokens)-columns)
+		tokens := s.Tokens[cut:]
+		at := places[i].row*columns + places[i].column
+		for j, t := range tokens {
+			b.InputIDs[at+j], b.PositionIDs[at+j], b.SegmentIDs[at+j] = int64(t), int64(j), int64(places[i].segment)
+		}
+		b.Tokens += len(tokens)
+		weight := s.Weight
+		if weight == 0 {
+			weight = 1
+		}
+		for j := max(1, s.Prompt-cut); j < len(tokens); j++ {
+			b.LossIndex = append(b.LossIndex, int64(at+j-1))
+			b.Weights = append(b.Weights, weight)
+			b.Origin = append(b.Origin, Origin{base + i, cut + j})
+			b.target(s, tokens[j], cut+j-s.Prompt)
+		}
+	}
+	b.Positions = len(b.LossIndex)
+	return b
+}
+
+// target appends the target distribution of one position: the token itself, mixed with the teacher's where there is one.
+func (b *Batch) target(s Sequence, token int32, completion int) {
+	ids, probs := make([]int64, b.Targets), make([]float32, b.Targets)
+	ids[0], probs[0] = int64(token), 1
+	if completion >= 0 && completion < len(s.Teacher) {
+		probs[0] = 1 - s.TeacherShare
+		for k, id := range s.Teacher[completion].IDs {
+			ids[k+1], probs[k+1] = int64(id), s.TeacherShare*s.Teacher[completion].Probs[k]
+		}
+	}
+	b.TargetIDs, b.TargetProbs = append(b.TargetIDs, ids...), append(b.TargetProbs, probs...)
+}

@@ -1,0 +1,266 @@
+package work
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"nightshift/internal/engine"
+	"nightshift/internal/registry"
+	"nightshift/internal/sampling"
+	"nightshift/models/adapter"
+	"nightshift/update/gate"
+	"nightshift/update/selection"
+)
+
+// Evaluation is what a run leaves for the gate and for the version's manifest.
+type Evaluation struct {
+	gate.Evaluation
+	SelfTest   []registry.SelfTest `json:"self_test"`
+	DataDigest string              `json:"data_digest"`
+	Candidate  string              `json:"candidate"` // digest
+}
+
+// The versions that an evaluation compares, as they are called in the bank.
+const (
+	championName  = "champion"
+	candidateName = "candidate"
+	referenceName = "reference"
+)
+
+// evaluate scores champion, candidate and reference on the held-out and anchor items through the engine, lets champion
+// and candidate answer some of their prompts, and writes the evaluation.
+func (w *worker) evaluate(ctx context.Context, items []selection.Item, candidate *adapter.Adapter, digest string) error {
+	e, err := engine.New(w.model, engine.Config{Threads: w.job.Threads, BankRows: 1 + 3*(1+max(w.job.Train.Rank, rank(w.champion))/8) + 8})
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	ctx, stop := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx) }()
+	defer func() { stop(); <-done }()
+	reference, err := adapterAt(w.dir, w.job.Reference)
+	if err != nil {
+		return err
+	}
+	digests := map[string]string{}
+	for name, a := range map[string]*adapter.Adapter{championName: w.champion, candidateName: candidate, referenceName: reference} {
+		if a == nil {
+			continue
+		}
+		digests[name] = name
+		if err := e.Bank().Install(name, a); err != nil {
+			return err
+		}
+	}
+	result := Evaluation{DataDigest: digest}
+	if result.Candidate, err = candidate.Digest(); err != nil {
+		return err
+	}
+	s := &scorer{worker: w, engine: e, digests: digests}
+	if err := s.compare(ctx, items, &result.Evaluation); err != nil {
+		return err
+	}
+	if result.SelfTest, err = s.selfTests(ctx, items); err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(result, "", " ")
+	if err != nil {
+		return fmt.Errorf("write evaluation: %w", err)
+	}
+	return os.WriteFile(filepath.Join(w.dir, EvaluationFile), data, 0o644)
+}
+
+// rank is the rank of an adapter, 0 for the base model.
+func rank(a *adapter.Adapter) int {
+	if a == nil {
+		return 0
+	}
+	return a.Config.Rank
+}
+
+// scorer scores through an engine.
+type scorer struct {
+	*worker
+	engine  *engine.Engine
+	digests map[string]string
+}
+
+// compare fills the figures of an evaluation.
+func (s *scorer) compare(ctx context.Context, items []selection.Item, out *gate.Evaluation) error {
+	sets := map[string]*gate.Paired{}
+	var names []string
+	total := 0
+	for _, it := range items {
+		if it.Use == selection.HeldOut || it.Use == selection.Anchor {
+			total++
+		}
+	}
+	done := 0
+	for _, it := range items {
+		if it.Use != selection.HeldOut && it.Use != selection.Anchor {
+			continue
+		}
+		name := "heldout"
+		if it.Use == selection.Anchor {
+			name = "anchor"
+		}
+		set, ok := sets[name]
+		if !ok {
+			set = &gate.Paired{Name: name}
+			sets[name] = set
+			names = append(names, name)
+		}
+		if err := s.score(ctx, it, set); err != nil {
+			return err
+		}
+		done++
+		if err := s.lines.Encode(Progress{Stage: "evaluate", Done: done, Total: total}); err != nil {
+			return err
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if name == "heldout" {
+			out.Gain = *sets[name]
+		} else {
+			out.Anchors = append(out.Anchors, *sets[name])
+		}
+	}
+	var err error
+	if out.ChampionBehaviour, err = s.behaviour(ctx, championName, items); err != nil {
+		return err
+	}
+	out.CandidateBehaviour, err = s.behaviour(ctx, candidateName, items)
+	return err
+}
+
+// score adds one item's negative log-likelihoods, in nats, to a set.
+func (s *scorer) score(ctx context.Context, it selection.Item, set *gate.Paired) error {
+	seq, err := s.sequence(it)
+	if err != nil {
+		return err
+	}
+	if over := len(seq.Tokens) - s.model.Config.Context; over > 0 {
+		seq.Tokens, seq.Prompt = seq.Tokens[over:], max(1, seq.Prompt-over)
+	}
+	set.Tokens = append(set.Tokens, len(seq.Tokens)-seq.Prompt)
+	for _, v := range []struct {
+		name string
+		into *[]float64
+	}{{championName, &set.Champion}, {candidateName, &set.Candidate}, {referenceName, &set.Reference}} {
+		if v.name == referenceName && s.job.Reference == s.job.Champion {
+			*v.into = append(*v.into, set.Champion[len(set.Champion)-1])
+			continue
+		}
+		scored, err := s.engine.Score(ctx, s.pin(v.name), seq.Tokens, seq.Prompt)
+		if err != nil {
+			return fmt.Errorf("score example %s with the %s: %w", it.ID, v.name, err)
+		}
+		var sum float64
+		for _, l := range scored.LogProbs {
+			sum -= float64(l)
+		}
+		*v.into = append(*v.into, sum)
+	}
+	return nil
+}
+
+// pin holds one of the compared versions; one without an adapter is the base model.
+func (s *scorer) pin(name string) *engine.Pin {
+	pin, ok := s.engine.Bank().Pin(s.digests[name])
+	if !ok {
+		panic("an installed version left a bank that has room for all") // the bank is sized for all three
+	}
+	return pin
+}
+
+// behaviour lets a version answer prompts of the held-out and anchor items greedily.
+func (s *scorer) behaviour(ctx context.Context, name string, items []selection.Item) (gate.Behaviour, error) {
+	var b gate.Behaviour
+	var length, ended, repeated int
+	var streams []*engine.Stream
+	for _, it := range items {
+		if (it.Use != selection.HeldOut && it.Use != selection.Anchor) || len(streams) >= s.job.Answers {
+			continue
+		}
+		prompt, err := promptTokens(s.model, it.Prompt)
+		if err != nil {
+			return b, err
+		}
+		if len(prompt) >= s.model.Config.Context {
+			continue
+		}
+		stream, err := s.engine.Submit(ctx, engine.Request{Prompt: prompt, Pin: s.pin(name), MaxTokens: 64, Sampling: sampling.Params{}})
+		if err != nil {
+			return b, fmt.Errorf("answer as the %s: %w", name, err)
+		}
+		streams = append(streams, stream)
+	}
+	for _, stream := range streams {
+		var text strings.Builder
+		for p := range stream.Pieces {
+			text.WriteString(p.Text)
+		}
+		r := stream.Result()
+		if r.Err != nil {
+			b.NonFinite++
+			continue
+		}
+		length += r.Tokens
+		if r.Finish == engine.FinishStop {
+			ended++
+		}
+		if repetitive(text.String()) {
+			repeated++
+		}
+	}
+	b.Answers = len(streams)
+	if n := b.Answers - b.NonFinite; n > 0 {
+		b.MeanLength = float64(length) / float64(n)
+		b.EndRate = float64(ended) / float64(n)
+		b.Repetition = float64(repeated) / float64(n)
+	}
+	return b, nil
+}
+
+// repetitive says whether some four words come up three times or more.
+func repetitive(text string) bool {
+	words := strings.Fields(strings.ToLower(text))
+	seen := map[string]int{}
+	for i := 0; i+4 <= len(words); i++ {
+		key := strings.Join(words[i:i+4], " ")
+		if seen[key]++; seen[key] >= 3 {
+			return true
+		}
+	}
+	return false
+}
+
+// selfTests scores fixed prompts with the candidate, for replicas to check that they serve the same thing.
+func (s *scorer) selfTests(ctx context.Context, items []selection.Item) ([]registry.SelfTest, error) {
+	var tests []registry.SelfTest
+	for _, it := range items {
+		if len(tests) >= s.job.SelfTests {
+			break
+		}
+		seq, err := s.sequence(it)
+		if err != nil {
+			return nil, err
+		}
+		if len(seq.Tokens) > s.model.Config.Context {
+			continue
+		}
+		scored, err := s.engine.Score(ctx, s.pin(candidateName), seq.Tokens, seq.Prompt)
+		if err != nil {
+			return nil, fmt.Errorf("score self-test %s: %w", it.ID, err)
+		}
+		tests = append(tests, registry.SelfTest{Prompt: seq.Tokens[:seq.Prompt], Target: seq.Tokens[seq.Prompt:], Scores: scored.LogProbs})
+	}
+	return tests, nil
+}

@@ -1,0 +1,81 @@
+// Package work does the heavy part of a night in a process of its own: it reads a frozen selection, trains a candidate
+// adapter from the champion, and scores both through the serving path. Everything goes in and out as files of one
+// directory, so the process can be niced, killed at any moment and run again: the same files give the same candidate.
+//
+// It knows no store and no registry, judges nothing and publishes nothing.
+package work
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"nightshift/models/adapter"
+)
+
+// Names of the files of a work directory.
+const (
+	JobFile        = "work.json"
+	SelectionFile  = "selection.jsonl"
+	CurveFile      = "curve.jsonl"
+	EvaluationFile = "evaluation.json"
+	CandidateDir   = "candidate"
+)
+
+// Job says what to train and from what. It is stored with the night: a replay reads it again.
+type Job struct {
+	ModelDir  string `json:"model_dir"`
+	CacheDir  string `json:"cache_dir"`
+	Threads   int    `json:"threads"` // inside one operator; part of what makes a run reproducible
+	Track     string `json:"track"`
+	Seed      uint64 `json:"seed"`
+	Champion  string `json:"champion"`  // directory of the champion's PEFT files within the work directory, "" the base model
+	Reference string `json:"reference"` // the same for the track's fixed reference, "" the base model
+	Train     Train  `json:"train"`
+	SelfTests int    `json:"self_tests"` // fixed prompts to score for replicas
+	Answers   int    `json:"answers"`    // prompts answered greedily by both, for behaviour
+}
+
+// Train are the settings of the training run.
+type Train struct {
+	Rank      int      `json:"rank"`
+	Alpha     float64  `json:"alpha"`
+	Modules   []string `json:"modules"`
+	Rate      float64  `json:"learning_rate"`
+	Epochs    float64  `json:"epochs"` // passes over the new examples
+	Warmup    float64  `json:"warmup"` // share of the steps
+	Decay     float64  `json:"weight_decay"`
+	Clip      float64  `json:"clip"`
+	Rows      int      `json:"rows"`      // of a microbatch
+	Columns   int      `json:"columns"`   // tokens of a row
+	Micro     int      `json:"micro"`     // microbatches of a step
+	Rehearsal float64  `json:"rehearsal"` // rehearsal examples for each new one
+	KL        float64  `json:"kl"`        // share of the champion's distribution in the target of a rehearsed token
+	Teacher   int      `json:"teacher"`   // tokens kept of that distribution
+}
+
+// config is the adapter that the job trains.
+func (j Job) config() adapter.Config {
+	return adapter.Config{Rank: j.Train.Rank, Alpha: j.Train.Alpha, Modules: j.Train.Modules}
+}
+
+// read loads a JSON file of the work directory.
+func read(dir, name string, into any) error {
+	data, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return fmt.Errorf("read work file: %w", err)
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("read work file %s: %w", name, err)
+	}
+	return nil
+}
+
+// adapterAt reads the PEFT files of a directory within the work directory; "" is the base model.
+func adapterAt(dir, name string) (*adapter.Adapter, error) {
+	if name == "" {
+		return nil, nil
+	}
+	return adapter.Read(filepath.Join(dir, name))
+}

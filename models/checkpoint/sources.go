@@ -45,7 +45,13 @@ func find(dir string) (map[string]source, error) {
 		return nil, fmt.Errorf("read shard index %s: %w", index, err)
 	}
 	found := map[string]source{}
-	for _, file := range slices.Sorted(maps.Keys(shards)) {
+	files := slices.Sorted(maps.Keys(shards))
+	for _, file := range files {
+		if _, err := os.Stat(filepath.Join(dir, file)); err != nil {
+			return nil, fmt.Errorf("find shard %s of %d, which %s names; was the download complete? %w", file, len(files), index, err)
+		}
+	}
+	for _, file := range files {
 		if err := addFile(found, dir, file, shards[file]); err != nil {
 			return nil, err
 		}

@@ -19,6 +19,8 @@ type Erasure struct {
 	Subject string    `json:"subject"`
 	Time    time.Time `json:"time"`
 	Tracks  []string  `json:"tracks,omitempty"` // where something was deleted, sorted
+	// Interactions are the ids of the deleted ones, sorted: what is made from them must go too, wherever it is.
+	Interactions []string `json:"interactions,omitempty"`
 }
 
 // Covers reports whether a record of the subject at that time is erased.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sort"
 )
 
 // MemoryLimits bound the rehearsal memory of a track. Zero fields take the defaults.
@@ -69,12 +68,20 @@ type Memory struct {
 	generation int64
 	recent     []MemoryItem // by compareRecent
 	strata     map[string][]Keyed
+	inRecent   map[string]bool // ids
+	inSample   map[string]bool
 	retired    map[string]bool
 }
 
 // NewMemory makes an empty memory.
 func NewMemory(limits MemoryLimits) *Memory {
-	return &Memory{limits: limits.WithDefaults(), strata: make(map[string][]Keyed), retired: make(map[string]bool)}
+	return &Memory{
+		limits:   limits.WithDefaults(),
+		strata:   make(map[string][]Keyed),
+		inRecent: make(map[string]bool),
+		inSample: make(map[string]bool),
+		retired:  make(map[string]bool),
+	}
 }
 
 // Admit offers one validated item with its key. A retired id is ignored, and so, in the long-term sample, is an item of
@@ -83,7 +90,7 @@ func (m *Memory) Admit(k Keyed) error {
 	if m.retired[k.Item.ID] {
 		return nil
 	}
-	if err := m.room(k.Item); err != nil {
+	if err := m.Check(k.Item); err != nil {
 		return err
 	}
 	m.addRecent(k.Item)
@@ -91,13 +98,30 @@ func (m *Memory) Admit(k Keyed) error {
 	return nil
 }
 
-// room refuses a stratum too many.
-func (m *Memory) room(item MemoryItem) error {
-	_, known := m.strata[item.Stratum]
-	if item.Generation == m.generation && !known && len(m.strata) >= m.limits.Strata {
-		return TooManyStrata(item.ID, item.Stratum, m.limits.Strata)
+// Check refuses items that would make a stratum too many.
+func (m *Memory) Check(items ...MemoryItem) error {
+	generation, strata := m.generation, make(map[string]bool)
+	for name := range m.strata {
+		strata[name] = true
+	}
+	for _, item := range items {
+		if m.retired[item.ID] || item.Generation < generation {
+			continue
+		}
+		if item.Generation > generation {
+			generation = item.Generation
+			clear(strata)
+		}
+		if strata[item.Stratum] = true; len(strata) > m.limits.Strata {
+			return TooManyStrata(item.ID, item.Stratum, m.limits.Strata)
+		}
 	}
 	return nil
+}
+
+// Knows reports whether offering the item would change nothing because it is in the memory, or retired.
+func (m *Memory) Knows(item MemoryItem) bool {
+	return m.retired[item.ID] || m.inRecent[item.ID] && m.inSample[item.ID] && item.Generation <= m.generation
 }
 
 // TooManyStrata is the error for an item whose stratum would be one too many.
@@ -106,13 +130,15 @@ func TooManyStrata(id, stratum string, limit int) error {
 }
 
 func (m *Memory) addRecent(item MemoryItem) {
-	at, found := slices.BinarySearchFunc(m.recent, item, compareRecent)
-	if found || slices.ContainsFunc(m.recent, func(r MemoryItem) bool { return r.ID == item.ID }) {
+	if m.inRecent[item.ID] {
 		return
 	}
+	at, _ := slices.BinarySearchFunc(m.recent, item, compareRecent)
 	m.recent = slices.Insert(m.recent, at, item)
-	if over := len(m.recent) - m.limits.Recent; over > 0 {
-		m.recent = slices.Delete(m.recent, 0, over)
+	m.inRecent[item.ID] = true
+	if len(m.recent) > m.limits.Recent {
+		delete(m.inRecent, m.recent[0].ID)
+		m.recent = slices.Delete(m.recent, 0, 1)
 	}
 }
 
@@ -120,44 +146,50 @@ func (m *Memory) addSample(k Keyed) {
 	if k.Item.Generation < m.generation {
 		return
 	}
-	if k.Item.Generation > m.generation {
-		m.generation = k.Item.Generation
-		clear(m.strata)
+	m.begin(k.Item.Generation)
+	if m.inSample[k.Item.ID] {
+		return
 	}
 	items := m.strata[k.Item.Stratum]
-	for _, in := range m.strata { // an id is in one stratum: its first
-		if slices.ContainsFunc(in, func(o Keyed) bool { return o.Item.ID == k.Item.ID }) {
-			return
-		}
-	}
-	at := sort.Search(len(items), func(i int) bool { return compareKeyed(items[i], k) > 0 })
+	at, _ := slices.BinarySearchFunc(items, k, compareKeyed)
 	items = slices.Insert(items, at, k)
-	if over := len(items) - m.limits.PerStratum; over > 0 {
-		items = slices.Delete(items, 0, over)
+	m.inSample[k.Item.ID] = true
+	if len(items) > m.limits.PerStratum {
+		delete(m.inSample, items[0].Item.ID)
+		items = slices.Delete(items, 0, 1)
 	}
 	m.strata[k.Item.Stratum] = items
 }
 
+// begin starts a newer generation of the sample.
+func (m *Memory) begin(generation int64) {
+	if generation > m.generation {
+		m.generation = generation
+		clear(m.strata)
+		clear(m.inSample)
+	}
+}
+
 // Merge takes in another memory, as if everything offered to it had been offered here.
-func (m *Memory) Merge(o *Memory) error {
-	for id := range o.retired {
+func (m *Memory) Merge(o *Memory) error { return m.MergeState(o.State("")) }
+
+// MergeState takes in a snapshot, or a part of one.
+func (m *Memory) MergeState(s MemoryState) error {
+	for _, id := range s.Retired {
 		m.Retire(id)
 	}
-	for _, item := range o.recent {
+	for _, item := range s.Recent {
 		if !m.retired[item.ID] {
 			m.addRecent(item)
 		}
 	}
-	if o.generation > m.generation {
-		m.generation = o.generation
-		clear(m.strata)
-	}
-	for _, name := range slices.Sorted(maps.Keys(o.strata)) {
-		for _, k := range o.strata[name] {
+	m.begin(s.Generation)
+	for _, st := range s.Strata {
+		for _, k := range st.Items {
 			if m.retired[k.Item.ID] {
 				continue
 			}
-			if err := m.room(k.Item); err != nil {
+			if err := m.Check(k.Item); err != nil {
 				return fmt.Errorf("merge rehearsal memory: %w", err)
 			}
 			m.addSample(k)
@@ -190,6 +222,13 @@ func (m *Memory) Remove(match func(*MemoryItem) bool) int {
 			}
 			return hit
 		})
+		if len(m.strata[name]) == 0 {
+			delete(m.strata, name)
+		}
+	}
+	for id := range gone {
+		delete(m.inRecent, id)
+		delete(m.inSample, id)
 	}
 	return len(gone)
 }
@@ -216,15 +255,46 @@ func (m *Memory) State(track string) MemoryState {
 	return MemoryState{Rehearsal: m.Rehearsal(track), Retired: slices.Sorted(maps.Keys(m.retired))}
 }
 
-// MergeState takes in a snapshot.
-func (m *Memory) MergeState(s MemoryState) error {
-	o := NewMemory(m.limits)
-	o.generation, o.recent = s.Generation, s.Recent
+// Split cuts a snapshot into parts whose items take about maxBytes each; merging the parts is merging the whole.
+func (s MemoryState) Split(maxBytes int) []MemoryState {
+	empty := MemoryState{Rehearsal: Rehearsal{Track: s.Track, Generation: s.Generation}}
+	parts := []MemoryState{empty}
+	parts[0].Retired = s.Retired
+	size := 0
+	part := func(item MemoryItem) *MemoryState {
+		n := item.size()
+		if size > 0 && size+n > maxBytes {
+			parts = append(parts, empty)
+			size = 0
+		}
+		size += n
+		return &parts[len(parts)-1]
+	}
+	for _, item := range s.Recent {
+		p := part(item)
+		p.Recent = append(p.Recent, item)
+	}
 	for _, st := range s.Strata {
-		o.strata[st.Name] = st.Items
+		for _, k := range st.Items {
+			p := part(k.Item)
+			if n := len(p.Strata); n == 0 || p.Strata[n-1].Name != st.Name {
+				p.Strata = append(p.Strata, Stratum{Name: st.Name})
+			}
+			last := &p.Strata[len(p.Strata)-1]
+			last.Items = append(last.Items, k)
+		}
 	}
-	for _, id := range s.Retired {
-		o.retired[id] = true
+	return parts
+}
+
+// size is about how many bytes the item takes when encoded.
+func (m *MemoryItem) size() int {
+	n := 512 + len(m.Completion) + len(m.Chosen) + len(m.Rejected)
+	for _, p := range m.Prompt {
+		n += 40 + len(p.Content)
 	}
-	return m.Merge(o)
+	if m.Teacher != nil {
+		n += 24 * len(m.Teacher.IDs)
+	}
+	return n
 }

@@ -70,3 +70,35 @@ func DecodeRecord(data []byte) (Record, error) {
 	}
 	return r, nil
 }
+
+// EncodeRecords encodes events for a journal. Erasures are refused.
+func EncodeRecords(events []Event, now time.Time) ([][]byte, error) {
+	out := make([][]byte, len(events))
+	for n := range events {
+		if events[n].Erasure != nil {
+			return nil, invalid("erasure", "cannot be appended; call Forget")
+		}
+		data, err := Record{Time: now, Event: &events[n]}.Encode()
+		if err != nil {
+			return nil, err
+		}
+		out[n] = data
+	}
+	return out, nil
+}
+
+// AdmitRecords validates items and makes them records; a weight of 0 becomes 1.
+func AdmitRecords(track string, items []MemoryItem, now time.Time) ([]Record, error) {
+	out := make([]Record, len(items))
+	for n, item := range items {
+		if item.Weight == 0 {
+			item.Weight = 1
+		}
+		item.Time = canonicalTime(item.Time)
+		if err := item.Validate(); err != nil {
+			return nil, err
+		}
+		out[n] = Record{Time: now, Track: track, Admit: &item}
+	}
+	return out, nil
+}

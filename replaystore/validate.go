@@ -152,6 +152,11 @@ func (e *Erasure) validate() error {
 			return err
 		}
 	}
+	for _, id := range e.Interactions {
+		if !plainName(id, MaxID) {
+			return invalid("erasure "+e.ID, "names an interaction by a bad id")
+		}
+	}
 	return validTime("erasure "+e.ID, e.Time)
 }
 

@@ -34,8 +34,6 @@ type Config struct {
 	MaxUnsynced  int64         // payload bytes kept while syncs fail, after which writes are refused; 256 MiB
 	SyncEvery    time.Duration // a written record is synced after this time though nobody waits; 20 ms
 	Log          *slog.Logger
-	// Replay is called by Open for every record, in order. The payload is only good during the call.
-	Replay func(seq uint64, payload []byte) error
 }
 
 // Report says what Open found.

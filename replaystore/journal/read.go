@@ -63,20 +63,26 @@ func (j *Journal) Durable() uint64 {
 	return j.durable
 }
 
+// Progress returns the largest durable sequence number and a channel that is closed when it has grown, or the journal
+// is closed.
+func (j *Journal) Progress() (uint64, <-chan struct{}) {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return j.durable, j.changed
+}
+
 // Follow returns once there is a durable record above after.
 func (j *Journal) Follow(ctx context.Context, after uint64) error {
 	for {
-		j.mu.RLock()
-		durable, changed, closed := j.durable, j.changed, j.closed
-		j.mu.RUnlock()
-		switch {
-		case durable > after:
+		durable, changed := j.Progress()
+		if durable > after {
 			return nil
-		case closed:
-			return ErrClosed
 		}
 		select {
 		case <-changed:
+			if j.Durable() == durable {
+				return ErrClosed
+			}
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -40,7 +40,7 @@ func (j *Journal) recover() error {
 		}
 	}
 	j.report.Segments = len(j.segments)
-	return j.replay()
+	return nil
 }
 
 // load reads one segment; the last one is made durable and becomes active.
@@ -92,25 +92,6 @@ func (j *Journal) keep(s *segment, offset int64, seq uint64, payload []byte) {
 	s.add(offset, seq, len(payload))
 	j.last = seq
 	j.report.Records++
-}
-
-// replay hands every record to Config.Replay.
-func (j *Journal) replay() error {
-	if j.cfg.Replay == nil {
-		return nil
-	}
-	for _, s := range j.segments {
-		for i := range s.deltas {
-			payload, err := s.read(i)
-			if err == nil {
-				err = j.cfg.Replay(s.seq(i), payload)
-			}
-			if err != nil {
-				return fmt.Errorf("replay record %d of %s: %w", s.seq(i), segmentName(s.number), err)
-			}
-		}
-	}
-	return nil
 }
 
 func (j *Journal) gap(number uint64, offset, length int64) {

@@ -223,7 +223,6 @@ func TestParseRefusesWeights(t *testing.T) {
 		return safetensors.Slice(name, shape, make([]float32, n))
 	}
 	a, b := tensor(path+".lora_A.weight", 2, 16), tensor(path+".lora_B.weight", 24, 2)
-	nan := tensor(path+".lora_A.weight", 1, 2)
 	for name, tc := range map[string]struct {
 		tensors []safetensors.Tensor
 		want    string
@@ -241,7 +240,7 @@ func TestParseRefusesWeights(t *testing.T) {
 		"layer 01":      {[]safetensors.Tensor{tensor("base_model.model.transformer.h.01.mlp.c_fc.lora_A.weight", 2, 16)}, "is not a LoRA factor"},
 		"layer 9999":    {[]safetensors.Tensor{tensor("base_model.model.transformer.h.9999.mlp.c_fc.lora_A.weight", 2, 16)}, "out of range"},
 		"no width":      {[]safetensors.Tensor{tensor(path+".lora_A.weight", 2, 0), b}, "shape [2 0]"},
-		"rank":          {[]safetensors.Tensor{nan, b}, "shape [1 2]"},
+		"rank":          {[]safetensors.Tensor{tensor(path+".lora_A.weight", 1, 2), b}, "shape [1 2]"},
 	} {
 		weights, err := safetensors.Encode(tc.tensors, nil)
 		if err != nil {

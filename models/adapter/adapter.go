@@ -26,8 +26,8 @@ type Config struct {
 	Rank      int
 	Alpha     float64
 	RSLoRA    bool
-	Modules   []string // of Linears, in that order
-	Layers    []int    // ascending; nil: every layer of the base
+	Modules   []string // of Linears; read and written in that order
+	Layers    []int    // nil: every layer of the base; read and written ascending
 	BaseModel string   // a name for people; CheckBase decides whether a base fits
 }
 
@@ -52,26 +52,34 @@ func (c Config) check() error {
 	if len(c.Modules) == 0 {
 		return fmt.Errorf("no modules are adapted; choose from %v", Linears)
 	}
-	at := -1
-	for _, m := range c.Modules {
-		i := slices.Index(Linears, m)
-		if i < 0 {
+	for i, m := range c.Modules {
+		if !slices.Contains(Linears, m) {
 			return fmt.Errorf("module %q is not one of %v", m, Linears)
 		}
-		if i <= at {
-			return fmt.Errorf("modules %v are not in the order of %v, each once", c.Modules, Linears)
+		if slices.Contains(c.Modules[:i], m) {
+			return fmt.Errorf("module %s is named twice", m)
 		}
-		at = i
 	}
 	for i, l := range c.Layers {
-		if l < 0 || l >= maxLayers || i > 0 && l <= c.Layers[i-1] {
-			return fmt.Errorf("layers %v are not ascending numbers below %d", c.Layers, maxLayers)
+		if l < 0 || l >= maxLayers {
+			return fmt.Errorf("layer %d is not a number below %d", l, maxLayers)
+		}
+		if slices.Contains(c.Layers[:i], l) {
+			return fmt.Errorf("layer %d is named twice", l)
 		}
 	}
 	if c.Layers != nil && len(c.Layers) == 0 {
 		return fmt.Errorf("the list of layers is empty; nil means all")
 	}
 	return nil
+}
+
+// canonical is c with its lists in the order in which they are written.
+func (c Config) canonical() Config {
+	c.Modules, c.Layers = slices.Clone(c.Modules), slices.Clone(c.Layers)
+	slices.Sort(c.Layers)
+	slices.SortFunc(c.Modules, func(a, b string) int { return slices.Index(Linears, a) - slices.Index(Linears, b) })
+	return c
 }
 
 // Target is one adapted linear layer.
@@ -122,11 +130,9 @@ func (b Base) Dims(module string) (in, out int) {
 }
 
 // New makes an adapter that adds nothing yet, as PEFT does: A uniform in ±1/√in, B zero. Each A depends on the seed and
-// its target alone. Modules and Layers of cfg may come in any order.
+// its target alone.
 func New(cfg Config, base Base, seed uint64) (*Adapter, error) {
-	cfg.Modules, cfg.Layers = slices.Clone(cfg.Modules), slices.Clone(cfg.Layers)
-	slices.Sort(cfg.Layers)
-	slices.SortStableFunc(cfg.Modules, func(a, b string) int { return slices.Index(Linears, a) - slices.Index(Linears, b) })
+	cfg = cfg.canonical()
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("make adapter: %w", err)
 	}
@@ -173,8 +179,7 @@ func (a *Adapter) Dims(t Target) (in, out int) {
 
 // Scaled is a copy of a whose addition is multiplied by factor; B carries it.
 func (a *Adapter) Scaled(factor float32) *Adapter {
-	scaled := &Adapter{a.Config, make(map[Target]Factors, len(a.Factors))}
-	scaled.Config.Modules, scaled.Config.Layers = slices.Clone(a.Config.Modules), slices.Clone(a.Config.Layers)
+	scaled := &Adapter{a.Config.canonical(), make(map[Target]Factors, len(a.Factors))}
 	for t, f := range a.Factors {
 		f = Factors{slices.Clone(f.A), slices.Clone(f.B)}
 		for i := range f.B {

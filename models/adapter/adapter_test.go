@@ -49,6 +49,14 @@ func TestNewAddsNothingYet(t *testing.T) {
 	if again := fresh(t, a.Config); !reflect.DeepEqual(a, again) {
 		t.Error("one seed gave two adapters")
 	}
+	digest, err := a.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Config.Modules, a.Config.Layers = []string{"mlp.c_proj", "attn.c_attn"}, []int{1, 0}
+	if other, err := a.Digest(); err != nil || other != digest {
+		t.Errorf("the order of modules and layers changed the digest (%v)", err)
+	}
 	if a.Targets()[1].String() != "h.0.mlp.c_proj" {
 		t.Errorf("targets are out of order: %v", a.Targets())
 	}
@@ -64,9 +72,10 @@ func TestNewAndCheckRefuse(t *testing.T) {
 		"alpha":  {func(c *Config) { c.Alpha = math.NaN() }, "lora_alpha is NaN"},
 		"none":   {func(c *Config) { c.Modules = nil }, "no modules"},
 		"module": {func(c *Config) { c.Modules = []string{"c_fc"} }, `"c_fc" is not one of`},
-		"twice":  {func(c *Config) { c.Modules = []string{"mlp.c_fc", "mlp.c_fc"} }, "each once"},
+		"twice":  {func(c *Config) { c.Modules = []string{"mlp.c_fc", "mlp.c_fc"} }, "mlp.c_fc is named twice"},
 		"layer":  {func(c *Config) { c.Layers = []int{2} }, "h.2.mlp.c_fc, the base has 2 layers"},
-		"layers": {func(c *Config) { c.Layers = []int{-1} }, "[-1]"},
+		"layers": {func(c *Config) { c.Layers = []int{-1} }, "layer -1 is not"},
+		"again":  {func(c *Config) { c.Layers = []int{1, 0, 1} }, "layer 1 is named twice"},
 		"empty":  {func(c *Config) { c.Layers = []int{} }, "nil means all"},
 	} {
 		c := good

@@ -216,12 +216,13 @@ func (a *Adapter) Files() (config, weights []byte, err error) {
 // differs between layers spells out every path, which layers_to_transform does not touch.
 func (a *Adapter) encodeConfig() ([]byte, error) {
 	var layers, pattern, base any
-	modules := a.Config.Modules
+	cfg := a.Config.canonical()
+	modules := cfg.Modules
 	if a.Config.BaseModel != "" {
 		base = a.Config.BaseModel
 	}
 	if a.Config.Layers != nil {
-		layers, pattern = a.Config.Layers, "h"
+		layers, pattern = cfg.Layers, "h"
 	}
 	if !a.regular() {
 		modules, layers, pattern = nil, nil, nil

@@ -1,0 +1,148 @@
+// Package nightrecord is the document of a night: what the updater writes to nights/<id>/record.json while it works, and
+// what the server shows at /v1/nights.
+//
+// Invariants. The JSON form is the API's. A record only grows towards its end: once its state is Final nothing changes
+// any more, except that an interrupted night may be run again.
+//
+// It is not the night's data: selection, curve, evaluation and verdict lie in files of their own beside it.
+package nightrecord
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// File is the name of the record among the files of a night.
+const File = "record.json"
+
+// State is how far a night has come.
+type State string
+
+// The states of a night, in the order in which it goes through them; the last four are final.
+const (
+	Queued     State = "queued"     // asked for, and another night runs or no updater has seen it
+	Waiting    State = "waiting"    // until every server has shipped its journal
+	Selecting  State = "selecting"  // reading the store and freezing what is learned
+	Training   State = "training"   // in a process of its own
+	Evaluating State = "evaluating" // champion and candidate through the serving path
+	Gating     State = "gating"     // judging, and publishing
+	Published  State = "published"  // the candidate serves
+	Rejected   State = "rejected"   // the champion stays; the verdict or Reason says why
+	Failed     State = "failed"     // Reason says why; the champion stays and the same data is tried again
+	Skipped    State = "skipped"    // there was nothing to do or nothing to publish; Reason says which
+)
+
+// States lists all states in order.
+func States() []State {
+	return []State{Queued, Waiting, Selecting, Training, Evaluating, Gating, Published, Rejected, Failed, Skipped}
+}
+
+// Final says whether the night is over.
+func (s State) Final() bool { return s == Published || s == Rejected || s == Failed || s == Skipped }
+
+// Night is the record of one night.
+type Night struct {
+	ID        string       `json:"id"`
+	Track     string       `json:"track"`
+	State     State        `json:"state"`
+	Reason    string       `json:"reason,omitempty"` // a sentence, of states that need one
+	By        string       `json:"by,omitempty"`     // "api", "schedule", "cli"
+	DryRun    bool         `json:"dry_run,omitempty"`
+	Started   time.Time    `json:"started,omitzero"`
+	Finished  time.Time    `json:"finished,omitzero"`
+	Progress  *Progress    `json:"progress,omitempty"`
+	Selection *Selection   `json:"selection,omitempty"`
+	Curve     []CurvePoint `json:"curve,omitempty"` // thinned to some hundred points; curve.jsonl has all
+	Verdict   *Verdict     `json:"verdict,omitempty"`
+	Candidate *Candidate   `json:"candidate"`
+	Log       []Line       `json:"log,omitempty"`
+}
+
+// Progress is where the present phase stands.
+type Progress struct {
+	Phase string    `json:"phase"` // "wait", "select", "train", "evaluate", "gate"
+	Step  int       `json:"step"`
+	Steps int       `json:"steps"`         // 0 unknown
+	ETA   float64   `json:"eta_seconds"`   // of the phase, 0 unknown
+	Loss  float64   `json:"loss,omitzero"` // nats per token, while training
+	Rate  float64   `json:"lr,omitzero"`
+	Time  time.Time `json:"time,omitzero"`
+}
+
+// Selection counts what the night works with.
+type Selection struct {
+	Examples   int `json:"examples"` // all items
+	New        int `json:"new"`
+	Rehearsal  int `json:"rehearsal"`
+	HeldOut    int `json:"held_out"`
+	Anchors    int `json:"anchors"`
+	Subjects   int `json:"subjects"`   // people behind the new examples
+	Rejected   int `json:"rejected"`   // feedback that is not used
+	Waiting    int `json:"waiting"`    // feedback that is too young, left for the next night
+	Superseded int `json:"superseded"` // older examples that newer corrections retired
+}
+
+// CurvePoint is one training step.
+type CurvePoint struct {
+	Step int     `json:"step"`
+	Loss float64 `json:"loss"` // nats per weighted token
+	Rate float64 `json:"lr"`
+	Norm float64 `json:"grad_norm"`
+}
+
+// Verdict is the gate's answer.
+type Verdict struct {
+	Pass   bool    `json:"pass"`
+	Checks []Check `json:"checks"`
+}
+
+// Check is one thing that had to hold, with its 95 % interval.
+type Check struct {
+	Name   string  `json:"name"`
+	Pass   bool    `json:"pass"`
+	Value  float64 `json:"value"`
+	Low    float64 `json:"low"`
+	High   float64 `json:"high"`
+	Limit  float64 `json:"limit"`
+	Detail string  `json:"detail"`
+}
+
+// Candidate is the version that the night made.
+type Candidate struct {
+	Version int    `json:"version"` // in its track, 0 when it was not stored
+	Digest  string `json:"digest"`
+}
+
+// Line is one line of the night's log.
+type Line struct {
+	Time    time.Time `json:"time"`
+	Message string    `json:"message"`
+}
+
+// NewID makes the id of a night asked for at t: YYYYMMDD-HHMMSS-xxxx in UTC, the last part random.
+func NewID(t time.Time) string {
+	var b [2]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return t.UTC().Format("20060102-150405-") + hex.EncodeToString(b[:])
+}
+
+// Encode returns the document.
+func (n Night) Encode() ([]byte, error) {
+	data, err := json.MarshalIndent(n, "", " ")
+	if err != nil {
+		return nil, fmt.Errorf("encode night %s: %w", n.ID, err)
+	}
+	return append(data, '\n'), nil
+}
+
+// Decode reads a document.
+func Decode(data []byte) (Night, error) {
+	var n Night
+	if err := json.Unmarshal(data, &n); err != nil {
+		return n, fmt.Errorf("decode night: %w", err)
+	}
+	return n, nil
+}

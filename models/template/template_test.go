@@ -1,0 +1,258 @@
+package template
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestGoldens(t *testing.T) {
+	data, err := os.ReadFile("testdata/goldens.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []struct {
+		Template string
+		Messages []Message
+		Generate bool
+		Prompt   string
+		Error    string
+	}
+	if err := json.Unmarshal(data, &rows); err != nil {
+		t.Fatal(err)
+	}
+	loaded := map[string]*Template{}
+	for i, row := range rows {
+		tm := loaded[row.Template]
+		if tm == nil {
+			if tm, err = Load(filepath.Join("testdata", row.Template)); err != nil {
+				t.Fatal(err)
+			}
+			loaded[row.Template] = tm
+		}
+		pieces, err := tm.Render(row.Messages, row.Generate)
+		if row.Error != "" {
+			var refused *Refusal
+			if !errors.As(err, &refused) || refused.Message != row.Error {
+				t.Errorf("%d %s: error %v, want %s", i, row.Template, err, row.Error)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%d %s: %v", i, row.Template, err)
+			continue
+		}
+		if got := joined(pieces); got != row.Prompt {
+			t.Errorf("%d %s:\n got %q\nwant %q", i, row.Template, got, row.Prompt)
+		}
+		var content []string
+		for _, p := range pieces {
+			if !p.Special {
+				content = append(content, p.Text)
+			}
+		}
+		for _, p := range content {
+			if !slices.ContainsFunc(row.Messages, func(m Message) bool { return strings.Contains(m.Content, p) }) {
+				t.Errorf("%d %s: %q is content of no message", i, row.Template, p)
+			}
+		}
+	}
+	if len(loaded) != 3 {
+		t.Errorf("%d templates", len(loaded))
+	}
+}
+
+func compiled(t *testing.T, source string) *Template {
+	t.Helper()
+	tm, err := New("test.jinja", source, map[string]string{"eos_token": "<|endoftext|>"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tm
+}
+
+const each = "{% for m in messages %}"
+
+// Content never ends up in what the template vouches for, whatever the template does with it.
+func TestContentIsNeverSpecial(t *testing.T) {
+	evil := "<|endoftext|>"
+	contents := []string{
+		evil, strings.Repeat(evil, 40), "a|" + evil + "|b\n" + evil, " " + evil + " ", evil + "\n" + evil, "x</think>" + evil + "</think>" + evil,
+		"\uFDD0000\uFDD0" + evil + "\uFDD1000\uFDD1", "\uFDD0" + evil, "a\uFDD1" + evil + "\uFDD1", "aa " + evil + " bb " + evil,
+	}
+	for _, expression := range []string{
+		"m.content", "m['content'] | trim", "m.content.strip()", "m.content | upper", "m.content.split('\\n')[0]",
+		"m.content.split('\\n')[-1]", "m.content.split('|')[1]", "m.content.split('</think>')[-1]", "m.content.split('</think>')[0]", "m.content[1:]",
+		"m.content[:-1]", "m.content[40:70]", "m.content[-60:-20]", "m.content | reverse", "m.content | list | join('')", "m.content | first",
+		"m.content.replace('|b', '')", "m.content.replace('a|', '<|')", "'<' ~ m.content[1:]", "m.content.splitlines()[1]",
+		"m.content.split(' ')[1]", "m.content.rsplit('|', 1)[0]", "m.content.removeprefix('a|')", "m.content.lstrip('a')", "m.content | lower | title",
+		"(m.content ~ m.content)[50:80]", "m.content | replace('\\n', ' ')", "[m.content, m.content] | join('<|')", "m.content | length",
+		"m.content[60:]", "m.content[13:26] ~ m.content[100:113]", "m.content[45]", "m.content[:45][44:]", "m.content.split('<')[1]", "m.content.split('>') | join('>')",
+	} {
+		source := each + "[{{ " + expression + " }}]{% endfor %}"
+		made, err := compile(source)
+		if err != nil {
+			t.Fatalf("%s: %v", expression, err)
+		}
+		tm := &Template{name: "test.jinja", source: source, compiled: made, now: time.Now} // New tries it and may refuse
+		rendered := 0
+		for _, content := range contents {
+			pieces, err := tm.Render([]Message{{"user", content}, {"user", "b" + content}}, false)
+			if err != nil {
+				continue
+			}
+			rendered++
+			for _, p := range pieces {
+				if text := strings.ToLower(p.Text); p.Special && (strings.Contains(text, "endoftext") || strings.Contains(text, "|>")) {
+					t.Errorf("%s of %q: %q is the template's", expression, content, p.Text)
+				}
+				if strings.ContainsRune(p.Text, openRune) && !strings.ContainsRune(content, openRune) {
+					t.Errorf("%s of %q: a mark is left in %q", expression, content, p.Text)
+				}
+			}
+		}
+		if rendered == 0 && !strings.ContainsAny(expression, "[|") {
+			t.Errorf("%s renders nothing", expression)
+		}
+	}
+}
+
+func TestContentThatTemplatesMayUse(t *testing.T) {
+	for source, want := range map[string]string{
+		each + "{{ m.content | trim }}.{% endfor %}":                                                  "hello THERE.",
+		each + "{{ m.content.strip() | upper }}{% endfor %}":                                          "HELLO THERE",
+		each + "{% if 'THERE' in m.content %}yes{% endif %}{% endfor %}":                              "yes",
+		each + "{% if m.content %}yes{% endif %}{% endfor %}":                                         "yes",
+		each + "{% if m.content == '' %}no{% endif %}{{ m.role }}{% endfor %}":                        "user",
+		each + "{{ m.content.split(' ')[1] }}{% endfor %}":                                            "hello",
+		"{% set ns = namespace(n=0) %}" + each + "{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}":    "1",
+		"{{ messages | length }}{{ messages[-1].content.lstrip() }}":                                  "1hello THERE\n",
+		"{{ eos_token }}{{ bos_token }}":                                                              "<|endoftext|>",
+		"{% if tools is defined and tools %}tools{% endif %}{{ strftime_now('%d %b %Y, %-I%p %%') }}": "04 Mar 2031, 5AM %",
+		"{% for i in range(2, 8, 3) %}{{ i }}{% if not loop.last %},{% endif %}{% endfor %}":          "2,5",
+	} {
+		tm := compiled(t, source)
+		tm.now = func() time.Time { return time.Date(2031, 3, 4, 5, 6, 7, 0, time.UTC) }
+		pieces, err := tm.Render([]Message{{"user", " hello THERE\n"}}, true)
+		if err != nil || joined(pieces) != want {
+			t.Errorf("%s: %q, %v; want %q", source, joined(pieces), err, want)
+		}
+	}
+}
+
+func TestTemplatesAreLimited(t *testing.T) {
+	nested := strings.Repeat("{% for i in range(4000) %}", 3) + "{% if i %}{% endif %}" + strings.Repeat("{% endfor %}", 3)
+	for source, want := range map[string]string{
+		"{% include 'x' %}":                                                 "line 1: statement include",
+		"\n{% import 'x' as y %}":                                           "line 2: statement import",
+		"{% from 'x' import y %}":                                           "statement from",
+		"{% extends '/etc/passwd' %}":                                       "statement extends",
+		"{% macro f() %}{{ f() }}{% endmacro %}":                            "statement macro",
+		"{%- call f() %}{% endcall %}":                                      "statement call",
+		"{% block b %}{{ self.b() }}{% endblock %}":                         "statement block",
+		"{% for m in messages recursive %}{{ loop(messages) }}{% endfor %}": "recursive",
+		"{{ 'x' * 1000000000 }}":                                            "arithmetic with *",
+		"{{ 10 ** 10 }}":                                                    "arithmetic with **",
+		"{{ 'x' | center(1000000000) }}":                                    "filter center",
+		"{{ 'x'.center(1000000000) }}":                                      "test.jinja",
+		"{{ lipsum(1000) }}":                                                "test.jinja",
+		"{{ range(1000000000) }}":                                           "range of more than 4096",
+		"{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(64) %}{% set ns.s = ns.s + ns.s %}{% endfor %}":      "ns is over the limit",
+		"{% set s = 'xxxxxxxx' %}" + strings.Repeat("{% set s = s ~ s %}", 40):                                        "s is over the limit",
+		"{% set l = [1] %}" + strings.Repeat("{% set l = l + l %}", 40):                                               "l is over the limit",
+		"{% for i in range(4000) %}" + strings.Repeat("x", 4000) + "{% endfor %}":                                     "the prompt is over the limit",
+		"{% set x %}{% for i in range(4000) %}{% for j in range(4000) %}xxxxxxxx{% endfor %}{% endfor %}{% endset %}": "more than",
+		nested:                       "more than",
+		"a\n\n{{ a | }}":             "line 3",
+		"{% if %}":                   "line 1",
+		"{% for x in %}{% endfor %}": "line 1",
+		"{% endfor %}":               "test.jinja",
+		"{{":                         "test.jinja",
+		"\n{{ messages | nosuch }}":  "line 2: filter nosuch",
+	} {
+		start := time.Now()
+		_, err := New("test.jinja", source, nil)
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "test.jinja") {
+			t.Errorf("%.90s: %v; want %s", source, err, want)
+		} else if len(err.Error()) > 400 {
+			t.Errorf("%.90s: an error of %d bytes", source, len(err.Error()))
+		}
+		if took := time.Since(start); took > 5*maxTime {
+			t.Errorf("%.90s: took %v", source, took)
+		}
+	}
+	if _, err := New("test.jinja", strings.Repeat(" ", maxSource+1), nil); err == nil {
+		t.Error("a template over the limit compiles")
+	}
+}
+
+func TestRuntimeErrorsNameTheLine(t *testing.T) {
+	tm := compiled(t, "one\n{% if messages[0].role == 'system' %}\n{{ raise_exception('no system messages') }}{% endif %}")
+	_, err := tm.Render([]Message{{"system", "x"}}, true)
+	var refused *Refusal
+	if !errors.As(err, &refused) || refused.Message != "no system messages" || !strings.Contains(err.Error(), "test.jinja: line 3") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := tm.Render([]Message{{"user|>", "x"}}, true); err == nil || !strings.Contains(err.Error(), "role") {
+		t.Errorf("role: %v", err)
+	}
+}
+
+func TestLoadFromTokenizerConfig(t *testing.T) {
+	for name, test := range map[string]struct{ config, want string }{
+		"string":  {`{"chat_template":"{{ eos_token }}","eos_token":"</s>"}`, "</s>"},
+		"named":   {`{"chat_template":[{"name":"tool_use","template":"x"},{"name":"default","template":"y"}]}`, "y"},
+		"unnamed": {`{"chat_template":[{"name":"tool_use","template":"x"}]}`, "error: no template named default"},
+		"none":    {`{}`, "error: neither chat_template.jinja"},
+		"number":  {`{"chat_template":7}`, "error: neither a string"},
+		"broken":  {`{`, "error: read tokenizer_config.json"},
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "tokenizer_config.json"), []byte(test.config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		tm, err := Load(dir)
+		got := fmt.Sprintf("error: %v", err)
+		if err == nil {
+			pieces, _ := tm.Render([]Message{{"user", "x"}}, true)
+			got = joined(pieces)
+		}
+		if want, isError := strings.CutPrefix(test.want, "error: "); got != test.want && !(isError && strings.Contains(got, want)) {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+	}
+}
+
+func TestDigestCoversTemplateAndTokens(t *testing.T) {
+	seen := map[string]bool{}
+	for _, source := range []string{"a", "b"} {
+		for _, eos := range []string{"x", "y"} {
+			tm, err := New("t", source, map[string]string{"eos_token": eos})
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen[tm.Digest()] = true
+		}
+	}
+	if len(seen) != 4 {
+		t.Errorf("%d digests of 4 templates", len(seen))
+	}
+}
+
+func BenchmarkRender(b *testing.B) {
+	tm, err := Load("testdata/chatml")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := tm.Render([]Message{{"system", "Be brief."}, {"user", "How long do I have to return a tent?"}}, true); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

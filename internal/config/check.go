@@ -1,0 +1,136 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	_ "time/tzdata" // time zones where the machine has none
+
+	"github.com/robfig/cron/v3"
+)
+
+var (
+	trackName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
+	keyHash   = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+)
+
+// checker collects what is wrong with a configuration.
+type checker struct{ errs []error }
+
+func (c *checker) want(ok bool, key, format string, args ...any) {
+	if !ok {
+		c.errs = append(c.errs, fmt.Errorf("configuration: %s: %s", key, fmt.Sprintf(format, args...)))
+	}
+}
+
+// Check reports all keys whose values are not allowed, and what is.
+func (c Config) Check() error {
+	k := &checker{}
+	k.bounds(reflect.ValueOf(c), "")
+	k.want(c.Data != "", "data", "want a directory")
+	k.listen(c)
+	k.keys(c.Keys)
+	for i, origin := range c.CORS.Origins {
+		u, err := url.Parse(origin)
+		ok := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && origin == u.Scheme+"://"+u.Host
+		k.want(ok || origin == "*", fmt.Sprintf("cors.origins[%d]", i), "want * or scheme and host such as https://shop.example, not %q", origin)
+	}
+	k.want(c.Store.Kind != "redis" || len(c.Store.Redis.Addresses) > 0, "store.redis.addresses", "want at least one host:port")
+	for i, address := range c.Store.Redis.Addresses {
+		_, port, err := net.SplitHostPort(address)
+		k.want(err == nil && port != "", fmt.Sprintf("store.redis.addresses[%d]", i), "want host:port, not %q", address)
+	}
+	for i, extra := range c.Redact.Extra {
+		_, err := regexp.Compile(extra.Pattern)
+		k.want(err == nil && extra.Pattern != "" && extra.Name != "", fmt.Sprintf("redact.extra[%d]", i), "want a name and a regular expression (%v)", err)
+	}
+	k.update(c.Update, "update")
+	for name, t := range c.Tracks {
+		k.want(trackName.MatchString(name), "tracks."+name, "want a name of 1 to 63 of a-z, 0-9, _ and -, beginning with a letter or digit")
+		k.bounds(reflect.ValueOf(t), "tracks."+name+".")
+		k.update(t.Update, "tracks."+name+".update")
+	}
+	slices.SortFunc(k.errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(k.errs...)
+}
+
+// bounds checks what the tags of all scalars say.
+func (c *checker) bounds(v reflect.Value, prefix string) {
+	for _, f := range fields(v) {
+		c.bound(f.value, prefix+f.key, f.tag)
+	}
+}
+
+func (c *checker) bound(v reflect.Value, key string, tag reflect.StructTag) {
+	switch v.Kind() {
+	case reflect.Struct:
+		c.bounds(v, key+".")
+	case reflect.Slice:
+		for i := range v.Len() {
+			c.bound(v.Index(i), fmt.Sprintf("%s[%d]", key, i), tag)
+		}
+	case reflect.Map:
+	default:
+		if err := checkTag(v, tag); err != nil {
+			c.want(false, key, "%v", err)
+		}
+	}
+}
+
+// listen holds the rule that a server without keys is for this machine alone.
+func (c *checker) listen(config Config) {
+	host, port, err := net.SplitHostPort(config.Listen)
+	number, portErr := strconv.Atoi(port)
+	if err != nil || portErr != nil || number < 0 || number > 65535 {
+		c.want(false, "listen", "want host:port such as 127.0.0.1:8080, not %q", config.Listen)
+		return
+	}
+	c.want(len(config.Keys) > 0 || Loopback(host), "listen",
+		"%s can be reached from other machines, and there are no keys: add keys, or listen on 127.0.0.1:%s", config.Listen, port)
+}
+
+// Loopback reports whether a host is this machine only.
+func Loopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && address.IsLoopback()
+}
+
+func (c *checker) keys(keys []Key) {
+	names := map[string]bool{}
+	for i, k := range keys {
+		at := fmt.Sprintf("keys[%d]", i)
+		c.want(k.Name != "" && !names[k.Name], at+".name", "want a name that no other key has")
+		names[k.Name] = true
+		c.want((k.Key == "") != (k.Hash == ""), at, "want either key or hash")
+		c.want(k.Hash == "" || keyHash.MatchString(k.Hash), at+".hash", "want sha256: and 64 hex digits")
+		c.want(k.Key == "" || len(k.Key) >= 16, at+".key", "want at least 16 characters")
+		c.want(len(k.Roles) > 0, at+".roles", "want at least one of generate, feedback, admin")
+		for j, track := range k.Tracks {
+			c.want(trackName.MatchString(track), fmt.Sprintf("%s.tracks[%d]", at, j), "%q is no name of a track", track)
+		}
+	}
+}
+
+func (c *checker) update(u Update, at string) {
+	if u.Schedule != "" {
+		_, err := cron.ParseStandard(u.Schedule)
+		c.want(err == nil, at+".schedule", "want five fields such as \"0 3 * * *\": %v", err)
+	}
+	_, err := time.LoadLocation(u.TimeZone)
+	c.want(err == nil && u.TimeZone != "", at+".time_zone", "want Local, UTC or a name such as Europe/Berlin, not %q", u.TimeZone)
+	c.want(len(u.Train.Modules) > 0, at+".train.modules", "want at least one")
+	for i := 1; i < len(u.Gate.Scales); i++ {
+		c.want(u.Gate.Scales[i] < u.Gate.Scales[i-1], fmt.Sprintf("%s.gate.scales[%d]", at, i), "want them falling")
+	}
+	for i := 1; i < len(u.Canary.Shares); i++ {
+		c.want(u.Canary.Shares[i] > u.Canary.Shares[i-1], fmt.Sprintf("%s.canary.shares[%d]", at, i), "want them rising")
+	}
+}

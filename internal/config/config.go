@@ -1,0 +1,166 @@
+// Package config holds the one configuration of all commands: Defaults, then a YAML file, then NIGHTSHIFT_* of the
+// environment, then what flags say. Later ones win key by key.
+//
+// Invariants: a key that does not exist is an error that names its line and the nearest key that does; every error names the
+// key and says what is allowed; YAML prints a file that loads to the same configuration, with the documentation of every key.
+// It opens nothing but the file and checks nothing in the world: whether a model or a server is there is the doctor's matter.
+package config
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// Config is the configuration of all commands. Tags: yaml names the key, doc explains it, oneof, min and max bound it, secret
+// keeps it from being printed.
+type Config struct {
+	Model    string           `yaml:"model" doc:"Directory of a GPT-2 checkpoint in Hugging Face layout. Empty: the model that ships."`
+	Data     string           `yaml:"data" doc:"Directory for everything that is written: journal, local store, registry."`
+	Registry string           `yaml:"registry" doc:"Directory of versions, activations and nights. Empty: registry in the data directory."`
+	Cache    string           `yaml:"cache" doc:"Directory of what can be made again: runtime library, converted weights. Empty: the user's cache directory."`
+	Listen   string           `yaml:"listen" doc:"Address to serve on, host:port. Without keys it must be a loopback address."`
+	Threads  int              `yaml:"threads" min:"0" max:"1024" doc:"Threads of one computation. 0: as many as there are cores."`
+	Log      Log              `yaml:"log" doc:"Logging, to standard error."`
+	Keys     []Key            `yaml:"keys" doc:"API keys: a list of {name, key or hash, roles, tracks}. roles: generate, feedback, admin. tracks: empty for all.\nhash is sha256: and the hex sha256 of the key, so that the file need not hold it."`
+	CORS     CORS             `yaml:"cors" doc:"What browsers may do."`
+	Store    Store            `yaml:"store" doc:"The replay store: interactions, feedback, rehearsal memory."`
+	Engine   Engine           `yaml:"engine" doc:"Generation."`
+	Redact   Redact           `yaml:"redact" doc:"Personal data that is taken out before anything is written."`
+	Update   Update           `yaml:"update" doc:"Nights: when and how to learn, and what a candidate must prove."`
+	Tracks   map[string]Track `yaml:"tracks" doc:"Tracks besides default, and what differs there: support: {update: {schedule: \"0 4 * * *\"}}."`
+
+	// Warnings are for the log: NIGHTSHIFT_* variables that mean nothing. They are no error, because orchestrators set such
+	// variables for a service of that name.
+	Warnings []string `yaml:"-"`
+}
+
+// Log says what is logged and how.
+type Log struct {
+	Level  string `yaml:"level" oneof:"debug,info,warn,error" doc:"Least level that is written: debug, info, warn, error."`
+	Format string `yaml:"format" oneof:"auto,text,json" doc:"text, json, or auto: text on a terminal, json otherwise."`
+}
+
+// Key is an API key.
+type Key struct {
+	Name   string   `yaml:"name" doc:"For logs and metrics."`
+	Key    string   `yaml:"key" secret:"true" doc:"The key itself."`
+	Hash   string   `yaml:"hash" doc:"sha256: and the hex sha256 of the key."`
+	Roles  []string `yaml:"roles" oneof:"generate,feedback,admin" doc:"generate, feedback, admin."`
+	Tracks []string `yaml:"tracks" doc:"Tracks it is for. Empty: all."`
+}
+
+// Hash returns the form of a key for the hash of Key.
+func Hash(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// Matches compares in constant time.
+func (k Key) Matches(presented string) bool {
+	want := k.Hash
+	if k.Key != "" {
+		want = Hash(k.Key)
+	}
+	return want != "" && subtle.ConstantTimeCompare([]byte(want), []byte(Hash(presented))) == 1
+}
+
+// Allows reports whether the key has a role on a track.
+func (k Key) Allows(role, track string) bool {
+	return slices.Contains(k.Roles, role) && (len(k.Tracks) == 0 || slices.Contains(k.Tracks, track))
+}
+
+// CORS says which pages may call from a browser.
+type CORS struct {
+	Origins []string `yaml:"origins" doc:"Origins such as https://shop.example whose pages may call. * for all."`
+}
+
+// Store chooses the replay store.
+type Store struct {
+	Kind  string `yaml:"kind" oneof:"local,redis" doc:"local: one process, files in the data directory. redis: any number of processes."`
+	Redis Redis  `yaml:"redis" doc:"For kind redis."`
+}
+
+// Redis says where Redis is.
+type Redis struct {
+	Addresses []string      `yaml:"addresses" doc:"host:port of the server, of the sentinels (with master), or of nodes of the cluster."`
+	Master    string        `yaml:"master" doc:"Name of the master, for Sentinel."`
+	Cluster   bool          `yaml:"cluster" doc:"Speak to a Redis Cluster. Several addresses without master mean it too."`
+	Username  string        `yaml:"username" doc:"User of Redis ACLs."`
+	Password  string        `yaml:"password" secret:"true" doc:"Password. Better in NIGHTSHIFT_STORE_REDIS_PASSWORD."`
+	Database  int           `yaml:"database" min:"0" max:"1000000" doc:"Number of the database; 0 with a cluster."`
+	TLS       bool          `yaml:"tls" doc:"Connect by TLS."`
+	Prefix    string        `yaml:"prefix" doc:"Beginning of all keys."`
+	Timeout   time.Duration `yaml:"timeout" min:"10ms" max:"1m" doc:"Of one command."`
+}
+
+// Engine bounds generation.
+type Engine struct {
+	Slots     int           `yaml:"slots" min:"1" max:"1024" doc:"Sequences that generate at the same time."`
+	Queue     int           `yaml:"queue" min:"0" max:"1000000" doc:"Requests that may wait for a slot; more are refused with 429."`
+	Wait      time.Duration `yaml:"wait" min:"0s" max:"1h" doc:"How long a request may wait for a slot."`
+	MaxTokens int           `yaml:"max_tokens" min:"1" max:"1000000" doc:"Most tokens of one answer. The model's context bounds it too."`
+	KVBytes   Bytes         `yaml:"kv_bytes" min:"0" doc:"Memory for the key-value caches of all sequences. 0: what the slots need."`
+	BankBytes Bytes         `yaml:"bank_bytes" min:"0" doc:"Memory for adapters. 0: 32 rows of rank 8."`
+}
+
+// Redact chooses redaction rules.
+type Redact struct {
+	Disable []string      `yaml:"disable" oneof:"key,email,iban,card,phone" doc:"Built-in rules that are off: key, email, iban, card, phone."`
+	Extra   []RedactExtra `yaml:"extra" doc:"More rules: a list of {name, pattern}, patterns in RE2. member: \"\\\\bM-[0-9]{6}\\\\b\" gives [MEMBER]."`
+}
+
+// RedactExtra is a rule of one's own.
+type RedactExtra struct {
+	Name    string `yaml:"name" doc:"a-z, 0-9 and _."`
+	Pattern string `yaml:"pattern" doc:"Regular expression, RE2."`
+}
+
+// Track is what differs in one track.
+type Track struct {
+	Update Update `yaml:"update" doc:"As update above; what is not said here is as there."`
+}
+
+// Defaults returns the configuration of an empty file.
+func Defaults() Config {
+	return Config{
+		Data: "./data", Listen: "127.0.0.1:8080",
+		Log:    Log{Level: "info", Format: "auto"},
+		Store:  Store{Kind: "local", Redis: Redis{Addresses: []string{"127.0.0.1:6379"}, Prefix: "nightshift", Timeout: 500 * time.Millisecond}},
+		Engine: Engine{Slots: 16, Queue: 256, Wait: 30 * time.Second, MaxTokens: 1024},
+		Update: Update{
+			Schedule: "0 3 * * *", TimeZone: "Local", Evidence: Evidence{
+				MinNewExamples: 20, MinSubjects: 3, Quarantine: time.Hour, PerSubject: 20, HeldOut: 0.2,
+			},
+			Train: Train{
+				Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, LearningRate: 2e-4, Warmup: 0.05, Clip: 1, WeightDecay: 0,
+				Epochs: 3, BatchTokens: 2048, KLWeight: 0.1, RehearsalRatio: 1, CorrectionWeight: 1, ApprovalWeight: 0.5, Seed: 1,
+			},
+			Gate: Gate{
+				Gain: 0, RetentionChampion: 0.03, RetentionReference: 0.05, Drift: 0.1, Scales: []float64{0.75, 0.5, 0.25},
+				Repetition: 0.05, Length: 0.2, EndOfText: 0.1, Confidence: 0.95, Bootstrap: 2000,
+			},
+			Canary:   Canary{Shares: []float64{0.05, 0.25}, Step: 30 * time.Minute, MinFeedback: 20},
+			Deadline: 2 * time.Hour, Nice: 10,
+		},
+	}
+}
+
+// RegistryDir returns the directory of the registry.
+func (c Config) RegistryDir() string {
+	if c.Registry != "" {
+		return c.Registry
+	}
+	return filepath.Join(c.Data, "registry")
+}
+
+// UpdateOf returns the learning configuration of a track.
+func (c Config) UpdateOf(track string) Update {
+	if t, ok := c.Tracks[track]; ok {
+		return t.Update
+	}
+	return c.Update
+}

@@ -1,0 +1,207 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Bytes is an amount of memory, written as 1073741824, 512MiB or 2GiB.
+type Bytes int64
+
+var byteUnits = []struct {
+	name string
+	size Bytes
+}{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}}
+
+// String writes the largest unit that divides the amount.
+func (b Bytes) String() string {
+	for _, u := range byteUnits {
+		if b != 0 && b%u.size == 0 {
+			return fmt.Sprintf("%d%s", b/u.size, u.name)
+		}
+	}
+	return strconv.FormatInt(int64(b), 10)
+}
+
+func parseBytes(text string) (Bytes, error) {
+	unit := Bytes(1)
+	for _, u := range byteUnits {
+		if number, ok := strings.CutSuffix(text, u.name); ok {
+			text, unit = strings.TrimSpace(number), u.size
+			break
+		}
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 || n > math.MaxInt64/int64(unit) {
+		return 0, fmt.Errorf("want a number of bytes such as 1048576, 512MiB or 2GiB")
+	}
+	return Bytes(n) * unit, nil
+}
+
+// field is a key of a struct.
+type field struct {
+	key   string
+	tag   reflect.StructTag
+	value reflect.Value
+}
+
+// fields returns the keys of a struct in order.
+func fields(v reflect.Value) []field {
+	var all []field
+	for i := range v.NumField() {
+		tag := v.Type().Field(i).Tag
+		if key := tag.Get("yaml"); key != "-" {
+			all = append(all, field{key: key, tag: tag, value: v.Field(i)})
+		}
+	}
+	return all
+}
+
+var durationType, bytesType = reflect.TypeFor[time.Duration](), reflect.TypeFor[Bytes]()
+
+// setScalar parses text into a scalar; the error says what is wanted.
+func setScalar(v reflect.Value, text string) error {
+	switch {
+	case v.Type() == durationType:
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return fmt.Errorf("want a duration such as 500ms, 30s or 2h")
+		}
+		v.SetInt(int64(d))
+	case v.Type() == bytesType:
+		b, err := parseBytes(text)
+		if err != nil {
+			return err
+		}
+		v.SetInt(int64(b))
+	case v.Kind() == reflect.String:
+		v.SetString(text)
+	case v.Kind() == reflect.Bool:
+		if text != "true" && text != "false" {
+			return fmt.Errorf("want true or false")
+		}
+		v.SetBool(text == "true")
+	case v.Kind() == reflect.Int:
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return fmt.Errorf("want a whole number")
+		}
+		v.SetInt(n)
+	case v.Kind() == reflect.Uint64:
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			return fmt.Errorf("want a whole number of at least 0")
+		}
+		v.SetUint(n)
+	case v.Kind() == reflect.Float64:
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+			return fmt.Errorf("want a number")
+		}
+		v.SetFloat(f)
+	default:
+		return fmt.Errorf("want a list or a mapping, not a single value")
+	}
+	return nil
+}
+
+// formatScalar is the inverse of setScalar.
+func formatScalar(v reflect.Value) string {
+	switch {
+	case v.Type() == durationType:
+		text := v.Interface().(time.Duration).String()
+		for _, zero := range []string{"m0s", "h0m"} { // 2h0m0s reads badly
+			if short, ok := strings.CutSuffix(text, zero); ok {
+				text = short + zero[:1]
+			}
+		}
+		return text
+	case v.Type() == bytesType:
+		return v.Interface().(Bytes).String()
+	case v.Kind() == reflect.Float64:
+		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
+	case v.Kind() == reflect.String:
+		return v.String()
+	}
+	return fmt.Sprint(v.Interface())
+}
+
+// checkTag compares a scalar with the bounds of its tag; the error says what is allowed.
+func checkTag(v reflect.Value, tag reflect.StructTag) error {
+	if names := tag.Get("oneof"); names != "" && v.Kind() == reflect.String {
+		if list := strings.Split(names, ","); !slices.Contains(list, v.String()) {
+			return fmt.Errorf("want one of %s, not %q", strings.Join(list, ", "), v.String())
+		}
+	}
+	for _, bound := range []string{"min", "max"} {
+		text := tag.Get(bound)
+		if text == "" {
+			continue
+		}
+		limit := reflect.New(v.Type()).Elem()
+		if err := setScalar(limit, text); err != nil {
+			return fmt.Errorf("tag %s:%q: %w", bound, text, err) // a mistake in this package, which its tests find
+		}
+		order := compare(v, limit)
+		if bound == "min" && order < 0 {
+			return fmt.Errorf("want at least %s, not %s", text, formatScalar(v))
+		}
+		if bound == "max" && order > 0 {
+			return fmt.Errorf("want at most %s, not %s", text, formatScalar(v))
+		}
+	}
+	return nil
+}
+
+func compare(a, b reflect.Value) int {
+	less, more := false, false
+	if a.Kind() == reflect.Float64 {
+		less, more = a.Float() < b.Float(), a.Float() > b.Float()
+	} else {
+		less, more = a.Int() < b.Int(), a.Int() > b.Int()
+	}
+	switch {
+	case less:
+		return -1
+	case more:
+		return 1
+	}
+	return 0
+}
+
+// nearest returns the candidate with the smallest edit distance, "" when none is close.
+func nearest(key string, candidates []string) string {
+	best, least := "", len(key)/2+2
+	for _, c := range candidates {
+		if d := distance(key, c); d < least {
+			best, least = c, d
+		}
+	}
+	return best
+}
+
+// distance is Levenshtein's.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

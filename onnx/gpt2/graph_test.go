@@ -1,7 +1,6 @@
 package gpt2_test
 
 import (
-	"fmt"
 	"math"
 	"testing"
 
@@ -217,5 +216,5 @@ func TestRaggedDecodeEqualsFullForward(t *testing.T) {
 			}
 		}
 	}
-	_ = fmt.Sprint
+
 }

@@ -63,7 +63,7 @@ func Build(ctx context.Context, dir string, opt Options, report func(train.Step)
 			return err
 		}
 	}
-	return nil
+	return WriteStarters(dir, opt.Seed)
 }
 
 // vocabulary trains and writes the tokenizer.

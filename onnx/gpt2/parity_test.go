@@ -1,0 +1,314 @@
+package gpt2_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"nightshift/models/adapter"
+	"nightshift/models/checkpoint"
+	"nightshift/models/safetensors"
+	"nightshift/onnx/gpt2"
+	"nightshift/onnx/ort"
+)
+
+// golden is what PyTorch, transformers and PEFT computed for one small random model; testdata/make_goldens.py made it.
+type golden struct {
+	name    string
+	model   *checkpoint.Checkpoint
+	cfg     gpt2.Config
+	values  map[string][]float32
+	Prompts [][]int64 `json:"prompts"`
+	Train   struct {
+		Sequence []int     `json:"sequence"`
+		Position []int     `json:"position"`
+		Target   []int64   `json:"target"`
+		Weight   []float32 `json:"weight"`
+	} `json:"train"`
+	Loss map[string]float64 `json:"loss"`
+}
+
+func goldens(t *testing.T) []*golden {
+	t.Helper()
+	ort.ForTest(t)
+	files, err := filepath.Glob("testdata/*/golden.json")
+	if err != nil || len(files) < 4 {
+		t.Fatalf("found %d goldens, want at least 4 (%v)", len(files), err)
+	}
+	var list []*golden
+	for _, path := range files {
+		dir := filepath.Dir(path)
+		g := &golden{name: filepath.Base(dir), values: map[string][]float32{}}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(data, g); err != nil {
+			t.Fatal(err)
+		}
+		if g.model, err = checkpoint.Open(filepath.Join(dir, "checkpoint"), t.TempDir()); err != nil {
+			t.Fatal(err)
+		}
+		g.cfg = gpt2.Config(g.model.Config())
+		f, err := safetensors.Open(filepath.Join(dir, "golden.safetensors"), safetensors.MaxAdapterHeader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range f.Entries() {
+			v, err := f.Floats(e.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.values[e.Name] = v
+		}
+		list = append(list, g)
+	}
+	return list
+}
+
+func (g *golden) adapters(t *testing.T) map[string]*adapter.Adapter {
+	t.Helper()
+	m := map[string]*adapter.Adapter{}
+	dirs, err := os.ReadDir(filepath.Join("testdata", g.name, "adapters"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range dirs {
+		a, err := adapter.Read(filepath.Join("testdata", g.name, "adapters", d.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m[d.Name()] = a
+	}
+	return m
+}
+
+// trainable turns an adapter into the trainable inputs of the training graph.
+func (g *golden) trainable(a *adapter.Adapter) (gpt2.Trainable, []float32) {
+	tr := gpt2.Trainable{Rank: a.Config.Rank, Scale: a.Config.Scale()}
+	var params []float32
+	for _, target := range a.Targets() {
+		tr.Targets = append(tr.Targets, gpt2.Target{Layer: target.Layer, Module: target.Module})
+		params = append(append(params, a.Factors[target].A...), a.Factors[target].B...)
+	}
+	return tr, params
+}
+
+func close4(a, b float64) bool { return math.Abs(a-b) <= 1e-4*math.Max(1, math.Abs(b)) }
+
+// TestLogitsEqualTransformers runs every prompt through the decode graph, prefill and then token by token.
+func TestLogitsEqualTransformers(t *testing.T) {
+	for _, g := range goldens(t) {
+		t.Run(g.name, func(t *testing.T) {
+			whole := newDecoder(t, g.cfg, g.model.Initializer, g.model.Dir(), nil, 1)
+			steps := newDecoder(t, g.cfg, g.model.Initializer, g.model.Dir(), nil, 1)
+			for i, prompt := range g.Prompts {
+				want := g.values[fmt.Sprintf("logits.%d", i)]
+				for n := 1; n <= len(prompt); n++ {
+					row := want[(n-1)*g.cfg.Vocab : n*g.cfg.Vocab]
+					got := whole.run(t, 0, [][]int64{prompt[:n]}, 0, n, nil)[0]
+					if d := apart(got, row); d > 1e-4 {
+						t.Errorf("prompt %d, %d tokens at once: logits differ by %g", i, n, d)
+					}
+					from := -1
+					if n == 1 {
+						from = 0
+					}
+					got = steps.run(t, 0, [][]int64{prompt[:n]}, from, 1, nil)[0]
+					if d := apart(got, row); d > 1e-4 {
+						t.Errorf("prompt %d, token %d by token: logits differ by %g", i, n, d)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestGradientsEqualPEFT compares loss, log-probabilities and every LoRA gradient.
+func TestGradientsEqualPEFT(t *testing.T) {
+	for _, g := range goldens(t) {
+		for name, a := range g.adapters(t) {
+			if _, ok := g.Loss[name]; !ok {
+				continue
+			}
+			t.Run(g.name+"/"+name, func(t *testing.T) { g.gradients(t, name, a) })
+		}
+	}
+}
+
+func (g *golden) gradients(t *testing.T, name string, a *adapter.Adapter) {
+	tr, params := g.trainable(a)
+	graph, err := gpt2.Train(g.cfg, g.model.Initializer, tr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := graph.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ort.NewSession(data, ort.SessionConfig{Threads: 1, ExternalDir: g.model.Dir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	in := g.trainInputs(t)
+	shapes, err := tr.Parameters(g.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := tensors{"loss": nil, "logprobs": nil}
+	for at, p := 0, 0; p < len(shapes); p++ {
+		n := int(shapes[p].Dims[0] * shapes[p].Dims[1])
+		put(t, in, shapes[p].Name, params[at:at+n], shapes[p].Dims...)
+		out["grad."+shapes[p].Name] = nil
+		at += n
+	}
+	if err := s.Run(in, out); err != nil {
+		t.Fatal(err)
+	}
+	if got := float64(ort.Data[float32](out["loss"])[0]); !close4(got, g.Loss[name]) {
+		t.Errorf("loss is %g, PEFT has %g", got, g.Loss[name])
+	}
+	for i, want := range g.values[name+"/logprobs"] {
+		if got := ort.Data[float32](out["logprobs"])[i]; !close4(float64(got), float64(want)) {
+			t.Errorf("log-probability %d is %g, PEFT has %g", i, got, want)
+		}
+	}
+	for _, p := range shapes {
+		want, ok := g.values[name+"/grad."+p.Name]
+		if !ok {
+			t.Fatalf("the golden has no gradient of %s", p.Name)
+		}
+		got := ort.Data[float32](out["grad."+p.Name])
+		var diff, norm float64
+		for i := range want {
+			diff += math.Pow(float64(got[i]-want[i]), 2)
+			norm += math.Pow(float64(want[i]), 2)
+		}
+		if math.Sqrt(diff) > 1e-4*math.Sqrt(norm) {
+			t.Errorf("gradient of %s differs from PEFT's by %g of its norm", p.Name, math.Sqrt(diff/norm))
+		}
+	}
+}
+
+// trainInputs packs both prompts into one row, as two segments, with padding behind.
+func (g *golden) trainInputs(t *testing.T) tensors {
+	t.Helper()
+	in := tensors{}
+	columns := len(g.Prompts[0]) + len(g.Prompts[1]) + 2
+	ids, positions, segments := make([]int64, columns), make([]int64, columns), make([]int64, columns)
+	at, starts := 0, []int{}
+	for s, prompt := range g.Prompts {
+		starts = append(starts, at)
+		for i, id := range prompt {
+			ids[at], positions[at], segments[at] = id, int64(i), int64(s+1)
+			at++
+		}
+	}
+	n := int64(len(g.Train.Target))
+	index, probs := make([]int64, n), make([]float32, n)
+	for i := range index {
+		index[i], probs[i] = int64(starts[g.Train.Sequence[i]]+g.Train.Position[i]), 1
+	}
+	put(t, in, "input_ids", ids, 1, int64(columns))
+	put(t, in, "position_ids", positions, 1, int64(columns))
+	put(t, in, "segment_ids", segments, 1, int64(columns))
+	put(t, in, "loss_index", index, n)
+	put(t, in, "target_ids", g.Train.Target, n, 1)
+	put(t, in, "target_probs", probs, n, 1)
+	put(t, in, "weights", g.Train.Weight, n)
+	return in
+}
+
+// fillBank puts adapters into consecutive bank rows and returns the rows of each, padded with row 0 to one length.
+func fillBank(t *testing.T, d *decoder, list []*adapter.Adapter) [][]int64 {
+	t.Helper()
+	ids := make([][]int64, len(list))
+	rows, widest := 1, 1
+	for i, a := range list {
+		if a == nil {
+			continue
+		}
+		for range (a.Config.Rank + 7) / 8 {
+			ids[i] = append(ids[i], int64(rows))
+			rows++
+		}
+		widest = max(widest, len(ids[i]))
+	}
+	for layer := range d.cfg.Layers {
+		for _, m := range gpt2.Modules {
+			in, out, err := d.cfg.ModuleShape(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			bankA, bankB := make([]float32, rows*in*8), make([]float32, rows*8*out)
+			for i, a := range list {
+				if a == nil {
+					continue
+				}
+				f, ok := a.Factors[adapter.Target{Layer: layer, Module: m}]
+				if !ok {
+					continue
+				}
+				for k := range a.Config.Rank {
+					row := int(ids[i][k/8])
+					for x := range in {
+						bankA[(row*in+x)*8+k%8] = f.A[x*a.Config.Rank+k]
+					}
+					for y := range out {
+						bankB[(row*8+k%8)*out+y] = f.B[k*out+y] * float32(a.Config.Scale())
+					}
+				}
+			}
+			put(t, d.bank, gpt2.LoraA(layer, m), bankA, int64(rows), int64(in), 8)
+			put(t, d.bank, gpt2.LoraB(layer, m), bankB, int64(rows), 8, int64(out))
+		}
+	}
+	for i := range ids {
+		for len(ids[i]) < widest {
+			ids[i] = append(ids[i], 0)
+		}
+	}
+	return ids
+}
+
+// TestMixedAdaptersEqualPEFT decodes a batch in which every row has another adapter, or none.
+func TestMixedAdaptersEqualPEFT(t *testing.T) {
+	for _, g := range goldens(t) {
+		t.Run(g.name, func(t *testing.T) {
+			names, list := []string{""}, []*adapter.Adapter{nil}
+			all := g.adapters(t)
+			for _, n := range []string{"full", "rslora", "range", "full"} {
+				if a, ok := all[n]; ok {
+					names, list = append(names, n), append(list, a)
+				}
+			}
+			d := newDecoder(t, g.cfg, g.model.Initializer, g.model.Dir(), gpt2.Modules, len(names))
+			ids := fillBank(t, d, list)
+			prompt := g.Prompts[0]
+			for r := range names {
+				d.run(t, r, [][]int64{prompt[:3]}, 0, 3, ids[r:r+1])
+			}
+			for n := 4; n <= len(prompt); n++ {
+				rows := make([][]int64, len(names))
+				for r := range rows {
+					rows[r] = prompt[:n]
+				}
+				got := d.run(t, 0, rows, -1, 1, ids)
+				for r, name := range names {
+					key := "logits.0"
+					if name != "" {
+						key = name + "/logits.0"
+					}
+					want := g.values[key][(n-1)*g.cfg.Vocab : n*g.cfg.Vocab]
+					if diff := apart(got[r], want); diff > 1e-4 {
+						t.Errorf("row %d (%q), %d tokens: logits differ from PEFT's by %g", r, name, n, diff)
+					}
+				}
+			}
+		})
+	}
+}

@@ -145,3 +145,54 @@ func widen[T float32 | int64 | int32 | uint8 | int8](d []T) []float64 {
 	}
 	return out
 }
+
+// TestScatterIsDeterministic adds many gradient rows to few table rows with two threads: repeated indices must be summed,
+// and every run must give the same bits.
+func TestScatterIsDeterministic(t *testing.T) {
+	ort.ForTest(t)
+	g := onnx.NewGraph("table")
+	table, ids := g.Input("table", onnx.Float, onnx.N(5), onnx.N(64)), g.Input("ids", onnx.Int64, onnx.Sym("P"))
+	y := g.Gather(table, ids, 0)
+	grads, err := g.Gradient(g.ReduceSum(g.Mul(y, y), true), []*onnx.Value{table})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Output("grad", grads[0])
+	model, err := g.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ort.NewSession(model, ort.SessionConfig{Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	c := opCase{op: "table", in: []string{"float[5,64]", "int64[4096] < 5"}}
+	data := c.data()
+	in := map[string]*ort.Tensor{"table": tensor(t, data["in0"]), "ids": tensor(t, data["in1"])}
+	defer in["table"].Close()
+	defer in["ids"].Close()
+	counts := make([]float64, 5)
+	for _, i := range data["in1"].Data {
+		counts[int(i)]++
+	}
+	var first []float64
+	for range 5 {
+		out := map[string]*ort.Tensor{"grad": zeros(t, data["in0"])}
+		if err := s.Run(in, out); err != nil {
+			t.Fatal(err)
+		}
+		got := elements(out["grad"])
+		out["grad"].Close()
+		for i, x := range got {
+			want := 2 * data["in0"].Data[i] * counts[i/64]
+			if math.Abs(x-want) > 1e-3*(1+math.Abs(want)) {
+				t.Fatalf("element %d is %g, want %g", i, x, want)
+			}
+			if first != nil && first[i] != x {
+				t.Fatalf("element %d is %v in one run and %v in another", i, first[i], x)
+			}
+		}
+		first = got
+	}
+}

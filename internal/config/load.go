@@ -167,7 +167,7 @@ func (b *binder) text(c *Config, where, key, text string) {
 	trimmed := strings.TrimSpace(text)
 	switch {
 	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() != reflect.Struct && !strings.HasPrefix(trimmed, "["):
-		list := reflect.MakeSlice(v.Type(), 0, 0)
+		list := reflect.Zero(v.Type()) // an empty list is nil everywhere
 		for part := range strings.SplitSeq(text, ",") {
 			if part = strings.TrimSpace(part); part == "" {
 				continue
@@ -281,7 +281,10 @@ func (b *binder) node(n ast.Node, v reflect.Value, key string, tag reflect.Struc
 			b.fail(b.at(n), key, "want a list")
 			return
 		}
-		v.Set(reflect.MakeSlice(v.Type(), len(list.Values), len(list.Values)))
+		v.SetZero()
+		if len(list.Values) > 0 {
+			v.Set(reflect.MakeSlice(v.Type(), len(list.Values), len(list.Values)))
+		}
 		for i, item := range list.Values {
 			b.node(item, v.Index(i), fmt.Sprintf("%s[%d]", key, i), tag)
 		}

@@ -336,6 +336,12 @@ var reduceCases = []opCase{
 	{op: "LayerNormalization", name: "no bias", in: []string{"float[B,8]", "float[8]"}, out: []string{"[B,8]"}, diff: []int{0, 1}, build: apply()},
 	{op: "LayerNormalization", name: "two axes", in: []string{"float[B,3,4]", "float[3,4]", "float[3,4]"}, out: []string{"[B,3,4]"}, diff: []int{0, 1, 2}, build: apply(onnx.Int("axis", 1))},
 	{op: "LayerNormalization", name: "statistics", in: []string{"float[B,S,8]", "float[8]"}, out: []string{"[B,S,8]", "[B,S,1]", "[B,S,1]"}, build: applyN(3)},
+	{op: "LayerNormalization", name: "in a residual block", in: []string{"float[B,S,8]", "float[B,S,8]", "float[8]", "float[8]", "float[8,8]", "float[8]"}, out: []string{"[B,S,8]"},
+		diff: []int{0, 1, 2, 3, 4, 5}, // the runtime fuses these forward nodes; the statistics must stay right for the backward ones
+		build: func(g *onnx.Graph, in values) values {
+			h := g.Add(in[0], in[1])
+			return values{g.Add(h, g.FastGelu(g.Add(g.MatMul(g.LayerNormalization(h, in[2], in[3], 1e-5), in[4]), in[5]), nil))}
+		}},
 	{op: "SkipLayerNormalization", in: []string{"float[B,S,8]", "float[B,S,8]", "float[8]", "float[8]", "float[8]"}, out: []string{"[B,S,8]"},
 		build: func(g *onnx.Graph, in values) values { return g.OpN("SkipLayerNormalization", 1, in) }},
 }

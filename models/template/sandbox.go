@@ -350,12 +350,23 @@ func run(t *exec.Template, data map[string]any) (text string, err error) {
 	case s.failed != nil:
 		return "", fmt.Errorf("%s%w", line(err), s.failed)
 	}
-	text = err.Error()
+	return "", fmt.Errorf("%s%s", line(err), cause(err))
+}
+
+// cause is what the library says is wrong, without the values that it quotes: they may be what a user wrote.
+func cause(err error) string {
+	text := err.Error()
+	if method := unknownMethod.FindString(text); method != "" {
+		return method + " is not supported"
+	}
 	if at := strings.LastIndex(text, ": "); at >= 0 {
 		text = text[at+2:]
 	}
-	return "", fmt.Errorf("%s%s", line(err), text)
+	text, _, _ = strings.Cut(text, " '")
+	return text[:min(len(text), 200)]
 }
+
+var unknownMethod = regexp.MustCompile(`unknown method '\w+'`)
 
 var atLine = regexp.MustCompile(`at line (\d+)`)
 
@@ -366,46 +377,4 @@ func line(err error) string {
 		return ""
 	}
 	return "line " + all[len(all)-1][1] + ": "
-}
-
-// numbers is range, as a list.
-func numbers(_ *exec.Evaluator, params *exec.VarArgs) (list, error) {
-	bounds := []int{}
-	for _, a := range params.Args {
-		if !a.IsInteger() {
-			return nil, errors.New("range takes whole numbers")
-		}
-		bounds = append(bounds, a.Integer())
-	}
-	start, step := 0, 1
-	switch len(bounds) {
-	case 1:
-		bounds = []int{0, bounds[0]}
-	case 3:
-		step = bounds[2]
-	case 2:
-	default:
-		return nil, errors.New("range takes one to three arguments")
-	}
-	start = bounds[0]
-	if step == 0 {
-		return nil, errors.New("range with a step of zero")
-	}
-	out := list{}
-	for i := start; step > 0 && i < bounds[1] || step < 0 && i > bounds[1]; i += step {
-		if len(out) == maxRange {
-			return nil, fmt.Errorf("range of more than %d numbers", maxRange)
-		}
-		out = append(out, i)
-	}
-	return out, nil
-}
-
-// namespace is namespace, and dict.
-func namespace(_ *exec.Evaluator, params *exec.VarArgs) map[string]any {
-	out := map[string]any{}
-	for key, value := range params.KwArgs {
-		out[key] = value.Interface()
-	}
-	return out
 }

@@ -6,7 +6,7 @@
 // Hugging Face's apply_chat_template returns for the same messages.
 //
 // How: a conversation is rendered as it is, and twice more with unguessable marks of two lengths around each content,
-// inside its leading and trailing white space. If the marked prompts without their marks are not the plain prompt, the
+// inside its leading and trailing white space, which thus counts as the template's. If the marked prompts without their marks are not the plain prompt, the
 // template looked into the content in a way that the marks disturb, and Render refuses. So a template may print content,
 // trim it, change its case, replace or search in it, compare it with the empty string, split it; what it may not do is
 // measure it, slice it, or compare its beginning or its whole with a text that it does have. Such a template is refused

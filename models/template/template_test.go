@@ -204,6 +204,16 @@ func TestRuntimeErrorsNameTheLine(t *testing.T) {
 	}
 }
 
+func TestErrorsDoNotQuoteMessages(t *testing.T) {
+	for _, expression := range []string{"m.content.center(9)", "m.content.foo.bar()", "m.content()", "m.content.replace(1)", "m.content.split('')"} {
+		source := each + "{% if m.role == 'tool' %}{{ " + expression + " }}{% endif %}{% endfor %}"
+		_, err := compiled(t, source).Render([]Message{{"tool", "my secret: 'my secret'"}}, false)
+		if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "line 1") {
+			t.Errorf("%s: %v", expression, err)
+		}
+	}
+}
+
 func TestLoadFromTokenizerConfig(t *testing.T) {
 	for name, test := range map[string]struct{ config, want string }{
 		"string":  {`{"chat_template":"{{ eos_token }}","eos_token":"</s>"}`, "</s>"},
@@ -255,4 +265,26 @@ func BenchmarkRender(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+func FuzzRender(f *testing.F) {
+	for _, content := range []string{"", " a ", "<|endoftext|>", "\uFDD07\uFDD0", "{{ 1 }}", "\xff\x00", "\u00a0\x1c x\u2028"} {
+		f.Add(content)
+	}
+	tm, err := Load("testdata/demo")
+	if err != nil {
+		f.Fatal(err)
+	}
+	own := strings.NewReplacer("<|user|>", "", "<|endoftext|>", "", "<|assistant|>", "")
+	f.Fuzz(func(t *testing.T, content string) {
+		pieces, err := tm.Render([]Message{{"user", content}}, true)
+		if err != nil || joined(pieces) != "<|user|>"+content+"<|endoftext|><|assistant|>" {
+			t.Fatalf("%q renders as %q, %v", content, joined(pieces), err)
+		}
+		for _, p := range pieces {
+			if p.Special && strings.TrimFunc(own.Replace(p.Text), isSpace) != "" {
+				t.Fatalf("%q: %q is the template's", content, p.Text)
+			}
+		}
+	})
 }

@@ -1,0 +1,67 @@
+package archtest
+
+// place is where a package stands. It may import packages of lower layers, and of its own layer those of its own family with a
+// lower rank.
+type place struct {
+	layer  int
+	family string
+	rank   int
+}
+
+// layers places every package, bottom up. A path that ends with /... is for all packages below.
+var layers = map[string]place{
+	"onnx":                {1, "onnx", 0},
+	"onnx/eval":           {1, "onnx", 1},
+	"onnx/ort":            {1, "onnx", 1},
+	"internal/archtest":   {1, "archtest", 0},
+	"internal/config":     {1, "config", 0},
+	"internal/redact":     {1, "redact", 0},
+	"internal/sampling":   {1, "sampling", 0},
+	"internal/telemetry":  {1, "telemetry", 0},
+	"replaystore/journal": {1, "journal", 0},
+
+	"onnx/gpt2":            {2, "gpt2", 0},
+	"models/internal/...":  {2, "models", 0},
+	"models/safetensors":   {2, "models", 1},
+	"models/template":      {2, "models", 1},
+	"models/tokenizer":     {2, "models", 1},
+	"models/adapter":       {2, "models", 2},
+	"models/checkpoint":    {2, "models", 2},
+	"models/demo":          {2, "models", 3},
+	"replaystore":          {2, "replaystore", 0},
+	"internal/registry":    {2, "registry", 0},
+	"internal/nightrecord": {2, "nightrecord", 0},
+
+	"internal/engine":        {3, "engine", 0},
+	"replaystore/localstore": {3, "localstore", 0},
+	"replaystore/redisstore": {3, "redisstore", 0},
+	"replaystore/replaytest": {3, "replaytest", 0},
+
+	"serve/console/...": {4, "serve", 0},
+	"serve/console":     {4, "serve", 1},
+	"serve/api":         {4, "serve", 2},
+	"serve":             {4, "serve", 3},
+	"update/gate":       {4, "update", 0},
+	"update/selection":  {4, "update", 0},
+	"update/train":      {4, "update", 0},
+	"update/continual":  {4, "update", 2},
+	"update/pretrain":   {4, "update", 1},
+	"update/work":       {4, "update", 1},
+	"update":            {4, "update", 3},
+
+	"internal/bench": {5, "command", 0},
+}
+
+// command is the place of every package main.
+var command = place{5, "command", 1}
+
+// importers of modules that have one importer.
+var importers = map[string]string{
+	"github.com/gofiber/fiber":        "serve/api",
+	"github.com/yalue/onnxruntime_go": "onnx/ort",
+	"github.com/redis/go-redis":       "replaystore/redisstore",
+	"github.com/sugarme":              "models/tokenizer",
+}
+
+// pure packages import the standard library only.
+var pure = []string{"internal/sampling", "update/gate"}

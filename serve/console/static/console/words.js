@@ -1,0 +1,62 @@
+// What states and checks mean, in plain sentences.
+
+import { figure } from './format.js';
+
+export const states = {
+  queued: ['Queued', 'Waiting for its turn.'],
+  waiting: ['Waiting', 'Waiting until every server has shipped what was said before this night.'],
+  selecting: ['Selecting', 'Choosing what to learn from, and what to hold back for the test.'],
+  training: ['Training', 'Learning the new examples, with old ones mixed in.'],
+  evaluating: ['Evaluating', 'Comparing the candidate with the champion.'],
+  gating: ['Gating', 'Deciding whether the candidate may serve.'],
+  published: ['Published', 'The candidate passed every check and serves now.'],
+  rejected: ['Rejected', 'The candidate did not pass. The champion stays.'],
+  failed: ['Failed', 'The night broke off. The champion stays.'],
+  skipped: ['Skipped', 'There was nothing to do.'],
+};
+
+export const running = (state) => ['queued', 'waiting', 'selecting', 'training', 'evaluating', 'gating'].includes(state);
+export const stateName = (state) => states[state]?.[0] ?? state;
+export const path = ['queued', 'selecting', 'training', 'evaluating', 'gating'];
+
+export const checkNames = {
+  gain: 'Gain', retention: 'Retention', drift: 'Drift', behaviour: 'Behaviour', evidence: 'Evidence',
+};
+
+const known = (x) => typeof x === 'number' && Number.isFinite(x);
+
+const sentences = {
+  gain: (c) => (c.pass
+    ? `Better than the champion on feedback it never trained on${known(c.low) ? `: by at least ${figure(c.low)} with 95 % confidence` : ''}.`
+    : `Not proved better than the champion on feedback it never trained on${known(c.low) ? `: the gain may be as low as ${figure(c.low)}` : ''}.`),
+  retention: (c) => (c.pass
+    ? `What it knew before is kept${known(c.high) ? `: it lost at most ${figure(c.high)} nats per token, ${figure(c.limit)} are allowed` : ''}.`
+    : `It may have forgotten too much${known(c.high) ? `: up to ${figure(c.high)} nats per token, only ${figure(c.limit)} are allowed` : ''}.`),
+  drift: (c) => (c.pass
+    ? 'On everything else it still answers much like the champion.'
+    : 'Its answers moved too far from the champion’s where nothing was to change.'),
+  behaviour: (c) => (c.pass
+    ? 'Length, repetition and endings of its answers are as before.'
+    : 'Its answers look wrong: too long, too short, repeating, or without an end.'),
+  evidence: (c) => (c.pass
+    ? 'Enough feedback, from enough different people.'
+    : 'Too little feedback, or from too few different people.'),
+};
+
+const kind = (name) => name.split(/[^a-z]/)[0];
+
+// checkName and sentence know checks by the first word: "retention/shop" is a retention check of the set "shop".
+export function checkName(name) {
+  const first = kind(name);
+  const rest = name.slice(first.length).replace(/^[^a-z0-9]+/i, '');
+  return [checkNames[first] ?? name, checkNames[first] ? rest : ''];
+}
+
+export const sentence = (check) => sentences[kind(check.name)]?.(check) ?? '';
+
+// tone is the colour a state is shown in.
+export function tone(state) {
+  if (state === 'published') return 'good';
+  if (state === 'rejected' || state === 'failed') return 'bad';
+  return running(state) ? 'busy' : '';
+}

@@ -1,5 +1,7 @@
 package sampling
 
+import "slices"
+
 // candidate is a token that may be drawn.
 type candidate struct {
 	weight float64 // probability relative to the likeliest token's, at the request's temperature
@@ -51,6 +53,16 @@ func (s *Sampler) selectTop(logits []float32, k int) {
 			sink(s.pool, 0, unlikelier)
 		}
 	}
+}
+
+// sortPool sorts by likelihood.
+func (s *Sampler) sortPool() {
+	slices.SortFunc(s.pool, func(a, b candidate) int {
+		if a.likelier(b) {
+			return -1
+		}
+		return 1
+	})
 }
 
 // cutPool weighs the pool of selectTop, sorted by likelihood, and cuts it by TopP and MinP.

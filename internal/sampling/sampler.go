@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 )
 
 // Params says how a token is chosen. The zero value is greedy.
@@ -53,6 +52,11 @@ type Sampler struct {
 	vocab  int
 	err    error
 	pool   []candidate // scratch: what may be drawn
+
+	adjustment Adjustment
+	adjusted   bool      // the adjustment is not the zero one
+	logits     []float32 // scratch: adjusted logits
+	counts     []int32   // scratch: how often a token stands in the answer; zero between picks
 }
 
 // New returns a sampler over vocab tokens. Parameters that Check refuses make every Pick fail with that error.
@@ -65,6 +69,7 @@ func New(p Params, vocab int) *Sampler {
 // Reset gives the sampler to another request and keeps its scratch memory.
 func (s *Sampler) Reset(p Params) {
 	s.params, s.err = p, p.Check()
+	s.adjustment, s.adjusted = Adjustment{}, false
 	if s.err == nil && s.vocab <= 0 {
 		s.err = fmt.Errorf("check sampling: vocabulary of %d tokens: want at least 1", s.vocab)
 	}
@@ -73,7 +78,7 @@ func (s *Sampler) Reset(p Params) {
 // Params returns what the sampler picks by.
 func (s *Sampler) Params() Params { return s.params }
 
-// Pick chooses a token from logits [vocab] for the given step of the request (0 for the first generated token). The logits
+// Pick chooses a token from logits [vocab], without the adjustment, for the given step of the request (0 for the first generated token). The logits
 // are only read.
 //
 // logprob is the natural logarithm of the token's probability under the *unmodified* softmax of the logits: temperature 1
@@ -153,12 +158,7 @@ func (s *Sampler) draw(logits []float32, top, u float64) int32 {
 	s.pool = s.pool[:0]
 	if cutK {
 		s.selectTop(logits, p.TopK)
-		slices.SortFunc(s.pool, func(a, b candidate) int {
-			if a.likelier(b) {
-				return -1
-			}
-			return 1
-		})
+		s.sortPool()
 		s.cutPool(top, inverse)
 	} else {
 		s.selectNucleus(logits, top, inverse)

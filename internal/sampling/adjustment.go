@@ -1,0 +1,161 @@
+package sampling
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Adjustment changes logits by what stands in the text already, and by request. The zero value changes nothing.
+//
+// In this order: the logit of each token of prompt or answer is divided by Repetition if positive and multiplied by it if
+// negative (Keskar et al.: CTRL, 2019); then a token that stands n times in the answer loses n·Frequency, and Presence if n > 0
+// (as OpenAI documents); then Bias is added.
+type Adjustment struct {
+	Repetition float32 // more than 0; 1 and 0 are off
+	Presence   float32 // -2 to 2
+	Frequency  float32 // -2 to 2
+	Bias       []Bias
+}
+
+// Bias is added to the logit of one token. Negative infinity forbids it.
+type Bias struct {
+	Token int32
+	Value float32
+}
+
+// Check reports the first value that is out of range, by name.
+func (a Adjustment) Check(vocab int) error {
+	within := func(v, limit float32) bool { return v >= -limit && v <= limit }
+	switch {
+	case !(a.Repetition >= 0 && a.Repetition <= 100):
+		return fmt.Errorf("check sampling: repetition_penalty %v: want more than 0, at most 100", a.Repetition)
+	case !within(a.Presence, 2):
+		return fmt.Errorf("check sampling: presence_penalty %v: want -2 to 2", a.Presence)
+	case !within(a.Frequency, 2):
+		return fmt.Errorf("check sampling: frequency_penalty %v: want -2 to 2", a.Frequency)
+	}
+	for _, b := range a.Bias {
+		if b.Token < 0 || int(b.Token) >= vocab {
+			return fmt.Errorf("check sampling: logit_bias for token %d: the vocabulary has %d", b.Token, vocab)
+		}
+		if b.Value != b.Value || math.IsInf(float64(b.Value), 1) {
+			return fmt.Errorf("check sampling: logit_bias %v for token %d: want a number", b.Value, b.Token)
+		}
+	}
+	return nil
+}
+
+// Adjust sets the adjustment of PickAfter, until the next Reset. What Check refuses makes every pick fail with that error.
+func (s *Sampler) Adjust(a Adjustment) {
+	s.adjustment = a
+	s.adjusted = (a.Repetition != 0 && a.Repetition != 1) || a.Presence != 0 || a.Frequency != 0 || len(a.Bias) > 0
+	if s.err == nil {
+		s.err = a.Check(s.vocab)
+	}
+}
+
+// PickAfter is Pick with the adjustment, for an answer so far and the prompt before it. The log-probability is that of Pick:
+// under the unmodified softmax of logits, which are only read.
+func (s *Sampler) PickAfter(logits []float32, prompt, answer []int32, step uint64) (id int32, logprob float32, err error) {
+	if !s.adjusted || s.err != nil || len(logits) != s.vocab {
+		return s.Pick(logits, step)
+	}
+	if _, err := argmax(logits); err != nil {
+		return 0, 0, err
+	}
+	if err := s.adjust(logits, prompt, answer); err != nil {
+		return 0, 0, err
+	}
+	best, err := argmax(s.logits)
+	if err != nil {
+		return 0, 0, fmt.Errorf("adjust logits: %w", err)
+	}
+	if id = best; s.params.Temperature > 0 {
+		id = s.draw(s.logits, float64(s.logits[best]), Uniform(s.params.Seed, step))
+	}
+	return id, LogProb(logits, id), nil
+}
+
+// adjust fills the scratch with the adjusted logits.
+func (s *Sampler) adjust(logits []float32, prompt, answer []int32) error {
+	s.logits = append(s.logits[:0], logits...)
+	if len(s.counts) < s.vocab {
+		s.counts = make([]int32, s.vocab)
+	}
+	for _, list := range [2][]int32{prompt, answer} {
+		for _, id := range list {
+			if id < 0 || int(id) >= s.vocab {
+				return fmt.Errorf("pick token: token %d in the text: the vocabulary has %d", id, s.vocab)
+			}
+		}
+	}
+	a := s.adjustment
+	for _, id := range answer {
+		s.counts[id]++
+	}
+	repeat := func(id int32) {
+		if v := &s.logits[id]; a.Repetition == 0 || s.counts[id] < 0 {
+			return
+		} else if *v > 0 {
+			*v /= a.Repetition
+		} else {
+			*v *= a.Repetition
+		}
+	}
+	for _, id := range answer { // each token once: its count turns negative
+		if n := s.counts[id]; n > 0 {
+			repeat(id)
+			s.logits[id] -= float32(n)*a.Frequency + a.Presence
+			s.counts[id] = -n
+		}
+	}
+	for _, id := range prompt {
+		repeat(id)
+		s.counts[id] = -1
+	}
+	for _, list := range [2][]int32{prompt, answer} {
+		for _, id := range list {
+			s.counts[id] = 0
+		}
+	}
+	for _, b := range a.Bias {
+		s.logits[b.Token] += b.Value
+	}
+	return nil
+}
+
+// LogProb returns the natural logarithm of a token's probability under the softmax of logits, which must be usable.
+func LogProb(logits []float32, id int32) float32 {
+	top := float64(slices.Max(logits))
+	return float32(float64(logits[id]) - top - math.Log(weigh(logits, top, 1)))
+}
+
+// Choice is a token and the natural logarithm of its probability.
+type Choice struct {
+	ID      int32
+	LogProb float32
+}
+
+// Likeliest appends the n likeliest tokens under the unmodified softmax of logits to dst, likeliest first.
+func (s *Sampler) Likeliest(dst []Choice, logits []float32, n int) ([]Choice, error) {
+	if len(logits) != s.vocab {
+		return dst, fmt.Errorf("rank tokens: %d logits for a vocabulary of %d", len(logits), s.vocab)
+	}
+	best, err := argmax(logits)
+	if err != nil {
+		return dst, err
+	}
+	if n = min(n, len(logits)); n <= 0 {
+		return dst, nil
+	}
+	top := float64(logits[best])
+	sum := math.Log(weigh(logits, top, 1))
+	s.pool = s.pool[:0]
+	s.selectTop(logits, n)
+	s.sortPool()
+	for _, c := range s.pool {
+		dst = append(dst, Choice{ID: c.id, LogProb: float32(float64(c.logit) - top - sum)})
+	}
+	return dst, nil
+}

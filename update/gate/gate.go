@@ -7,6 +7,7 @@ package gate
 
 import (
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -67,6 +68,15 @@ type Limits struct {
 func Defaults() Limits {
 	return Limits{RetentionChampion: 0.03, RetentionReference: 0.05, SignTest: 0.05, Repetition: 0.02, Length: 0.2, EndRate: 0.05,
 		MinExamples: 20, MinSubjects: 3, MinAge: time.Hour, MaxSubjectShare: 0.5, Resamples: 2000, Seed: 1}
+}
+
+// HeldOut is the number of held-out examples below which no candidate can pass: with fewer, the sign test cannot come to
+// its limit even if all of them improve.
+func (l Limits) HeldOut() int {
+	if !(l.SignTest > 0) {
+		return math.MaxInt32
+	}
+	return max(1, int(math.Ceil(-math.Log2(l.SignTest)-1e-9)))
 }
 
 // Check is one thing that must hold.

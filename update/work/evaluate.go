@@ -13,6 +13,7 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/internal/sampling"
 	"nightshift/models/adapter"
+	"nightshift/onnx/ort"
 	"nightshift/update/gate"
 	"nightshift/update/selection"
 )
@@ -23,6 +24,24 @@ type Evaluation struct {
 	SelfTest   []registry.SelfTest `json:"self_test"`
 	DataDigest string              `json:"data_digest"`
 	Candidate  string              `json:"candidate"` // digest
+	Model      Identity            `json:"model"`
+}
+
+// Identity says with what a run worked, for the version's manifest and for replays.
+type Identity struct {
+	Base      string `json:"base"`      // digest of the base model's weights
+	Tokenizer string `json:"tokenizer"` // digest
+	Template  string `json:"template"`  // digest, "" for a model without a chat template
+	Library   string `json:"library"`   // version of ONNX Runtime
+}
+
+// identity describes the model of a run.
+func identity(m *engine.Model) Identity {
+	id := Identity{Base: m.Checkpoint.Digest(), Tokenizer: m.Tokenizer.Digest(), Library: ort.Version()}
+	if m.Template != nil {
+		id.Template = m.Template.Digest()
+	}
+	return id
 }
 
 // The versions that an evaluation compares, as they are called in the bank.
@@ -58,7 +77,7 @@ func (w *worker) evaluate(ctx context.Context, items []selection.Item, candidate
 			return err
 		}
 	}
-	result := Evaluation{DataDigest: digest}
+	result := Evaluation{DataDigest: digest, Model: identity(w.model)}
 	if result.Candidate, err = candidate.Digest(); err != nil {
 		return err
 	}
@@ -242,12 +261,16 @@ func repetitive(text string) bool {
 	return false
 }
 
-// selfTests scores fixed prompts with the candidate, for replicas to check that they serve the same thing.
+// selfTests scores anchor examples with the candidate, for replicas to check that they serve the same thing. People's
+// texts are left out: the manifest that keeps the tests outlives an erasure.
 func (s *scorer) selfTests(ctx context.Context, items []selection.Item) ([]registry.SelfTest, error) {
 	var tests []registry.SelfTest
 	for _, it := range items {
 		if len(tests) >= s.job.SelfTests {
 			break
+		}
+		if it.Use != selection.Anchor {
+			continue
 		}
 		seq, err := s.sequence(it)
 		if err != nil {

@@ -1,0 +1,101 @@
+package update
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"nightshift/update/work"
+)
+
+// errorBytes is how much of the child's standard error is kept: its end.
+const errorBytes = 8 << 10
+
+// compute runs the work of a directory in a child process: niced, in a process group of its own, killed at the deadline,
+// when ctx ends, and where the system can do that with this process. tell gets its progress.
+func (u *Updater) compute(ctx context.Context, dir string, tell func(context.Context, work.Progress) error) error {
+	limit, stop := context.WithTimeout(ctx, u.cfg.Deadline)
+	defer stop()
+	command := append(slices.Clone(u.deps.Command), dir)
+	cmd := exec.CommandContext(limit, command[0], command[1:]...) //nolint:gosec // the operator's own program
+	cmd.Env = append(os.Environ(), u.deps.Env...)
+	if u.cfg.MemoryLimit != "" {
+		cmd.Env = append(cmd.Env, "GOMEMLIMIT="+u.cfg.MemoryLimit)
+	}
+	cmd.WaitDelay = 10 * time.Second
+	detach(cmd)
+	stderr := &tail{limit: errorBytes}
+	cmd.Stderr = stderr
+	read, write := io.Pipe()
+	cmd.Stdout = write
+	ended := make(chan error, 1)
+	go func() {
+		err := runNiced(cmd, u.cfg.Nice)
+		_ = write.Close() // never fails
+		ended <- err
+	}()
+	told := follow(limit, read, tell)
+	if told != nil {
+		stop() // kills the child: nobody could say what it does
+	}
+	_, _ = io.Copy(io.Discard, read) // until the child has ended
+	err := <-ended
+	switch {
+	case told != nil:
+		return told
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("train and evaluate: %w", ctx.Err())
+	case errors.Is(limit.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("train and evaluate: not done after %s, the deadline of a night", u.cfg.Deadline)
+	case stderr.last() != "":
+		return fmt.Errorf("train and evaluate: %s (%w)", stderr.last(), err)
+	}
+	return fmt.Errorf("train and evaluate: %w", err)
+}
+
+// follow tells the lines of progress until the child closes its output. Other lines are passed over.
+func follow(ctx context.Context, out io.Reader, tell func(context.Context, work.Progress) error) error {
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var p work.Progress
+		if json.Unmarshal(lines.Bytes(), &p) != nil || p.Stage == "" {
+			continue
+		}
+		if err := tell(ctx, p); err != nil {
+			return fmt.Errorf("write down progress: %w", err)
+		}
+	}
+	return nil
+}
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	limit int
+	data  []byte
+}
+
+// Write implements io.Writer.
+func (t *tail) Write(p []byte) (int, error) {
+	t.data = append(t.data, p...)
+	if over := len(t.data) - t.limit; over > 0 {
+		t.data = slices.Delete(t.data, 0, over)
+	}
+	return len(p), nil
+}
+
+// last is the last line that is not empty.
+func (t *tail) last() string {
+	lines := strings.Split(strings.TrimSpace(string(t.data)), "\n")
+	return strings.TrimSpace(lines[len(lines)-1])
+}

@@ -1,0 +1,183 @@
+package update
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"math"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/robfig/cron/v3"
+
+	"nightshift/internal/nightrecord"
+	"nightshift/internal/registry"
+	"nightshift/replaystore"
+	"nightshift/update/gate"
+	"nightshift/update/work"
+)
+
+// Config of an updater. The zero values of durations and Nice are replaced by the defaults that their comments name.
+type Config struct {
+	ModelDir string // directory of the base model in Hugging Face layout
+	CacheDir string // for converted weights
+	Threads  int    // inside one operator, 0 for all cores; part of what a replay reproduces
+
+	Deadline    time.Duration // of a night's child process, 6 h
+	ShipWait    time.Duration // how long a night waits for servers that are behind, 1 min
+	Alive       time.Duration // servers that were silent for longer are not waited for, 30 s
+	Nice        int           // niceness of the child process, 10
+	MemoryLimit string        // GOMEMLIMIT of the child process, "" for none
+
+	Settings                     // of every track
+	Tracks   map[string]Settings // of the tracks that differ, each complete
+}
+
+// Settings say when and how a track learns, and what a candidate must prove. Start from Defaults.
+type Settings struct {
+	Schedule string `json:"schedule"`  // cron: minute, hour, day of month, month, day of week; "" only on request
+	TimeZone string `json:"time_zone"` // of the schedule, "" for local time
+
+	MinNew         int           `json:"min_new"`         // new examples without which a night is skipped; Gate.MinExamples counts too
+	MinAge         time.Duration `json:"min_age"`         // younger feedback waits for the next night
+	HeldOut        float64       `json:"held_out"`        // share of people whose feedback measures and is not learned
+	PerSubject     int           `json:"per_subject"`     // new examples of one person, 0 for no cap
+	Correction     float64       `json:"correction"`      // weight of a correction
+	Approval       float64       `json:"approval"`        // weight of an approved answer
+	RehearsalLimit int           `json:"rehearsal_limit"` // examples to rehearse, from the memory and the model's starter memory
+	Anchors        string        `json:"anchors"`         // file of anchor examples, "" for anchors.jsonl of the model
+	AnchorLimit    int           `json:"anchor_limit"`
+
+	Seed      uint64      `json:"seed"`
+	Train     work.Train  `json:"train"`
+	SelfTests int         `json:"self_tests"` // prompts that replicas check a version with
+	Answers   int         `json:"answers"`    // prompts that champion and candidate answer, for behaviour
+	Gate      gate.Limits `json:"gate"`
+}
+
+// Defaults are the settings of a production track.
+func Defaults() Settings {
+	limits := gate.Defaults()
+	return Settings{MinNew: limits.MinExamples, MinAge: limits.MinAge, HeldOut: 0.2, PerSubject: 50, Correction: 1, Approval: 0.5,
+		RehearsalLimit: 512, AnchorLimit: 256, Seed: 1, SelfTests: 4, Answers: 32, Gate: limits,
+		Train: work.Train{Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, Rate: 2e-4, Epochs: 3, Warmup: 0.05, Clip: 1,
+			Rows: 4, Columns: 256, Micro: 1, Rehearsal: 1, KL: 0.5, Teacher: 8}}
+}
+
+// Deps are the things that an updater works with.
+type Deps struct {
+	Store    replaystore.Store
+	Registry *registry.Registry
+	// Command starts a night's child process; the work directory is added as its last argument. Nil: this program with
+	// "night work".
+	Command []string
+	Env     []string // added to the child's environment
+	Log     *slog.Logger
+	Now     func() time.Time
+	// Progress is told every change of a running night, from the goroutine that runs it. It must not keep it waiting.
+	Progress func(nightrecord.Night)
+}
+
+// complete fills what was left out and checks the rest.
+func (c *Config) complete() error {
+	c.Deadline = positive(c.Deadline, 6*time.Hour)
+	c.ShipWait = positive(c.ShipWait, time.Minute)
+	c.Alive = positive(c.Alive, 30*time.Second)
+	if c.Nice == 0 {
+		c.Nice = 10
+	}
+	if c.ModelDir == "" {
+		return fmt.Errorf("configure updater: the model's directory is missing")
+	}
+	if err := c.Settings.check(); err != nil {
+		return fmt.Errorf("configure updater: %w", err)
+	}
+	for _, track := range slices.Sorted(maps.Keys(c.Tracks)) {
+		if err := registry.CheckTrack(track); err != nil {
+			return fmt.Errorf("configure updater: %w", err)
+		}
+		s := c.Tracks[track]
+		if err := s.check(); err != nil {
+			return fmt.Errorf("configure updater of track %s: %w", track, err)
+		}
+	}
+	return nil
+}
+
+func positive(d, otherwise time.Duration) time.Duration {
+	if d <= 0 {
+		return otherwise
+	}
+	return d
+}
+
+// of returns the settings of a track.
+func (c *Config) of(track string) Settings {
+	if s, ok := c.Tracks[track]; ok {
+		return s
+	}
+	return c.Settings
+}
+
+// check refuses settings that no night could work with.
+func (s *Settings) check() error {
+	if _, err := s.plan(); err != nil {
+		return err
+	}
+	if math.IsNaN(s.HeldOut) || s.HeldOut <= 0 || s.HeldOut >= 1 {
+		return fmt.Errorf("the share of people held out is %g, it must lie between 0 and 1: without them no gain can be measured", s.HeldOut)
+	}
+	t := s.Train
+	switch {
+	case t.Rank < 1 || len(t.Modules) == 0:
+		return fmt.Errorf("an adapter needs a rank of at least 1 and some modules, not %d and %v", t.Rank, t.Modules)
+	case !(t.Rate > 0) || !(t.Epochs > 0):
+		return fmt.Errorf("learning rate %g and epochs %g must be positive", t.Rate, t.Epochs)
+	case t.Rows < 1 || t.Columns < 2 || t.Micro < 1:
+		return fmt.Errorf("a batch of %d rows, %d columns and %d microbatches is none", t.Rows, t.Columns, t.Micro)
+	case t.KL < 0 || t.KL > 1 || t.KL > 0 && t.Teacher < 1:
+		return fmt.Errorf("the champion's share of a target is %g, it must lie in 0 to 1, and its distribution needs at least one token, not %d", t.KL, t.Teacher)
+	}
+	return nil
+}
+
+// plan is the schedule, nil for none.
+func (s *Settings) plan() (cron.Schedule, error) {
+	if s.Schedule == "" {
+		return nil, nil
+	}
+	zone := s.TimeZone
+	if zone == "" {
+		zone = "Local"
+	}
+	if _, err := time.LoadLocation(zone); err != nil {
+		return nil, fmt.Errorf("time zone %q of the schedule is not known; use Local, UTC or a name such as Europe/Berlin: %w", s.TimeZone, err)
+	}
+	plan, err := cron.ParseStandard("CRON_TZ=" + zone + " " + s.Schedule)
+	if err != nil {
+		return nil, fmt.Errorf("schedule %q: want minute, hour, day of month, month, day of week, for instance \"30 2 * * *\": %w", s.Schedule, err)
+	}
+	return plan, nil
+}
+
+// complete fills what was left out.
+func (d *Deps) complete() error {
+	if d.Store == nil || d.Registry == nil {
+		return fmt.Errorf("make updater: it needs a store and a registry")
+	}
+	if d.Log == nil {
+		d.Log = slog.Default()
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if len(d.Command) == 0 {
+		self, err := os.Executable()
+		if err != nil {
+			return fmt.Errorf("find this program for a night's work: %w", err)
+		}
+		d.Command = []string{self, "night", "work"}
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+package update
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"nightshift/internal/registry"
+	"nightshift/replaystore"
+	"nightshift/update/selection"
+)
+
+// erasedFile says how much of a night's selection was erased later.
+const erasedFile = "erased.json"
+
+// erasure counts what was erased from a selection.
+type erasure struct {
+	Items int `json:"items"`
+}
+
+// Traces is what Forget found.
+type Traces struct {
+	Nights   []string       `json:"nights"`   // whose selections held examples of the subject; they do not any more
+	Examples int            `json:"examples"` // taken out of selections
+	Versions []registry.Ref `json:"versions"` // trained on such examples, or from a version that was
+}
+
+// Forget takes a subject's examples out of the frozen selections of all nights, and lists the versions that were trained
+// on them. The store has forgotten the subject before: report says what it deleted.
+func Forget(reg *registry.Registry, report replaystore.ForgetReport) (Traces, error) {
+	var t Traces
+	nights, err := reg.ListNights()
+	if err != nil {
+		return t, err
+	}
+	tainted := map[string]bool{} // nights that trained on such examples
+	for _, id := range nights {
+		count, trained, err := forgetNight(reg, id, report)
+		if err != nil {
+			return t, fmt.Errorf("forget in night %s: %w", id, err)
+		}
+		if count > 0 {
+			t.Nights = append(t.Nights, id)
+			t.Examples += count
+		}
+		tainted[id] = trained
+	}
+	tracks, err := reg.Tracks()
+	if err != nil {
+		return t, err
+	}
+	versions := map[string]bool{}
+	for _, track := range tracks {
+		refs, err := reg.Versions(track)
+		if err != nil {
+			return t, err
+		}
+		for _, ref := range refs { // parents come before their children
+			m, err := reg.Version(ref.Digest)
+			if err != nil {
+				return t, err
+			}
+			if tainted[m.Night] || versions[m.Parent] {
+				versions[ref.Digest] = true
+				t.Versions = append(t.Versions, ref)
+			}
+		}
+	}
+	return t, nil
+}
+
+// forgetNight rewrites one selection.
+func forgetNight(reg *registry.Registry, night string, report replaystore.ForgetReport) (count int, trained bool, err error) {
+	data, err := reg.ReadNight(night, selectionFile)
+	if errors.Is(err, registry.ErrNotFound) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	items, err := decodeItems(data)
+	if err != nil {
+		return 0, false, err
+	}
+	kept := slices.DeleteFunc(slices.Clone(items), func(it selection.Item) bool {
+		gone := it.Subject != "" && it.Subject == report.Erasure.Subject || it.Interaction != "" && slices.Contains(report.IDs, it.Interaction)
+		trained = trained || gone && (it.Use == selection.New || it.Use == selection.Rehearsal)
+		return gone
+	})
+	if count = len(items) - len(kept); count == 0 {
+		return 0, false, nil
+	}
+	var before erasure
+	if data, err := reg.ReadNight(night, erasedFile); err == nil {
+		if err := json.Unmarshal(data, &before); err != nil {
+			return 0, false, err
+		}
+	} else if !errors.Is(err, registry.ErrNotFound) {
+		return 0, false, err
+	}
+	note, err := json.Marshal(erasure{Items: before.Items + count})
+	if err != nil {
+		return 0, false, err
+	}
+	if data, err = encodeItems(kept); err != nil {
+		return 0, false, err
+	}
+	return count, trained, errors.Join(reg.WriteNightFile(night, erasedFile, note), reg.WriteNightFile(night, selectionFile, data))
+}
+
+// readFile reads a JSON file.
+func readFile(dir, name string, into any) error {
+	data, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	return nil
+}
+
+// writeFile writes a JSON file.
+func writeFile(dir, name string, v any) error {
+	data, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return os.WriteFile(filepath.Join(dir, name), data, 0o644)
+}

@@ -1,0 +1,173 @@
+package update
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"nightshift/internal/registry"
+	"nightshift/replaystore"
+	"nightshift/update/gate"
+	"nightshift/update/selection"
+	"nightshift/update/work"
+)
+
+// Directories of the versions that a night's work reads.
+const (
+	championDir  = "champion"
+	referenceDir = "reference"
+)
+
+// keyFile holds the secret by which people are held out, in the registry's directory: whoever is held out once always is.
+const keyFile = "heldout.key"
+
+// reproduce is what a replay needs to come to the same candidate.
+type reproduce struct {
+	Seed      uint64        `json:"seed"`
+	Threads   int           `json:"threads"`
+	Champion  string        `json:"champion"`  // digest, "" the base model
+	Reference string        `json:"reference"` // the same
+	Train     work.Train    `json:"train"`
+	Model     work.Identity `json:"model"` // filled in once the work is done, like the rest
+	Data      string        `json:"data"`  // digest of the selection
+	Candidate string        `json:"candidate"`
+}
+
+// freeze decides what the night works with and writes all of it down.
+func (n *night) freeze(ctx context.Context) ([]selection.Item, error) {
+	n.frozen = frozen{Night: n.req.Night, Track: n.req.Track, By: n.req.By, DryRun: n.req.DryRun, Time: n.log.now(), Settings: n.settings}
+	var err error
+	if n.frozen.Champion, n.frozen.Reference, err = n.base(); err != nil {
+		return nil, err
+	}
+	before, err := n.u.lookBack(n.req.Track, n.frozen.Champion.Digest)
+	if err != nil {
+		return nil, fmt.Errorf("read earlier nights: %w", err)
+	}
+	key, err := replaystore.LoadSecret(filepath.Join(n.u.deps.Registry.Dir(), keyFile), nil)
+	if err != nil {
+		return nil, fmt.Errorf("read the key that holds people out: %w", err)
+	}
+	g, err := n.u.gather(ctx, n.req.Track, before.cursor, n.frozen.Time.Add(-n.settings.MinAge))
+	if err != nil {
+		return nil, err
+	}
+	c, err := n.choose(ctx, g, before, key)
+	if err != nil {
+		return nil, err
+	}
+	n.log.night.Selection = &c.counts
+	n.log.say(fmt.Sprintf("selected %d new and %d held-out examples of %d people, %d to rehearse, %d anchors; %d older ones are superseded",
+		c.counts.New, c.counts.HeldOut, c.counts.Subjects, c.counts.Rehearsal, c.counts.Anchors, c.counts.Superseded))
+	if err := n.enough(c); err != nil {
+		return nil, err
+	}
+	n.frozen.Cursor, n.frozen.Retire, n.frozen.Rejected = g.cursor, c.retire, c.rejected
+	return c.items, n.store(c)
+}
+
+// enough skips a night whose candidate the gate would reject whatever it learned, and leaves the evidence to a later one.
+func (n *night) enough(c chosen) error {
+	l := n.settings.Gate
+	_, share := selection.People(c.items, selection.New)
+	switch least := max(1, n.settings.MinNew, l.MinExamples); {
+	case c.counts.New < least:
+		return skip{fmt.Sprintf("%d new examples, a night needs %d", c.counts.New, least)}
+	case c.counts.Subjects < l.MinSubjects:
+		return skip{fmt.Sprintf("the new examples come from %d people, a night needs %d", c.counts.Subjects, l.MinSubjects)}
+	case share > l.MaxSubjectShare:
+		return skip{fmt.Sprintf("one person gave %.0f %% of the new examples, at most %.0f %% may come from one", 100*share, 100*l.MaxSubjectShare)}
+	case c.counts.HeldOut < l.HeldOut():
+		return skip{fmt.Sprintf("%d held-out examples, the gate can see a gain in no fewer than %d", c.counts.HeldOut, l.HeldOut())}
+	case c.counts.Anchors == 0:
+		return skip{"there is no anchor example that still holds, so nobody could see what is forgotten; put anchors.jsonl beside the model or name a file in the settings"}
+	}
+	return nil
+}
+
+// store writes the frozen files.
+func (n *night) store(c chosen) error {
+	for _, name := range []string{work.EvaluationFile, work.CurveFile, verdictFile, work.CandidateDir, championDir, referenceDir} { // of a first, failed attempt
+		if err := os.RemoveAll(filepath.Join(n.dir, name)); err != nil {
+			return fmt.Errorf("clear night: %w", err)
+		}
+	}
+	job := work.Job{ModelDir: n.u.cfg.ModelDir, CacheDir: n.u.cfg.CacheDir, Threads: n.u.cfg.Threads, Track: n.req.Track, Seed: n.settings.Seed,
+		Train: n.settings.Train, SelfTests: n.settings.SelfTests, Answers: n.settings.Answers}
+	var err error
+	if job.Champion, err = n.version(n.frozen.Champion.Digest, championDir); err != nil {
+		return err
+	}
+	job.Reference = job.Champion
+	if n.frozen.Reference != n.frozen.Champion.Digest {
+		if job.Reference, err = n.version(n.frozen.Reference, referenceDir); err != nil {
+			return err
+		}
+	}
+	data, err := encodeItems(c.items)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		n.u.deps.Registry.WriteNightFile(n.req.Night, selectionFile, data),
+		n.u.writeJSON(n.req.Night, work.JobFile, job),
+		n.u.writeJSON(n.req.Night, retiredFile, retired{IDs: c.outdated}),
+		n.u.writeJSON(n.req.Night, reproduceFile, reproduce{Seed: job.Seed, Threads: job.Threads, Champion: n.frozen.Champion.Digest,
+			Reference: n.frozen.Reference, Train: job.Train}),
+		n.u.writeJSON(n.req.Night, configFile, n.frozen))
+}
+
+// version puts the files of a version into a directory of the night and returns its name, "" for the base model.
+func (n *night) version(digest, name string) (string, error) {
+	if digest == "" {
+		return "", nil
+	}
+	config, weights, _, err := n.u.deps.Registry.Load(digest)
+	if err != nil {
+		return "", fmt.Errorf("load %s: %w", name, err)
+	}
+	dir := filepath.Join(n.dir, name)
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return "", fmt.Errorf("write %s: %w", name, err)
+	}
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, registry.ConfigFile), config, 0o644),
+		os.WriteFile(filepath.Join(dir, registry.WeightsFile), weights, 0o644)); err != nil {
+		return "", fmt.Errorf("write %s: %w", name, err)
+	}
+	return name, nil
+}
+
+// thaw reads back what an interrupted night had frozen.
+func (n *night) thaw() ([]selection.Item, error) {
+	if found, err := n.u.readJSON(n.req.Night, configFile, &n.frozen); err != nil || !found {
+		return nil, errors.Join(err, missing(found, configFile))
+	}
+	data, err := n.u.deps.Registry.ReadNight(n.req.Night, selectionFile)
+	if err != nil {
+		return nil, err
+	}
+	return decodeItems(data)
+}
+
+// missing is the error for a file that is not there.
+func missing(found bool, name string) error {
+	if found {
+		return nil
+	}
+	return fmt.Errorf("%s is missing", name)
+}
+
+// evidenceOf describes the new examples for the gate.
+func (n *night) evidenceOf(items []selection.Item) gate.Evidence {
+	fresh := use(items, selection.New)
+	ev := gate.Evidence{Examples: len(fresh)}
+	ev.Subjects, ev.LargestShare = selection.People(items, selection.New)
+	for i, it := range fresh {
+		if age := n.frozen.Time.Sub(it.Time); i == 0 || age < ev.Youngest {
+			ev.Youngest = age
+		}
+	}
+	return ev
+}

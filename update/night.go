@@ -1,0 +1,195 @@
+package update
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nightshift/internal/nightrecord"
+	"nightshift/internal/registry"
+	"nightshift/replaystore"
+	"nightshift/update/selection"
+)
+
+// night is one night that runs.
+type night struct {
+	u        *Updater
+	req      Request
+	settings Settings
+	log      nightLog
+	dir      string
+	frozen   frozen
+}
+
+// frozen is what a night decided on before it began to compute. It is stored as config.json.
+type frozen struct {
+	Night     string              `json:"night"`
+	Track     string              `json:"track"`
+	By        string              `json:"by"`
+	DryRun    bool                `json:"dry_run"`
+	Time      time.Time           `json:"time"`
+	Settings  Settings            `json:"settings"`
+	Champion  registry.Activation `json:"champion"`  // the state of the track that the night rests on
+	Reference string              `json:"reference"` // digest of the fixed reference, "" the base model
+	Cursor    replaystore.Cursor  `json:"cursor"`    // how far the track's events are used up
+	Retire    []string            `json:"retire"`    // items of the rehearsal memory that do not hold any more
+	Rejected  []selection.Reason  `json:"rejected"`  // feedback that is not used, and why
+}
+
+// skip ends a night that has nothing to do.
+type skip struct{ reason string }
+
+func (s skip) Error() string { return s.reason }
+
+// night prepares a night without a trace.
+func (u *Updater) night(req Request) *night {
+	n := &night{u: u, req: req, settings: u.cfg.of(req.Track)}
+	n.log = nightLog{u: u, night: nightrecord.Night{ID: req.Night, Track: req.Track, By: req.By, DryRun: req.DryRun}}
+	n.dir, _ = u.deps.Registry.NightDir(req.Night) // its name is checked when it is created
+	return n
+}
+
+// run runs the night to its end and writes down how it ended.
+func (n *night) run(ctx context.Context) (nightrecord.Night, error) {
+	n.log.night.Started = n.log.now()
+	err := n.steps(ctx)
+	var skipped skip
+	switch {
+	case err == nil:
+	case errors.As(err, &skipped):
+		err = n.log.end(ctx, nightrecord.Skipped, skipped.reason)
+	default:
+		reason := err.Error()
+		if ctx.Err() != nil {
+			reason = "interrupted: " + reason
+		}
+		err = fmt.Errorf("night %s of track %s: %w", n.req.Night, n.req.Track, errors.Join(err, n.log.end(ctx, nightrecord.Failed, reason)))
+	}
+	return n.log.night, err
+}
+
+// steps are the night.
+func (n *night) steps(ctx context.Context) error {
+	if err := n.log.state(ctx, nightrecord.Waiting, ""); err != nil {
+		return err
+	}
+	if err := n.shipped(ctx); err != nil {
+		return err
+	}
+	if err := n.log.state(ctx, nightrecord.Selecting, ""); err != nil {
+		return err
+	}
+	items, err := n.freeze(ctx)
+	if err != nil {
+		return err
+	}
+	n.u.at("frozen")
+	if err := n.log.state(ctx, nightrecord.Training, ""); err != nil {
+		return err
+	}
+	if err := n.u.compute(ctx, n.dir, n.log.progress); err != nil {
+		return err
+	}
+	n.u.at("computed")
+	if err := n.log.state(ctx, nightrecord.Gating, ""); err != nil {
+		return err
+	}
+	return n.conclude(ctx, items)
+}
+
+// shipped asks every live server to ship its journal, and waits until all have or the wait is over; what is left behind
+// then comes with the next night.
+func (n *night) shipped(ctx context.Context) error {
+	control := n.u.deps.Store.Control()
+	if !n.req.heard {
+		options, err := json.Marshal(requestOptions{DryRun: n.req.DryRun})
+		if err != nil {
+			return err
+		}
+		request := replaystore.NightRequest{Night: n.req.Night, Track: n.req.Track, By: n.req.By, Options: options}
+		if _, err := replaystore.Send(ctx, control, request); err != nil {
+			return fmt.Errorf("announce night: %w", err)
+		}
+	}
+	var marks replaystore.Marks
+	observe := func(list []replaystore.Signal, received func(replaystore.Signal) time.Time) {
+		for _, s := range list {
+			if err := marks.Observe(s, received(s)); err != nil {
+				n.u.deps.Log.Warn("a signal is not understood", "signal", s.ID, "error", err)
+			}
+		}
+	}
+	after := ""
+	for { // who is alive: what was said so far, by the stream's clock
+		list, err := control.Read(ctx, after, 1000, 0)
+		if err != nil {
+			return fmt.Errorf("read control stream: %w", err)
+		}
+		if len(list) == 0 {
+			break
+		}
+		after = list[len(list)-1].ID
+		observe(list, func(s replaystore.Signal) time.Time { return s.Time })
+	}
+	until := time.Now().Add(n.u.cfg.ShipWait)
+	for {
+		behind := marks.Behind(n.req.Night, time.Now().Add(-n.u.cfg.Alive))
+		if len(behind) == 0 {
+			return nil
+		}
+		left := time.Until(until)
+		if left <= 0 {
+			n.log.say("went on without what these servers have not shipped: " + strings.Join(behind, ", "))
+			n.u.deps.Log.Warn("servers are behind; the night goes on without them", "night", n.req.Night, "servers", behind)
+			return nil
+		}
+		if err := n.log.state(ctx, nightrecord.Waiting, "for the journals of "+strings.Join(behind, ", ")); err != nil {
+			return err
+		}
+		list, err := control.Read(ctx, after, 1000, min(left, time.Second))
+		if err != nil {
+			return fmt.Errorf("read control stream: %w", err)
+		}
+		if len(list) > 0 {
+			after = list[len(list)-1].ID
+		}
+		observe(list, func(replaystore.Signal) time.Time { return time.Now() })
+	}
+}
+
+// base finds the state of the track that the night rests on, and the track's fixed reference.
+func (n *night) base() (champion registry.Activation, reference string, err error) {
+	list, err := n.u.deps.Registry.Activations(n.req.Track)
+	if err != nil {
+		return champion, "", err
+	}
+	if champion, err = n.u.deps.Registry.Champion(n.req.Track); err != nil {
+		return champion, "", err
+	}
+	if champion.Held {
+		return champion, "", skip{fmt.Sprintf("%s holds the track: %s", champion.Actor, champion.Reason)}
+	}
+	if ref, canary := champion.Canary(); canary {
+		return champion, "", skip{fmt.Sprintf("%s is on trial", ref)}
+	}
+	return champion, approved(list), nil
+}
+
+// approved is the version that a person activated last, "" the base model of night 0. Holding and releasing a track
+// approves nothing.
+func approved(list []registry.Activation) string {
+	for i, a := range slices.Backward(list) {
+		var before registry.Activation
+		if i > 0 {
+			before = list[i-1]
+		}
+		if registry.Human(a.Actor) && (a.Digest != before.Digest || a.Held == before.Held) {
+			return a.Digest
+		}
+	}
+	return ""
+}

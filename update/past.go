@@ -1,0 +1,211 @@
+package update
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"nightshift/internal/nightrecord"
+	"nightshift/internal/registry"
+	"nightshift/replaystore"
+	"nightshift/update/selection"
+)
+
+// Names of the files of a night that the updater writes beside those of its work.
+const (
+	configFile    = "config.json"    // frozen: what was decided on, and the settings
+	cursorFile    = "cursor.json"    // completion: written last, once the night's evidence is used up
+	retiredFile   = "retired.json"   // frozen: what this version's examples from files no longer hold
+	reproduceFile = "reproduce.json" // what a replay needs to be the same
+	verdictFile   = "verdict.json"
+)
+
+// completion says that a night has used up its track's events up to a cursor. It is written once.
+type completion struct {
+	Track     string             `json:"track"`
+	Cursor    replaystore.Cursor `json:"cursor"`
+	Completed time.Time          `json:"completed"`
+	Digest    string             `json:"digest"`    // of the candidate
+	Published bool               `json:"published"` // it was activated
+}
+
+// retired lists examples of the model's own files (starter memory, anchors) that corrections up to a version contradict.
+type retired struct {
+	IDs []string `json:"ids"`
+}
+
+// readJSON reads a night's file; one that is missing is not found.
+func (u *Updater) readJSON(night, name string, into any) (found bool, err error) {
+	data, err := u.deps.Registry.ReadNight(night, name)
+	if errors.Is(err, registry.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return false, fmt.Errorf("read %s of night %s: %w", name, night, err)
+	}
+	return true, nil
+}
+
+// writeJSON writes a night's file whole.
+func (u *Updater) writeJSON(night, name string, v any) error {
+	data, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		return fmt.Errorf("write %s of night %s: %w", name, night, err)
+	}
+	return u.deps.Registry.WriteNightFile(night, name, append(data, '\n'))
+}
+
+// record reads a night's record.
+func (u *Updater) record(night string) (nightrecord.Night, bool, error) {
+	var n nightrecord.Night
+	found, err := u.readJSON(night, nightrecord.File, &n)
+	return n, found, err
+}
+
+// past is what earlier nights of a track left behind.
+type past struct {
+	cursor  replaystore.Cursor
+	retired map[string]bool // examples of files that the champion's ancestors' corrections contradict
+	suspect map[string]bool // examples that only versions learned which no longer serve
+}
+
+// lookBack reads the earlier nights of a track, whose champion now is the version with the digest.
+func (u *Updater) lookBack(track, champion string) (past, error) {
+	p := past{retired: map[string]bool{}, suspect: map[string]bool{}}
+	nights, err := u.deps.Registry.ListNights()
+	if err != nil {
+		return p, err
+	}
+	ancestors, lineage, err := u.ancestors(champion)
+	if err != nil {
+		return p, err
+	}
+	var newest time.Time
+	for _, id := range nights {
+		var done completion
+		found, err := u.readJSON(id, cursorFile, &done)
+		if err != nil {
+			return p, err
+		}
+		if !found || done.Track != track {
+			continue
+		}
+		if done.Completed.After(newest) {
+			newest, p.cursor = done.Completed, done.Cursor
+		}
+		if done.Published && !ancestors[done.Digest] {
+			if err := u.suspects(id, p.suspect); err != nil {
+				return p, err
+			}
+		}
+	}
+	if lineage != "" {
+		var r retired
+		if _, err := u.readJSON(lineage, retiredFile, &r); err != nil {
+			return p, err
+		}
+		for _, id := range r.IDs {
+			p.retired[id] = true
+		}
+	}
+	return p, nil
+}
+
+// ancestors is the set of a version and the versions that it was trained from, and the night that made it.
+func (u *Updater) ancestors(digest string) (set map[string]bool, night string, err error) {
+	set = map[string]bool{"": true}
+	for first := true; digest != "" && !set[digest]; first = false {
+		set[digest] = true
+		m, err := u.deps.Registry.Version(digest)
+		if errors.Is(err, registry.ErrNotFound) && !first {
+			return set, night, nil
+		}
+		if err != nil {
+			return set, night, err
+		}
+		if first {
+			night = m.Night
+		}
+		digest = m.Parent
+	}
+	return set, night, nil
+}
+
+// suspects collects what a night newly learned.
+func (u *Updater) suspects(night string, into map[string]bool) error {
+	data, err := u.deps.Registry.ReadNight(night, selectionFile)
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	items, err := decodeItems(data)
+	if err != nil {
+		return fmt.Errorf("read selection of night %s: %w", night, err)
+	}
+	for _, it := range items {
+		if it.Use == selection.New {
+			into[it.ID] = true
+			into[admittedID(it.ID, night)] = true
+		}
+	}
+	return nil
+}
+
+// clearUp finishes or fails the nights that a killed updater left unfinished. It is called under the lock: no night runs.
+func (u *Updater) clearUp(ctx context.Context) error {
+	nights, err := u.deps.Registry.ListNights()
+	if err != nil {
+		return err
+	}
+	for _, id := range nights {
+		n, found, err := u.record(id)
+		if err != nil {
+			u.deps.Log.Warn("the record of a night cannot be read", "night", id, "error", err)
+			continue
+		}
+		if !found || n.State.Final() || n.State == nightrecord.Queued {
+			continue
+		}
+		if err := u.clearUpNight(ctx, n); err != nil {
+			return fmt.Errorf("clear up night %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// clearUpNight ends one unfinished night: as published when its activation was written, else as failed.
+func (u *Updater) clearUpNight(ctx context.Context, record nightrecord.Night) error {
+	n := u.night(Request{Night: record.ID, Track: record.Track, By: record.By, DryRun: record.DryRun})
+	n.log.night = record
+	activation, found, err := u.activated(record.Track, record.ID)
+	if err != nil {
+		return err
+	}
+	if !found {
+		u.deps.Log.Warn("a night was interrupted", "night", record.ID, "track", record.Track, "state", record.State)
+		return n.log.end(ctx, nightrecord.Failed, "interrupted: the updater was stopped while the night was "+string(record.State)+"; nothing was changed")
+	}
+	items, err := n.thaw()
+	if err != nil {
+		return err
+	}
+	return n.settle(ctx, items, activation)
+}
+
+// activated finds the activation that a night led to.
+func (u *Updater) activated(track, night string) (registry.Activation, bool, error) {
+	list, err := u.deps.Registry.Activations(track)
+	for _, a := range list {
+		if a.Night == night && !registry.Human(a.Actor) {
+			return a, true, nil
+		}
+	}
+	return registry.Activation{}, false, err
+}

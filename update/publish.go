@@ -1,0 +1,202 @@
+package update
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"nightshift/internal/nightrecord"
+	"nightshift/internal/registry"
+	"nightshift/replaystore"
+	"nightshift/update/gate"
+	"nightshift/update/selection"
+	"nightshift/update/work"
+)
+
+// conclude judges the candidate and publishes or rejects it.
+func (n *night) conclude(ctx context.Context, items []selection.Item) error {
+	var e work.Evaluation
+	if found, err := n.u.readJSON(n.req.Night, work.EvaluationFile, &e); err != nil || !found {
+		return errors.Join(err, missing(found, work.EvaluationFile))
+	}
+	version, digest, err := n.candidate(e, items)
+	if err != nil {
+		return err
+	}
+	n.log.night.Candidate = &nightrecord.Candidate{Digest: digest}
+	v := gate.Judge(e.Evaluation, n.evidenceOf(items), n.settings.Gate)
+	n.log.night.Verdict = verdictRecord(v)
+	if err := errors.Join(n.u.writeJSON(n.req.Night, verdictFile, v), n.reproduced(e)); err != nil {
+		return err
+	}
+	if n.req.DryRun {
+		if !v.Pass {
+			return n.log.end(ctx, nightrecord.Rejected, "dry run: "+refusal(v))
+		}
+		return n.log.end(ctx, nightrecord.Skipped, "dry run: the candidate passed the gate, and was neither stored nor activated")
+	}
+	ref, err := n.u.deps.Registry.Put(ctx, n.req.Track, version)
+	if err != nil {
+		return err
+	}
+	n.log.night.Candidate.Version = ref.Number
+	n.u.at("put")
+	if !v.Pass {
+		return errors.Join(n.complete(false), n.log.end(ctx, nightrecord.Rejected, refusal(v)))
+	}
+	return n.activate(ctx, ref, items)
+}
+
+// candidate reads the version that the child made, and its manifest.
+func (n *night) candidate(e work.Evaluation, items []selection.Item) (registry.Version, string, error) {
+	dir := filepath.Join(n.dir, work.CandidateDir)
+	config, err := os.ReadFile(filepath.Join(dir, registry.ConfigFile))
+	if err != nil {
+		return registry.Version{}, "", fmt.Errorf("read candidate: %w", err)
+	}
+	weights, err := os.ReadFile(filepath.Join(dir, registry.WeightsFile))
+	if err != nil {
+		return registry.Version{}, "", fmt.Errorf("read candidate: %w", err)
+	}
+	digest := registry.Digest(config, weights)
+	if digest != e.Candidate {
+		return registry.Version{}, "", fmt.Errorf("read candidate: its files have digest %s, %s was evaluated", digest, e.Candidate)
+	}
+	return registry.Version{Config: config, Weights: weights, Manifest: registry.Manifest{
+		Parent: n.frozen.Champion.Digest, BaseDigest: e.Model.Base, TemplateHash: e.Model.Template, TokenizerHash: e.Model.Tokenizer,
+		Night: n.req.Night, DataDigest: e.DataDigest, Examples: len(use(items, selection.New)) + len(use(items, selection.Rehearsal)),
+		SelfTest: e.SelfTest, Figures: n.figures(e)}}, digest, nil
+}
+
+// figures are the manifest's numbers for people.
+func (n *night) figures(e work.Evaluation) map[string]float64 {
+	f := map[string]float64{"champion_end_rate": e.ChampionBehaviour.EndRate, "candidate_end_rate": e.CandidateBehaviour.EndRate,
+		"new_examples": float64(n.log.night.Selection.New), "rehearsal_examples": float64(n.log.night.Selection.Rehearsal)}
+	if c := n.log.night.Curve; len(c) > 0 {
+		f["first_loss"], f["last_loss"] = c[0].Loss, c[len(c)-1].Loss
+	}
+	mean := func(p gate.Paired, scores []float64) (nll float64, ok bool) {
+		var sum, tokens float64
+		for i := range min(len(scores), len(p.Tokens)) {
+			sum, tokens = sum+scores[i], tokens+float64(p.Tokens[i])
+		}
+		return sum / tokens, tokens > 0
+	}
+	for _, p := range append([]gate.Paired{e.Gain}, e.Anchors...) {
+		if nll, ok := mean(p, p.Champion); ok {
+			f[p.Name+"_champion_nll"] = nll
+		}
+		if nll, ok := mean(p, p.Candidate); ok {
+			f[p.Name+"_candidate_nll"] = nll
+		}
+	}
+	return f
+}
+
+// reproduced completes what a replay is compared with.
+func (n *night) reproduced(e work.Evaluation) error {
+	return n.u.writeJSON(n.req.Night, reproduceFile, reproduce{Seed: n.settings.Seed, Threads: n.u.cfg.Threads, Champion: n.frozen.Champion.Digest,
+		Reference: n.frozen.Reference, Train: n.settings.Train, Model: e.Model, Data: e.DataDigest, Candidate: e.Candidate})
+}
+
+// activate makes the candidate the champion, if the track is still what the night rests on.
+func (n *night) activate(ctx context.Context, ref registry.Ref, items []selection.Item) error {
+	a, err := n.u.deps.Registry.Activate(ctx, n.req.Track, registry.Activation{Digest: ref.Digest, Number: ref.Number,
+		Previous: n.frozen.Champion.Sequence, Actor: registry.Updater, Night: n.req.Night, Reason: "passed the gate"})
+	if err != nil { // also one of the disk that leaves open whether it is in force
+		now, champErr := n.u.deps.Registry.Champion(n.req.Track)
+		switch {
+		case champErr == nil && now.Night == n.req.Night && now.Digest == ref.Digest:
+			a = now
+		case errors.Is(err, registry.ErrHeld):
+			return n.log.end(ctx, nightrecord.Rejected, fmt.Sprintf("held: %s froze the track while the night ran; the candidate is kept as version %d", now.Actor, ref.Number))
+		case errors.Is(err, registry.ErrConflict):
+			return n.log.end(ctx, nightrecord.Rejected, fmt.Sprintf("the track changed while the night ran: %s activated %s; the candidate is kept as version %d and the evidence for the next night",
+				now.Actor, now.Champion(), ref.Number))
+		default:
+			return err
+		}
+	}
+	n.u.at("activated")
+	return n.settle(ctx, items, a)
+}
+
+// settle does what follows an activation. It may be repeated.
+func (n *night) settle(ctx context.Context, items []selection.Item, a registry.Activation) error {
+	if _, err := replaystore.Send(ctx, n.u.deps.Store.Control(), replaystore.ActivationHint{Track: n.req.Track, Number: a.Sequence}); err != nil {
+		n.u.deps.Log.Warn("an activation cannot be announced; servers will see it when they look", "night", n.req.Night, "error", err)
+	}
+	memory, err := n.u.deps.Store.Rehearsal(ctx, n.req.Track)
+	if err != nil {
+		return fmt.Errorf("read rehearsal memory: %w", err)
+	}
+	if len(n.frozen.Retire) > 0 {
+		if err := n.u.deps.Store.Retire(ctx, n.req.Track, n.frozen.Retire...); err != nil {
+			return fmt.Errorf("retire superseded examples: %w", err)
+		}
+	}
+	if admit := admission(items, memory, n.frozen.Retire, n.req.Night); len(admit) > 0 {
+		if err := n.u.deps.Store.Admit(ctx, n.req.Track, admit...); err != nil {
+			return fmt.Errorf("admit examples to the rehearsal memory: %w", err)
+		}
+	}
+	n.u.at("settled")
+	n.log.night.Candidate = &nightrecord.Candidate{Version: a.Number, Digest: a.Digest}
+	return errors.Join(n.complete(true), n.log.end(ctx, nightrecord.Published, ""))
+}
+
+// admission lists the newly trained examples for the rehearsal memory. The memory never takes an id again that was
+// retired, nor other content under an id that it has: such examples get an id of this night.
+func admission(items []selection.Item, memory replaystore.Rehearsal, retire []string, night string) []replaystore.MemoryItem {
+	taken := map[string]bool{}
+	for _, id := range retire {
+		taken[id] = true
+	}
+	for _, m := range memory.Items() {
+		taken[m.ID] = true
+	}
+	var list []replaystore.MemoryItem
+	for _, it := range use(items, selection.New) {
+		m := replaystore.MemoryItem{Example: it.Example, Weight: 1, Stratum: it.Why}
+		if taken[m.ID] {
+			m.ID = admittedID(m.ID, night)
+		}
+		list = append(list, m)
+	}
+	return list
+}
+
+// admittedID is the id under which an example enters the memory when its own is taken.
+func admittedID(id, night string) string { return id + "." + night }
+
+// complete writes that the night has used up its evidence.
+func (n *night) complete(published bool) error {
+	done := completion{Track: n.req.Track, Cursor: n.frozen.Cursor, Completed: n.log.now(), Published: published}
+	if c := n.log.night.Candidate; c != nil {
+		done.Digest = c.Digest
+	}
+	return n.u.writeJSON(n.req.Night, cursorFile, done)
+}
+
+// refusal says in a sentence which checks failed.
+func refusal(v gate.Verdict) string {
+	var failed []string
+	for _, c := range v.Checks {
+		if !c.Pass {
+			failed = append(failed, c.Name+" ("+c.Detail+")")
+		}
+	}
+	return "the gate rejected the candidate: " + strings.Join(failed, "; ")
+}
+
+// verdictRecord is the verdict in the words of the record.
+func verdictRecord(v gate.Verdict) *nightrecord.Verdict {
+	r := &nightrecord.Verdict{Pass: v.Pass}
+	for _, c := range v.Checks {
+		r.Checks = append(r.Checks, nightrecord.Check(c))
+	}
+	return r
+}

@@ -1,0 +1,136 @@
+package update
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"nightshift/internal/registry"
+	"nightshift/update/selection"
+	"nightshift/update/work"
+)
+
+// Replayed is what came of running a night's work again.
+type Replayed struct {
+	Night    string `json:"night"`
+	Recorded string `json:"recorded"` // digest of the night's candidate
+	Digest   string `json:"digest"`   // of the one that the replay made, "" when there was none
+	Same     bool   `json:"same"`
+	Examples int    `json:"examples"` // people's examples in the selection
+	Gone     int    `json:"gone"`     // of them, erased since or no longer in the store
+	Changed  bool   `json:"changed"`  // the selection is not the one that was trained on: some of it was erased
+}
+
+// Replay runs the work of a night again from its frozen files, in a directory of its own, and compares the candidates. The
+// registry is only read.
+func (u *Updater) Replay(ctx context.Context, night string, tell func(work.Progress)) (Replayed, error) {
+	result := Replayed{Night: night}
+	var r reproduce
+	if found, err := u.readJSON(night, reproduceFile, &r); err != nil || !found || r.Candidate == "" {
+		return result, fmt.Errorf("replay night %s: it came to no candidate that could be made again: %w", night, errors.Join(err, registry.ErrNotFound))
+	}
+	result.Recorded = r.Candidate
+	dir, err := os.MkdirTemp("", "nightshift-replay-")
+	if err != nil {
+		return result, fmt.Errorf("replay night %s: %w", night, err)
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
+	if err := u.copyNight(night, dir); err != nil {
+		return result, fmt.Errorf("replay night %s: %w", night, err)
+	}
+	if err := u.gone(ctx, night, &result); err != nil {
+		return result, fmt.Errorf("replay night %s: %w", night, err)
+	}
+	err = u.compute(ctx, dir, func(_ context.Context, p work.Progress) error {
+		if tell != nil {
+			tell(p)
+		}
+		return nil
+	})
+	if err != nil {
+		return result, fmt.Errorf("replay night %s: %w", night, err)
+	}
+	var e work.Evaluation
+	if err := readFile(dir, work.EvaluationFile, &e); err != nil {
+		return result, fmt.Errorf("replay night %s: %w", night, err)
+	}
+	result.Digest, result.Changed = e.Candidate, e.DataDigest != r.Data
+	result.Same = result.Digest == result.Recorded
+	return result, nil
+}
+
+// copyNight copies the files that the work of a night reads. A model that was moved is looked for where it is now.
+func (u *Updater) copyNight(night, dir string) error {
+	from, err := u.deps.Registry.NightDir(night)
+	if err != nil {
+		return err
+	}
+	var job work.Job
+	if err := readFile(from, work.JobFile, &job); err != nil {
+		return err
+	}
+	if _, err := os.Stat(job.ModelDir); err != nil {
+		job.ModelDir = u.cfg.ModelDir
+	}
+	job.CacheDir = u.cfg.CacheDir
+	if err := writeFile(dir, work.JobFile, job); err != nil {
+		return err
+	}
+	names := []string{selectionFile}
+	for _, version := range []string{job.Champion, job.Reference} {
+		if version != "" {
+			names = append(names, filepath.Join(version, registry.ConfigFile), filepath.Join(version, registry.WeightsFile))
+		}
+	}
+	for _, name := range names {
+		data, err := os.ReadFile(filepath.Join(from, name))
+		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o777); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gone counts the people's examples of a selection that the store does not have any more.
+func (u *Updater) gone(ctx context.Context, night string, result *Replayed) error {
+	data, err := u.deps.Registry.ReadNight(night, selectionFile)
+	if err != nil {
+		return err
+	}
+	items, err := decodeItems(data)
+	if err != nil {
+		return err
+	}
+	record, _, err := u.record(night)
+	if err != nil {
+		return err
+	}
+	for _, it := range items {
+		if it.Interaction == "" || it.Use == selection.Anchor {
+			continue
+		}
+		result.Examples++
+		_, found, err := u.deps.Store.Interaction(ctx, record.Track, it.Interaction)
+		if err != nil {
+			return err
+		}
+		if !found {
+			result.Gone++
+		}
+	}
+	var erased erasure
+	if _, err := u.readJSON(night, erasedFile, &erased); err != nil {
+		return err
+	}
+	result.Examples += erased.Items
+	result.Gone += erased.Items
+	return nil
+}

@@ -1,0 +1,86 @@
+package update
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"nightshift/internal/nightrecord"
+	"nightshift/internal/registry"
+)
+
+// scheduled lists the names of the schedules: "" is the common one, the others are tracks with settings of their own.
+func (u *Updater) scheduled() []string {
+	var names []string
+	if u.cfg.Schedule != "" {
+		names = append(names, "")
+	}
+	for _, track := range slices.Sorted(maps.Keys(u.cfg.Tracks)) {
+		if u.cfg.Tracks[track].Schedule != "" {
+			names = append(names, track)
+		}
+	}
+	return names
+}
+
+// follow queues nights by one schedule.
+func (u *Updater) follow(ctx context.Context, name string) error {
+	settings := u.cfg.Settings
+	if name != "" {
+		settings = u.cfg.of(name)
+	}
+	plan, err := settings.plan()
+	if err != nil {
+		return err
+	}
+	for {
+		due := plan.Next(u.deps.Now())
+		if due.IsZero() { // a date that never comes, such as February 30
+			u.deps.Log.Warn("the schedule never falls due", "schedule", settings.Schedule)
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		u.deps.Log.Info("next night", "time", due, "track", name)
+		if err := u.sleep(ctx, due); err != nil {
+			return err
+		}
+		for _, track := range u.due(ctx, name) {
+			u.enqueue(Request{Night: nightrecord.NewID(u.deps.Now()), Track: track, By: "schedule"})
+		}
+	}
+}
+
+// due lists the tracks that a schedule is for.
+func (u *Updater) due(ctx context.Context, name string) []string {
+	if name != "" {
+		return []string{name}
+	}
+	tracks, err := u.deps.Store.Tracks(ctx)
+	if err != nil {
+		u.deps.Log.Error("the tracks cannot be listed; only the default one has a night", "error", err)
+		return []string{registry.Default}
+	}
+	return slices.DeleteFunc(tracks, func(track string) bool {
+		_, own := u.cfg.Tracks[track]
+		return own
+	})
+}
+
+// sleep waits until a time by the wall clock: it looks at least once a minute, since timers stand still while a machine
+// is suspended.
+func sleep(ctx context.Context, until time.Time) error {
+	for {
+		left := time.Until(until)
+		if left <= 0 {
+			return nil
+		}
+		timer := time.NewTimer(min(left, time.Minute))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+		}
+	}
+}

@@ -1,0 +1,236 @@
+// Package update is the learning side: it decides when a night is due, selects what the night learns from, has a child
+// process train and evaluate a candidate, judges it, and publishes it or says why not.
+//
+// Invariants. One night runs at a time on one registry. A night is a directory of frozen files: the same files give the
+// same candidate. Nothing is activated without a verdict that passed; a night that is late, killed or broken changes
+// nothing. Killing the updater at any moment loses no evidence: what no finished night has used is used by the next one.
+//
+// It computes nothing itself (that is package work, in the child process) and serves nothing.
+package update
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+	"golang.org/x/sync/errgroup"
+
+	"nightshift/internal/nightrecord"
+	"nightshift/internal/registry"
+	"nightshift/replaystore"
+)
+
+// Updater runs nights. Its methods may be called from any goroutine.
+type Updater struct {
+	cfg  Config
+	deps Deps
+
+	running sync.Mutex // held by the night that runs
+	mu      sync.Mutex
+	known   map[string]bool // nights that this updater asked for or took from the control stream
+	queue   chan Request
+
+	sleep func(ctx context.Context, until time.Time) error
+	at    func(step string) // called at the steps of a night, for tests that stop the world there
+}
+
+// Request asks for a night. Empty fields are filled in.
+type Request struct {
+	Night  string // id; an existing one only when that night failed
+	Track  string
+	By     string // "api", "schedule", "cli"
+	DryRun bool   // do everything but store and publish
+
+	heard bool // it came over the control stream: servers have seen it
+}
+
+// requestOptions are the options of a replaystore.NightRequest.
+type requestOptions struct {
+	DryRun bool `json:"dry_run,omitempty"`
+}
+
+// New makes an updater and starts nothing.
+func New(cfg Config, deps Deps) (*Updater, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	if err := deps.complete(); err != nil {
+		return nil, err
+	}
+	return &Updater{cfg: cfg, deps: deps, known: map[string]bool{}, queue: make(chan Request, 1024), sleep: sleep, at: func(string) {}}, nil
+}
+
+// Run clears up after a predecessor that was killed, and then runs nights as they fall due or are asked for, until ctx is
+// done. It returns nil then, and an error when the control stream cannot be read for good.
+func (u *Updater) Run(ctx context.Context) error {
+	unlock, err := u.exclusive(ctx)
+	if err == nil {
+		err = u.clearUp(ctx)
+		unlock()
+	}
+	if err != nil {
+		return quiet(ctx, err)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return u.listen(ctx) })
+	group.Go(func() error { return u.work(ctx) })
+	for _, track := range u.scheduled() {
+		group.Go(func() error { return u.follow(ctx, track) })
+	}
+	return quiet(ctx, group.Wait())
+}
+
+// quiet drops the error of a context that ended.
+func quiet(ctx context.Context, err error) error {
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		return nil
+	}
+	return err
+}
+
+// work runs the queued nights, one after the other.
+func (u *Updater) work(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case req := <-u.queue:
+			n, err := u.run(ctx, req, req.heard)
+			if err != nil && ctx.Err() == nil {
+				u.deps.Log.Error("night failed", "night", n.ID, "track", n.Track, "error", err)
+			}
+		}
+	}
+}
+
+// enqueue queues a night once.
+func (u *Updater) enqueue(req Request) {
+	if !u.claim(req.Night) {
+		return
+	}
+	select {
+	case u.queue <- req:
+	default:
+		u.deps.Log.Error("too many nights are queued; one was dropped", "night", req.Night, "track", req.Track)
+	}
+}
+
+// claim says whether a night's id is new here.
+func (u *Updater) claim(id string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.known[id] {
+		return false
+	}
+	u.known[id] = true
+	return true
+}
+
+// RunNight runs one night, after those that run already, and returns its record. A candidate that the gate rejects and a
+// night with nothing to do are no errors; a night that failed is.
+func (u *Updater) RunNight(ctx context.Context, req Request) (nightrecord.Night, error) {
+	if req.Night == "" {
+		req.Night = nightrecord.NewID(u.deps.Now())
+	}
+	u.claim(req.Night)
+	return u.run(ctx, req, false)
+}
+
+// run runs a night under the lock. once leaves a night alone that has a record.
+func (u *Updater) run(ctx context.Context, req Request, once bool) (nightrecord.Night, error) {
+	if req.Track == "" {
+		req.Track = registry.Default
+	}
+	if err := registry.CheckTrack(req.Track); err != nil {
+		return nightrecord.Night{ID: req.Night, Track: req.Track}, fmt.Errorf("run night: %w", err)
+	}
+	unlock, err := u.exclusive(ctx)
+	if err != nil {
+		return nightrecord.Night{ID: req.Night, Track: req.Track}, err
+	}
+	defer unlock()
+	if err := u.clearUp(ctx); err != nil {
+		return nightrecord.Night{ID: req.Night, Track: req.Track}, err
+	}
+	before, found, err := u.record(req.Night)
+	if err != nil {
+		return before, err
+	}
+	if found && (once || before.State != nightrecord.Failed) {
+		return before, nil
+	}
+	if err := u.deps.Registry.CreateNight(req.Night); err != nil && !errors.Is(err, registry.ErrExists) {
+		return nightrecord.Night{ID: req.Night, Track: req.Track}, err
+	}
+	return u.night(req).run(ctx)
+}
+
+// exclusive waits until no other night runs on this registry, in this process or another.
+func (u *Updater) exclusive(ctx context.Context) (unlock func(), err error) {
+	u.running.Lock()
+	lock := flock.New(filepath.Join(u.deps.Registry.Dir(), "updater.lock"))
+	if _, err := lock.TryLockContext(ctx, 200*time.Millisecond); err != nil {
+		u.running.Unlock()
+		return nil, fmt.Errorf("wait for the night of another updater: %w", err)
+	}
+	return func() {
+		if err := lock.Close(); err != nil {
+			u.deps.Log.Warn("the updater's lock cannot be released", "error", err)
+		}
+		u.running.Unlock()
+	}, nil
+}
+
+// listen takes requests from the control stream. Those that were made while no updater ran are still there.
+func (u *Updater) listen(ctx context.Context) error {
+	after, failures := "", 0
+	for {
+		signals, err := u.deps.Store.Control().Read(ctx, after, 256, 5*time.Second)
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, replaystore.ErrClosed) {
+				return err
+			}
+			failures++
+			u.deps.Log.Warn("the control stream cannot be read", "error", err)
+			if err := u.sleep(ctx, time.Now().Add(min(time.Minute, time.Duration(failures)*time.Second))); err != nil {
+				return err
+			}
+			continue
+		}
+		failures = 0
+		for _, s := range signals {
+			after = s.ID
+			if s.Kind == replaystore.KindNightRequest {
+				u.hear(s)
+			}
+		}
+	}
+}
+
+// hear queues one request.
+func (u *Updater) hear(s replaystore.Signal) {
+	r, err := replaystore.Decode[replaystore.NightRequest](s)
+	if err == nil {
+		err = registry.CheckTrack(r.Track)
+	}
+	var opt requestOptions
+	if err == nil && len(r.Options) > 0 {
+		err = json.Unmarshal(r.Options, &opt)
+	}
+	if err == nil {
+		_, err = u.deps.Registry.NightDir(r.Night)
+	}
+	if err != nil {
+		u.deps.Log.Warn("a request for a night is not understood", "signal", s.ID, "error", err)
+		return
+	}
+	if _, found, err := u.record(r.Night); found && err == nil {
+		return
+	}
+	u.enqueue(Request{Night: r.Night, Track: r.Track, By: r.By, DryRun: opt.DryRun, heard: true})
+}

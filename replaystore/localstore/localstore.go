@@ -305,7 +305,15 @@ func (s *Store) Tracks(context.Context) ([]string, error) {
 func (s *Store) Control() replaystore.Control { return s.control }
 
 // Sync implements replaystore.Store.
-func (s *Store) Sync(ctx context.Context) error { return s.journal.Sync(ctx) }
+func (s *Store) Sync(ctx context.Context) error {
+	s.mu.RLock()
+	closed := s.closed
+	s.mu.RUnlock()
+	if closed {
+		return replaystore.ErrClosed
+	}
+	return s.journal.Sync(ctx)
+}
 
 // Stats implements replaystore.Store.
 func (s *Store) Stats(context.Context) (replaystore.Stats, error) {

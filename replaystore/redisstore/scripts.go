@@ -1,0 +1,74 @@
+package redisstore
+
+// Every script reads and checks before it writes: Redis does not roll back a script that fails. None draws random
+// numbers. Each may be run again with the same arguments without another effect.
+
+// shipScript adds an event to a shard. The stream is written first: an entry without a payload is skipped by readers and
+// repaired by the next try, a payload without an entry would never be read.
+//
+//	KEYS  events, stream, erased
+//	ARGV  event key, payload, subject or "", time in µs
+//	returns 1 added, 0 known, -1 covered by an erasure
+const shipScript = `
+if ARGV[3] ~= '' then
+  local t = redis.call('HGET', KEYS[3], ARGV[3])
+  if t and tonumber(ARGV[4]) <= tonumber(t) then return -1 end
+end
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 0 end
+redis.call('XLEN', KEYS[2])
+redis.call('XADD', KEYS[2], '*', 'k', ARGV[1])
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return 1`
+
+// admitScript offers an item to the rehearsal memory.
+//
+//	KEYS  generation, retired, recent, recent:items, G:strata, G:items, G:sample:S, erased
+//	ARGV  id, G, sampling key, S, items per stratum, strata, payload, time in ms, recent items, subject or "", time in µs
+//	returns {1 offered | 0 retired | -1 erased | -2 one stratum too many, generation before}
+const admitScript = `
+local gen = tonumber(redis.call('GET', KEYS[1]) or '0')
+if redis.call('SISMEMBER', KEYS[2], ARGV[1]) == 1 then return {0, gen} end
+if ARGV[10] ~= '' then
+  local t = redis.call('HGET', KEYS[8], ARGV[10])
+  if t and tonumber(ARGV[11]) <= tonumber(t) then return {-1, gen} end
+end
+local g = tonumber(ARGV[2])
+local sampled = redis.call('HEXISTS', KEYS[6], ARGV[1]) == 1
+local recent = redis.call('HEXISTS', KEYS[4], ARGV[1]) == 1
+redis.call('ZCARD', KEYS[3])
+redis.call('ZCARD', KEYS[7])
+if g >= gen and redis.call('SISMEMBER', KEYS[5], ARGV[4]) == 0 and redis.call('SCARD', KEYS[5]) >= tonumber(ARGV[6]) then
+  return {-2, gen}
+end
+if g > gen then redis.call('SET', KEYS[1], ARGV[2]) end
+if g >= gen and not sampled then
+  redis.call('SADD', KEYS[5], ARGV[4])
+  redis.call('ZADD', KEYS[7], ARGV[3], ARGV[1])
+  redis.call('HSET', KEYS[6], ARGV[1], ARGV[7])
+  if redis.call('ZCARD', KEYS[7]) > tonumber(ARGV[5]) then
+    local out = redis.call('ZRANGE', KEYS[7], 0, 0)
+    redis.call('ZREM', KEYS[7], out[1])
+    redis.call('HDEL', KEYS[6], out[1])
+  end
+end
+if not recent then
+  redis.call('ZADD', KEYS[3], ARGV[8], ARGV[1])
+  redis.call('HSET', KEYS[4], ARGV[1], ARGV[7])
+  if redis.call('ZCARD', KEYS[3]) > tonumber(ARGV[9]) then
+    local out = redis.call('ZRANGE', KEYS[3], 0, 0)
+    redis.call('ZREM', KEYS[3], out[1])
+    redis.call('HDEL', KEYS[4], out[1])
+  end
+end
+return {1, gen}`
+
+// eraseScript raises the time of a subject's last erasure.
+//
+//	KEYS  erased
+//	ARGV  subject, time in µs
+//	returns 1 raised, 0 not
+const eraseScript = `
+local t = redis.call('HGET', KEYS[1], ARGV[1])
+if t and tonumber(ARGV[2]) <= tonumber(t) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return 1`

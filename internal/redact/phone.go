@@ -121,6 +121,9 @@ func isPhone(text string, n number) bool {
 	if n.plus {
 		return 8 <= digits
 	}
+	if digits < 7 { // none below takes fewer, and most numbers in text end here
+		return false
+	}
 	context := text[max(0, n.start-before):n.start]
 	if date.MatchString(text[n.start:n.end]) || aboutOrder.MatchString(context) {
 		return false
@@ -131,7 +134,7 @@ func isPhone(text string, n number) bool {
 	}
 	switch {
 	case aboutPhone.MatchString(context):
-		return digits >= 7
+		return true
 	case strings.HasPrefix(first, "000"):
 		return false
 	case strings.HasPrefix(first, "00"):

@@ -132,3 +132,25 @@ func TestWatch(t *testing.T) {
 		t.Errorf("a registry that is gone: %v", err)
 	}
 }
+
+func BenchmarkRollback(b *testing.B) {
+	r := newRegistry(b)
+	activate(b, r, put(b, r, "default", "one"))
+	activate(b, r, put(b, r, "default", "two"))
+	for b.Loop() {
+		if _, err := r.Rollback(ctx, "default", "ann", "measured"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkPoll(b *testing.B) {
+	r := newRegistry(b)
+	activate(b, r, put(b, r, "default", "one"))
+	w := r.Watcher()
+	for b.Loop() {
+		if _, err := w.Poll(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

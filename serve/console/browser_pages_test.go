@@ -20,6 +20,9 @@ func nightIsFollowed(t *testing.T, f *fixture, page *browsertest.Page) {
 	page.WaitText("main", "Step 3 of 40 · about 2 min 5 s left")
 	contains(t, "read-out", page.Text(".readout"), "step 3: 1.4")
 	contains(t, "axes", svgText(page), "step", "loss, nats per token", "1", "2.5", "40")
+	f.event <- "" // the connection breaks: the page takes it up again and keeps what it has
+	f.tell("state", map[string]any{"state": "training", "reason": ""})
+	page.WaitText(".phases .now", "Training")
 	var drawn int
 	page.Eval(`document.querySelector('.curve .line').getAttribute('d').split(/[ML]/).length - 1`, &drawn)
 	if drawn != 3 {

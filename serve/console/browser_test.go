@@ -268,11 +268,28 @@ func TestScreenshots(t *testing.T) {
 		shot("night")
 		page.Eval(`document.querySelector('.verdict').scrollIntoView()`, nil)
 		shot("verdict")
+		page.Open(f.URL + "/#/learning/n-live")
+		f.tell("state", map[string]any{"state": "training", "reason": ""})
+		for step := 1; step <= 30; step++ {
+			f.tell("progress", map[string]any{"phase": "training", "step": step, "steps": 80, "loss": 0.4 + 2/float64(step), "eta_seconds": 95})
+		}
+		page.WaitText("main", "Step 30")
+		shot("live")
 		page.Open(f.URL + "/#/versions")
 		page.WaitText("main", "support@16")
 		shot("versions")
 		page.Click("button[aria-label='Activate support@16']")
 		page.Wait(`document.querySelector('dialog').open`)
 		shot("confirm")
+		f.mu.Lock()
+		f.key, f.degraded = "secret-key", true
+		f.mu.Unlock()
+		page.Open(f.URL + "/?again#/chat")
+		page.WaitText("#key", "This server wants an API key.")
+		shot("key")
+		page.Type("#key input", "secret-key\r")
+		page.WaitText("#status", "degraded")
+		page.Click(".chat-head summary")
+		shot("settings")
 	}
 }

@@ -198,6 +198,9 @@ func (f *fixture) events(w http.ResponseWriter, r *http.Request) {
 	for {
 		select {
 		case text := <-f.event:
+			if text == "" {
+				return // the connection ends
+			}
 			_, _ = fmt.Fprint(w, text)
 			w.(http.Flusher).Flush()
 		case <-r.Context().Done():

@@ -34,7 +34,7 @@ type fixture struct {
 	refuse   map[string]int // "METHOD path" → status, once
 
 	step  chan struct{} // lets a chat stream send its next part
-	event chan string   // what a night's stream sends next; closed: the connection ends
+	event chan string   // what a night's stream sends next; empty: the connection ends
 	gone  chan struct{} // told when a chat client went away
 }
 

@@ -9,8 +9,8 @@ export function chatView() {
   const track = h('select', { id: 'chat-track', onchange: () => loadVersions() });
   const version = h('select', { id: 'chat-version' });
   const system = h('textarea', { id: 'chat-system', rows: 2, placeholder: 'You are …' });
-  const temperature = h('input', { id: 'chat-temperature', type: 'number', min: 0, max: 2, step: 0.1, placeholder: 'server’s' });
-  const maxTokens = h('input', { id: 'chat-max', type: 'number', min: 1, step: 1, placeholder: 'server’s' });
+  const temperature = h('input', { id: 'chat-temperature', type: 'number', min: 0, max: 2, step: 0.1, placeholder: 'default' });
+  const maxTokens = h('input', { id: 'chat-max', type: 'number', min: 1, step: 1, placeholder: 'default' });
   const seed = h('input', { id: 'chat-seed', type: 'number', min: 0, step: 1, placeholder: 'any' });
   const whole = h('input', { id: 'chat-whole', type: 'checkbox' });
   const log = h('div', { class: 'log', role: 'log', 'aria-label': 'Conversation', tabindex: 0 });

@@ -50,4 +50,4 @@ export function when(time) {
 export const short = (digest) => (digest ? digest.replace(/^sha256:/, '').slice(0, 12) : '');
 
 // versionName is support@17 or support@base.
-export const versionName = (track, version) => `${track}@${version === null || version === undefined ? 'base' : version}`;
+export const versionName = (track, version) => `${track}@${version || 'base'}`;

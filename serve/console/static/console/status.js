@@ -7,7 +7,7 @@ import { duration } from './format.js';
 const every = 15_000;
 
 export function statusLine(element, { changeKey }) {
-  const list = h('dl', { class: 'facts', tabindex: 0 });
+  const list = h('dl', { class: 'facts' });
   const keyButton = h('button', { type: 'button', class: 'link', onclick: () => changeKey() }, 'API key');
   replace(element, list, keyButton);
 
@@ -26,7 +26,6 @@ export function statusLine(element, { changeKey }) {
       fact('Nightshift', status.version || '–'));
     element.dataset.state = store.degraded ? 'degraded' : 'ok';
     keyButton.hidden = status.auth === 'none' && !key.get();
-    keyButton.textContent = key.get() ? 'Change the API key' : 'Enter an API key';
   }
 
   async function refresh() {

@@ -49,6 +49,8 @@ var layers = map[string]place{
 	"update/work":       {4, "update", 1},
 	"update":            {4, "update", 3},
 
+	"internal/walkthrough": {4, "walkthrough", 0},
+
 	"internal/bench": {5, "command", 0},
 }
 

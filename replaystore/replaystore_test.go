@@ -182,7 +182,7 @@ func TestUniformIsUniform(t *testing.T) {
 // TestSampleIsWeighted: of two classes with weights 1 and 3, a sample of one takes the second with probability 3/4, and
 // with equal weights every item is as likely as another.
 func TestSampleIsWeighted(t *testing.T) {
-	const rounds = 20_000
+	const rounds = 6_000
 	heavy, each := 0.0, make([]float64, 10)
 	for n := range rounds {
 		secret := fmt.Append(nil, n)

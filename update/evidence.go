@@ -181,8 +181,11 @@ func trainedSubjects(memory replaystore.Rehearsal) map[string]bool {
 func (c *chosen) remember(memory replaystore.Rehearsal, newer []selection.Item, fresh, negative, suspect map[string]bool) []selection.Item {
 	var items []selection.Item
 	for _, m := range memory.Items() {
-		if m.Kind != replaystore.SFT || suspect[m.ID] {
+		if m.Kind == replaystore.Unpaired || suspect[m.ID] {
 			continue
+		}
+		if m.Kind == replaystore.Preference {
+			m.Kind, m.Completion, m.Chosen = replaystore.SFT, m.Chosen, ""
 		}
 		if fresh[m.Interaction] || negative[m.Interaction] {
 			c.retire = append(c.retire, m.ID)

@@ -161,6 +161,9 @@ func admission(items []selection.Item, memory replaystore.Rehearsal, retire []st
 	var list []replaystore.MemoryItem
 	for _, it := range use(items, selection.New) {
 		m := replaystore.MemoryItem{Example: it.Example, Weight: 1, Stratum: it.Why}
+		if m.Rejected != "" { // the memory's form of an example that is better than another
+			m.Kind, m.Chosen, m.Completion = replaystore.Preference, m.Completion, ""
+		}
 		if taken[m.ID] {
 			m.ID = admittedID(m.ID, night)
 		}

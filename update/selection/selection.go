@@ -152,7 +152,7 @@ func outranks(a, b replaystore.Feedback) bool {
 
 // example makes an SFT example, or says why not.
 func example(e evidence, opt Options) (Item, string) {
-	if !e.interaction.Replayable() {
+	if len(e.interaction.Redacted) > 0 {
 		return Item{}, "the interaction was redacted"
 	}
 	it := Item{Example: replaystore.Example{ID: e.interaction.ID, Kind: replaystore.SFT, Prompt: e.interaction.Messages, Interaction: e.interaction.ID,

@@ -49,6 +49,7 @@ func Run(ctx context.Context, dir string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	job.Train.Columns = min(job.Train.Columns, model.Config.Context)
 	w := &worker{dir: dir, job: job, model: model, champion: champion, lines: json.NewEncoder(out)}
 	candidate, err := w.train(ctx, items)
 	if err != nil {

@@ -1,0 +1,200 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"nightshift/internal/engine"
+	"nightshift/internal/registry"
+	"nightshift/replaystore"
+)
+
+// Generator makes answers: the engine. It owns the request's pin from the call on.
+type Generator interface {
+	Submit(ctx context.Context, r engine.Request) (*engine.Stream, error)
+}
+
+// Pinned is a version that is held for one request.
+type Pinned struct {
+	Ref registry.Ref
+	Pin *engine.Pin
+}
+
+// Versions resolves model names.
+type Versions interface {
+	// Pin holds the version that a model name means now. subject decides on which side of a canary the request is; the
+	// same subject is always on the same side. The errors wrap ErrUnknownModel or ErrNotReady.
+	Pin(ctx context.Context, model, subject string) (Pinned, error)
+	// Models lists the tracks that can be asked, sorted, with what serves each.
+	Models() []ModelInfo
+}
+
+// ModelInfo is a track as /v1/models lists it.
+type ModelInfo struct {
+	Champion registry.Ref // Track is the model's name
+	Created  time.Time
+}
+
+// Recorder keeps interactions.
+type Recorder interface {
+	// Subject turns a client's name for a person into a keyed hash; "" stays "".
+	Subject(user string) string
+	// Record redacts and keeps an interaction; logged says whether it is written.
+	Record(i replaystore.Interaction) (logged bool)
+}
+
+// FeedbackBox takes feedback.
+type FeedbackBox interface {
+	// Find returns the track of an interaction, which is looked for in the given tracks; ErrUnknownInteraction otherwise.
+	Find(ctx context.Context, interaction string, tracks []string) (track string, err error)
+	// Accept redacts and keeps all items or none, and returns once they are durable. An id that an interaction has
+	// already with another content is a *FeedbackConflictError.
+	Accept(ctx context.Context, items []replaystore.Feedback) error
+}
+
+// Tracks reads tracks and their versions.
+type Tracks interface {
+	Tracks(ctx context.Context) ([]Track, error)
+	Adapters(ctx context.Context, track string) ([]Adapter, error)
+	Adapter(ctx context.Context, track string, number int) (AdapterDetail, error)
+}
+
+// Switch changes what a track serves. Each call returns after this server serves what was decided.
+type Switch interface {
+	Activate(ctx context.Context, o ActivationOrder) (Activated, error)
+	Rollback(ctx context.Context, track, actor, reason string) (Activated, error)
+	Hold(ctx context.Context, track, actor, reason string, hold bool) (Activated, error)
+}
+
+// Nights reads nights.
+type Nights interface {
+	// List returns the newest nights first, as their records say; "" is every track.
+	List(ctx context.Context, track string, limit int) ([]Night, error)
+	Read(ctx context.Context, id string) (Night, error)
+	// Follow calls tell with everything that happens to a night, from its present state to the end.
+	Follow(ctx context.Context, id string, tell func(event string, data json.RawMessage) error) error
+}
+
+// NightQueue asks for nights.
+type NightQueue interface {
+	Request(ctx context.Context, track, by string, dryRun bool) (id string, err error)
+}
+
+// Condition says how the server is.
+type Condition interface {
+	// Ready returns the reasons why the server cannot answer yet, none when it can, and what is wrong beyond that.
+	Ready(ctx context.Context) (reasons, degraded []string)
+	Status(ctx context.Context) Status
+}
+
+// Errors of the interfaces, for errors.Is.
+var (
+	ErrUnknownModel       = errors.New("unknown model")
+	ErrNotReady           = errors.New("the server is not ready")
+	ErrUnknownInteraction = errors.New("unknown interaction")
+	ErrNightRunning       = errors.New("a night is already queued or running for the track")
+	ErrNoUpdater          = errors.New("there is no updater")
+	ErrRefused            = errors.New("the version was refused")
+	ErrUnavailable        = errors.New("it cannot be had now")
+)
+
+// FeedbackConflictError says that a feedback id was used before with another content.
+type FeedbackConflictError struct{ ID, Interaction string }
+
+// Error names the id.
+func (e *FeedbackConflictError) Error() string {
+	return "feedback " + e.ID + " on interaction " + e.Interaction + " exists with another content; use a new id to change your mind"
+}
+
+// ActivationOrder asks for a version in a track.
+type ActivationOrder struct {
+	Track  string
+	Number int // 0 is the base model
+	Actor  string
+	Reason string
+	Expect *int // activation number that the decision rests on
+}
+
+// Track is a track on the wire.
+type Track struct {
+	Track        string    `json:"track"`
+	Champion     Champion  `json:"champion"`
+	Candidate    *OnTrial  `json:"candidate"`
+	Versions     int       `json:"versions"`
+	Interactions int64     `json:"interactions"`
+	Feedback     int64     `json:"feedback"`
+	Problem      string    `json:"problem,omitempty"` // why the newest activation is not served
+	Updated      time.Time `json:"-"`
+}
+
+// Champion is what serves a track.
+type Champion struct {
+	Version    *int       `json:"version"` // null is the base model
+	Digest     string     `json:"digest"`
+	Activation int        `json:"activation"`
+	Since      *time.Time `json:"since"`
+	Hold       bool       `json:"hold"`
+}
+
+// OnTrial is a version that gets a share of a track's traffic.
+type OnTrial struct {
+	Version int     `json:"version"`
+	Digest  string  `json:"digest"`
+	Share   float64 `json:"share"`
+}
+
+// Adapter is a version on the wire.
+type Adapter struct {
+	Track    string    `json:"track"`
+	Version  int       `json:"version"`
+	Digest   string    `json:"digest"`
+	Created  time.Time `json:"created"`
+	Night    string    `json:"night"`
+	Parent   string    `json:"parent"`
+	State    string    `json:"state"` // champion, candidate, rejected, previous, available
+	Examples int       `json:"examples"`
+	Gate     *string   `json:"gate"`      // pass, reject or null
+	SelfTest *string   `json:"self_test"` // pass, fail or null
+}
+
+// AdapterDetail is a version with its manifest and the verdict of its night.
+type AdapterDetail struct {
+	Adapter
+	Manifest registry.Manifest `json:"manifest"`
+	Verdict  json.RawMessage   `json:"verdict"`
+}
+
+// Activated answers activate, rollback and hold.
+type Activated struct {
+	Activation int     `json:"activation"`
+	Version    *int    `json:"version"`
+	Serving    bool    `json:"serving"`
+	SwapMS     float64 `json:"swap_ms"`
+	Hold       bool    `json:"hold"`
+}
+
+// Night is a night's record, verbatim, with the fields that access depends on.
+type Night struct {
+	ID, Track, State string
+	Record           json.RawMessage
+}
+
+// Status is the answer of /v1/status.
+type Status struct {
+	Version       string      `json:"version"`
+	Model         string      `json:"model"`
+	UptimeSeconds float64     `json:"uptime_seconds"`
+	Store         StoreStatus `json:"store"`
+	Auth          string      `json:"auth"`    // keys, none
+	Updater       string      `json:"updater"` // in-process, remote, none
+	Schedule      string      `json:"schedule"`
+}
+
+// StoreStatus is the state of the replay store.
+type StoreStatus struct {
+	Kind     string `json:"kind"`
+	Degraded bool   `json:"degraded"`
+	Detail   string `json:"detail"`
+}

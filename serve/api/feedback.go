@@ -1,0 +1,184 @@
+package api
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"nightshift/replaystore"
+)
+
+// maxFeedback is how many items one request may bring.
+const maxFeedback = 100
+
+// opinion is an item of feedback as a client sends it.
+type opinion struct {
+	path  string // of the item in the body, "" for a single one
+	token string
+	user  string
+	event replaystore.Feedback
+}
+
+func (s *Server) feedback(c *fiber.Ctx) error {
+	who, known, err := s.identify(c)
+	if err != nil {
+		return err
+	}
+	body, err := s.body(c)
+	if err != nil {
+		return err
+	}
+	opinions, err := decodeFeedback(body)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	items := make([]replaystore.Feedback, 0, len(opinions))
+	ids := make([]string, 0, len(opinions))
+	for _, o := range opinions {
+		if o.event.Track, err = s.feedbackTrack(c, o, who, known); err != nil {
+			return err
+		}
+		if o.event.ID == "" {
+			o.event.ID = replaystore.NewID()
+		}
+		o.event.Time, o.event.Subject = now, s.deps.Recorder.Subject(o.user)
+		if err := (replaystore.Event{Feedback: &o.event}).Validate(); err != nil {
+			return badRequest("invalid_value", o.path, "%s", err.Error())
+		}
+		items = append(items, o.event)
+		ids = append(ids, o.event.ID)
+	}
+	if err := s.deps.Feedback.Accept(s.base, items); err != nil {
+		return err
+	}
+	for _, f := range items {
+		s.metrics.feedback.WithLabelValues(f.Track, feedbackKind(f)).Inc()
+	}
+	return sendJSON(c, fiber.StatusAccepted, struct {
+		Accepted int      `json:"accepted"`
+		IDs      []string `json:"ids"`
+	}{len(ids), ids})
+}
+
+func feedbackKind(f replaystore.Feedback) string {
+	switch {
+	case f.Correction != nil:
+		return "correction"
+	case f.Rating == nil:
+		return "comment"
+	case *f.Rating < 0:
+		return "negative"
+	}
+	return "positive"
+}
+
+// feedbackTrack finds the track of the interaction that an opinion is about, and whether its sender may rate it: with the
+// answer's token, or with the role.
+func (s *Server) feedbackTrack(c *fiber.Ctx, o opinion, who caller, known bool) (string, error) {
+	missing := notFound("interaction_not_found", join(o.path, "interaction"), "there is no interaction %q", clip(o.event.Interaction))
+	if o.token != "" {
+		track, ok := s.tokenTrack(o.token, o.event.Interaction)
+		if !ok {
+			return "", forbidden("wrong_token", "the feedback token does not belong to interaction %q", clip(o.event.Interaction))
+		}
+		if _, err := s.deps.Feedback.Find(c.Context(), o.event.Interaction, []string{track}); err != nil {
+			return "", orMissing(err, missing)
+		}
+		return track, nil
+	}
+	if !known {
+		return "", &Problem{Status: 401, Type: typeKey, Code: "missing_token", Param: join(o.path, "token"),
+			Message: "give the feedback token of the answer, or an API key with the role feedback"}
+	}
+	if !who.has(roleFeedback) {
+		return "", forbidden("role_missing", "give the feedback token of the answer; this API key does not have the role feedback")
+	}
+	var tracks []string
+	for _, m := range s.deps.Versions.Models() {
+		if who.sees(m.Champion.Track) {
+			tracks = append(tracks, m.Champion.Track)
+		}
+	}
+	track, err := s.deps.Feedback.Find(c.Context(), o.event.Interaction, tracks)
+	return track, orMissing(err, missing)
+}
+
+func orMissing(err error, missing *Problem) error {
+	if err == nil {
+		return nil
+	}
+	if p := problemOf(err); p.Status == fiber.StatusNotFound {
+		return missing
+	}
+	return err
+}
+
+// decodeFeedback reads one item or a batch.
+func decodeFeedback(body []byte) ([]opinion, error) {
+	r, o, err := read(body)
+	if err != nil {
+		return nil, err
+	}
+	items, batch := o.list("items", maxFeedback)
+	if !batch {
+		one, err := decodeOpinion(o)
+		return []opinion{one}, err
+	}
+	if len(items) == 0 {
+		r.fail(badRequest("invalid_value", "items", "items is empty"))
+	}
+	if err := o.end(nil); err != nil {
+		return nil, err
+	}
+	var all []opinion
+	for i, v := range items {
+		one, err := decodeOpinion(r.object(fmt.Sprintf("items[%d]", i), v))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+func decodeOpinion(o *object) (opinion, error) {
+	p := opinion{path: o.path, event: replaystore.Feedback{Interaction: o.need("interaction"), ID: o.limited("id", replaystore.MaxID)}}
+	if id, given := o.string("id"); given && id == "" {
+		o.r.fail(badRequest("invalid_value", o.at("id"), "%s is empty; leave it out or give one", o.at("id")))
+	}
+	p.token, p.user = o.limited("token", 512), o.limited("user", maxUser)
+	if v, ok := o.get("rating"); ok {
+		rating := decodeRating(o, v)
+		p.event.Rating = &rating
+	}
+	if text, ok := o.string("correction"); ok {
+		if text == "" {
+			o.r.fail(badRequest("invalid_value", o.at("correction"), "%s is empty", o.at("correction")))
+		}
+		p.event.Correction = &text
+	}
+	p.event.Comment, _ = o.string("comment")
+	if p.event.Rating == nil && p.event.Correction == nil && p.event.Comment == "" {
+		o.r.fail(badRequest("missing_field", o.path, "feedback needs at least one of rating, correction and comment"))
+	}
+	return p, o.end(nil)
+}
+
+// decodeRating reads a number from −1 to 1, or a thumb.
+func decodeRating(o *object, v value) float64 {
+	switch {
+	case v.kind == number:
+		return o.r.float(o.at("rating"), v, -1, 1)
+	case v.kind == text && v.text == "up":
+		return 1
+	case v.kind == text && v.text == "down":
+		return -1
+	case v.kind == text:
+		o.r.fail(badRequest("invalid_value", o.at("rating"), "%s is %q, it must be up, down or a number from -1 to 1", o.at("rating"), clip(v.text)))
+	default:
+		o.r.wrong(o.at("rating"), v, "up, down or a number from -1 to 1")
+	}
+	return 0
+}

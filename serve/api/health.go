@@ -1,0 +1,64 @@
+package api
+
+import (
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// livez says that the process answers.
+func (s *Server) livez(c *fiber.Ctx) error {
+	return sendJSON(c, fiber.StatusOK, struct {
+		Status string `json:"status"`
+	}{"ok"})
+}
+
+// readiness is the answer of /readyz.
+type readiness struct {
+	Status   string   `json:"status"` // ready, degraded
+	Degraded []string `json:"degraded"`
+}
+
+// readyz says whether the model serves. What is degraded (a store that lags, a version that was refused) is told and is
+// no reason to take the server out of service.
+func (s *Server) readyz(c *fiber.Ctx) error {
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	reasons, degraded := s.deps.Condition.Ready(c.Context())
+	if len(reasons) > 0 {
+		return &Problem{Status: fiber.StatusServiceUnavailable, Type: typeUnavailable, Code: "not_ready", Message: strings.Join(reasons, "; "), Retry: 1e9}
+	}
+	r := readiness{Status: "ready", Degraded: []string{}}
+	if len(degraded) > 0 {
+		r.Status, r.Degraded = "degraded", degraded
+	}
+	return sendJSON(c, fiber.StatusOK, r)
+}
+
+// status is for the console: any key may see it.
+func (s *Server) status(c *fiber.Ctx) error {
+	if _, err := s.authorize(c, ""); err != nil {
+		return err
+	}
+	st := s.deps.Condition.Status(c.Context())
+	st.Auth = "keys"
+	if len(s.cfg.Keys) == 0 {
+		st.Auth = "none"
+	}
+	return sendJSON(c, fiber.StatusOK, st)
+}
+
+// staticHandler serves a file, or 304 to a browser that has it.
+func staticHandler(f StaticFile) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		for name, content := range f.Headers {
+			c.Set(name, content)
+		}
+		if f.ETag != "" {
+			c.Set(fiber.HeaderETag, f.ETag)
+			if c.Get(fiber.HeaderIfNoneMatch) == f.ETag {
+				return c.SendStatus(fiber.StatusNotModified)
+			}
+		}
+		return c.Send(f.Body)
+	}
+}

@@ -1,0 +1,72 @@
+package api
+
+import (
+	"github.com/gofiber/fiber/v2"
+
+	"nightshift/internal/registry"
+)
+
+// modelObject is a model as OpenAI's clients know it.
+type modelObject struct {
+	ID       string `json:"id"`
+	Object   string `json:"object"`
+	Created  int64  `json:"created"`
+	OwnedBy  string `json:"owned_by"`
+	Champion string `json:"champion"`
+}
+
+func modelOf(m ModelInfo) modelObject {
+	created := int64(0)
+	if !m.Created.IsZero() {
+		created = m.Created.Unix()
+	}
+	return modelObject{ID: m.Champion.Track, Object: "model", Created: created, OwnedBy: "nightshift", Champion: m.Champion.String()}
+}
+
+func (s *Server) listModels(c *fiber.Ctx) error {
+	who, err := s.authorize(c, roleGenerate)
+	if err != nil {
+		return err
+	}
+	list := []modelObject{}
+	for _, m := range s.deps.Versions.Models() {
+		if who.sees(m.Champion.Track) {
+			list = append(list, modelOf(m))
+		}
+	}
+	return sendJSON(c, fiber.StatusOK, struct {
+		Object string        `json:"object"`
+		Data   []modelObject `json:"data"`
+	}{"list", list})
+}
+
+func (s *Server) getModel(c *fiber.Ctx) error {
+	who, err := s.authorize(c, roleGenerate)
+	if err != nil {
+		return err
+	}
+	name, err := param(c, "model")
+	if err != nil {
+		return err
+	}
+	track, selector := registry.SplitName(name)
+	if err := who.may(track); err != nil {
+		return err
+	}
+	for _, m := range s.deps.Versions.Models() {
+		if m.Champion.Track != track {
+			continue
+		}
+		object := modelOf(m)
+		if selector != "" {
+			pinned, err := s.deps.Versions.Pin(s.base, name, "")
+			if err != nil {
+				return err
+			}
+			pinned.Pin.Release()
+			object.ID, object.Champion = name, pinned.Ref.String()
+		}
+		return sendJSON(c, fiber.StatusOK, object)
+	}
+	return notFound("model_not_found", "model", "there is no model %q; /v1/models lists them", clip(name))
+}

@@ -1,0 +1,158 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"strconv"
+
+	"github.com/gofiber/fiber/v2"
+
+	"nightshift/internal/registry"
+)
+
+const (
+	defaultNights = 50
+	mostNights    = 500
+)
+
+// query1 returns a copy of a query parameter, which may be given once.
+func query1(c *fiber.Ctx, name string) (string, error) {
+	values, err := url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return "", badRequest("invalid_query", "", "the query of the address is not valid")
+	}
+	if len(values[name]) > 1 {
+		return "", badRequest("invalid_query", name, "%s is given more than once", name)
+	}
+	return values.Get(name), nil
+}
+
+func (s *Server) listNights(c *fiber.Ctx) error {
+	who, err := s.authorize(c, roleAdmin)
+	if err != nil {
+		return err
+	}
+	track, err := query1(c, "track")
+	if err != nil {
+		return err
+	}
+	if track != "" {
+		if err := who.may(track); err != nil {
+			return err
+		}
+	}
+	limit := defaultNights
+	text, err := query1(c, "limit")
+	if err != nil {
+		return err
+	}
+	if text != "" {
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > mostNights {
+			return badRequest("invalid_value", "limit", "limit is %q, it must be from 1 to %d", clip(text), mostNights)
+		}
+	}
+	nights, err := s.deps.Nights.List(c.Context(), track, limit)
+	if err != nil {
+		return err
+	}
+	list := []json.RawMessage{}
+	for _, n := range nights {
+		if who.sees(n.Track) {
+			list = append(list, n.Record)
+		}
+	}
+	return sendJSON(c, fiber.StatusOK, struct {
+		Data []json.RawMessage `json:"data"`
+	}{list})
+}
+
+func (s *Server) startNight(c *fiber.Ctx) error {
+	who, err := s.authorize(c, roleAdmin)
+	if err != nil {
+		return err
+	}
+	body, err := s.optionalBody(c)
+	if err != nil {
+		return err
+	}
+	_, o, err := read(body)
+	if err != nil {
+		return err
+	}
+	track, given := o.string("track")
+	if !given {
+		track = registry.Default
+	}
+	dryRun := o.bool("dry_run")
+	if err := o.end(nil); err != nil {
+		return err
+	}
+	if err := who.may(track); err != nil {
+		return err
+	}
+	known := false
+	for _, m := range s.deps.Versions.Models() {
+		known = known || m.Champion.Track == track
+	}
+	if !known {
+		return unknownTrack(track)
+	}
+	id, err := s.deps.Queue.Request(s.base, track, actor(who), dryRun)
+	if err != nil {
+		return err
+	}
+	return sendJSON(c, fiber.StatusAccepted, struct {
+		ID    string `json:"id"`
+		Track string `json:"track"`
+		State string `json:"state"`
+	}{id, track, "queued"})
+}
+
+// night finds the night in the path, in the caller's scope.
+func (s *Server) night(c *fiber.Ctx) (Night, error) {
+	who, err := s.authorize(c, roleAdmin)
+	if err != nil {
+		return Night{}, err
+	}
+	id, err := param(c, "night")
+	if err != nil {
+		return Night{}, err
+	}
+	n, err := s.deps.Nights.Read(c.Context(), id)
+	if err != nil {
+		return Night{}, orMissing(err, notFound("night_not_found", "", "there is no night %q", clip(id)))
+	}
+	return n, who.may(n.Track)
+}
+
+func (s *Server) getNight(c *fiber.Ctx) error {
+	n, err := s.night(c)
+	if err != nil {
+		return err
+	}
+	return sendJSON(c, fiber.StatusOK, n.Record)
+}
+
+func (s *Server) followNight(c *fiber.Ctx) error {
+	n, err := s.night(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(s.base)
+	id := requestID(c)
+	return s.events(c, cancel, func(e *events) {
+		err := e.comment() // the head arrives at once, also for a night that waits
+		if err == nil {
+			err = s.deps.Nights.Follow(ctx, n.ID, func(event string, data json.RawMessage) error {
+				if event == "" {
+					return e.comment()
+				}
+				return e.send(event, data)
+			})
+		}
+		if err != nil && ctx.Err() == nil {
+			s.failStream(e, err, id)
+		}
+	})
+}

@@ -1,0 +1,202 @@
+package api
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"nightshift/internal/sampling"
+	"nightshift/models/template"
+	"nightshift/replaystore"
+)
+
+// query is a completion request, decoded.
+type query struct {
+	chat         bool
+	model        string
+	messages     []template.Message // of a chat
+	prompt       string             // of a raw completion
+	stream       bool
+	includeUsage bool
+	sampling     sampling.Params
+	maxTokens    int
+	stop         []string
+	user         string
+}
+
+// unsupportedFields are fields of OpenAI's API that this one refuses by name, with what to do instead.
+var unsupportedFields = map[string]string{
+	"audio": "", "best_of": "", "frequency_penalty": "", "function_call": "", "functions": "", "logit_bias": "", "logprobs": "",
+	"modalities": "", "parallel_tool_calls": "", "prediction": "", "presence_penalty": "", "prompt_cache_key": "", "prompt_cache_retention": "",
+	"reasoning_effort": "", "response_format": "", "safety_identifier": "; use user", "service_tier": "", "store": "; interactions are always recorded",
+	"suffix": "", "tool_choice": "", "tools": "", "top_logprobs": "", "verbosity": "", "web_search_options": "", "min_p": "", "repetition_penalty": "",
+	"name": "", "tool_calls": "", "tool_call_id": "", "refusal": "", "include_obfuscation": "",
+}
+
+const (
+	maxStops     = 4
+	maxStopBytes = 256
+	maxUser      = 256
+	maxModel     = 128
+)
+
+// decodeQuery reads the body of a chat or a raw completion.
+func decodeQuery(body []byte, chat bool, d Defaults) (query, error) {
+	r, o, err := read(body)
+	if err != nil {
+		return query{}, err
+	}
+	q := query{chat: chat, model: o.need("model")}
+	if len(q.model) > maxModel {
+		r.fail(badRequest("invalid_value", "model", "model has %d bytes, at most %d are allowed", len(q.model), maxModel))
+	}
+	if chat {
+		q.messages = decodeMessages(o)
+	} else {
+		q.prompt = o.need("prompt")
+		if o.bool("echo") {
+			r.fail(badRequest("unsupported_value", "echo", "echo can only be false"))
+		}
+	}
+	q.stream = o.bool("stream")
+	if v, ok := o.get("stream_options"); ok {
+		if !q.stream {
+			r.fail(badRequest("invalid_value", "stream_options", "stream_options are only allowed with stream: true"))
+		}
+		opts := r.object("stream_options", v)
+		q.includeUsage = opts.bool("include_usage")
+		if err := opts.end(unsupportedFields); err != nil {
+			return query{}, err
+		}
+	}
+	decodeSampling(o, &q, d)
+	q.maxTokens = decodeMaxTokens(o, d)
+	if n, ok := o.int("n", math.MinInt64, math.MaxInt64); ok && n != 1 {
+		r.fail(badRequest("unsupported_value", "n", "n is %d, only 1 is supported", n))
+	}
+	q.stop = decodeStop(o)
+	q.user = o.limited("user", maxUser)
+	decodeMetadata(o)
+	return q, o.end(unsupportedFields)
+}
+
+// decodeMessages reads the conversation.
+func decodeMessages(o *object) []template.Message {
+	items, ok := o.list("messages", replaystore.MaxMessages)
+	if !ok {
+		o.missing("messages")
+		return nil
+	}
+	if len(items) == 0 {
+		o.r.fail(badRequest("invalid_value", "messages", "messages is empty"))
+	}
+	messages := make([]template.Message, 0, len(items))
+	for i, item := range items {
+		m := o.r.object(fmt.Sprintf("messages[%d]", i), item)
+		if o.r.err != nil {
+			return nil
+		}
+		role := m.need("role")
+		switch role {
+		case "system", "user", "assistant", "":
+		default:
+			o.r.fail(badRequest("invalid_value", m.at("role"), "%s is %q, it must be system, user or assistant", m.at("role"), clip(role)))
+		}
+		content, ok := m.string("content")
+		if !ok {
+			m.missing("content")
+		}
+		if m.end(unsupportedFields) != nil {
+			return nil
+		}
+		messages = append(messages, template.Message{Role: role, Content: content})
+	}
+	return messages
+}
+
+// decodeSampling reads how tokens are chosen. A request without a seed gets one, so that its record can be replayed.
+func decodeSampling(o *object, q *query, d Defaults) {
+	q.sampling = sampling.Params{Temperature: d.Temperature, TopP: d.TopP, TopK: d.TopK}
+	if f, ok := o.float("temperature", 0, 2); ok {
+		q.sampling.Temperature = float32(f)
+	}
+	if f, ok := o.float("top_p", 0, 1); ok {
+		if f == 0 {
+			f = 1e-6 // only the likeliest token, as OpenAI means it; 0 would be off
+		}
+		q.sampling.TopP = float32(f)
+	}
+	if n, ok := o.int("top_k", 0, math.MaxInt32); ok {
+		q.sampling.TopK = int(n)
+	}
+	if n, ok := o.int("seed", math.MinInt64, math.MaxInt64); ok {
+		q.sampling.Seed = uint64(n)
+	} else {
+		q.sampling.Seed = rand.Uint64() >> 11 // 53 bits: every JSON reader can hold it
+	}
+}
+
+// decodeMaxTokens reads the length limit under either of its names.
+func decodeMaxTokens(o *object, d Defaults) int {
+	n, old := o.int("max_tokens", 1, math.MaxInt32)
+	m, current := o.int("max_completion_tokens", 1, math.MaxInt32)
+	switch {
+	case old && current && n != m:
+		o.r.fail(badRequest("invalid_value", "max_tokens", "max_tokens is %d and max_completion_tokens is %d; give one of them", n, m))
+	case current:
+		n = m
+	case !old:
+		return d.MaxTokens
+	}
+	return int(min(n, int64(d.Limit)))
+}
+
+// decodeStop reads a stop string or a few of them.
+func decodeStop(o *object) []string {
+	v, ok := o.get("stop")
+	if !ok {
+		return nil
+	}
+	items, single := v.items, v.kind == text
+	switch {
+	case single:
+		items = []value{v}
+	case v.kind != array:
+		o.r.wrong("stop", v, "a string or an array of strings")
+	case len(items) > maxStops:
+		o.r.fail(badRequest("invalid_value", "stop", "stop has %d strings, at most %d are allowed", len(items), maxStops))
+	}
+	var stops []string
+	for i, item := range items {
+		path := fmt.Sprintf("stop[%d]", i)
+		if single {
+			path = "stop"
+		}
+		switch {
+		case item.kind != text:
+			o.r.wrong(path, item, "a string")
+		case item.text == "" || len(item.text) > maxStopBytes:
+			o.r.fail(badRequest("invalid_value", path, "%s has %d bytes, it must have 1 to %d", path, len(item.text), maxStopBytes))
+		}
+		stops = append(stops, item.text)
+	}
+	return stops
+}
+
+// decodeMetadata checks the client's own labels; they are not kept.
+func decodeMetadata(o *object) {
+	v, ok := o.get("metadata")
+	if !ok {
+		return
+	}
+	m := o.r.object("metadata", v)
+	if len(m.names) > 16 {
+		o.r.fail(badRequest("invalid_value", "metadata", "metadata has %d pairs, at most 16 are allowed", len(m.names)))
+	}
+	for _, name := range m.names {
+		if len(name) > 64 {
+			o.r.fail(badRequest("invalid_value", m.at(name), "a name in metadata has %d bytes, at most 64 are allowed", len(name)))
+		}
+		m.limited(name, 512)
+	}
+}

@@ -1,0 +1,107 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"runtime/debug"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"nightshift/replaystore"
+)
+
+// events writes server-sent events to one client. Each event is flushed at once; the first write that fails cancels the
+// request, which is the only sign of a client that has gone.
+type events struct {
+	w       *bufio.Writer
+	conn    net.Conn
+	timeout time.Duration
+	cancel  context.CancelFunc
+	err     error
+}
+
+// write sends raw bytes with a deadline of their own.
+func (e *events) write(parts ...string) error {
+	if e.err != nil {
+		return e.err
+	}
+	_ = e.conn.SetWriteDeadline(time.Now().Add(e.timeout)) // a closed connection fails at the flush
+	for _, p := range parts {
+		if _, err := e.w.WriteString(p); err != nil {
+			return e.failed(err)
+		}
+	}
+	if err := e.w.Flush(); err != nil {
+		return e.failed(err)
+	}
+	return nil
+}
+
+func (e *events) failed(err error) error {
+	e.err = fmt.Errorf("write event: %w", err)
+	e.cancel()
+	return e.err
+}
+
+// send writes an event; an empty name is the default one.
+func (e *events) send(name string, v any) error {
+	data, err := replaystore.EncodeJSON(v)
+	if err != nil {
+		return e.failed(err)
+	}
+	if name == "" {
+		return e.write("data: ", string(data), "\n\n")
+	}
+	return e.write("event: ", name, "\ndata: ", string(data), "\n\n")
+}
+
+// comment keeps an idle connection alive, and finds out whether it is.
+func (e *events) comment() error { return e.write(": keep-alive\n\n") }
+
+// events answers with a stream that run writes. It is the only place that installs a body stream writer: a panic in one
+// would end the process, so it is caught here. cancel ends the request's context when the stream is over.
+func (s *Server) events(c *fiber.Ctx, cancel context.CancelFunc, run func(e *events)) error {
+	c.Set(fiber.HeaderContentType, "text/event-stream; charset=utf-8")
+	c.Set(fiber.HeaderCacheControl, "no-cache, no-transform")
+	c.Set("X-Accel-Buffering", "no")
+	c.Locals(localStream, true)
+	id := requestID(c)
+	conn := c.Context().Conn()
+	_ = conn.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout)) // a closed connection fails at the flush
+	c.Context().Response.ImmediateHeaderFlush = true
+	s.metrics.streams.WithLabelValues().Inc()
+	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
+		e := &events{w: w, conn: conn, timeout: s.cfg.WriteTimeout, cancel: cancel}
+		defer s.metrics.streams.WithLabelValues().Dec()
+		defer cancel()
+		defer func() {
+			if r := recover(); r != nil {
+				s.log.Error("a stream panicked", "request_id", id, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+				s.failStream(e, fmt.Errorf("stream: %v", r), id)
+			}
+		}()
+		run(e)
+	})
+	return nil
+}
+
+// failStream tells an error inside a stream that has begun.
+func (s *Server) failStream(e *events, err error, requestID string) {
+	if e.err != nil {
+		return // nobody listens
+	}
+	p := problemOf(err)
+	if p.Status >= 500 && p.cause != nil {
+		s.log.Error("a stream failed", "request_id", requestID, "status", p.Status, "error", p.cause)
+	}
+	_ = e.send("", struct { // a write that fails has cancelled the request
+		Error ErrorBody `json:"error"`
+	}{p.body().Error})
+}
+
+// raw is JSON that is passed on as it is.
+type raw = json.RawMessage

@@ -1,0 +1,245 @@
+package api
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"nightshift/internal/registry"
+)
+
+// maxReason bounds a person's reason, in bytes.
+const maxReason = 1000
+
+// onTrack authorises an admin on the track in the path.
+func (s *Server) onTrack(c *fiber.Ctx) (who caller, track string, err error) {
+	if who, err = s.authorize(c, roleAdmin); err != nil {
+		return who, "", err
+	}
+	if track, err = param(c, "track"); err != nil {
+		return who, "", err
+	}
+	if err = who.may(track); err != nil {
+		return who, "", err
+	}
+	for _, m := range s.deps.Versions.Models() {
+		if m.Champion.Track == track {
+			return who, track, nil
+		}
+	}
+	return who, "", unknownTrack(track)
+}
+
+func unknownTrack(track string) *Problem {
+	return notFound("track_not_found", "track", "there is no track %q; /v1/tracks lists them", clip(track))
+}
+
+// visibleTracks lists the tracks in the caller's scope.
+func (s *Server) visibleTracks(c *fiber.Ctx, who caller) ([]Track, error) {
+	all, err := s.deps.Tracks.Tracks(c.Context())
+	if err != nil {
+		return nil, err
+	}
+	seen := []Track{}
+	for _, t := range all {
+		if who.sees(t.Track) {
+			seen = append(seen, t)
+		}
+	}
+	return seen, nil
+}
+
+func (s *Server) listTracks(c *fiber.Ctx) error {
+	who, err := s.authorize(c, roleAdmin)
+	if err != nil {
+		return err
+	}
+	tracks, err := s.visibleTracks(c, who)
+	if err != nil {
+		return err
+	}
+	return sendJSON(c, fiber.StatusOK, struct {
+		Data []Track `json:"data"`
+	}{tracks})
+}
+
+func (s *Server) getTrack(c *fiber.Ctx) error {
+	who, name, err := s.onTrack(c)
+	if err != nil {
+		return err
+	}
+	tracks, err := s.visibleTracks(c, who)
+	if err != nil {
+		return err
+	}
+	for _, t := range tracks {
+		if t.Track == name {
+			return sendJSON(c, fiber.StatusOK, t)
+		}
+	}
+	return unknownTrack(name)
+}
+
+// decodeOrder reads the body of an activation.
+func decodeOrder(body []byte) (ActivationOrder, error) {
+	_, o, err := read(body)
+	if err != nil {
+		return ActivationOrder{}, err
+	}
+	var order ActivationOrder
+	v, ok := o.get("version")
+	switch {
+	case !ok:
+		o.missing("version")
+	case v.kind == text && v.text == "base":
+	case v.kind == number:
+		n, _ := o.int("version", 1, 999_999_999)
+		order.Number = int(n)
+	default:
+		o.r.wrong("version", v, `a version number or "base"`)
+	}
+	order.Reason = o.limited("reason", maxReason)
+	if n, ok := o.int("expect", 0, 999_999_999); ok {
+		expect := int(n)
+		order.Expect = &expect
+	}
+	return order, o.end(nil)
+}
+
+func (s *Server) activate(c *fiber.Ctx) error {
+	who, track, err := s.onTrack(c)
+	if err != nil {
+		return err
+	}
+	body, err := s.body(c)
+	if err != nil {
+		return err
+	}
+	order, err := decodeOrder(body)
+	if err != nil {
+		return err
+	}
+	order.Track, order.Actor = track, actor(who)
+	done, err := s.deps.Switch.Activate(s.base, order)
+	if err != nil {
+		return err
+	}
+	return sendJSON(c, fiber.StatusOK, done)
+}
+
+// actor is how a caller is named in activations; it never looks like the updater.
+func actor(who caller) string {
+	if who.name == "" || !registry.Human(who.name) {
+		return "key:" + who.name
+	}
+	return who.name
+}
+
+// reason reads a body that holds at most a reason.
+func (s *Server) reason(c *fiber.Ctx) (string, error) {
+	body, err := s.optionalBody(c)
+	if err != nil {
+		return "", err
+	}
+	_, o, err := read(body)
+	if err != nil {
+		return "", err
+	}
+	reason := o.limited("reason", maxReason)
+	return reason, o.end(nil)
+}
+
+func (s *Server) rollback(c *fiber.Ctx) error {
+	who, track, err := s.onTrack(c)
+	if err != nil {
+		return err
+	}
+	reason, err := s.reason(c)
+	if err != nil {
+		return err
+	}
+	done, err := s.deps.Switch.Rollback(s.base, track, actor(who), reason)
+	if err != nil {
+		return err
+	}
+	return sendJSON(c, fiber.StatusOK, done)
+}
+
+func (s *Server) hold(c *fiber.Ctx) error    { return s.setHold(c, true) }
+func (s *Server) release(c *fiber.Ctx) error { return s.setHold(c, false) }
+
+func (s *Server) setHold(c *fiber.Ctx, hold bool) error {
+	who, track, err := s.onTrack(c)
+	if err != nil {
+		return err
+	}
+	reason, err := s.reason(c)
+	if err != nil {
+		return err
+	}
+	done, err := s.deps.Switch.Hold(s.base, track, actor(who), reason, hold)
+	if err != nil {
+		return err
+	}
+	return sendJSON(c, fiber.StatusOK, done)
+}
+
+func (s *Server) listAdapters(c *fiber.Ctx) error {
+	who, err := s.authorize(c, roleAdmin)
+	if err != nil {
+		return err
+	}
+	wanted, err := query1(c, "track")
+	if err != nil {
+		return err
+	}
+	if wanted != "" {
+		if err := who.may(wanted); err != nil {
+			return err
+		}
+	}
+	list, found := []Adapter{}, false
+	for _, m := range s.deps.Versions.Models() {
+		track := m.Champion.Track
+		if wanted != "" && wanted != track || !who.sees(track) {
+			continue
+		}
+		found = true
+		adapters, err := s.deps.Tracks.Adapters(c.Context(), track)
+		if err != nil {
+			return err
+		}
+		list = append(list, adapters...)
+	}
+	if wanted != "" && !found {
+		return unknownTrack(wanted)
+	}
+	return sendJSON(c, fiber.StatusOK, struct {
+		Data []Adapter `json:"data"`
+	}{list})
+}
+
+func (s *Server) getAdapter(c *fiber.Ctx) error {
+	who, err := s.authorize(c, roleAdmin)
+	if err != nil {
+		return err
+	}
+	name, err := param(c, "adapter")
+	if err != nil {
+		return err
+	}
+	track, selector := registry.SplitName(name)
+	n, err := strconv.Atoi(strings.TrimPrefix(selector, "@"))
+	if err != nil || n < 1 {
+		return notFound("adapter_not_found", "", "%q is not the name of an adapter; want track@number", clip(name))
+	}
+	if err := who.may(track); err != nil {
+		return err
+	}
+	detail, err := s.deps.Tracks.Adapter(c.Context(), track, n)
+	if err != nil {
+		return err
+	}
+	return sendJSON(c, fiber.StatusOK, detail)
+}

@@ -1,0 +1,177 @@
+package serve
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+
+	"nightshift/replaystore"
+	"nightshift/serve/api"
+)
+
+// mostRemembered bounds the feedback whose content is remembered; older ids can be used again without being noticed, and
+// the store then keeps what it had.
+const mostRemembered = 1 << 20
+
+// ledger counts the events of every track and remembers the content of feedback by id, so that an id that is used again
+// with another content is refused. It follows the store's own order of events.
+type ledger struct {
+	store replaystore.Store
+
+	mu       sync.Mutex
+	accounts map[string]*account
+	content  map[print]print // feedback key → its content
+	order    []print         // of content, oldest first
+}
+
+// account is a track in the ledger.
+type account struct {
+	cursor                 replaystore.Cursor
+	interactions, feedback int64
+}
+
+// print is the beginning of a sha256.
+type print [16]byte
+
+func newLedger(store replaystore.Store) *ledger {
+	return &ledger{store: store, accounts: map[string]*account{}, content: map[print]print{}}
+}
+
+func printOf(parts ...string) print {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d:%s", len(p), p)
+	}
+	var out print
+	copy(out[:], h.Sum(nil))
+	return out
+}
+
+// identity is what feedback is known by, and contentOf what must not differ under it: the time and the sender may.
+func identity(f *replaystore.Feedback) print { return printOf(f.Track, f.Interaction, f.ID) }
+
+func contentOf(f *replaystore.Feedback) print {
+	rating, correction := "none", "none"
+	if f.Rating != nil {
+		rating = fmt.Sprint("rating ", *f.Rating)
+	}
+	if f.Correction != nil {
+		correction = "correction " + *f.Correction
+	}
+	return printOf(rating, correction, f.Comment)
+}
+
+// begin reads the store's history once, so that later readers only catch up.
+func (l *ledger) begin(ctx context.Context) {
+	tracks, err := l.store.Tracks(ctx)
+	if err != nil {
+		return // a store that is down is caught up with later
+	}
+	for _, track := range tracks {
+		for more := true; more && ctx.Err() == nil; {
+			more, err = l.page(ctx, track)
+			if err != nil {
+				break
+			}
+		}
+	}
+}
+
+// page reads the next events of a track; more is false at the end.
+func (l *ledger) page(ctx context.Context, track string) (more bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.accounts[track]
+	if a == nil {
+		a = &account{}
+		l.accounts[track] = a
+	}
+	events, next, err := l.store.Scan(ctx, track, a.cursor, 500)
+	if err != nil {
+		return false, fmt.Errorf("read the history of track %s: %w", track, err)
+	}
+	for _, e := range events {
+		switch {
+		case e.Interaction != nil:
+			a.interactions++
+		case e.Feedback != nil:
+			a.feedback++
+			l.remember(identity(e.Feedback), contentOf(e.Feedback))
+		}
+	}
+	a.cursor = next
+	return len(events) > 0, nil
+}
+
+// remember keeps a content; the first one of an id stays. l.mu is held.
+func (l *ledger) remember(id, content print) {
+	if _, known := l.content[id]; known {
+		return
+	}
+	if len(l.order) >= mostRemembered {
+		delete(l.content, l.order[0])
+		l.order = l.order[1:]
+	}
+	l.content[id] = content
+	l.order = append(l.order, id)
+}
+
+// catchUp reads a track to its end.
+func (l *ledger) catchUp(ctx context.Context, track string) error {
+	for {
+		if more, err := l.page(ctx, track); err != nil || !more {
+			return err
+		}
+	}
+}
+
+// counts returns what is known of a track.
+func (l *ledger) counts(ctx context.Context, track string) (interactions, feedback int64, err error) {
+	if err := l.catchUp(ctx, track); err != nil {
+		return 0, 0, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.accounts[track].interactions, l.accounts[track].feedback, nil
+}
+
+// reserve notes the content of feedback before it is written. An id that is there already with another content is refused, and
+// nothing is reserved. undo takes the notes back when writing fails.
+func (l *ledger) reserve(ctx context.Context, events []replaystore.Event) (undo func(), err error) {
+	done := map[string]bool{}
+	for _, e := range events {
+		if track := e.Feedback.Track; !done[track] {
+			done[track] = true
+			if err := l.catchUp(ctx, track); err != nil && !errors.Is(err, context.Canceled) {
+				return nil, err
+			}
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var noted []print
+	back := func() {
+		for _, id := range noted {
+			delete(l.content, id)
+		}
+	}
+	for _, e := range events {
+		id, content := identity(e.Feedback), contentOf(e.Feedback)
+		known, ok := l.content[id]
+		switch {
+		case !ok:
+			l.remember(id, content)
+			noted = append(noted, id)
+		case known != content:
+			back()
+			return nil, &api.FeedbackConflictError{ID: e.Feedback.ID, Interaction: e.Feedback.Interaction}
+		}
+	}
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		back()
+	}, nil
+}

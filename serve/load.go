@@ -1,0 +1,91 @@
+package serve
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"nightshift/internal/engine"
+	"nightshift/internal/registry"
+	"nightshift/models/adapter"
+	"nightshift/serve/api"
+)
+
+// Verify returns what a registry has to check of every version before it is stored and each time it is loaded: that it
+// parses strictly, that its values are finite, and that it was made for this model.
+func Verify(m *engine.Model) func(config, weights []byte, manifest registry.Manifest) error {
+	base := adapter.Base{Layers: m.Config.Layers, Width: m.Config.Width, Inner: m.Config.Inner}
+	if base.Inner == 0 {
+		base.Inner = 4 * base.Width
+	}
+	digest := m.Checkpoint.Digest()
+	return func(config, weights []byte, manifest registry.Manifest) error {
+		a, err := adapter.Parse(config, weights)
+		if err != nil {
+			return err
+		}
+		if err := a.Check(); err != nil {
+			return err
+		}
+		if err := a.CheckBase(base); err != nil {
+			return err
+		}
+		if manifest.BaseDigest != "" && manifest.BaseDigest != digest {
+			return fmt.Errorf("it was trained on model %s, this one is %s", manifest.BaseDigest, digest)
+		}
+		return nil
+	}
+}
+
+// load brings a version into the bank and tests it. Any number of callers may ask for the same one; it is done once.
+func (v *versions) load(digest string) error {
+	_, err, _ := v.loading.Do(digest, func() (any, error) {
+		err := v.loadOnce(v.base, digest)
+		v.mark(digest, err)
+		return nil, err
+	})
+	return err
+}
+
+func (v *versions) loadOnce(ctx context.Context, digest string) error {
+	config, weights, manifest, err := v.registry.Load(digest)
+	if err != nil {
+		return fmt.Errorf("%w: %w", api.ErrRefused, err)
+	}
+	a, err := adapter.Parse(config, weights)
+	if err != nil {
+		return fmt.Errorf("%w: %w", api.ErrRefused, err)
+	}
+	bank := v.engine.Bank()
+	if err := bank.Install(digest, a); err != nil {
+		return err
+	}
+	return v.selfTest(ctx, digest, manifest.SelfTest)
+}
+
+// selfTest recomputes the scores that the manifest records. The manifest of an imported version may have none.
+func (v *versions) selfTest(ctx context.Context, digest string, tests []registry.SelfTest) error {
+	for i, t := range tests {
+		if len(t.Prompt) == 0 || len(t.Target) == 0 || len(t.Scores) != len(t.Target) {
+			return fmt.Errorf("self-test %d of version %s is not whole: %w", i, digest, api.ErrRefused)
+		}
+		pin, ok := v.engine.Bank().Pin(digest)
+		if !ok {
+			return fmt.Errorf("test version %s: it left the bank; raise engine.bank_bytes", digest)
+		}
+		tokens := append(append([]int32{}, t.Prompt...), t.Target...)
+		score, err := v.engine.Score(ctx, pin, tokens, len(t.Prompt))
+		if err != nil {
+			return fmt.Errorf("test version %s: %w", digest, err)
+		}
+		for j, want := range t.Scores {
+			if got := score.LogProbs[j]; !(math.Abs(float64(got-want)) <= v.tolerance) {
+				return fmt.Errorf("self-test %d of version %s: token %d scores %v, its manifest says %v: %w", i, digest, j, got, want, api.ErrRefused)
+			}
+		}
+	}
+	if len(tests) > 0 {
+		v.marks.Store(digest, "pass")
+	}
+	return nil
+}

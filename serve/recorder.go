@@ -1,0 +1,102 @@
+package serve
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+
+	"nightshift/internal/redact"
+	"nightshift/replaystore"
+	"nightshift/serve/api"
+)
+
+// recorder writes interactions down, redacted.
+type recorder struct {
+	store    replaystore.Store
+	redactor *redact.Redactor
+	secret   []byte
+}
+
+// Subject implements api.Recorder.
+func (r *recorder) Subject(user string) string {
+	if user == "" {
+		return ""
+	}
+	mac := hmac.New(sha256.New, r.secret)
+	mac.Write([]byte("subject\x00" + user))
+	return hex.EncodeToString(mac.Sum(nil))[:32]
+}
+
+// Record implements api.Recorder. Tokens and log-probabilities of a redacted interaction are dropped: they would spell
+// what was taken out.
+func (r *recorder) Record(i replaystore.Interaction) (logged bool) {
+	var spans []replaystore.Span
+	for n := range i.Messages {
+		i.Messages[n].Content = r.redact(&spans, fmt.Sprintf("messages.%d", n), i.Messages[n].Content)
+	}
+	i.Answer = r.redact(&spans, "answer", i.Answer)
+	if i.Redacted = spans; len(spans) > 0 {
+		i.PromptTokens, i.AnswerTokens, i.LogProbs = nil, nil, nil
+	}
+	return r.store.AppendAsync(replaystore.Event{Interaction: &i})
+}
+
+// redact returns a text without personal data and notes where it was.
+func (r *recorder) redact(spans *[]replaystore.Span, field, text string) string {
+	clean, found := r.redactor.Text(text)
+	for _, s := range found {
+		*spans = append(*spans, replaystore.Span{Field: field, Start: s.At, End: s.At + len("[") + len(s.Rule) + len("]"), Rule: s.Rule})
+	}
+	return clean
+}
+
+// feedbackBox takes feedback.
+type feedbackBox struct {
+	store    replaystore.Store
+	recorder *recorder
+	ledger   *ledger
+}
+
+var interactionID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+
+// Find implements api.FeedbackBox.
+func (b *feedbackBox) Find(ctx context.Context, interaction string, tracks []string) (string, error) {
+	if interactionID.MatchString(interaction) {
+		for _, track := range tracks {
+			_, found, err := b.store.Interaction(ctx, track, interaction)
+			if err != nil {
+				return "", fmt.Errorf("find interaction %s: %w", interaction, err)
+			}
+			if found {
+				return track, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("find interaction %s: %w", clip(interaction), api.ErrUnknownInteraction)
+}
+
+// Accept implements api.FeedbackBox.
+func (b *feedbackBox) Accept(ctx context.Context, items []replaystore.Feedback) error {
+	events := make([]replaystore.Event, len(items))
+	for n := range items {
+		f := items[n]
+		if f.Correction != nil {
+			clean := b.recorder.redact(&f.Redacted, "correction", *f.Correction)
+			f.Correction = &clean
+		}
+		f.Comment = b.recorder.redact(&f.Redacted, "comment", f.Comment)
+		events[n].Feedback = &f
+	}
+	undo, err := b.ledger.reserve(ctx, events)
+	if err != nil {
+		return err
+	}
+	if err := b.store.Append(ctx, events...); err != nil {
+		undo()
+		return fmt.Errorf("keep feedback: %w", err)
+	}
+	return nil
+}

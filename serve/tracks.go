@@ -1,0 +1,136 @@
+package serve
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"nightshift/internal/nightrecord"
+	"nightshift/internal/registry"
+	"nightshift/serve/api"
+)
+
+// tracks shows tracks and their versions.
+type tracks struct {
+	versions *versions
+	registry *registry.Registry
+	ledger   *ledger
+}
+
+// Tracks implements api.Tracks.
+func (t *tracks) Tracks(ctx context.Context) ([]api.Track, error) {
+	var list []api.Track
+	for _, m := range t.versions.Models() {
+		name := m.Champion.Track
+		l, err := t.versions.serving(name)
+		if err != nil {
+			return nil, err
+		}
+		w := api.Track{Track: name, Problem: l.problem, Champion: api.Champion{Digest: l.champion.Digest, Activation: l.activation.Sequence, Hold: l.activation.Held}}
+		if !l.champion.Base() {
+			w.Champion.Version = &l.champion.Number
+		}
+		if l.activation.Sequence > 0 {
+			w.Champion.Since = &l.activation.Time
+		}
+		if l.candidate.Digest != "" {
+			w.Candidate = &api.OnTrial{Version: l.candidate.Number, Digest: l.candidate.Digest, Share: l.share}
+		}
+		refs, err := t.registry.Versions(name)
+		if err != nil && !errors.Is(err, registry.ErrCorrupt) {
+			return nil, err
+		}
+		w.Versions = len(refs)
+		if w.Interactions, w.Feedback, err = t.ledger.counts(ctx, name); err != nil {
+			w.Interactions, w.Feedback = -1, -1 // the store is down: /readyz says so
+		}
+		list = append(list, w)
+	}
+	return list, nil
+}
+
+// Adapters implements api.Tracks.
+func (t *tracks) Adapters(_ context.Context, track string) ([]api.Adapter, error) {
+	refs, err := t.registry.Versions(track)
+	if err != nil && !errors.Is(err, registry.ErrCorrupt) {
+		return nil, err
+	}
+	previous, _ := t.registry.Resolve(track, "@prev") // a track without one has none
+	list := make([]api.Adapter, 0, len(refs))
+	for _, ref := range slices.Backward(refs) {
+		a, _, err := t.adapter(ref, previous)
+		if err != nil && !errors.Is(err, registry.ErrCorrupt) && !errors.Is(err, registry.ErrNotFound) {
+			return nil, err
+		}
+		list = append(list, a)
+	}
+	return list, nil
+}
+
+// adapter describes a version; with an error what is known without its manifest.
+func (t *tracks) adapter(ref, previous registry.Ref) (api.Adapter, api.AdapterDetail, error) {
+	a := api.Adapter{Track: ref.Track, Version: ref.Number, Digest: ref.Digest, State: "available"}
+	m, err := t.registry.Version(ref.Digest)
+	if err != nil {
+		a.State = "rejected"
+		fail := "fail"
+		a.SelfTest = &fail
+		return a, api.AdapterDetail{Adapter: a}, err
+	}
+	a.Created, a.Night, a.Parent, a.Examples = m.Created, m.Night, m.Parent, m.Examples
+	if mark, ok := t.versions.marks.Load(ref.Digest); ok {
+		text := mark.(string)
+		a.SelfTest = &text
+	}
+	verdict, pass := t.verdict(m.Night)
+	if verdict != nil {
+		text := map[bool]string{true: "pass", false: "reject"}[pass]
+		a.Gate = &text
+	}
+	l, _ := t.versions.serving(ref.Track)
+	switch {
+	case l.champion.Digest == ref.Digest:
+		a.State = "champion"
+	case l.candidate.Digest == ref.Digest:
+		a.State = "candidate"
+	case verdict != nil && !pass:
+		a.State = "rejected"
+	case previous.Digest == ref.Digest:
+		a.State = "previous"
+	}
+	m.SelfTest = nil // long, and of use to servers alone
+	return a, api.AdapterDetail{Adapter: a, Manifest: m, Verdict: verdict}, nil
+}
+
+// verdict reads what the gate said of a night's candidate; nil when there is none.
+func (t *tracks) verdict(night string) (verdict json.RawMessage, pass bool) {
+	if night == "" {
+		return nil, false
+	}
+	data, err := t.registry.ReadNight(night, nightrecord.File)
+	if err != nil {
+		return nil, false
+	}
+	record, err := nightrecord.Decode(data)
+	if err != nil || record.Verdict == nil {
+		return nil, false
+	}
+	verdict, err = json.Marshal(record.Verdict)
+	if err != nil {
+		return nil, false
+	}
+	return verdict, record.Verdict.Pass
+}
+
+// Adapter implements api.Tracks.
+func (t *tracks) Adapter(_ context.Context, track string, number int) (api.AdapterDetail, error) {
+	ref, err := t.registry.Resolve(track, fmt.Sprintf("@%d", number))
+	if err != nil {
+		return api.AdapterDetail{}, err
+	}
+	previous, _ := t.registry.Resolve(track, "@prev") // a track without one has none
+	_, detail, err := t.adapter(ref, previous)
+	return detail, err
+}

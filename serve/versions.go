@@ -1,0 +1,193 @@
+package serve
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"nightshift/internal/engine"
+	"nightshift/internal/registry"
+	"nightshift/replaystore"
+	"nightshift/serve/api"
+)
+
+// versions decides which version answers: it holds every track's champion in the bank and resolves model names.
+type versions struct {
+	engine    *engine.Engine
+	registry  *registry.Registry
+	control   replaystore.Control
+	log       *slog.Logger
+	tolerance float64
+	extra     []string
+	metrics   versionMetrics
+	base      context.Context // of loading, which outlives the request that asked first
+
+	loading singleflight.Group
+	marks   sync.Map // digest → "pass" or "fail": self-tests
+	sound   sync.Map // digest → true: loaded and tested by this process
+
+	mu      sync.Mutex                      // one change at a time
+	lines   atomic.Pointer[map[string]line] // replaced as a whole
+	watcher *registry.Watcher
+	failing map[string]retry // track → activation that could not be served
+}
+
+// line is what serves a track. Its pins keep its versions in the bank until the line is replaced.
+type line struct {
+	activation registry.Activation // the newest one that is served
+	champion   registry.Ref
+	candidate  registry.Ref // zero without a canary
+	share      float64
+	pins       []*engine.Pin
+	problem    string // why a newer activation is not served
+}
+
+// retry is an activation that failed and when to try again.
+type retry struct {
+	activation registry.Activation
+	at         time.Time
+	wait       time.Duration
+}
+
+func newVersions(deps Deps, cfg Config, log *slog.Logger) *versions {
+	v := &versions{engine: deps.Engine, registry: deps.Registry, control: deps.Store.Control(), log: log, tolerance: cfg.Tolerance, extra: cfg.Tracks,
+		metrics: newVersionMetrics(deps.Metrics), watcher: deps.Registry.Watcher(), failing: map[string]retry{}, base: context.Background()}
+	v.lines.Store(&map[string]line{})
+	return v
+}
+
+// start gives loading the context of the server's life.
+func (v *versions) start(ctx context.Context) { v.base = ctx }
+
+// mark remembers how loading a version went.
+func (v *versions) mark(digest string, err error) {
+	switch {
+	case err == nil:
+		v.sound.Store(digest, true)
+	case errors.Is(err, api.ErrRefused):
+		v.marks.Store(digest, "fail")
+		v.sound.Delete(digest)
+	}
+}
+
+// hold pins a version, loading it when it is not resident. ctx ends the wait, not the loading.
+func (v *versions) hold(ref registry.Ref) (*engine.Pin, error) {
+	bank := v.engine.Bank()
+	for range 4 { // a version can be evicted between being loaded and being pinned
+		if _, ok := v.sound.Load(ref.Digest); ok || ref.Base() {
+			if pin, ok := bank.Pin(ref.Digest); ok {
+				return pin, nil
+			}
+		}
+		if err := v.load(ref.Digest); err != nil {
+			return nil, fmt.Errorf("load version %s: %w", ref, err)
+		}
+	}
+	return nil, fmt.Errorf("load version %s: the adapter bank is too small for what is asked of it; raise engine.bank_bytes", ref)
+}
+
+// Pin implements api.Versions.
+func (v *versions) Pin(_ context.Context, model, subject string) (api.Pinned, error) {
+	track, selector := registry.SplitName(model)
+	if len(*v.lines.Load()) == 0 {
+		return api.Pinned{}, fmt.Errorf("the champions are being loaded: %w", api.ErrNotReady)
+	}
+	for {
+		l, ok := (*v.lines.Load())[track]
+		if !ok {
+			return api.Pinned{}, fmt.Errorf("there is no model %q; /v1/models lists them: %w", clip(model), api.ErrUnknownModel)
+		}
+		if selector != "" {
+			return v.pinSelected(track, selector)
+		}
+		ref := l.choose(subject)
+		if pin, ok := v.engine.Bank().Pin(ref.Digest); ok {
+			return api.Pinned{Ref: ref, Pin: pin}, nil
+		}
+		// The line was replaced between reading it and pinning, and its version evicted: read the new one.
+	}
+}
+
+// pinSelected pins what track@selector means now.
+func (v *versions) pinSelected(track, selector string) (api.Pinned, error) {
+	ref, err := v.registry.Resolve(track, selector)
+	switch {
+	case errors.Is(err, registry.ErrNotFound), errors.Is(err, registry.ErrName):
+		return api.Pinned{}, fmt.Errorf("there is no model %q; /v1/adapters lists the versions of a track: %w", clip(track+selector), api.ErrUnknownModel)
+	case err != nil:
+		return api.Pinned{}, fmt.Errorf("%w: %w", api.ErrUnavailable, err)
+	}
+	pin, err := v.hold(ref)
+	if err != nil {
+		return api.Pinned{}, fmt.Errorf("%w: %w", api.ErrUnavailable, err)
+	}
+	return api.Pinned{Ref: ref, Pin: pin}, nil
+}
+
+// choose takes the champion, or the candidate for the subjects whose place in [0, 1) is below its share. The place depends
+// on subject and candidate alone, so a growing share only adds subjects.
+func (l line) choose(subject string) registry.Ref {
+	if l.candidate.Digest == "" {
+		return l.champion
+	}
+	sum := sha256.Sum256([]byte(l.candidate.Digest + "\x00" + subject))
+	if place := float64(binary.BigEndian.Uint64(sum[:8])>>11) / (1 << 53); place < l.share {
+		return l.candidate
+	}
+	return l.champion
+}
+
+// Models implements api.Versions.
+func (v *versions) Models() []api.ModelInfo {
+	lines := *v.lines.Load()
+	list := make([]api.ModelInfo, 0, len(lines))
+	for _, track := range slices.Sorted(maps.Keys(lines)) {
+		l := lines[track]
+		list = append(list, api.ModelInfo{Champion: l.champion, Created: l.activation.Time})
+	}
+	return list
+}
+
+// problems lists the tracks that do not serve their newest activation.
+func (v *versions) problems() []string {
+	lines := *v.lines.Load()
+	var list []string
+	for _, track := range slices.Sorted(maps.Keys(lines)) {
+		if l := lines[track]; l.problem != "" {
+			list = append(list, fmt.Sprintf("track %s serves %s: %s", track, l.champion, l.problem))
+		}
+	}
+	return list
+}
+
+// publish replaces the line of a track and lets the pins of the old one go. v.mu is held.
+func (v *versions) publish(track string, l line) {
+	old := *v.lines.Load()
+	lines := maps.Clone(old)
+	lines[track] = l
+	v.lines.Store(&lines)
+	for _, pin := range old[track].pins {
+		if !slices.Contains(l.pins, pin) {
+			pin.Release()
+		}
+	}
+	v.metrics.serving(track, l)
+}
+
+// clip keeps a client's text short enough for a message.
+func clip(text string) string {
+	if r := []rune(text); len(r) > 60 {
+		return string(r[:60]) + "…"
+	}
+	return text
+}

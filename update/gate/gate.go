@@ -109,6 +109,9 @@ func Judge(e Evaluation, ev Evidence, l Limits) Verdict {
 	checks = append(checks, evidence(ev, l)...)
 	v := Verdict{Pass: true, Checks: checks}
 	for i := range v.Checks {
+		if c := &v.Checks[i]; !finite(c.Limit) {
+			c.Pass, c.Limit, c.Detail = false, 0, c.Detail+"; the limit is not a number"
+		}
 		v.Pass = v.Pass && v.Checks[i].Pass
 	}
 	return v
@@ -116,6 +119,14 @@ func Judge(e Evaluation, ev Evidence, l Limits) Verdict {
 
 // failed is a check that cannot be made.
 func failed(name, detail string) Check { return Check{Name: name, Detail: detail} }
+
+// exact is a check of a figure without an interval. One that is not a number fails.
+func exact(name string, value, limit float64, pass bool, detail string) Check {
+	if !finite(value) {
+		return failed(name, fmt.Sprintf("a figure is %g, which is not a number to compare: %s", value, detail))
+	}
+	return Check{Name: name, Value: value, Low: value, High: value, Limit: limit, Pass: pass, Detail: detail}
+}
 
 // gain asks for a mean improvement on held-out feedback whose interval is above zero, and for more examples that
 // improve than chance explains.
@@ -162,7 +173,7 @@ func behaviour(champion, candidate Behaviour, l Limits) []Check {
 		return []Check{failed(name, "no prompt was answered, so the form of the answers cannot be compared")}
 	}
 	at := func(value, limit float64, pass bool, detail string) Check {
-		return Check{Name: name, Value: value, Low: value, High: value, Limit: limit, Pass: pass && finite(value), Detail: detail}
+		return exact(name, value, limit, pass, detail)
 	}
 	grown := candidate.Repetition - champion.Repetition
 	shorter := champion.EndRate - candidate.EndRate
@@ -183,7 +194,7 @@ func behaviour(champion, candidate Behaviour, l Limits) []Check {
 func evidence(ev Evidence, l Limits) []Check {
 	const name = "evidence"
 	at := func(value, limit float64, pass bool, detail string) Check {
-		return Check{Name: name, Value: value, Low: value, High: value, Limit: limit, Pass: pass && finite(value), Detail: detail}
+		return exact(name, value, limit, pass, detail)
 	}
 	return []Check{
 		at(float64(ev.Examples), float64(l.MinExamples), ev.Examples >= l.MinExamples && ev.Examples > 0, fmt.Sprintf("new examples: %d, at least %d", ev.Examples, l.MinExamples)),

@@ -9,5 +9,5 @@
 // on; every fact's value differs from every other fact's value.
 //
 // It is not a tokenizer, a trainer or a chat-template engine, and it reads
-// and writes no files.
+// and writes files only to unpack the model that ships.
 package demo

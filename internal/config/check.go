@@ -127,10 +127,4 @@ func (c *checker) update(u Update, at string) {
 	_, err := time.LoadLocation(u.TimeZone)
 	c.want(err == nil && u.TimeZone != "", at+".time_zone", "want Local, UTC or a name such as Europe/Berlin, not %q", u.TimeZone)
 	c.want(len(u.Train.Modules) > 0, at+".train.modules", "want at least one")
-	for i := 1; i < len(u.Gate.Scales); i++ {
-		c.want(u.Gate.Scales[i] < u.Gate.Scales[i-1], fmt.Sprintf("%s.gate.scales[%d]", at, i), "want them falling")
-	}
-	for i := 1; i < len(u.Canary.Shares); i++ {
-		c.want(u.Canary.Shares[i] > u.Canary.Shares[i-1], fmt.Sprintf("%s.canary.shares[%d]", at, i), "want them rising")
-	}
 }

@@ -103,8 +103,7 @@ type Engine struct {
 	Queue     int           `yaml:"queue" min:"0" max:"1000000" doc:"Requests that may wait for a slot; more are refused with 429."`
 	Wait      time.Duration `yaml:"wait" min:"0s" max:"1h" doc:"How long a request may wait for a slot."`
 	MaxTokens int           `yaml:"max_tokens" min:"1" max:"1000000" doc:"Most tokens of one answer. The model's context bounds it too."`
-	KVBytes   Bytes         `yaml:"kv_bytes" min:"0" doc:"Memory for the key-value caches of all sequences. 0: what the slots need."`
-	BankBytes Bytes         `yaml:"bank_bytes" min:"0" doc:"Memory for adapters. 0: 32 rows of rank 8."`
+	BankRows  int           `yaml:"bank_rows" min:"2" max:"65536" doc:"Rows of rank 8 for resident adapters, the empty one of the base model included. An adapter of rank 16 takes two."`
 }
 
 // Redact chooses redaction rules.
@@ -130,20 +129,18 @@ func Defaults() Config {
 		Data: "./data", Listen: "127.0.0.1:8080",
 		Log:    Log{Level: "info", Format: "auto"},
 		Store:  Store{Kind: "local", Redis: Redis{Addresses: []string{"127.0.0.1:6379"}, Prefix: "nightshift", Timeout: 500 * time.Millisecond}},
-		Engine: Engine{Slots: 16, Queue: 256, Wait: 30 * time.Second, MaxTokens: 1024},
+		Engine: Engine{Slots: 16, Queue: 256, Wait: 30 * time.Second, MaxTokens: 1024, BankRows: 33},
 		Update: Update{
 			Schedule: "0 3 * * *", TimeZone: "Local", Evidence: Evidence{
-				MinNewExamples: 20, MinSubjects: 3, Quarantine: time.Hour, PerSubject: 20, HeldOut: 0.2,
+				MinNewExamples: 20, MinSubjects: 3, LargestShare: 0.5, Quarantine: time.Hour, PerSubject: 20, HeldOut: 0.2,
 			},
 			Train: Train{
 				Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, LearningRate: 2e-4, Warmup: 0.05, Clip: 1, WeightDecay: 0,
-				Epochs: 3, BatchTokens: 2048, KLWeight: 0.1, RehearsalRatio: 1, CorrectionWeight: 1, ApprovalWeight: 0.5, Seed: 1,
+				Epochs: 3, RowTokens: 512, BatchTokens: 2048, KLShare: 0.5, RehearsalRatio: 1, CorrectionWeight: 1, ApprovalWeight: 0.5, Seed: 1,
 			},
 			Gate: Gate{
-				Gain: 0, RetentionChampion: 0.03, RetentionReference: 0.05, Drift: 0.1, Scales: []float64{0.75, 0.5, 0.25},
-				Repetition: 0.05, Length: 0.2, EndOfText: 0.1, Confidence: 0.95, Bootstrap: 2000,
+				SignTest: 0.05, RetentionChampion: 0.03, RetentionReference: 0.05, Repetition: 0.02, Length: 0.2, EndOfText: 0.05, Bootstrap: 2000,
 			},
-			Canary:   Canary{Shares: []float64{0.05, 0.25}, Step: 30 * time.Minute, MinFeedback: 20},
 			Deadline: 2 * time.Hour, Nice: 10,
 		},
 	}

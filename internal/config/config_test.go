@@ -57,14 +57,13 @@ store:
   kind: redis
   redis: {addresses: ["r1:6379", "r2:6379"], timeout: 1s}
 engine:
-  kv_bytes: 512MiB
+  bank_rows: 65
 update:
   train:
     rank: 16
     learning_rate: 1e-4
     modules:
       - attn.c_attn
-  canary: {shares: []}
 tracks:
   support:
     update: {schedule: "0 4 * * 1-5", train: {rank: 4}}
@@ -76,27 +75,27 @@ func TestFileEnvironmentOverrides(t *testing.T) {
 		"NIGHTSHIFT_UPDATE_TRAIN_EPOCHS=7", "NIGHTSHIFT_STORE_REDIS_PASSWORD=hush", "NIGHTSHIFT_ENGINE_SLOTS=3", "PATH=/bin",
 		"NIGHTSHIFT_CORS_ORIGINS=https://a.example, https://b.example", "NIGHTSHIFT_ONNXRUNTIME_LIB=/x", "NIGHTSHIFT_SERVICE_HOST=10.0.0.1",
 		`NIGHTSHIFT_REDACT_EXTRA=[{name: member, pattern: "M-[0-9]+"}]`,
-	}, map[string]string{"engine.slots": "5", "update.gate.scales": "0.9,0.4", "log.level": "debug"})
+	}, map[string]string{"engine.slots": "5", "update.train.modules": "mlp.c_fc,attn.c_attn", "log.level": "debug"})
 	if len(c.Keys) != 2 || c.Keys[0].Tracks[0] != "support" || c.Keys[1].Key != "a key of some length" {
 		t.Errorf("keys: %+v", c.Keys)
 	}
 	if c.Store.Redis.Timeout != time.Second || len(c.Store.Redis.Addresses) != 2 || c.Store.Redis.Password != "hush" || c.Store.Redis.Prefix != "nightshift" {
 		t.Errorf("redis: %+v", c.Store.Redis)
 	}
-	if c.Engine.KVBytes != 512<<20 || c.Engine.Slots != 5 || c.Log.Level != "debug" {
+	if c.Engine.BankRows != 65 || c.Engine.Slots != 5 || c.Log.Level != "debug" {
 		t.Errorf("engine: %+v", c.Engine)
 	}
-	if u := c.UpdateOf("default"); u.Train.Rank != 16 || u.Train.Epochs != 7 || u.Train.LearningRate != 1e-4 || len(u.Canary.Shares) != 0 || u.Schedule != "0 3 * * *" {
+	if u := c.UpdateOf("default"); u.Train.Rank != 16 || u.Train.Epochs != 7 || u.Train.LearningRate != 1e-4 || u.Schedule != "0 3 * * *" {
 		t.Errorf("update: %+v", u)
 	}
-	if u := c.UpdateOf("support"); u.Train.Rank != 4 || u.Train.Epochs != 7 || u.Train.Modules[0] != "attn.c_attn" || u.Schedule != "0 4 * * 1-5" {
+	if u := c.UpdateOf("support"); u.Train.Rank != 4 || u.Train.Epochs != 7 || u.Train.Modules[0] != "mlp.c_fc" || u.Schedule != "0 4 * * 1-5" {
 		t.Errorf("update of support: %+v", u)
 	}
 	if !reflect.DeepEqual(c.UpdateOf("quiet"), c.Update) {
 		t.Errorf("update of quiet: %+v", c.UpdateOf("quiet"))
 	}
-	if !reflect.DeepEqual(c.Update.Gate.Scales, []float64{0.9, 0.4}) || len(c.CORS.Origins) != 2 || c.Redact.Extra[0].Pattern != "M-[0-9]+" {
-		t.Errorf("lists: %v %v %v", c.Update.Gate.Scales, c.CORS.Origins, c.Redact.Extra)
+	if !reflect.DeepEqual(c.Update.Train.Modules, []string{"mlp.c_fc", "attn.c_attn"}) || len(c.CORS.Origins) != 2 || c.Redact.Extra[0].Pattern != "M-[0-9]+" {
+		t.Errorf("lists: %v %v %v", c.Update.Train.Modules, c.CORS.Origins, c.Redact.Extra)
 	}
 	if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "NIGHTSHIFT_SERVICE_HOST") {
 		t.Errorf("warnings: %v", c.Warnings)
@@ -152,8 +151,6 @@ func TestRefusals(t *testing.T) {
 		{"model: a\n---\nmodel: b", "one document"},
 		{"engine: {wait: 30}", "want a duration"},
 		{"engine: {wait: 3000h}", "engine.wait: want at most 1h"},
-		{"engine: {kv_bytes: 12 potatoes}", "number of bytes"},
-		{"engine: {kv_bytes: 99999999999TiB}", "number of bytes"},
 		{"store: {redis: {tls: perhaps}}", "want true or false"},
 		{"update: {train: {seed: -1}}", "whole number of at least 0"},
 		{"update: {train: {clip: .nan}}", "want a number"},
@@ -161,9 +158,6 @@ func TestRefusals(t *testing.T) {
 		{"update: {train: {modules: []}}", "update.train.modules: want at least one"},
 		{"update: {schedule: daily at three}", "update.schedule: want five fields"},
 		{"update: {time_zone: Mars/Olympus}", "update.time_zone"},
-		{"update: {gate: {scales: [0.2, 0.5]}}", "update.gate.scales[1]: want them falling"},
-		{"update: {canary: {shares: [0.5, 0.5]}}", "update.canary.shares[1]: want them rising"},
-		{"update: {gate: {drift: 11}}", "update.gate.drift: want at most 10"},
 		{"tracks: {Support: {}}", "tracks.Support: want a name"},
 		{"tracks: {a: {update: {train: {rank: 0}}}}", "tracks.a.update.train.rank: want at least 1"},
 		{"tracks: [a]", "tracks: want a mapping"},
@@ -194,7 +188,7 @@ func TestRefusals(t *testing.T) {
 	}
 	for key, test := range map[string][2]string{
 		"engine.slot": {"1", "did you mean engine.slots?"}, "engine.slots.x": {"1", "no key below"}, "engine.slots": {"x", "want a whole number"},
-		"update.gate.scales": {"0.9,x", "want a number"}, "keys": {"[{nam: x}]", "did you mean keys[0].name?"}, "tracks": {"{a: {updat: 1}}", "did you mean"},
+		"keys": {"[{nam: x}]", "did you mean keys[0].name?"}, "tracks": {"{a: {updat: 1}}", "did you mean"},
 		"redact.extra": {"[", "redact.extra"},
 	} {
 		if _, err := Load("", nil, map[string]string{key: test[0]}); err == nil || !strings.Contains(err.Error(), test[1]) {

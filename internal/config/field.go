@@ -10,39 +10,6 @@ import (
 	"time"
 )
 
-// Bytes is an amount of memory, written as 1073741824, 512MiB or 2GiB.
-type Bytes int64
-
-var byteUnits = []struct {
-	name string
-	size Bytes
-}{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}}
-
-// String writes the largest unit that divides the amount.
-func (b Bytes) String() string {
-	for _, u := range byteUnits {
-		if b != 0 && b%u.size == 0 {
-			return fmt.Sprintf("%d%s", b/u.size, u.name)
-		}
-	}
-	return strconv.FormatInt(int64(b), 10)
-}
-
-func parseBytes(text string) (Bytes, error) {
-	unit := Bytes(1)
-	for _, u := range byteUnits {
-		if number, ok := strings.CutSuffix(text, u.name); ok {
-			text, unit = strings.TrimSpace(number), u.size
-			break
-		}
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < 0 || n > math.MaxInt64/int64(unit) {
-		return 0, fmt.Errorf("want a number of bytes such as 1048576, 512MiB or 2GiB")
-	}
-	return Bytes(n) * unit, nil
-}
-
 // field is a key of a struct.
 type field struct {
 	key   string
@@ -62,7 +29,7 @@ func fields(v reflect.Value) []field {
 	return all
 }
 
-var durationType, bytesType = reflect.TypeFor[time.Duration](), reflect.TypeFor[Bytes]()
+var durationType = reflect.TypeFor[time.Duration]()
 
 // setScalar parses text into a scalar; the error says what is wanted.
 func setScalar(v reflect.Value, text string) error {
@@ -73,12 +40,6 @@ func setScalar(v reflect.Value, text string) error {
 			return fmt.Errorf("want a duration such as 500ms, 30s or 2h")
 		}
 		v.SetInt(int64(d))
-	case v.Type() == bytesType:
-		b, err := parseBytes(text)
-		if err != nil {
-			return err
-		}
-		v.SetInt(int64(b))
 	case v.Kind() == reflect.String:
 		v.SetString(text)
 	case v.Kind() == reflect.Bool:
@@ -121,8 +82,6 @@ func formatScalar(v reflect.Value) string {
 			}
 		}
 		return text
-	case v.Type() == bytesType:
-		return v.Interface().(Bytes).String()
 	case v.Kind() == reflect.Float64:
 		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
 	case v.Kind() == reflect.String:

@@ -11,12 +11,12 @@ type Update struct {
 	Evidence Evidence      `yaml:"evidence" doc:"What a night needs and may use."`
 	Train    Train         `yaml:"train" doc:"How it learns."`
 	Gate     Gate          `yaml:"gate" doc:"What a candidate must prove. A candidate that fails one is not activated."`
-	Canary   Canary        `yaml:"canary" doc:"How an accepted candidate gets its traffic."`
 }
 
 // Evidence bounds what a night learns from.
 type Evidence struct {
 	MinNewExamples int           `yaml:"min_new_examples" min:"1" max:"100000000" doc:"A night with fewer new examples does not train."`
+	LargestShare   float64       `yaml:"largest_share" min:"0" max:"1" doc:"Most of the new examples that may come from one person, as a share."`
 	MinSubjects    int           `yaml:"min_subjects" min:"1" max:"100000000" doc:"Nor one whose examples come from fewer people."`
 	Quarantine     time.Duration `yaml:"quarantine" min:"0s" max:"8760h" doc:"Feedback must be this old, so that people can take it back."`
 	PerSubject     int           `yaml:"per_subject" min:"0" max:"100000000" doc:"Most new examples of one person in a night. 0: no cap."`
@@ -34,8 +34,9 @@ type Train struct {
 	Clip             float64  `yaml:"clip" min:"0" max:"1000000" doc:"Largest norm of the gradient. 0: none."`
 	WeightDecay      float64  `yaml:"weight_decay" min:"0" max:"1" doc:"Of AdamW."`
 	Epochs           int      `yaml:"epochs" min:"1" max:"1000" doc:"Passes over the new examples."`
+	RowTokens        int      `yaml:"row_tokens" min:"16" max:"100000" doc:"Tokens of a row: longer examples lose the beginning of their prompt. The model's context bounds it too."`
 	BatchTokens      int      `yaml:"batch_tokens" min:"16" max:"10000000" doc:"Tokens of one step, new and rehearsal together."`
-	KLWeight         float64  `yaml:"kl_weight" min:"0" max:"1000" doc:"Weight of the divergence from the champion. 0: off."`
+	KLShare          float64  `yaml:"kl_share" min:"0" max:"1" doc:"Share of the champion's own distribution in the target of a rehearsed token, which keeps the candidate near the champion. 0: off."`
 	RehearsalRatio   float64  `yaml:"rehearsal_ratio" min:"0" max:"100" doc:"Rehearsed examples for each new one in a batch. 0: no rehearsal."`
 	CorrectionWeight float64  `yaml:"correction_weight" min:"0" max:"100" doc:"Weight of an example from an edited answer."`
 	ApprovalWeight   float64  `yaml:"approval_weight" min:"0" max:"100" doc:"Weight of an example from an approved answer."`
@@ -44,22 +45,11 @@ type Train struct {
 
 // Gate holds the thresholds.
 type Gate struct {
-	Gain               float64   `yaml:"gain" min:"0" max:"10" doc:"The lower bound of the gain over the champion on held-out feedback must exceed this, in nats per token."`
-	RetentionChampion  float64   `yaml:"retention_champion" min:"0" max:"10" doc:"Most loss on any anchor set against the champion: upper bound, in nats per token."`
-	RetentionReference float64   `yaml:"retention_reference" min:"0" max:"10" doc:"The same against the track's fixed reference."`
-	Drift              float64   `yaml:"drift" min:"0" max:"10" doc:"Most mean divergence from the champion on rehearsal prompts, in nats per token."`
-	Scales             []float64 `yaml:"scales" min:"0.01" max:"0.99" doc:"Scales at which a candidate that drifts too far is tried again."`
-	Repetition         float64   `yaml:"repetition" min:"0" max:"1" doc:"Most growth of the share of repeated 4-grams in answers."`
-	Length             float64   `yaml:"length" min:"0" max:"10" doc:"Most change of the mean length of answers, as a share."`
-	EndOfText          float64   `yaml:"end_of_text" min:"0" max:"1" doc:"Most fall of the share of answers that end by themselves."`
-	Blocked            []string  `yaml:"blocked" doc:"Phrases that no answer may hold."`
-	Confidence         float64   `yaml:"confidence" min:"0.5" max:"0.999" doc:"Of the intervals."`
-	Bootstrap          int       `yaml:"bootstrap" min:"100" max:"1000000" doc:"Resamples of the bootstrap."`
-}
-
-// Canary says how traffic moves to an accepted candidate.
-type Canary struct {
-	Shares      []float64     `yaml:"shares" min:"0.001" max:"0.999" doc:"Shares of people before all get it, rising. Empty: at once."`
-	Step        time.Duration `yaml:"step" min:"0s" max:"720h" doc:"Least time at each share."`
-	MinFeedback int           `yaml:"min_feedback" min:"0" max:"100000000" doc:"Least feedback at each share before the test may decide for the candidate."`
+	SignTest           float64 `yaml:"sign_test" min:"0" max:"1" doc:"Largest p of the sign test of the gain on held-out feedback."`
+	RetentionChampion  float64 `yaml:"retention_champion" min:"0" max:"10" doc:"Most loss on any anchor set against the champion: upper bound, in nats per token."`
+	RetentionReference float64 `yaml:"retention_reference" min:"0" max:"10" doc:"The same against the track's fixed reference."`
+	Repetition         float64 `yaml:"repetition" min:"0" max:"1" doc:"Most growth of the share of answers that repeat themselves."`
+	Length             float64 `yaml:"length" min:"0" max:"10" doc:"Most change of the mean length of answers, as a share."`
+	EndOfText          float64 `yaml:"end_of_text" min:"0" max:"1" doc:"Most fall of the share of answers that end by themselves."`
+	Bootstrap          int     `yaml:"bootstrap" min:"100" max:"1000000" doc:"Resamples of the bootstrap."`
 }

@@ -179,7 +179,7 @@ func (w *walk) night(ctx context.Context) error {
 				Loss  float64 `json:"loss"`
 				ETA   float64 `json:"eta_seconds"`
 			}
-			if json.Unmarshal([]byte(data), &p) == nil && p.Steps > 0 && p.Phase == "training" && 10*p.Step/p.Steps != tenth {
+			if json.Unmarshal([]byte(data), &p) == nil && p.Steps > 0 && p.Phase == "train" && 10*p.Step/p.Steps != tenth {
 				tenth = 10 * p.Step / p.Steps
 				w.say("   training: step %d of %d, loss %.3f, %.0f s left", p.Step, p.Steps, p.Loss, p.ETA)
 			}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -13,14 +14,22 @@ import (
 // Bank is the memory of the resident adapters: for every adapted linear N rows of rank-8 factors, which the decode
 // graph gathers by row. Row 0 is zero, the base model. A version's rows are written only while no sequence uses them,
 // so a swap needs no lock around a step: new rows are filled, and later requests name them.
+//
+// Its methods may be called from many goroutines. Rows belong to exactly one of: the free list, a version, an
+// installation in progress.
 type Bank struct {
+	base    adapter.Base
 	rows    int
+	maxRank int
 	tensors []bankTensor
 
-	mu       sync.Mutex
-	free     []int64
-	versions map[string]*resident
-	clock    uint64
+	mu         sync.Mutex
+	settled    sync.Cond // an installation has ended
+	free       []int64
+	versions   map[string]*resident
+	installing map[string]bool
+	clock      uint64
+	closed     bool
 }
 
 // bankTensor is one linear's pair of factor banks, as they are bound to the graph.
@@ -38,94 +47,152 @@ type resident struct {
 	used uint64
 }
 
-// Pin holds a version in the bank until Release. The zero digest is the base model.
-type Pin struct {
-	Digest string
-	bank   *Bank
-	rows   []int64
-	once   sync.Once
-}
+// rowsOf is how many bank rows an adapter takes.
+func rowsOf(rank int) int { return (rank + gpt2.BankRank - 1) / gpt2.BankRank }
 
 // newBank allocates a bank of rows rows, row 0 included, for the given modules of a model.
-func newBank(cfg gpt2.Config, modules []string, rows int) (*Bank, error) {
-	b := &Bank{rows: rows, versions: map[string]*resident{}}
+func newBank(cfg gpt2.Config, modules []string, rows, maxRank int) (*Bank, error) {
+	b := &Bank{base: adapter.Base{Layers: cfg.Layers, Width: cfg.Width, Inner: cfg.Inner}, rows: rows, maxRank: maxRank,
+		versions: map[string]*resident{}, installing: map[string]bool{}}
+	b.settled.L = &b.mu
 	for r := rows - 1; r >= 1; r-- {
 		b.free = append(b.free, int64(r))
 	}
 	for layer := range cfg.Layers {
 		for _, m := range modules {
-			in, out, err := cfg.ModuleShape(m)
-			if err != nil {
-				return nil, err
+			if err := b.add(cfg, adapter.Target{Layer: layer, Module: m}); err != nil {
+				return nil, errors.Join(fmt.Errorf("allocate adapter bank: %w", err), b.close())
 			}
-			t := bankTensor{target: adapter.Target{Layer: layer, Module: m}, in: in, out: out}
-			t.a = ort.AlignedFloats(rows * in * gpt2.BankRank)
-			t.b = ort.AlignedFloats(rows * gpt2.BankRank * out)
-			if t.tensorA, err = ort.NewTensor([]int64{int64(rows), int64(in), gpt2.BankRank}, t.a); err != nil {
-				return nil, fmt.Errorf("allocate adapter bank: %w", err)
-			}
-			if t.tensorB, err = ort.NewTensor([]int64{int64(rows), gpt2.BankRank, int64(out)}, t.b); err != nil {
-				return nil, fmt.Errorf("allocate adapter bank: %w", err)
-			}
-			b.tensors = append(b.tensors, t)
 		}
 	}
 	return b, nil
 }
 
-// Install copies an adapter into free rows, evicting the least recently used versions that no request holds. A version
-// that is already resident is left as it is.
+// add allocates one linear's rows.
+func (b *Bank) add(cfg gpt2.Config, target adapter.Target) error {
+	in, out, err := cfg.ModuleShape(target.Module)
+	if err != nil {
+		return err
+	}
+	t := bankTensor{target: target, in: in, out: out,
+		a: ort.AlignedFloats(b.rows * in * gpt2.BankRank), b: ort.AlignedFloats(b.rows * gpt2.BankRank * out)}
+	n := int64(b.rows)
+	t.tensorA, err = ort.NewTensor([]int64{n, int64(in), gpt2.BankRank}, t.a)
+	if err == nil {
+		t.tensorB, err = ort.NewTensor([]int64{n, gpt2.BankRank, int64(out)}, t.b)
+	}
+	b.tensors = append(b.tensors, t)
+	return err
+}
+
+// close frees the rows once nothing is bound to them. Installations in progress are waited for, later ones fail.
+func (b *Bank) close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	for len(b.installing) > 0 {
+		b.settled.Wait()
+	}
+	var err error
+	for _, t := range b.tensors {
+		for _, v := range []*ort.Tensor{t.tensorA, t.tensorB} {
+			if v != nil {
+				v.Close()
+			}
+		}
+		err = errors.Join(err, ort.FreeFloats(t.a), ort.FreeFloats(t.b))
+	}
+	b.tensors = nil
+	return err
+}
+
+// Install copies an adapter into free rows, evicting the least recently used versions that no request holds; if that
+// would not free enough, nothing is evicted. A version that is already resident is left as it is: a digest always
+// means the same factors. The copy runs outside the bank's lock, so running requests do not wait for it.
 func (b *Bank) Install(digest string, a *adapter.Adapter) error {
 	if digest == "" {
 		return nil
 	}
-	need := (a.Config.Rank + gpt2.BankRank - 1) / gpt2.BankRank
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if _, ok := b.versions[digest]; ok {
-		return nil
+	if a == nil {
+		return fmt.Errorf("install adapter %s: no adapter given", digest)
 	}
-	if need > b.rows-1 {
-		return fmt.Errorf("install adapter %s: rank %d takes %d bank rows and the bank has %d; raise engine.bank_rows", digest, a.Config.Rank, need, b.rows-1)
-	}
-	for len(b.free) < need {
-		if !b.evict() {
-			return fmt.Errorf("install adapter %s: no free rows, all %d are used by running requests; raise engine.bank_rows or try again", digest, b.rows-1)
-		}
-	}
-	if err := b.covers(a); err != nil {
+	rows, err := b.reserve(digest, a)
+	if err != nil {
 		return fmt.Errorf("install adapter %s: %w", digest, err)
 	}
-	rows := slices.Clone(b.free[len(b.free)-need:])
-	b.free = b.free[:len(b.free)-need]
+	if rows == nil {
+		return nil
+	}
 	for i := range b.tensors {
 		b.tensors[i].write(a, rows)
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.clock++
 	b.versions[digest] = &resident{rows: rows, used: b.clock}
+	delete(b.installing, digest)
+	b.settled.Broadcast()
 	return nil
 }
 
-// covers says whether every linear that the adapter changes is in the bank, with the bank's shapes.
-func (b *Bank) covers(a *adapter.Adapter) error {
-	known := map[adapter.Target]*bankTensor{}
-	for i := range b.tensors {
-		known[b.tensors[i].target] = &b.tensors[i]
+// reserve finds rows for a version that is about to be written; none and no error when it is resident.
+func (b *Bank) reserve(digest string, a *adapter.Adapter) ([]int64, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.installing[digest] {
+		b.settled.Wait()
 	}
-	for target, f := range a.Factors {
-		t, ok := known[target]
-		if !ok {
-			return fmt.Errorf("it changes %s, which this model's bank does not hold", target)
+	if b.closed {
+		return nil, ErrClosed
+	}
+	if v, ok := b.versions[digest]; ok {
+		b.clock++
+		v.used = b.clock
+		return nil, nil
+	}
+	if err := b.covers(a); err != nil {
+		return nil, err
+	}
+	if a.Config.Rank > b.maxRank {
+		return nil, fmt.Errorf("its rank is %d and this engine takes up to %d; raise engine.max_rank", a.Config.Rank, b.maxRank)
+	}
+	need := rowsOf(a.Config.Rank)
+	if need > b.rows-1 {
+		return nil, fmt.Errorf("rank %d takes %d bank rows and the bank has %d; raise engine.bank_rows", a.Config.Rank, need, b.rows-1)
+	}
+	room := len(b.free)
+	for _, v := range b.versions {
+		if v.pins == 0 {
+			room += len(v.rows)
 		}
-		if len(f.A) != t.in*a.Config.Rank || len(f.B) != t.out*a.Config.Rank {
-			return fmt.Errorf("%s has %d and %d values, the model needs %d×%d and %d×%d", target, len(f.A), len(f.B), t.in, a.Config.Rank, a.Config.Rank, t.out)
+	}
+	if room < need {
+		return nil, fmt.Errorf("%d bank rows are needed and %d of %d are not used by running requests; raise engine.bank_rows or try again", need, room, b.rows-1)
+	}
+	for len(b.free) < need {
+		b.evict()
+	}
+	rows := slices.Clone(b.free[len(b.free)-need:])
+	b.free = b.free[:len(b.free)-need]
+	b.installing[digest] = true
+	return rows, nil
+}
+
+// covers says whether the adapter is sound and every linear that it changes is in the bank, with the bank's shapes.
+func (b *Bank) covers(a *adapter.Adapter) error {
+	if err := a.CheckBase(b.base); err != nil {
+		return err
+	}
+	for _, target := range a.Targets() {
+		if !slices.ContainsFunc(b.tensors, func(t bankTensor) bool { return t.target == target }) {
+			return fmt.Errorf("it changes %s, which this model's bank does not hold", target)
 		}
 	}
 	return nil
 }
 
 // write copies one linear's factors into rows, eight ranks a row, with the scale folded into B; ranks beyond the
-// adapter's are zero.
+// adapter's are zero, and so is a linear without factors.
 func (t *bankTensor) write(a *adapter.Adapter, rows []int64) {
 	f, ok := a.Factors[t.target]
 	rank, scale := a.Config.Rank, float32(a.Config.Scale())
@@ -149,31 +216,28 @@ func (t *bankTensor) write(a *adapter.Adapter, rows []int64) {
 	}
 }
 
-// evict frees the rows of the least recently used version without pins; false when there is none. b.mu is held.
-func (b *Bank) evict() bool {
+// evict frees the rows of the least recently used version without pins. b.mu is held, and there is one.
+func (b *Bank) evict() {
 	oldest := ""
 	for digest, v := range b.versions {
 		if v.pins == 0 && (oldest == "" || v.used < b.versions[oldest].used) {
 			oldest = digest
 		}
 	}
-	if oldest == "" {
-		return false
-	}
 	b.free = append(b.free, b.versions[oldest].rows...)
 	delete(b.versions, oldest)
-	return true
 }
 
-// Pin holds a resident version; ok is false when it is not in the bank.
+// Pin holds a resident version for one request; ok is false when it is not in the bank. The digest "" is the base
+// model, which always is.
 func (b *Bank) Pin(digest string) (pin *Pin, ok bool) {
 	if digest == "" {
-		return &Pin{rows: []int64{0}}, true
+		return &Pin{}, true
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	v, ok := b.versions[digest]
-	if !ok {
+	if !ok || b.closed {
 		return nil, false
 	}
 	b.clock++
@@ -182,16 +246,11 @@ func (b *Bank) Pin(digest string) (pin *Pin, ok bool) {
 	return &Pin{Digest: digest, bank: b, rows: v.rows}, true
 }
 
-// Release lets the version go; it may be called more than once.
-func (p *Pin) Release() {
-	if p.bank == nil {
-		return
-	}
-	p.once.Do(func() {
-		p.bank.mu.Lock()
-		defer p.bank.mu.Unlock()
-		p.bank.versions[p.Digest].pins--
-	})
+// unpin is the end of one pin.
+func (b *Bank) unpin(digest string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.versions[digest].pins--
 }
 
 // Resident lists the versions in the bank.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 
 	"nightshift/onnx/gpt2"
@@ -25,10 +26,19 @@ func newCache(cfg gpt2.Config, rows, capacity int) *cache {
 	return c
 }
 
-// bind binds the first n rows as past and present of every layer, in place. The returned tensors live as long as the
-// binding.
-func (c *cache) bind(binding *ort.Binding, n int) ([]*ort.Tensor, error) {
-	var tensors []*ort.Tensor
+// close frees the memory once no tensor lies over it.
+func (c *cache) close() error {
+	var err error
+	for l := range c.keys {
+		err = errors.Join(err, ort.FreeFloats(c.keys[l]), ort.FreeFloats(c.values[l]))
+	}
+	c.keys, c.values = nil, nil
+	return err
+}
+
+// bind binds the first n rows as past and present of every layer, in place. The tensors, also those made before an
+// error, are the caller's to close.
+func (c *cache) bind(binding *ort.Binding, n int) (tensors []*ort.Tensor, err error) {
 	dims := []int64{int64(n), int64(c.cfg.Heads), int64(c.capacity), int64(c.cfg.HeadSize())}
 	for l := range c.cfg.Layers {
 		for _, side := range []struct {
@@ -37,14 +47,14 @@ func (c *cache) bind(binding *ort.Binding, n int) ([]*ort.Tensor, error) {
 		}{{gpt2.PastKey(l), gpt2.PresentKey(l), c.keys[l]}, {gpt2.PastValue(l), gpt2.PresentValue(l), c.values[l]}} {
 			t, err := ort.NewTensor(dims, side.data[:n*c.cfg.Width*c.capacity])
 			if err != nil {
-				return nil, fmt.Errorf("bind cache: %w", err)
+				return tensors, fmt.Errorf("bind cache: %w", err)
 			}
 			tensors = append(tensors, t)
 			if err := binding.Input(side.past, t); err != nil {
-				return nil, err
+				return tensors, err
 			}
 			if err := binding.Output(side.present, t); err != nil {
-				return nil, err
+				return tensors, err
 			}
 		}
 	}

@@ -1,7 +1,10 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
+	"time"
 
 	"nightshift/onnx/ort"
 )
@@ -16,21 +19,20 @@ type class struct {
 	logits []float32 // [slots, vocabulary]
 }
 
-// stepShape tells apart the bindings of a class: rows in the batch, and bank rows per sequence.
-type stepShape struct{ rows, bank int }
-
-// step is a persistent binding for one shape, with the arrays it reads.
-type step struct {
-	binding         *ort.Binding
-	ids, positions  []int64
-	index, adapters []int64
-	lengths, total  []int32
-	tensors         []*ort.Tensor
+func newClass(e *Engine, capacity int) *class {
+	return &class{engine: e, cache: newCache(e.model.Config, max(2, e.cfg.Slots), capacity), rows: make([]*sequence, 0, e.cfg.Slots),
+		steps: map[stepShape]*step{}, logits: ort.AlignedFloats(e.cfg.Slots * e.model.Config.Vocab)}
 }
 
-func newClass(e *Engine, capacity int) *class {
-	return &class{engine: e, cache: newCache(e.model.Config, e.cfg.Slots, capacity), steps: map[stepShape]*step{},
-		logits: ort.AlignedFloats(e.cfg.Slots * e.model.Config.Vocab)}
+// close frees the bindings and then what they were bound to.
+func (c *class) close() error {
+	for _, st := range c.steps {
+		st.close()
+	}
+	clear(c.steps)
+	err := errors.Join(c.cache.close(), ort.FreeFloats(c.logits))
+	c.logits = nil
+	return err
 }
 
 // join copies a prefilled sequence out of the staging cache into the smallest class that holds all of its tokens.
@@ -40,14 +42,13 @@ func (e *Engine) join(s *sequence) {
 			s.class, s.row = c, len(c.rows)
 			c.rows = append(c.rows, s)
 			c.cache.copyRow(s.row, e.staging.cache, 0, s.prefilled)
-			e.active = append(e.active, s)
-			e.stats.active.Store(int64(len(e.active)))
+			e.setActive(e.active + 1)
 			return
 		}
 	}
 }
 
-// leave takes a sequence out of its batch and closes the gap.
+// leave takes a sequence out of its batch and closes the gap. All but the last token of a sequence are in its row.
 func (e *Engine) leave(s *sequence) {
 	c, last := s.class, len(s.class.rows)-1
 	if moved := c.rows[last]; moved != s {
@@ -57,127 +58,118 @@ func (e *Engine) leave(s *sequence) {
 	}
 	c.rows[last] = nil
 	c.rows = c.rows[:last]
-	for i, a := range e.active {
-		if a == s {
-			e.active[i] = e.active[len(e.active)-1]
-			e.active = e.active[:len(e.active)-1]
-			break
-		}
-	}
-	e.stats.active.Store(int64(len(e.active)))
+	e.setActive(e.active - 1)
+}
+
+func (e *Engine) setActive(n int) {
+	e.active = n
+	e.stats.active.Store(int64(n))
 }
 
 // decode runs one step of every class that has sequences: one token a row.
 func (e *Engine) decode() {
 	for _, c := range e.classes {
-		for i := len(c.rows) - 1; i >= 0; i-- {
-			if err := c.rows[i].ctx.Err(); err != nil {
-				s := c.rows[i]
-				e.leave(s)
-				e.stats.cancelled.Add(1)
-				s.finish("", err)
-			}
-		}
+		c.dropCancelled()
 		if len(c.rows) == 0 {
 			continue
 		}
 		if err := c.step(); err != nil {
-			for len(c.rows) > 0 {
-				s := c.rows[len(c.rows)-1]
-				e.leave(s)
-				s.finish("", fmt.Errorf("decode a token: %w", err))
-			}
+			c.fail(err)
 			continue
 		}
-		vocab := e.model.Config.Vocab
-		for i := len(c.rows) - 1; i >= 0; i-- { // from the last on, so that a leaving row moves only finished ones
-			s := c.rows[i]
-			if e.accept(s, c.logits[i*vocab:(i+1)*vocab]) {
-				e.leave(s)
-			}
+		c.deliver()
+	}
+}
+
+// dropCancelled ends the sequences whose requests are cancelled.
+func (c *class) dropCancelled() {
+	for i := len(c.rows) - 1; i >= 0; i-- {
+		s := c.rows[i]
+		if err := s.ctx.Err(); err != nil {
+			c.engine.leave(s)
+			c.engine.finish(s, "", err)
+		}
+	}
+}
+
+// fail ends every sequence of the batch.
+func (c *class) fail(err error) {
+	for len(c.rows) > 0 {
+		s := c.rows[len(c.rows)-1]
+		c.engine.leave(s)
+		c.engine.finish(s, "", err)
+	}
+}
+
+// deliver samples a token for every row, from the last row on, so that a leaving row moves only rows that are done.
+func (c *class) deliver() {
+	vocab := c.engine.model.Config.Vocab
+	for i := len(c.rows) - 1; i >= 0; i-- {
+		s := c.rows[i]
+		if c.engine.accept(s, c.logits[i*vocab:(i+1)*vocab]) {
+			c.engine.leave(s)
 		}
 	}
 }
 
 // step computes the next token's logits of every row into c.logits.
-func (c *class) step() error {
-	bank := 1
-	for _, s := range c.rows {
-		bank = max(bank, len(s.pin.rows))
-	}
-	shape := stepShape{len(c.rows), bank}
-	st, ok := c.steps[shape]
-	if !ok {
-		var err error
-		if st, err = c.newStep(shape); err != nil {
-			return err
+func (c *class) step() (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = panicked("decode a token", r)
 		}
-		c.steps[shape] = st
+	}()
+	st, err := c.prepare()
+	if err != nil {
+		return fmt.Errorf("prepare a decode step: %w", err)
 	}
-	longest := 0
-	for i, s := range c.rows {
-		position := len(s.tokens) - 1
-		st.ids[i], st.positions[i], st.index[i] = int64(s.tokens[position]), int64(position), int64(i)
-		st.lengths[i] = int32(position)
-		longest = max(longest, position+1)
-		for k := range bank {
-			st.adapters[i*bank+k] = 0
-			if k < len(s.pin.rows) {
-				st.adapters[i*bank+k] = s.pin.rows[k]
-			}
-		}
+	if err := st.binding.Run(); err != nil {
+		delete(c.steps, st.shape) // whatever is wrong with it, the next step gets a fresh one
+		st.close()
+		return fmt.Errorf("decode a token: %w", err)
 	}
-	st.total[0] = int32(longest)
 	c.engine.stats.steps.Add(1)
 	c.engine.stats.rows.Add(int64(len(c.rows)))
-	return st.binding.Run()
+	return nil
 }
 
-// newStep builds the persistent binding of one shape.
-func (c *class) newStep(shape stepShape) (*step, error) {
-	n := shape.rows
-	st := &step{ids: make([]int64, n), positions: make([]int64, n), index: make([]int64, n), adapters: make([]int64, n*shape.bank),
-		lengths: make([]int32, n), total: make([]int32, 1)}
-	var err error
-	if st.binding, err = c.engine.session.NewBinding(); err != nil {
-		return nil, err
-	}
-	rows := int64(n)
-	for _, in := range []struct {
-		name string
-		dims []int64
-		i64  []int64
-		i32  []int32
-	}{
-		{"input_ids", []int64{rows, 1}, st.ids, nil}, {"position_ids", []int64{rows, 1}, st.positions, nil},
-		{"logit_index", []int64{rows}, st.index, nil}, {"adapter_ids", []int64{rows, int64(shape.bank)}, st.adapters, nil},
-		{"seqlens_k", []int64{rows}, nil, st.lengths}, {"total_sequence_length", []int64{1}, nil, st.total},
-	} {
-		var t *ort.Tensor
-		if in.i64 != nil {
-			t, err = ort.NewTensor(in.dims, in.i64)
-		} else {
-			t, err = ort.NewTensor(in.dims, in.i32)
+// accept takes a sampled token: it is sent to the stream, and done says whether the answer has ended with it.
+func (e *Engine) accept(s *sequence, logits []float32) (done bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			e.finish(s, "", panicked("deliver a token", r))
+			done = true
 		}
-		if err != nil {
-			return nil, err
-		}
-		st.tensors = append(st.tensors, t)
-		if err := st.binding.Input(in.name, t); err != nil {
-			return nil, err
-		}
-	}
-	out, err := ort.NewTensor([]int64{rows, int64(c.engine.model.Config.Vocab)}, c.logits[:n*c.engine.model.Config.Vocab])
+	}()
+	id, logProb, err := s.sampler.Pick(logits, uint64(len(s.tokens)-s.prompt))
 	if err != nil {
-		return nil, err
+		slog.Error("a decode step gave unusable logits", "version", s.pin.Digest, "error", err)
+		e.finish(s, "", fmt.Errorf("sample a token: %w", err))
+		return true
 	}
-	cached, err := c.cache.bind(st.binding, n)
+	if s.first.IsZero() {
+		s.first = time.Now()
+	}
+	s.tokens = append(s.tokens, id)
+	e.stats.answerTokens.Add(1)
+	if s.eos && int(id) == e.model.Config.EOS {
+		s.stream.pieces <- Piece{Token: id, LogProb: logProb, HasToken: true}
+		e.finish(s, FinishStop, nil)
+		return true
+	}
+	text, stopped, err := s.out.push(id)
 	if err != nil {
-		return nil, err
+		e.finish(s, "", fmt.Errorf("turn a token into text: %w", err))
+		return true
 	}
-	st.tensors = append(append(st.tensors, out), cached...)
-	if err := st.binding.Output("logits", out); err != nil {
-		return nil, err
+	s.stream.pieces <- Piece{Token: id, LogProb: logProb, Text: text, HasToken: true}
+	switch {
+	case stopped:
+		e.finish(s, FinishStop, nil)
+	case len(s.tokens) >= s.limit:
+		e.finish(s, FinishLength, nil)
+	default:
+		return false
 	}
-	return st, c.engine.bank.bind(st.binding)
+	return true
 }

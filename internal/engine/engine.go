@@ -4,16 +4,19 @@
 // Invariants. An answer depends on its request and its version alone: prefill runs one sequence at a time in chunks
 // that end on a fixed grid of absolute positions, decoding runs one token a row, and the graph's arithmetic for a row
 // does not depend on the rows beside it. A request is pinned to its version from admission to its last token. One
-// session lives as long as the engine. Only the goroutine of Run touches caches and bindings.
+// session lives as long as the engine. Only the goroutine of Run touches caches and bindings. A step that fails or
+// panics ends the requests that it carried, with an error, and nothing else.
 //
 // It is not a server and knows no tracks: callers pin a version and hand it over.
 package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,9 +34,15 @@ type Config struct {
 	Slots int
 	// Queue is how many requests may wait (256).
 	Queue int
+	// QueueTokens is how many tokens, prompts and longest answers together, may wait (a quarter of Queue full
+	// contexts). A request that finds the queue empty is taken whatever its size.
+	QueueTokens int
 	// BankRows is how many rank-8 adapter rows are resident, the base model's included (33).
 	BankRows int
-	// Chunk is the prefill grid in positions (128).
+	// MaxRank is the largest rank of an adapter (64). Every sequence in a batch with an adapter of more than rank 8
+	// pays for this many.
+	MaxRank int
+	// Chunk is the prefill grid in positions (128). Answers depend on it in their last bits.
 	Chunk int
 	// Spin lets idle worker threads spin between operators: faster alone, bad for neighbours.
 	Spin bool
@@ -41,57 +50,65 @@ type Config struct {
 	Modules []string
 }
 
-// Engine serves one model. Create it with New, start it with Run, then Submit.
+// fill sets the defaults.
+func (c *Config) fill(context int) error {
+	if c.Threads == 0 {
+		c.Threads = runtime.GOMAXPROCS(0)
+	}
+	for _, d := range []struct {
+		name  string
+		field *int
+		value int
+	}{{"threads", &c.Threads, 1}, {"slots", &c.Slots, 16}, {"queue", &c.Queue, 256}, {"bank rows", &c.BankRows, 33}, {"max rank", &c.MaxRank, 64}, {"chunk", &c.Chunk, 128}} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+		if *d.field < 1 {
+			return fmt.Errorf("configure engine: %s is %d, it must be positive", d.name, *d.field)
+		}
+	}
+	if c.QueueTokens == 0 {
+		c.QueueTokens = max(1, c.Queue*context/4)
+	}
+	if c.QueueTokens < 1 {
+		return fmt.Errorf("configure engine: queue tokens is %d, it must be positive", c.QueueTokens)
+	}
+	if c.Modules == nil {
+		c.Modules = gpt2.Modules
+	}
+	return nil
+}
+
+// Engine serves one model. Create it with New, start it with Run, then Submit; Close frees it.
 type Engine struct {
 	model   *Model
 	cfg     Config
 	session *ort.Session
 	bank    *Bank
-	staging *staging
-	classes []*class
-
-	mu      sync.Mutex
-	waiting []*sequence
-	closed  bool
+	queue   *queue
 	wake    chan struct{}
 
-	active  []*sequence // decoding, owned by the loop
-	filling *sequence   // in the staging cache, owned by the loop
+	life    sync.Mutex
+	running bool
+	ended   chan struct{} // closed when Run has returned
+	closing atomic.Bool
+	freed   sync.Once
+
+	// What follows is owned by the loop.
+	staging  *staging
+	classes  []*class
+	filling  *sequence // in the staging cache
+	active   int       // sequences in decode batches
+	gone     []*sequence
+	samplers []*sampling.Sampler // free ones, with their scratch memory
 
 	stats counters
 }
 
-// counters are the engine's running totals.
-type counters struct {
-	requests, refused, cancelled, promptTokens, answerTokens, steps, rows atomic.Int64
-	waiting, active                                                       atomic.Int64
-}
-
-// Stats are totals since the start, and the present state.
-type Stats struct {
-	Requests, Refused, Cancelled, PromptTokens, AnswerTokens int64
-	Steps, StepRows                                          int64 // decode steps, and the rows they carried
-	Waiting, Active                                          int64
-}
-
 // New builds the decode graph and its session and reserves the caches.
 func New(model *Model, cfg Config) (*Engine, error) {
-	if cfg.Threads == 0 {
-		cfg.Threads = runtime.GOMAXPROCS(0)
-	}
-	for _, d := range []struct {
-		field *int
-		value int
-	}{{&cfg.Slots, 16}, {&cfg.Queue, 256}, {&cfg.BankRows, 33}, {&cfg.Chunk, 128}} {
-		if *d.field == 0 {
-			*d.field = d.value
-		}
-		if *d.field < 1 {
-			return nil, fmt.Errorf("configure engine: a size is %d, it must be positive", *d.field)
-		}
-	}
-	if cfg.Modules == nil {
-		cfg.Modules = gpt2.Modules
+	if err := cfg.fill(model.Config.Context); err != nil {
+		return nil, err
 	}
 	graph, err := gpt2.Decode(model.Config, model.Checkpoint.Initializer, gpt2.DecodeOptions{Bank: cfg.Modules})
 	if err != nil {
@@ -101,15 +118,18 @@ func New(model *Model, cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	session, err := ort.NewSession(encoded, ort.SessionConfig{Threads: cfg.Threads, ExternalDir: model.Checkpoint.Dir(), Spin: cfg.Spin})
+	// Prompts come in every length, and the runtime would keep a memory plan for each for ever.
+	session, err := ort.NewSession(encoded, ort.SessionConfig{Threads: cfg.Threads, ExternalDir: model.Checkpoint.Dir(), Spin: cfg.Spin, DisableMemoryPattern: true})
 	if err != nil {
 		return nil, fmt.Errorf("open decode session: %w", err)
 	}
-	e := &Engine{model: model, cfg: cfg, session: session, wake: make(chan struct{}, 1)}
-	if e.bank, err = newBank(model.Config, cfg.Modules, cfg.BankRows); err != nil {
-		return nil, err
+	e := &Engine{model: model, cfg: cfg, session: session, wake: make(chan struct{}, 1), ended: make(chan struct{}),
+		queue: &queue{maxRequests: cfg.Queue, maxTokens: cfg.QueueTokens}}
+	if e.bank, err = newBank(model.Config, cfg.Modules, cfg.BankRows, cfg.MaxRank); err == nil {
+		e.staging, err = newStaging(e)
 	}
-	if e.staging, err = newStaging(e); err != nil {
+	if err != nil {
+		e.Close()
 		return nil, err
 	}
 	for capacity := 128; ; capacity *= 2 {
@@ -127,170 +147,150 @@ func (e *Engine) Model() *Model { return e.model }
 // Bank returns the adapter bank.
 func (e *Engine) Bank() *Bank { return e.bank }
 
-// Stats reads the counters.
-func (e *Engine) Stats() Stats {
-	s := &e.stats
-	return Stats{Requests: s.requests.Load(), Refused: s.refused.Load(), Cancelled: s.cancelled.Load(), PromptTokens: s.promptTokens.Load(),
-		AnswerTokens: s.answerTokens.Load(), Steps: s.steps.Load(), StepRows: s.rows.Load(), Waiting: s.waiting.Load(), Active: s.active.Load()}
-}
-
-// Submit queues a request. It fails with *BusyError when the queue is full and *PromptError when the prompt does not
-// fit; the pin is then released. Cancelling ctx ends the answer within one step.
-func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
-	s, err := e.newSequence(ctx, r.Prompt, r.Pin)
-	if err != nil {
-		r.Pin.Release()
-		return nil, err
+// Run serves until ctx is done or Close is called, then ends every request with ErrClosed. It can be called once.
+func (e *Engine) Run(ctx context.Context) (err error) {
+	e.life.Lock()
+	if e.running || e.closing.Load() {
+		e.life.Unlock()
+		return fmt.Errorf("run engine: it runs already or has run: %w", ErrClosed)
 	}
-	if len(r.Prompt) >= e.model.Config.Context {
-		r.Pin.Release()
-		return nil, &PromptError{Tokens: len(r.Prompt), Context: e.model.Config.Context}
-	}
-	if r.MaxTokens < 1 {
-		r.Pin.Release()
-		return nil, &PromptError{Detail: fmt.Sprintf("max_tokens is %d, it must be at least 1", r.MaxTokens)}
-	}
-	s.limit = min(len(r.Prompt)+r.MaxTokens, e.model.Config.Context)
-	s.sampler = sampling.New(r.Sampling, e.model.Config.Vocab)
-	s.eos = !r.IgnoreEOS
-	s.out = &output{decoder: e.model.Tokenizer.NewDecoder(), stop: r.Stop}
-	pieces := make(chan Piece, s.limit-s.prompt+1)
-	s.stream = &Stream{Pieces: pieces, pieces: pieces, done: make(chan struct{})}
-	if err := e.enqueue(s); err != nil {
-		r.Pin.Release()
-		return nil, err
-	}
-	e.stats.requests.Add(1)
-	return s.stream, nil
-}
-
-// newSequence checks a prompt against the vocabulary.
-func (e *Engine) newSequence(ctx context.Context, prompt []int32, pin *Pin) (*sequence, error) {
-	if len(prompt) == 0 {
-		return nil, &PromptError{Detail: "the prompt is empty"}
-	}
-	for i, id := range prompt {
-		if id < 0 || int(id) >= e.model.Config.Vocab {
-			return nil, &PromptError{Detail: fmt.Sprintf("token %d of the prompt is %d, the vocabulary has %d tokens", i, id, e.model.Config.Vocab)}
+	e.running = true
+	e.life.Unlock()
+	defer close(e.ended)
+	defer func() {
+		if r := recover(); r != nil {
+			err = panicked("run engine", r)
+		}
+		e.shutdown(err)
+	}()
+	for ctx.Err() == nil && !e.closing.Load() {
+		if e.tick() {
+			continue
+		}
+		select {
+		case <-e.wake:
+		case <-ctx.Done():
 		}
 	}
-	return &sequence{ctx: ctx, tokens: append(make([]int32, 0, len(prompt)+64), prompt...), prompt: len(prompt), pin: pin, submitted: time.Now()}, nil
+	return nil
 }
 
-// enqueue adds a sequence to the queue and wakes the loop.
-func (e *Engine) enqueue(s *sequence) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return ErrClosed
+// tick is one turn of the loop: at most one prefill chunk, then one decode step of every sequence. It says whether
+// there was anything to do.
+func (e *Engine) tick() bool {
+	e.sweep()
+	e.admit()
+	if e.filling == nil && e.active == 0 {
+		return false
 	}
-	if len(e.waiting) >= e.cfg.Queue {
-		e.stats.refused.Add(1)
-		return &BusyError{Waiting: len(e.waiting), RetryAfter: time.Second}
+	if e.filling != nil {
+		e.prefill()
 	}
-	e.waiting = append(e.waiting, s)
-	e.stats.waiting.Store(int64(len(e.waiting)))
+	e.decode()
+	return true
+}
+
+// poke wakes the loop.
+func (e *Engine) poke() {
 	select {
 	case e.wake <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
-// Run serves until ctx is done, then ends every request with ErrClosed.
-func (e *Engine) Run(ctx context.Context) error {
-	defer e.shutdown()
-	for ctx.Err() == nil {
-		e.admit()
-		if e.filling == nil && len(e.active) == 0 {
-			select {
-			case <-e.wake:
-			case <-ctx.Done():
-			}
-			continue
+// sweep ends the waiting requests that are cancelled or have waited for too long.
+func (e *Engine) sweep() {
+	now := time.Now()
+	e.gone = e.queue.sweep(now, e.gone[:0])
+	for i, s := range e.gone {
+		err := s.ctx.Err()
+		if err == nil {
+			err = e.queue.busy(now.Sub(s.submitted))
 		}
-		if e.filling != nil {
-			e.prefill()
-		}
-		e.decode()
+		e.finish(s, "", err)
+		e.gone[i] = nil
 	}
-	return nil
 }
-
-// Close frees the session. It must not be called before Run has returned.
-func (e *Engine) Close() { e.session.Close() }
 
 // admit takes the next waiting request into the staging cache when it is free and there is a slot for it.
 func (e *Engine) admit() {
-	for e.filling == nil {
-		e.mu.Lock()
-		if len(e.waiting) == 0 || (len(e.active) >= e.cfg.Slots && e.waiting[0].score == nil) {
-			e.mu.Unlock()
-			return
-		}
-		s := e.waiting[0]
-		e.waiting[0] = nil
-		e.waiting = e.waiting[1:]
-		e.stats.waiting.Store(int64(len(e.waiting)))
-		e.mu.Unlock()
-		if err := s.ctx.Err(); err != nil {
-			e.stats.cancelled.Add(1)
-			s.finish("", err)
-			continue
-		}
-		s.started = time.Now()
-		e.filling = s
+	if e.filling != nil {
+		return
 	}
+	now := time.Now()
+	s := e.queue.pop(e.active < e.cfg.Slots, now)
+	if s == nil {
+		return
+	}
+	s.started = now
+	if s.score == nil {
+		s.sampler = e.newSampler(s.params)
+	}
+	e.filling = s
 }
 
-// shutdown ends every request.
-func (e *Engine) shutdown() {
-	e.mu.Lock()
-	e.closed = true
-	waiting := e.waiting
-	e.waiting = nil
-	e.mu.Unlock()
+// newSampler returns a sampler, an idle one if there is any.
+func (e *Engine) newSampler(p sampling.Params) *sampling.Sampler {
+	if n := len(e.samplers); n > 0 {
+		s := e.samplers[n-1]
+		e.samplers = e.samplers[:n-1]
+		s.Reset(p)
+		return s
+	}
+	return sampling.New(p, e.model.Config.Vocab)
+}
+
+// shutdown ends every request with ErrClosed, and with what broke the loop if something did.
+func (e *Engine) shutdown(cause error) {
+	err := ErrClosed
+	if cause != nil {
+		err = fmt.Errorf("%w: %w", ErrClosed, cause)
+	}
+	for _, s := range e.queue.close() {
+		e.finish(s, "", err)
+	}
 	if e.filling != nil {
-		waiting = append(waiting, e.filling)
+		e.finish(e.filling, "", err)
 		e.filling = nil
 	}
-	for _, s := range append(waiting, e.active...) {
-		s.finish("", ErrClosed)
+	for _, c := range e.classes {
+		c.fail(err)
 	}
-	e.active = nil
 }
 
-// accept takes a sampled token: it is sent to the stream, and done says whether the answer has ended with it.
-func (e *Engine) accept(s *sequence, logits []float32) (done bool) {
-	id, logProb, err := s.sampler.Pick(logits, uint64(len(s.tokens)-s.prompt))
+// Close stops the loop, waits for Run to return, ends what still waits with ErrClosed and frees session, caches and
+// bank. It may be called more than once.
+func (e *Engine) Close() { e.freed.Do(e.free) }
+
+func (e *Engine) free() {
+	e.life.Lock()
+	e.closing.Store(true)
+	running := e.running
+	e.life.Unlock()
+	if running {
+		e.poke()
+		<-e.ended
+	} else {
+		e.shutdown(nil)
+	}
+	var err error
+	if e.staging != nil {
+		err = e.staging.close()
+	}
+	for _, c := range e.classes {
+		err = errors.Join(err, c.close())
+	}
+	e.session.Close() // closes every binding, so that the bank is bound nowhere
+	if e.bank != nil {
+		err = errors.Join(err, e.bank.close())
+	}
 	if err != nil {
-		slog.Error("a decode step gave unusable logits", "version", s.pin.Digest, "error", err)
-		s.finish("", fmt.Errorf("sample a token: %w", err))
-		return true
+		slog.Error("memory of the engine was not freed", "error", err)
 	}
-	if s.first.IsZero() {
-		s.first = time.Now()
-	}
-	s.tokens = append(s.tokens, id)
-	e.stats.answerTokens.Add(1)
-	if s.eos && id == e.model.Tokenizer.EOS() {
-		s.stream.pieces <- Piece{Token: id, LogProb: logProb, HasToken: true}
-		s.finish(FinishStop, nil)
-		return true
-	}
-	text, stopped, err := s.out.push(id)
-	if err != nil {
-		s.finish("", err)
-		return true
-	}
-	s.stream.pieces <- Piece{Token: id, LogProb: logProb, Text: text, HasToken: true}
-	switch {
-	case stopped:
-		s.finish(FinishStop, nil)
-	case len(s.tokens) >= s.limit:
-		s.finish(FinishLength, nil)
-	default:
-		return false
-	}
-	return true
+}
+
+// panicked makes an error of a recovered panic, and logs where it came from.
+func panicked(where string, r any) error {
+	slog.Error("the engine recovered from a panic", "where", where, "panic", r, "stack", string(debug.Stack()))
+	return fmt.Errorf("%s: panic: %v", where, r)
 }

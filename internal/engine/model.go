@@ -1,7 +1,10 @@
 package engine
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -15,7 +18,8 @@ import (
 type Model struct {
 	Checkpoint *checkpoint.Checkpoint
 	Config     gpt2.Config
-	Tokenizer  *tokenizer.Tokenizer
+	// Tokenizer is nil for a model that is only measured; its answers have tokens and no text.
+	Tokenizer *tokenizer.Tokenizer
 	// Template is nil for a model without a chat template.
 	Template *template.Template
 }
@@ -33,8 +37,11 @@ func LoadModel(dir, cacheDir string) (*Model, error) {
 	if n := m.Tokenizer.Size(); n > m.Config.Vocab {
 		return nil, fmt.Errorf("load model %s: the tokenizer has %d tokens and the model only %d", dir, n, m.Config.Vocab)
 	}
+	if m.Config.EOS < 0 {
+		m.Config.EOS = int(m.Tokenizer.EOS())
+	}
 	if m.Template, err = template.Load(dir); err != nil {
-		if _, missing := os.Stat(filepath.Join(dir, "chat_template.jinja")); !os.IsNotExist(missing) {
+		if hasTemplate(dir) {
 			return nil, err
 		}
 		m.Template = nil
@@ -42,23 +49,33 @@ func LoadModel(dir, cacheDir string) (*Model, error) {
 	return m, nil
 }
 
+// hasTemplate says whether a model directory means to have a chat template, so that a broken one is never mistaken for
+// a missing one.
+func hasTemplate(dir string) bool {
+	if _, err := os.Stat(filepath.Join(dir, "chat_template.jinja")); !errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "tokenizer_config.json"))
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	var config map[string]json.RawMessage
+	if json.Unmarshal(data, &config) != nil {
+		return true
+	}
+	_, ok := config["chat_template"]
+	return ok
+}
+
 // ChatTokens renders a conversation with the model's chat template, ready for the assistant's answer. What people
 // wrote never becomes a special token.
 func (m *Model) ChatTokens(messages []template.Message) ([]int32, error) {
-	if m.Template == nil {
+	if m.Template == nil || m.Tokenizer == nil {
 		return nil, fmt.Errorf("render chat: the model has no chat template; add chat_template.jinja to its directory or use /v1/completions")
 	}
 	pieces, err := m.Template.Render(messages, true)
 	if err != nil {
 		return nil, err
 	}
-	var ids []int32
-	for _, p := range pieces {
-		if p.Special {
-			ids = m.Tokenizer.EncodeSpecial(ids, p.Text)
-		} else {
-			ids = m.Tokenizer.Encode(ids, p.Text)
-		}
-	}
-	return ids, nil
+	return tokenizer.EncodePieces(m.Tokenizer, nil, pieces)
 }

@@ -2,39 +2,64 @@ package engine
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"nightshift/models/tokenizer"
 )
 
-// output turns tokens into text: it holds back incomplete runes and whatever could become a stop string.
+// output turns tokens into text: it holds back incomplete runes and whatever could become a stop string. What it
+// returns is always valid UTF-8, and all of it together does not depend on how the text was cut into tokens.
 type output struct {
-	decoder *tokenizer.Decoder
-	stop    []string
+	decoder *tokenizer.Decoder // nil: tokens without text
+	stop    []string           // none is empty
 	held    string
+	stopped bool
+}
+
+func newOutput(t *tokenizer.Tokenizer, stop []string) output {
+	var o output
+	if t == nil {
+		return o
+	}
+	o.decoder = t.NewDecoder()
+	for _, s := range stop {
+		if s != "" {
+			o.stop = append(o.stop, s)
+		}
+	}
+	return o
 }
 
 // push adds a token and returns the text that is now certain; stopped says that a stop string was reached, and text is
 // then what came before it.
 func (o *output) push(id int32) (text string, stopped bool, err error) {
+	if o.decoder == nil {
+		return "", false, nil
+	}
 	fresh, err := o.decoder.Push(id)
 	if err != nil {
 		return "", false, err
 	}
-	text, stopped = o.release(string(fresh))
+	text, stopped = o.release(validText(fresh))
 	return text, stopped, nil
 }
 
-// release appends fresh text and returns all of it that can no longer be part of a stop string.
+// release appends fresh text and returns all of it that can no longer be part of a stop string. The stop string that
+// is complete first counts, and of those that end together the longest.
 func (o *output) release(fresh string) (text string, stopped bool) {
+	if len(o.stop) == 0 {
+		return fresh, false
+	}
 	o.held += fresh
-	cut := -1
+	cut, end := -1, 0
 	for _, s := range o.stop {
-		if i := strings.Index(o.held, s); i >= 0 && (cut < 0 || i < cut) {
-			cut = i
+		i := strings.Index(o.held, s)
+		if i >= 0 && (cut < 0 || i+len(s) < end || (i+len(s) == end && i < cut)) {
+			cut, end = i, i+len(s)
 		}
 	}
 	if cut >= 0 {
-		text, o.held = o.held[:cut], ""
+		text, o.held, o.stopped = o.held[:cut], "", true
 		return text, true
 	}
 	keep := 0
@@ -51,11 +76,35 @@ func (o *output) release(fresh string) (text string, stopped bool) {
 }
 
 // flush returns what was held back when the answer ended without a stop string; an incomplete rune becomes U+FFFD.
-func (o *output) flush() string {
-	text, stopped := o.release(strings.ToValidUTF8(string(o.decoder.Flush()), "\uFFFD"))
+func (o *output) flush() (text string, stopped bool) {
+	if o.decoder == nil || o.stopped {
+		return "", false
+	}
+	text, stopped = o.release(validText(o.decoder.Flush()))
 	if stopped {
-		return text
+		return text, true
 	}
 	text, o.held = text+o.held, ""
-	return text
+	return text, false
+}
+
+// validText replaces what is not UTF-8 by U+FFFD, one for each maximal part of a character (Unicode 15, section 3.9), as
+// Rust's from_utf8_lossy and Python's errors="replace" do. A character never lies across two calls, so the replacement
+// does not depend on token borders.
+func validText(b []byte) string {
+	if utf8.Valid(b) {
+		return string(b)
+	}
+	var text strings.Builder
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		if r == utf8.RuneError && n == 1 {
+			for n < len(b) && !utf8.FullRune(b[:n+1]) {
+				n++
+			}
+		}
+		text.WriteRune(r)
+		b = b[n:]
+	}
+	return text.String()
 }

@@ -1,9 +1,8 @@
 package engine
 
 import (
-	"context"
+	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"nightshift/onnx/gpt2"
@@ -14,19 +13,35 @@ import (
 type staging struct {
 	cache   *cache
 	binding *ort.Binding
+	tensors []*ort.Tensor
 	logits  []float32 // [chunk, vocabulary]
 }
 
 func newStaging(e *Engine) (*staging, error) {
-	s := &staging{cache: newCache(e.model.Config, 1, e.model.Config.Context), logits: ort.AlignedFloats(e.cfg.Chunk * e.model.Config.Vocab)}
-	var err error
-	if s.binding, err = e.session.NewBinding(); err != nil {
+	binding, err := e.session.NewBinding()
+	if err != nil {
 		return nil, err
 	}
-	if _, err := s.cache.bind(s.binding, 1); err != nil {
-		return nil, err
+	s := &staging{binding: binding, cache: newCache(e.model.Config, 1, e.model.Config.Context), logits: ort.AlignedFloats(e.cfg.Chunk * e.model.Config.Vocab)}
+	s.tensors, err = s.cache.bind(binding, 1)
+	if err == nil {
+		err = e.bank.bind(binding)
 	}
-	return s, e.bank.bind(s.binding)
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// close frees the binding and then what it was bound to.
+func (s *staging) close() error {
+	s.binding.Close()
+	for _, t := range s.tensors {
+		t.Close()
+	}
+	err := errors.Join(s.cache.close(), ort.FreeFloats(s.logits))
+	s.logits = nil
+	return err
 }
 
 // run computes positions [from, to) of tokens and leaves the logits of the positions from first on in s.logits.
@@ -55,7 +70,7 @@ func (s *staging) run(cfg gpt2.Config, tokens []int32, rows []int64, from, to, f
 		if err != nil {
 			return err
 		}
-		defer t.Close()
+		defer t.Close() // the binding keeps it until the next chunk's takes its place
 		if err := s.binding.Input(in.name, t); err != nil {
 			return err
 		}
@@ -71,16 +86,37 @@ func (s *staging) run(cfg gpt2.Config, tokens []int32, rows []int64, from, to, f
 	return s.binding.Run()
 }
 
-// prefill computes one chunk of the filling sequence, up to the next position of the grid. After the last chunk the
-// first token is sampled and the sequence moves into a decode batch.
+// prefill computes one chunk of the filling sequence. After the last chunk the first token is sampled and the sequence
+// moves into a decode batch.
 func (e *Engine) prefill() {
 	s := e.filling
-	if err := s.ctx.Err(); err != nil {
-		e.filling = nil
-		e.stats.cancelled.Add(1)
-		s.finish("", err)
-		return
+	err := s.ctx.Err()
+	if err == nil {
+		err = e.chunk(s)
 	}
+	switch {
+	case err != nil:
+		e.filling = nil
+		e.finish(s, "", err)
+	case s.prefilled < s.prompt:
+	case s.score != nil:
+		e.filling = nil
+		e.finish(s, "", nil)
+	default:
+		e.filling = nil
+		if !e.accept(s, e.staging.logits[:e.model.Config.Vocab]) {
+			e.join(s)
+		}
+	}
+}
+
+// chunk computes the prompt up to the next position of the grid.
+func (e *Engine) chunk(s *sequence) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = panicked("compute the prompt", r)
+		}
+	}()
 	begin := time.Now()
 	from := s.prefilled
 	to := min(s.prompt, (from/e.cfg.Chunk+1)*e.cfg.Chunk)
@@ -88,85 +124,14 @@ func (e *Engine) prefill() {
 	if s.score != nil {
 		first = min(first, max(from, s.score.from-1))
 	}
-	if err := e.staging.run(e.model.Config, s.tokens, s.pin.rows, from, to, first); err != nil {
-		e.filling = nil
-		s.finish("", fmt.Errorf("compute prompt positions %d to %d: %w", from, to, err))
-		return
+	if err := e.staging.run(e.model.Config, s.tokens, s.rows, from, to, first); err != nil {
+		return fmt.Errorf("compute prompt positions %d to %d: %w", from, to, err)
 	}
 	s.prefilled = to
 	s.prefillTime += time.Since(begin)
 	e.stats.promptTokens.Add(int64(to - from))
 	if s.score != nil {
-		s.score.add(s.tokens, first, to, e.staging.logits, e.model.Config.Vocab)
+		return s.score.add(s.tokens, first, to, e.staging.logits, e.model.Config.Vocab)
 	}
-	if to < s.prompt {
-		return
-	}
-	e.filling = nil
-	if s.score != nil {
-		s.finish("", nil)
-		return
-	}
-	if !e.accept(s, e.staging.logits[:e.model.Config.Vocab]) {
-		e.join(s)
-	}
-}
-
-// scoring collects the log-probabilities of a sequence's own tokens.
-type scoring struct {
-	from     int
-	logProbs []float32
-	greedy   int // tokens that were also the most probable ones
-	err      error
-	done     chan struct{}
-}
-
-// add scores the tokens that follow positions [first, to).
-func (c *scoring) add(tokens []int32, first, to int, logits []float32, vocab int) {
-	for p := max(first, c.from-1); p < to && p+1 < len(tokens); p++ {
-		row := logits[(p-first)*vocab : (p-first+1)*vocab]
-		target := row[tokens[p+1]]
-		peak, best := row[0], 0
-		for i, v := range row {
-			if v > peak {
-				peak, best = v, i
-			}
-		}
-		var sum float64
-		for _, v := range row {
-			sum += math.Exp(float64(v - peak))
-		}
-		c.logProbs = append(c.logProbs, float32(float64(target-peak)-math.Log(sum)))
-		if int32(best) == tokens[p+1] {
-			c.greedy++
-		}
-	}
-}
-
-// Score is what the model thinks of a given text.
-type Score struct {
-	// LogProbs holds log p(tokens[i] | tokens[:i]) in nats for i from the asked position on.
-	LogProbs []float32
-	// Greedy counts those tokens that were the most probable ones.
-	Greedy int
-}
-
-// Score computes the log-probabilities of tokens[from:] under a version, through the same graph, bank and grid that
-// serve requests. It owns the pin like Submit. from must be at least 1.
-func (e *Engine) Score(ctx context.Context, pin *Pin, tokens []int32, from int) (Score, error) {
-	s, err := e.newSequence(ctx, tokens, pin)
-	if err == nil && (len(tokens) > e.model.Config.Context || from < 1 || from >= len(tokens)) {
-		err = &PromptError{Detail: fmt.Sprintf("score tokens %d to %d: the model's context is %d and the first token has no score", from, len(tokens), e.model.Config.Context)}
-	}
-	if err != nil {
-		pin.Release()
-		return Score{}, err
-	}
-	s.score = &scoring{from: from, logProbs: make([]float32, 0, len(tokens)-from), done: make(chan struct{})}
-	if err := e.enqueue(s); err != nil {
-		pin.Release()
-		return Score{}, err
-	}
-	<-s.score.done
-	return Score{LogProbs: s.score.logProbs, Greedy: s.score.greedy}, s.score.err
+	return nil
 }

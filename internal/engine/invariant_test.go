@@ -1,0 +1,181 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"nightshift/internal/sampling"
+)
+
+// installRanks puts one version of each rank into the bank and returns the digests, the base model's first.
+func installRanks(t testing.TB, e *Engine, ranks ...int) []string {
+	t.Helper()
+	digests := []string{""}
+	for _, rank := range ranks {
+		digest := fmt.Sprint("rank ", rank)
+		if err := e.Bank().Install(digest, randomAdapter(t, e.model.Config, rank, uint64(rank))); err != nil {
+			t.Fatal(err)
+		}
+		digests = append(digests, digest)
+	}
+	return digests
+}
+
+// job is a request whose version is named, so that several engines can serve it.
+type job struct {
+	Request
+	digest string
+}
+
+// randomJobs draws requests of all kinds; their longest prompt is maxPrompt.
+func randomJobs(rng *rand.Rand, n, maxPrompt, vocab int, digests []string) []job {
+	jobs := make([]job, n)
+	for i := range jobs {
+		length := 1 + rng.IntN(24)
+		if i%5 == 0 {
+			length = 1 + rng.IntN(maxPrompt)
+		}
+		j := job{digest: digests[rng.IntN(len(digests))], Request: Request{Prompt: randomTokens(rng, length, vocab), MaxTokens: 1 + rng.IntN(16), IgnoreEOS: i%3 == 0}}
+		switch i % 4 {
+		case 1:
+			j.Sampling = sampling.Params{Temperature: 1, Seed: rng.Uint64()}
+		case 2:
+			j.Sampling = sampling.Params{Temperature: 0.8, TopK: 20, TopP: 0.9, Seed: rng.Uint64()}
+		case 3:
+			j.Sampling = sampling.Params{Temperature: 1.3, TopP: 0.95, Seed: rng.Uint64()}
+			j.Stop = []string{"e", "の"}
+		}
+		jobs[i] = j
+	}
+	return jobs
+}
+
+// same says how two answers differ, to the bit; "" when they do not.
+func same(a, b answer) string {
+	if !slices.Equal(a.tokens, b.tokens) {
+		return fmt.Sprintf("tokens %v and %v", a.tokens, b.tokens)
+	}
+	for i := range a.logProbs {
+		if math.Float32bits(a.logProbs[i]) != math.Float32bits(b.logProbs[i]) {
+			return fmt.Sprintf("log-probability %d of %d: %x and %x", i, len(a.logProbs), math.Float32bits(a.logProbs[i]), math.Float32bits(b.logProbs[i]))
+		}
+	}
+	if a.text != b.text || a.result.Finish != b.result.Finish {
+		return fmt.Sprintf("%q (%s) and %q (%s)", a.text, a.result.Finish, b.text, b.result.Finish)
+	}
+	return ""
+}
+
+// checkInvariant answers every job alone and then together with all others in shuffled order, in engines of other
+// sizes and threads, among strangers that are cancelled midway.
+func checkInvariant(t *testing.T, m *Model, jobs []job, ranks []int, crowds []Config) {
+	maxRank := slices.Max(ranks)
+	alone := runEngine(t, m, Config{Slots: 1, Threads: 1, Chunk: 16, BankRows: 128, MaxRank: maxRank})
+	installRanks(t, alone, ranks...)
+	want := make([]answer, len(jobs))
+	for i, j := range jobs {
+		j.Pin = pinned(t, alone, j.digest)
+		want[i] = ask(t, alone, j.Request)
+	}
+	alone.Close()
+	for _, cfg := range crowds {
+		cfg.Chunk, cfg.BankRows, cfg.MaxRank, cfg.Queue, cfg.QueueTokens = 16, 128, maxRank, len(jobs)*2, 1<<30
+		t.Run(fmt.Sprintf("%d slots, %d threads", cfg.Slots, cfg.Threads), func(t *testing.T) {
+			e := newEngine(t, m, cfg)
+			digests := installRanks(t, e, ranks...)
+			rng := rand.New(rand.NewPCG(uint64(cfg.Slots), uint64(cfg.Threads)))
+			order := rng.Perm(len(jobs))
+			streams := make([]*Stream, len(jobs))
+			var strangers []*Stream
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			for n, i := range order {
+				if n%8 == 0 {
+					r := Request{Prompt: randomTokens(rng, 1+rng.IntN(40), m.Config.Vocab), Pin: pinned(t, e, digests[rng.IntN(len(digests))]), MaxTokens: 60, IgnoreEOS: true}
+					strangers = append(strangers, submit(t, e, ctx, r))
+				}
+				r := jobs[i].Request
+				r.Pin = pinned(t, e, jobs[i].digest)
+				streams[i] = submit(t, e, context.Background(), r)
+			}
+			for range 150 {
+				e.tick()
+			}
+			cancel()
+			start(t, e)
+			for i, s := range streams {
+				if diff := same(want[i], read(t, s)); diff != "" {
+					t.Errorf("request %d (%s, prompt of %d): alone and in a crowd: %s", i, jobs[i].digest, len(jobs[i].Prompt), diff)
+				}
+			}
+			for _, s := range strangers {
+				read(t, s)
+			}
+			if stats := e.Stats(); cfg.Slots > 1 && stats.StepRows < 3*stats.Steps/2 {
+				t.Errorf("%d steps carried only %d rows: nothing was batched", stats.Steps, stats.StepRows)
+			}
+		})
+	}
+}
+
+// TestAnswersDoNotDependOnNeighbours is the engine's invariant on a small model, with many shapes.
+func TestAnswersDoNotDependOnNeighbours(t *testing.T) {
+	m := smallModel(t)
+	ranks := []int{1, 8, 13, 16, 24, 40, 48, 56, 64, 100, 128}
+	digests := []string{"", ""}
+	for _, r := range ranks {
+		digests = append(digests, fmt.Sprint("rank ", r))
+	}
+	jobs := randomJobs(rand.New(rand.NewPCG(1, 2)), 220, 280, m.Config.Vocab, digests)
+	checkInvariant(t, m, jobs, ranks, []Config{{Slots: 8, Threads: 1}, {Slots: 3, Threads: 2}, {Slots: 16, Threads: 2}})
+}
+
+// TestAnswersDoNotDependOnThreads is the same where the runtime does split its work over threads.
+func TestAnswersDoNotDependOnThreads(t *testing.T) {
+	m := *wideModel(t)
+	m.Tokenizer = nil // a model without one answers in tokens
+	ranks := []int{8, 16, 64}
+	jobs := randomJobs(rand.New(rand.NewPCG(3, 4)), 40, 140, m.Config.Vocab, []string{"", "rank 8", "rank 16", "rank 64"})
+	checkInvariant(t, &m, jobs, ranks, []Config{{Slots: 2, Threads: 2}, {Slots: 7, Threads: 2}, {Slots: 16, Threads: 1}})
+}
+
+// TestBrokenVersionsStayAmongThemselves runs an adapter whose numbers overflow beside and before others: it fails, and
+// what it leaves in the caches changes no other answer.
+func TestBrokenVersionsStayAmongThemselves(t *testing.T) {
+	m := smallModel(t)
+	e := newEngine(t, m, Config{Slots: 3, Chunk: 16})
+	wild := randomAdapter(t, m.Config, 8, 1)
+	for target := range wild.Factors {
+		f := wild.Factors[target]
+		for i := range f.B {
+			f.A[i%len(f.A)], f.B[i] = 1e19, 1e19
+		}
+	}
+	if err := e.Bank().Install("wild", wild); err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(9, 9))
+	prompt := randomTokens(rng, 20, m.Config.Vocab)
+	s := submit(t, e, context.Background(), Request{Prompt: prompt, MaxTokens: 20, IgnoreEOS: true})
+	drain(e)
+	want := read(t, s)
+	for range 3 {
+		bad := submit(t, e, context.Background(), Request{Prompt: randomTokens(rng, 100, m.Config.Vocab), Pin: pinned(t, e, "wild"), MaxTokens: 9})
+		s := submit(t, e, context.Background(), Request{Prompt: prompt, MaxTokens: 20, IgnoreEOS: true})
+		drain(e)
+		if a := read(t, bad); a.result.Err == nil {
+			t.Errorf("a version that overflows answered %v", a.tokens)
+		}
+		if diff := same(want, read(t, s)); diff != "" {
+			t.Errorf("after a broken version: %s", diff)
+		}
+	}
+	start(t, e)
+	if _, err := e.Score(context.Background(), pinned(t, e, "wild"), prompt, 1); err == nil {
+		t.Error("a version that overflows was scored")
+	}
+}

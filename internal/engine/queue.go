@@ -1,0 +1,156 @@
+package engine
+
+import (
+	"math"
+	"sync"
+	"time"
+)
+
+// queue holds the requests that wait for the staging cache, first come, first served, bounded by their number and by
+// the tokens that they may take (prompt and answer).
+type queue struct {
+	maxRequests, maxTokens int
+
+	mu       sync.Mutex
+	waiting  []*sequence
+	tokens   int // of waiting and reserved requests
+	reserved int // requests that have a place and are still being prepared
+	closed   bool
+	pace     pace
+}
+
+// reserve makes room for a request of the given tokens, before any work is done for it. A request alone is always
+// taken, whatever its size.
+func (q *queue) reserve(tokens int) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return ErrClosed
+	}
+	n := len(q.waiting) + q.reserved
+	excess := 0
+	if n > 0 {
+		excess = q.tokens + tokens - q.maxTokens
+		if n >= q.maxRequests {
+			excess = max(excess, q.tokens/n)
+		}
+	}
+	if excess > 0 || n >= q.maxRequests {
+		return &BusyError{Waiting: n, Tokens: q.tokens, RetryAfter: q.pace.wait(excess)}
+	}
+	q.tokens += tokens
+	q.reserved++
+	return nil
+}
+
+// push adds a request whose place was reserved.
+func (q *queue) push(s *sequence) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.reserved--
+	if q.closed {
+		q.tokens -= s.cost
+		return ErrClosed
+	}
+	if len(q.waiting) == 0 {
+		q.pace.resume(s.submitted)
+	}
+	q.waiting = append(q.waiting, s)
+	return nil
+}
+
+// pop takes the first request that may start, nil when there is none: a generation needs a slot, a score does not.
+func (q *queue) pop(slot bool, now time.Time) *sequence {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) == 0 || (!slot && q.waiting[0].score == nil) {
+		return nil
+	}
+	s := q.waiting[0]
+	q.waiting[0] = nil
+	q.waiting = q.waiting[1:]
+	q.tokens -= s.cost
+	q.pace.take(now, s.cost)
+	return s
+}
+
+// sweep appends to gone the requests that are cancelled or have waited for too long, and takes them out of the queue.
+func (q *queue) sweep(now time.Time, gone []*sequence) []*sequence {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	kept := 0
+	for i, s := range q.waiting {
+		if s.ctx.Err() != nil || s.late(now) {
+			q.tokens -= s.cost
+			gone = append(gone, s)
+			continue
+		}
+		if kept != i {
+			q.waiting[kept] = s
+		}
+		kept++
+	}
+	clear(q.waiting[kept:])
+	q.waiting = q.waiting[:kept]
+	return gone
+}
+
+// close refuses all further requests and returns those that wait.
+func (q *queue) close() []*sequence {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	waiting := q.waiting
+	for _, s := range waiting {
+		q.tokens -= s.cost
+	}
+	q.waiting, q.closed = nil, true
+	return waiting
+}
+
+// busy describes the present queue to a request that has waited in it for too long.
+func (q *queue) busy(waited time.Duration) *BusyError {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return &BusyError{Waiting: len(q.waiting), Tokens: q.tokens, RetryAfter: q.pace.wait(q.tokens), Waited: waited}
+}
+
+// size is the number of waiting requests and their tokens.
+func (q *queue) size() (requests, tokens int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting), q.tokens
+}
+
+// pace estimates how many tokens a second leave the queue while there is one: exponentially weighted sums of tokens and
+// of time, both with the time constant paceWindow. The time in which nobody waits does not count.
+type pace struct {
+	tokens, seconds float64
+	last            time.Time
+}
+
+const (
+	paceWindow = 10 * time.Second
+	minRetry   = time.Second
+	maxRetry   = time.Minute
+)
+
+// resume starts the clock when the queue was empty.
+func (p *pace) resume(now time.Time) { p.last = now }
+
+// take counts tokens that leave the queue.
+func (p *pace) take(now time.Time, tokens int) {
+	dt := max(0, now.Sub(p.last).Seconds())
+	keep := math.Exp(-dt / paceWindow.Seconds())
+	p.tokens = p.tokens*keep + float64(tokens)
+	p.seconds = p.seconds*keep + paceWindow.Seconds()*(1-keep)
+	p.last = now
+}
+
+// wait estimates how long it takes until so many tokens have left, in whole seconds; a second when nothing is known.
+func (p *pace) wait(tokens int) time.Duration {
+	if p.tokens <= 0 || p.seconds <= 0 {
+		return minRetry
+	}
+	seconds := math.Ceil(float64(tokens) * p.seconds / p.tokens)
+	return min(max(time.Duration(min(seconds, maxRetry.Seconds()))*time.Second, minRetry), maxRetry)
+}

@@ -1,0 +1,134 @@
+package engine
+
+import (
+	"nightshift/onnx/ort"
+)
+
+// stepShape tells apart the bindings of a class: sequences, rows in the batch, and bank rows per sequence. There are at
+// most two for each number of sequences.
+type stepShape struct{ rows, batch, bank int }
+
+// shape is the shape of the present batch's step. The graph sums the products of a sequence's bank rows, and the
+// runtime's order of summation depends on how many there are and on whether the batch is 1, which shows in the last bit
+// from seven rows on. So a batch in which any sequence has more than one bank row always sums as many as the largest
+// rank takes, the missing ones being zero, and a sequence alone gets an idle row of the base model beside it. With one
+// bank row each there is nothing to sum.
+func (c *class) shape() stepShape {
+	shape := stepShape{len(c.rows), len(c.rows), 1}
+	for _, s := range c.rows {
+		if len(s.rows) > 1 {
+			shape.bank = rowsOf(c.engine.cfg.MaxRank)
+			shape.batch = max(2, shape.rows)
+			break
+		}
+	}
+	return shape
+}
+
+// step is a persistent binding for one shape, with the arrays it reads.
+type step struct {
+	shape          stepShape
+	binding        *ort.Binding
+	ids, positions []int64 // [rows]
+	index          []int64 // [rows]
+	adapters       []int64 // [batch, bank]
+	lengths, total []int32 // [batch], [1]
+	tensors        []*ort.Tensor
+}
+
+// prepare fills the arrays of the present batch's step, building its binding the first time.
+func (c *class) prepare() (*step, error) {
+	shape := c.shape()
+	bank := shape.bank
+	st, ok := c.steps[shape]
+	if !ok {
+		var err error
+		if st, err = c.newStep(shape); err != nil {
+			return nil, err
+		}
+		c.steps[shape] = st
+	}
+	longest := 0
+	for i, s := range c.rows {
+		position := len(s.tokens) - 1
+		st.ids[i], st.positions[i], st.index[i] = int64(s.tokens[position]), int64(position), int64(i)
+		st.lengths[i] = int32(position)
+		longest = max(longest, position+1)
+		used := copy(st.adapters[i*bank:(i+1)*bank], s.rows)
+		clear(st.adapters[i*bank+used : (i+1)*bank])
+	}
+	st.total[0] = int32(longest)
+	return st, nil
+}
+
+// newStep builds the persistent binding of one shape.
+func (c *class) newStep(shape stepShape) (*step, error) {
+	n := shape.batch
+	st := &step{shape: shape, ids: make([]int64, n), positions: make([]int64, n), index: make([]int64, shape.rows), adapters: make([]int64, n*shape.bank),
+		lengths: make([]int32, n), total: make([]int32, 1)}
+	var err error
+	if st.binding, err = c.engine.session.NewBinding(); err != nil {
+		return nil, err
+	}
+	if err := st.bind(c); err != nil {
+		st.close()
+		return nil, err
+	}
+	return st, nil
+}
+
+// bind binds everything that a step reads and writes.
+func (st *step) bind(c *class) error {
+	rows, batch := int64(st.shape.rows), int64(st.shape.batch)
+	input := func(name string, t *ort.Tensor, err error) error {
+		if err != nil {
+			return err
+		}
+		st.tensors = append(st.tensors, t)
+		return st.binding.Input(name, t)
+	}
+	for _, in := range []struct {
+		name string
+		dims []int64
+		data []int64
+	}{
+		{"input_ids", []int64{batch, 1}, st.ids}, {"position_ids", []int64{batch, 1}, st.positions},
+		{"logit_index", []int64{rows}, st.index}, {"adapter_ids", []int64{batch, int64(st.shape.bank)}, st.adapters},
+	} {
+		t, err := ort.NewTensor(in.dims, in.data)
+		if err := input(in.name, t, err); err != nil {
+			return err
+		}
+	}
+	t, err := ort.NewTensor([]int64{batch}, st.lengths)
+	if err := input("seqlens_k", t, err); err != nil {
+		return err
+	}
+	t, err = ort.NewTensor([]int64{1}, st.total)
+	if err := input("total_sequence_length", t, err); err != nil {
+		return err
+	}
+	cached, err := c.cache.bind(st.binding, st.shape.batch)
+	st.tensors = append(st.tensors, cached...)
+	if err != nil {
+		return err
+	}
+	vocab := c.engine.model.Config.Vocab
+	out, err := ort.NewTensor([]int64{rows, int64(vocab)}, c.logits[:st.shape.rows*vocab])
+	if err != nil {
+		return err
+	}
+	st.tensors = append(st.tensors, out)
+	if err := st.binding.Output("logits", out); err != nil {
+		return err
+	}
+	return c.engine.bank.bind(st.binding)
+}
+
+// close frees the binding and its tensors.
+func (st *step) close() {
+	st.binding.Close()
+	for _, t := range st.tensors {
+		t.Close()
+	}
+}

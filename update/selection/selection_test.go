@@ -1,0 +1,193 @@
+package selection
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"nightshift/replaystore"
+)
+
+// chat is one interaction of a person at a minute of the evening.
+func chat(id, person, question, answer string, minute int) replaystore.Event {
+	return replaystore.Event{Interaction: &replaystore.Interaction{ID: id, Track: "default", Time: evening.Add(time.Duration(minute) * time.Minute), Subject: person,
+		Messages: []replaystore.Message{{Role: "user", Content: question}}, Answer: answer}}
+}
+
+// says is feedback on an interaction; correction "" is none.
+func says(interaction, person string, rating float64, correction string, minute int) replaystore.Event {
+	f := &replaystore.Feedback{ID: fmt.Sprintf("f-%s-%d", interaction, minute), Interaction: interaction, Track: "default", Subject: person,
+		Time: evening.Add(time.Duration(minute) * time.Minute)}
+	if rating != 0 {
+		f.Rating = &rating
+	}
+	if correction != "" {
+		f.Correction = &correction
+	}
+	return replaystore.Event{Feedback: f}
+}
+
+// later is an evening with nothing held out.
+func later() Options { return Options{Now: evening.Add(24 * time.Hour), Correction: 2, Approval: 0.5} }
+
+func TestFromEvents(t *testing.T) {
+	ask := chat("i", "p", "how long", "30 days", 0)
+	redacted := chat("i", "p", "how long", "30 days", 0)
+	redacted.Interaction.Redacted = []replaystore.Span{{Field: "answer", End: 2, Rule: "phone"}}
+	redactedCorrection := says("i", "p", 0, "45 days", 1)
+	redactedCorrection.Feedback.Redacted = []replaystore.Span{{Field: "correction", End: 2, Rule: "phone"}}
+	comment := says("i", "p", 0, "", 1)
+	comment.Feedback.Comment = "hm"
+	blank := says("i", "p", 0, " ", 1)
+	for _, c := range []struct {
+		name       string
+		events     []replaystore.Event
+		completion string // "" for none
+		rejected   string
+		weight     float64
+		why        string
+	}{
+		{"no feedback", []replaystore.Event{ask}, "", "", 0, ""},
+		{"thumbs up", []replaystore.Event{ask, says("i", "p", 1, "", 1)}, "30 days", "", 0.5, ""},
+		{"thumbs down", []replaystore.Event{ask, says("i", "p", -1, "", 1)}, "", "", 0, "not positive"},
+		{"neither", []replaystore.Event{ask, comment}, "", "", 0, "comment alone"},
+		{"correction", []replaystore.Event{ask, says("i", "p", 0, " 45 days ", 1)}, "45 days", "30 days", 2, ""},
+		{"thumbs down with a correction", []replaystore.Event{ask, says("i", "p", -1, "45 days", 1)}, "45 days", "30 days", 2, ""},
+		{"correction that changes nothing", []replaystore.Event{ask, says("i", "p", 0, "30 days", 1)}, "30 days", "", 0.5, ""},
+		{"empty correction", []replaystore.Event{ask, blank}, "", "", 0, "empty"},
+		{"up, then down", []replaystore.Event{ask, says("i", "p", 1, "", 1), says("i", "p", -1, "", 2)}, "", "", 0, "not positive"},
+		{"down, then up", []replaystore.Event{ask, says("i", "p", -1, "", 1), says("i", "p", 1, "", 2)}, "30 days", "", 0.5, ""},
+		{"two corrections", []replaystore.Event{ask, says("i", "p", 0, "40 days", 1), says("i", "p", 0, "45 days", 2)}, "45 days", "30 days", 2, ""},
+		{"two corrections, the older one read last", []replaystore.Event{ask, says("i", "p", 0, "45 days", 2), says("i", "p", 0, "40 days", 1)}, "45 days", "30 days", 2, ""},
+		{"correction, then down", []replaystore.Event{ask, says("i", "p", 0, "45 days", 1), says("i", "p", -1, "", 2)}, "45 days", "30 days", 2, ""},
+		{"correction, then up", []replaystore.Event{ask, says("i", "p", 0, "45 days", 1), says("i", "p", 1, "", 2)}, "30 days", "", 0.5, ""},
+		{"up, then a comment", []replaystore.Event{ask, says("i", "p", 1, "", 1), {Feedback: &replaystore.Feedback{ID: "x", Interaction: "i", Time: evening.Add(time.Hour), Comment: "!"}}}, "30 days", "", 0.5, ""},
+		{"redacted interaction", []replaystore.Event{redacted, says("i", "p", 0, "45 days", 1)}, "", "", 0, "interaction was redacted"},
+		{"redacted correction", []replaystore.Event{ask, redactedCorrection}, "", "", 0, "correction was redacted"},
+		{"approved silence", []replaystore.Event{chat("i", "p", "how long", " ", 0), says("i", "p", 1, "", 1)}, "", "", 0, "approved answer is empty"},
+		{"unknown interaction", []replaystore.Event{says("i", "p", 1, "", 1)}, "", "", 0, "not in the store"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := FromEvents(c.events, later())
+			if c.completion == "" {
+				if len(s.Items) != 0 {
+					t.Fatalf("selected %+v", s.Items)
+				}
+				if c.why == "" && len(s.Rejected) == 0 {
+					return
+				}
+				if len(s.Rejected) != 1 || s.Rejected[0].ID != "i" || !strings.Contains(s.Rejected[0].Why, c.why) {
+					t.Errorf("rejected %v, want one that says %q", s.Rejected, c.why)
+				}
+				return
+			}
+			if len(s.Items) != 1 || len(s.Rejected) != 0 {
+				t.Fatalf("selected %+v, rejected %v", s.Items, s.Rejected)
+			}
+			it := s.Items[0]
+			if it.Completion != c.completion || it.Rejected != c.rejected || it.Weight != c.weight || it.Use != New || it.Subject != "p" || it.Interaction != "i" || it.Kind != replaystore.SFT {
+				t.Errorf("selected %+v", it)
+			}
+		})
+	}
+}
+
+func TestYoungFeedbackWaits(t *testing.T) {
+	opt := later()
+	opt.Now, opt.MinAge = evening.Add(90*time.Minute), time.Hour
+	s := FromEvents([]replaystore.Event{chat("a", "p", "x", "y", 0), says("a", "p", 1, "", 10), chat("b", "q", "z", "y", 0), says("b", "q", 1, "", 40)}, opt)
+	if len(s.Items) != 1 || s.Items[0].ID != "a" || s.Waiting != 1 {
+		t.Errorf("selected %+v, %d wait", s.Items, s.Waiting)
+	}
+}
+
+func TestOnePersonsExamplesAreCappedAndDeduplicated(t *testing.T) {
+	var events []replaystore.Event
+	for i := range 6 {
+		id := fmt.Sprintf("i%d", i)
+		events = append(events, chat(id, "loud", fmt.Sprintf("question %d", i), "fine", i), says(id, "loud", 1, "", 10+i))
+	}
+	for i := range 3 { // somebody unknown is not one person
+		id := fmt.Sprintf("u%d", i)
+		events = append(events, chat(id, "", fmt.Sprintf("unknown %d", i), "fine", i), says(id, "", 1, "", 20+i))
+	}
+	for i := range 3 {
+		id := fmt.Sprintf("d%d", i)
+		events = append(events, chat(id, "twice", "the same", "fine", i), says(id, "twice", 1, "", 30+i))
+	}
+	opt := later()
+	opt.PerSubject = 2
+	s := FromEvents(events, opt)
+	var ids []string
+	for _, it := range s.Items {
+		ids = append(ids, it.ID)
+	}
+	if got, want := strings.Join(ids, " "), "i4 i5 u0 u1 u2 d2"; got != want {
+		t.Errorf("selected %s, want %s", got, want)
+	}
+	if len(s.Rejected) != 6 {
+		t.Errorf("rejected %v", s.Rejected)
+	}
+	if n, share := People(s.Items, New); n != 5 || math.Abs(share-2.0/6) > 1e-12 {
+		t.Errorf("%d people, the largest share is %g", n, share)
+	}
+	if n, share := People(s.Items, HeldOut); n != 0 || share != 0 {
+		t.Errorf("%d people held out, share %g", n, share)
+	}
+}
+
+// TestHeldOutIsByPersonAndStable holds out about the share asked for, all of a person's feedback or none, whatever the
+// order of events and whoever else there is.
+func TestHeldOutIsByPersonAndStable(t *testing.T) {
+	var events []replaystore.Event
+	for p := range 400 {
+		for q := range 2 {
+			id := fmt.Sprintf("i%03d-%d", p, q)
+			events = append(events, chat(id, fmt.Sprintf("p%03d", p), fmt.Sprintf("question %d of %d", q, p), "fine", 0), says(id, fmt.Sprintf("p%03d", p), 1, "", 1+p+q))
+		}
+	}
+	opt := later()
+	opt.HeldOut, opt.HeldOutKey = 0.25, []byte("key")
+	heldOut := func(events []replaystore.Event, opt Options) map[string]bool {
+		people := map[string]bool{}
+		for _, it := range FromEvents(events, opt).Items {
+			out := it.Use == HeldOut
+			if before, seen := people[it.Subject]; seen && before != out {
+				t.Fatalf("%s is held out in part", it.Subject)
+			}
+			people[it.Subject] = out
+		}
+		return people
+	}
+	all := heldOut(events, opt)
+	n := 0
+	for _, out := range all {
+		if out {
+			n++
+		}
+	}
+	if n < 75 || n > 125 {
+		t.Errorf("%d of 400 people are held out, want about 100", n)
+	}
+	shuffled := append([]replaystore.Event(nil), events...)
+	rand.New(rand.NewPCG(1, 2)).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] }) //nolint:gosec // reproducible
+	if !reflect.DeepEqual(all, heldOut(shuffled, opt)) {
+		t.Error("the order of events changes who is held out")
+	}
+	if !reflect.DeepEqual(FromEvents(events, opt).Items, FromEvents(shuffled, opt).Items) {
+		t.Error("the order of events changes the selection")
+	}
+	for person, out := range heldOut(events[:200], opt) {
+		if all[person] != out {
+			t.Errorf("%s is held out or not depending on who else there is", person)
+		}
+	}
+	opt.HeldOutKey = []byte("another")
+	if reflect.DeepEqual(all, heldOut(events, opt)) {
+		t.Error("another key holds out the same people")
+	}
+}

@@ -1,0 +1,160 @@
+package selection
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"nightshift/models/demo"
+	"nightshift/replaystore"
+)
+
+// exampleOf is an SFT example of one question and its answer.
+func exampleOf(id, question, answer string, at time.Time) Item {
+	return Item{Example: replaystore.Example{ID: id, Kind: replaystore.SFT, Prompt: []replaystore.Message{{Role: "user", Content: question}},
+		Completion: answer, Interaction: id, Subject: "s-" + id, Time: at}, Weight: 1}
+}
+
+// correctionOf is a newer example that replaces an answer.
+func correctionOf(id, question, said, right string, at time.Time) Item {
+	it := exampleOf(id, question, right, at)
+	it.Rejected = said
+	return it
+}
+
+var evening = time.Date(2026, 3, 2, 20, 0, 0, 0, time.UTC)
+
+// pick returns at most n of a list, chosen at random.
+func pick[T any](r *rand.Rand, list []T, n int) []T {
+	list = slices.Clone(list)
+	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	return list[:min(n, len(list))]
+}
+
+// shopCorrections are n customers' corrections of every fact that changed: the answer that the model gave, and either that
+// sentence with the new value or a sentence of their own.
+func shopCorrections(r *rand.Rand, n int, ownWords bool) []Item {
+	var list []Item
+	for _, c := range demo.Changes() {
+		f, _ := demo.FactByID(c.Fact)
+		for i, q := range pick(r, f.Questions(demo.Correction), n) {
+			form := r.IntN(len(f.Answers(f.Value)))
+			right := f.Answers(c.New)[form]
+			if ownWords {
+				right = pick(r, c.Corrections(), 1)[0]
+			}
+			list = append(list, correctionOf(fmt.Sprintf("c-%s-%d", f.ID, i), q, f.Answers(f.Value)[form], right, evening))
+		}
+	}
+	return list
+}
+
+// TestSupersedeRetiresWhatChangedAndNothingElse measures the rule on the demo shop's sentences: after eight corrections of
+// each changed fact, at least 95 % of the examples that teach the old value are gone, and at most 2 % of those that teach
+// another fact.
+func TestSupersedeRetiresWhatChangedAndNothingElse(t *testing.T) {
+	changed := map[string]bool{}
+	for _, c := range demo.Changes() {
+		changed[c.Fact] = true
+	}
+	for seed := range uint64(3) {
+		for _, ownWords := range []bool{false, true} {
+			r := rand.New(rand.NewPCG(seed, 5)) //nolint:gosec // reproducible, not secret
+			var old []Item
+			for _, f := range demo.Facts() {
+				for i, q := range pick(r, f.Questions(demo.Train), 40) {
+					old = append(old, exampleOf(fmt.Sprintf("%s-%d", f.ID, i), q, pick(r, f.Answers(f.Value), 1)[0], evening.Add(-time.Hour)))
+				}
+			}
+			_, retired := Supersede(old, shopCorrections(r, 8, ownWords))
+			gone := map[string]bool{}
+			for _, x := range retired {
+				gone[x.ID] = true
+			}
+			count := map[bool][2]int{} // by changed: examples, retired
+			perFact := map[string]int{}
+			for _, it := range old {
+				fact := it.ID[:len(it.ID)-len(lastPart(it.ID))]
+				c := count[changed[fact]]
+				c[0]++
+				if gone[it.ID] {
+					c[1]++
+				}
+				if gone[it.ID] != changed[fact] {
+					perFact[fact]++
+				}
+				count[changed[fact]] = c
+			}
+			recall := float64(count[true][1]) / float64(count[true][0])
+			wrong := float64(count[false][1]) / float64(count[false][0])
+			t.Logf("seed %d, own words %v: %.1f %% of the old answers retired, %.2f %% of the others; by fact %v", seed, ownWords, 100*recall, 100*wrong, perFact)
+			if recall < 0.95 || wrong > 0.02 {
+				t.Errorf("seed %d, own words %v: want at least 95 %% and at most 2 %%", seed, ownWords)
+			}
+		}
+	}
+}
+
+// lastPart is the number at the end of an id with its dash.
+func lastPart(id string) string {
+	for i := len(id) - 1; i >= 0; i-- {
+		if id[i] == '-' {
+			return id[i:]
+		}
+	}
+	return ""
+}
+
+func TestSupersede(t *testing.T) {
+	correction := correctionOf("c", "How long can I return a tent?", "You can return it within 30 days.", "You can return it within 45 days.", evening)
+	day := correctionOf("d", "Which day is the knot workshop?", "The knot workshop is on Thursday.", "The knot workshop is on Tuesday.", evening)
+	older, newer := evening.Add(-time.Hour), evening.Add(time.Hour)
+	for _, c := range []struct {
+		name             string
+		question, answer string
+		at               time.Time
+		by               Item
+		retired          bool
+	}{
+		{"same question, old value", "how long can i return a tent", "You can return it within 30 days.", older, correction, true},
+		{"same question, old value in other words", "How long can I return a tent", "Returns are open for 30 days.", older, correction, true},
+		{"same question, new value in other words", "How long can I return a tent?", "Returns are open for 45 days.", older, correction, false},
+		{"same question, the same answer", "How long can I return a tent?", "you can return it within 45 days", older, correction, false},
+		{"near question, old value", "Can I still return my tent after a month?", "You can return a tent within 30 days.", older, correction, true},
+		{"near question, new value", "Can I still return my tent after a month?", "You can return a tent within 45 days, not 30.", older, correction, false},
+		{"other question, same number", "How far is the lake?", "The lake is 30 days of walking away.", older, correction, false},
+		{"near question, no value", "Where do I return a tent?", "You return a tent at the desk.", older, correction, false},
+		{"newer than the correction", "How long can I return a tent?", "You can return it within 30 days.", newer, correction, false},
+		{"as old as the correction", "How long can I return a tent?", "You can return it within 30 days.", evening, correction, false},
+		{"from a file, without a time", "How long can I return a tent?", "You can return it within 30 days.", time.Time{}, correction, true},
+		{"without numbers, old value", "When is the workshop about knots?", "The knot workshop takes place on Thursday.", older, day, true},
+		{"without numbers, another thing that day", "When does the bus go?", "The bus goes on Thursday.", older, day, false},
+		{"an approval corrects nothing", "How long can I return a tent?", "You can return it within 30 days.", older,
+			exampleOf("a", "How long can I return a tent?", "You can return it within 45 days.", evening), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			others := []Item{exampleOf("o1", "Do you sell boots?", "Yes, we sell boots.", older), exampleOf("o2", "Hello", "Hello, what can I do for you?", older)}
+			items := append(others, exampleOf("x", c.question, c.answer, c.at))
+			kept, retired := Supersede(items, []Item{c.by})
+			if len(kept)+len(retired) != 3 || c.retired != (len(retired) == 1) {
+				t.Fatalf("retired %v, want that to be %v", retired, c.retired)
+			}
+			if c.retired && retired[0].ID != "x" {
+				t.Errorf("retired %v", retired)
+			}
+		})
+	}
+}
+
+func TestNewestCorrectionWins(t *testing.T) {
+	var items []Item
+	for i, days := range []string{"40", "45", "50"} {
+		items = append(items, correctionOf(fmt.Sprintf("c%d", i), "How long can I return a tent?", "Within 30 days.", "Within "+days+" days.", evening.Add(time.Duration(i)*time.Minute)))
+	}
+	kept, retired := Supersede(items, items)
+	if len(kept) != 1 || kept[0].ID != "c2" || len(retired) != 2 {
+		t.Errorf("kept %v, retired %v", kept, retired)
+	}
+}

@@ -5,20 +5,73 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"nightshift/internal/engine"
+	"nightshift/internal/walkthrough"
 	"nightshift/models/demo"
 	"nightshift/update/pretrain"
 	"nightshift/update/train"
 )
 
 func demoCommand(s *settings) *cobra.Command {
-	cmd := &cobra.Command{Use: "demo", Short: "The model that ships: see the whole loop, or train it anew"}
+	opt := walkthrough.Options{Out: os.Stdout}
+	var asJSON, keep bool
+	cmd := &cobra.Command{Use: "demo", Short: "See the whole loop on the model that ships: ask, correct, learn, swap, ask again, roll back", Args: cobra.NoArgs}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "the result as one last line of JSON")
+	cmd.Flags().BoolVar(&keep, "keep", false, "keep the directory with configuration, data and the server's log")
+	cmd.Flags().IntVar(&opt.Streams, "streams", 4, "streams that keep running while versions are swapped")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := s.load(cmd)
+		if err != nil {
+			return err
+		}
+		if err := openRuntime(cmd.Context(), c); err != nil { // fetched before the clock starts
+			return err
+		}
+		return showDemo(cmd.Context(), opt, asJSON, keep)
+	}
 	cmd.AddCommand(demoModel(s))
 	return cmd
+}
+
+// showDemo runs the walkthrough in a directory of its own, and fails when it shows less than it should.
+func showDemo(ctx context.Context, opt walkthrough.Options, asJSON, keep bool) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	opt.Command = []string{self}
+	if opt.Dir, err = os.MkdirTemp("", "nightshift-demo-"); err != nil {
+		return fmt.Errorf("make the demo's directory: %w", err)
+	}
+	if asJSON {
+		opt.Out = os.Stderr
+	}
+	fmt.Fprintf(opt.Out, "configuration, data and log are in %s\n", opt.Dir)
+	result, err := walkthrough.Run(ctx, opt)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(opt.Out)
+	if err := result.Table(opt.Out); err != nil {
+		return err
+	}
+	if asJSON {
+		if err := json.NewEncoder(os.Stdout).Encode(result); err != nil {
+			return err
+		}
+	}
+	if len(result.Failures) > 0 {
+		return fmt.Errorf("the demo fell short: %s (see %s)", strings.Join(result.Failures, "; "), opt.Dir)
+	}
+	if keep {
+		return nil
+	}
+	return os.RemoveAll(opt.Dir)
 }
 
 // demoModel trains the model that ships.

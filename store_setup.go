@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -15,12 +17,31 @@ import (
 	"nightshift/replaystore/redisstore"
 )
 
-// openStore opens the configured replay store. role keeps the journals of processes that share a data directory apart.
-func openStore(ctx context.Context, c config.Config, role string, log *slog.Logger) (replaystore.Store, error) {
+// openStore opens the configured replay store and reads its secret. role keeps the journals of processes that share a
+// data directory apart.
+func openStore(ctx context.Context, c config.Config, role string, log *slog.Logger) (replaystore.Store, []byte, error) {
+	var store replaystore.Store
+	var err error
+	dir := filepath.Join(c.Data, "store")
 	if c.Store.Kind == "local" {
-		return localstore.Open(localstore.Config{Dir: filepath.Join(c.Data, "store"), Log: log})
+		store, err = localstore.Open(localstore.Config{Dir: dir, Log: log})
+	} else {
+		dir = filepath.Join(c.Data, "spool-"+role)
+		store, err = openRedis(ctx, c, dir, log)
 	}
-	return openRedis(ctx, c, filepath.Join(c.Data, "spool-"+role), log)
+	if err != nil {
+		return nil, nil, err
+	}
+	file := filepath.Join(dir, "secret")
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, errors.Join(fmt.Errorf("open the store: its secret is not known here yet, and Redis at %s cannot be reached; the first start needs it",
+			strings.Join(c.Store.Redis.Addresses, ", ")), store.Close())
+	}
+	secret, err := replaystore.LoadSecret(file, nil)
+	if err != nil {
+		return nil, nil, errors.Join(err, store.Close())
+	}
+	return store, secret, nil
 }
 
 // openRedis opens the Redis store with its journal in dir.

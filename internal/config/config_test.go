@@ -259,15 +259,3 @@ func TestTags(t *testing.T) {
 	}
 	walk(reflect.TypeFor[Config]())
 }
-
-func TestBytes(t *testing.T) {
-	for text, want := range map[string]Bytes{"0": 0, "17": 17, "2KiB": 2048, "3 MiB": 3 << 20, "1GiB": 1 << 30, "2TiB": 2 << 40} {
-		got, err := parseBytes(text)
-		if err != nil || got != want {
-			t.Errorf("%q: %v, %v", text, got, err)
-		}
-		if again, err := parseBytes(got.String()); err != nil || again != want {
-			t.Errorf("%v prints as %s", want, got)
-		}
-	}
-}

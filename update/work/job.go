@@ -41,6 +41,7 @@ type Job struct {
 type Train struct {
 	Rank      int      `json:"rank"`
 	Alpha     float64  `json:"alpha"`
+	RSLoRA    bool     `json:"rslora,omitempty"` // scale α/√r in place of α/r
 	Modules   []string `json:"modules"`
 	Rate      float64  `json:"learning_rate"`
 	Epochs    float64  `json:"epochs"` // passes over the new examples
@@ -57,7 +58,7 @@ type Train struct {
 
 // config is the adapter that the job trains.
 func (j Job) config() adapter.Config {
-	return adapter.Config{Rank: j.Train.Rank, Alpha: j.Train.Alpha, Modules: j.Train.Modules}
+	return adapter.Config{Rank: j.Train.Rank, Alpha: j.Train.Alpha, RSLoRA: j.Train.RSLoRA, Modules: j.Train.Modules}
 }
 
 // read loads a JSON file of the work directory.

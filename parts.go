@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"nightshift/internal/config"
+	"nightshift/internal/engine"
+	"nightshift/internal/redact"
+	"nightshift/internal/registry"
+	"nightshift/internal/telemetry"
+	"nightshift/replaystore"
+	"nightshift/serve"
+	"nightshift/update"
+)
+
+// parts are what serving and learning share: opened once, closed by close.
+type parts struct {
+	config   config.Config
+	log      *slog.Logger
+	cache    string
+	modelDir string
+	model    *engine.Model
+	store    replaystore.Store
+	secret   []byte
+	registry *registry.Registry
+}
+
+// Roles of processes that share a data directory.
+const (
+	roleServe  = "serve"
+	roleUpdate = "update"
+)
+
+// open loads the configuration and opens the runtime, the model, the store and the registry.
+func (s *settings) open(cmd *cobra.Command, role string) (*parts, error) {
+	c, err := s.load(cmd)
+	if err != nil {
+		return nil, err
+	}
+	p := &parts{config: c}
+	if p.log, err = telemetry.Log(os.Stderr, c.Log.Level, c.Log.Format); err != nil {
+		return nil, err
+	}
+	for _, w := range c.Warnings {
+		p.log.Warn("configuration", "warning", w)
+	}
+	if err := openRuntime(cmd.Context(), c); err != nil {
+		return nil, err
+	}
+	if p.modelDir, p.cache, err = modelDir(c); err != nil {
+		return nil, err
+	}
+	if p.model, err = engine.LoadModel(p.modelDir, p.cache); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data directory: %w", err)
+	}
+	if p.store, p.secret, err = openStore(cmd.Context(), c, role, p.log); err != nil {
+		return nil, err
+	}
+	if p.registry, err = registry.Open(c.RegistryDir(), serve.Verify(p.model)); err != nil {
+		return nil, errors.Join(err, p.store.Close())
+	}
+	return p, nil
+}
+
+// close closes the store.
+func (p *parts) close() error { return p.store.Close() }
+
+// server wires the serving side. updater says where nights are run: in-process, remote or none.
+func (p *parts) server(updater string) (*serve.Server, *engine.Engine, error) {
+	c := p.config
+	redactor, err := redact.New(redactConfig(c.Redact))
+	if err != nil {
+		return nil, nil, err
+	}
+	e, err := engine.New(p.model, engine.Config{Threads: c.Threads, Slots: c.Engine.Slots, Queue: c.Engine.Queue, BankRows: c.Engine.BankRows})
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg := serve.FromConfig(c)
+	cfg.ModelDir, cfg.Updater = p.modelDir, updater
+	if c.Model == "" {
+		cfg.ModelName = "the model that ships"
+	}
+	s, err := serve.New(cfg, serve.Deps{Engine: e, Registry: p.registry, Store: p.store, Secret: p.secret, Redactor: redactor, Metrics: telemetry.New(), Log: p.log})
+	if err != nil {
+		e.Close()
+		return nil, nil, err
+	}
+	return s, e, nil
+}
+
+// redactConfig turns the configuration's rules into the redactor's.
+func redactConfig(c config.Redact) redact.Config {
+	r := redact.Config{Disable: c.Disable}
+	for _, x := range c.Extra {
+		r.Extra = append(r.Extra, redact.Rule{Name: x.Name, Pattern: x.Pattern})
+	}
+	return r
+}
+
+// updater wires the learning side.
+func (p *parts) updater(deps update.Deps) (*update.Updater, error) {
+	deps.Store, deps.Registry, deps.Log = p.store, p.registry, p.log
+	return update.New(p.updateConfig(), deps)
+}
+
+// updateConfig turns the configuration into the updater's.
+func (p *parts) updateConfig() update.Config {
+	c := p.config
+	u := update.Config{ModelDir: p.modelDir, CacheDir: p.cache, Threads: c.Threads, Deadline: c.Update.Deadline, Nice: c.Update.Nice,
+		Settings: p.settings(c.Update), Tracks: map[string]update.Settings{}}
+	for track := range c.Tracks {
+		u.Tracks[track] = p.settings(c.UpdateOf(track))
+	}
+	return u
+}
+
+// microTokens bounds a microbatch, and with it the memory of training.
+const microTokens = 1024
+
+// settings turns one track's learning configuration into the updater's.
+func (p *parts) settings(u config.Update) update.Settings {
+	s := update.Defaults()
+	s.Schedule, s.TimeZone = u.Schedule, u.TimeZone
+	e, t, g := u.Evidence, u.Train, u.Gate
+	s.MinNew, s.MinAge, s.HeldOut, s.PerSubject = e.MinNewExamples, e.Quarantine, e.HeldOut, e.PerSubject
+	s.Correction, s.Approval, s.Seed = t.CorrectionWeight, t.ApprovalWeight, t.Seed
+	columns := min(t.RowTokens, p.model.Config.Context)
+	rows := max(1, min(t.BatchTokens, microTokens)/columns)
+	s.Train.Rank, s.Train.Alpha, s.Train.RSLoRA, s.Train.Modules = t.Rank, t.Alpha, t.RSLoRA, t.Modules
+	s.Train.Rate, s.Train.Epochs, s.Train.Warmup, s.Train.Decay, s.Train.Clip = t.LearningRate, float64(t.Epochs), t.Warmup, t.WeightDecay, t.Clip
+	s.Train.Columns, s.Train.Rows, s.Train.Micro = columns, rows, max(1, t.BatchTokens/(rows*columns))
+	s.Train.Rehearsal, s.Train.KL = t.RehearsalRatio, t.KLShare
+	s.Gate.RetentionChampion, s.Gate.RetentionReference, s.Gate.SignTest = g.RetentionChampion, g.RetentionReference, g.SignTest
+	s.Gate.Repetition, s.Gate.Length, s.Gate.EndRate, s.Gate.Resamples = g.Repetition, g.Length, g.EndOfText, g.Bootstrap
+	s.Gate.MinExamples, s.Gate.MinSubjects, s.Gate.MinAge, s.Gate.MaxSubjectShare = e.MinNewExamples, e.MinSubjects, e.Quarantine, e.LargestShare
+	return s
+}
+
+// address is how other commands find the server that uses a data directory.
+type address struct {
+	URL string `json:"url"`
+	PID int    `json:"pid"`
+}
+
+// addressFile is the name of that file in the data directory.
+func addressFile(c config.Config) string { return filepath.Join(c.Data, "address.json") }
+
+// closing joins the error of closing p to err.
+func closing(p *parts, err error) error { return errors.Join(err, p.close()) }
+
+// quiet drops the error of a command that was asked to stop.
+func quiet(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}

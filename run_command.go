@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"nightshift/serve"
+	"nightshift/update"
+)
+
+// Where a server's nights are run, as /v1/status tells it.
+const (
+	updaterInside = "in-process"
+	updaterRemote = "remote"
+	updaterNone   = "none"
+)
+
+func runCommand(s *settings) *cobra.Command {
+	return &cobra.Command{Use: "run", Short: "Serve and learn in one process", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := s.open(cmd, roleServe)
+			if err != nil {
+				return err
+			}
+			updater, err := p.updater(update.Deps{})
+			if err != nil {
+				return closing(p, err)
+			}
+			return closing(p, p.serve(cmd.Context(), updaterInside, updater.Run))
+		}}
+}
+
+func serveCommand(s *settings) *cobra.Command {
+	return &cobra.Command{Use: "serve", Short: "Serve; an update process beside it learns (over Redis)", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := s.open(cmd, roleServe)
+			if err != nil {
+				return err
+			}
+			updater := updaterRemote
+			if p.config.Store.Kind == "local" {
+				updater = updaterNone
+				p.log.Warn("nobody learns from this server: a local store has one process; use the command run, or store.kind redis and the command update")
+			}
+			return closing(p, p.serve(cmd.Context(), updater, nil))
+		}}
+}
+
+// serve runs the server, and beside it what else is given, until ctx is done.
+func (p *parts) serve(ctx context.Context, updater string, beside func(context.Context) error) error {
+	server, engine, err := p.server(updater)
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	outer := ctx
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return server.Run(ctx) })
+	group.Go(func() error { return p.announce(ctx, server) })
+	if beside != nil {
+		group.Go(func() error { return beside(ctx) })
+	}
+	err = quiet(outer, group.Wait())
+	if gone := os.Remove(addressFile(p.config)); gone != nil && !errors.Is(gone, os.ErrNotExist) {
+		p.log.Warn("remove the address file", "error", gone)
+	}
+	return err
+}
+
+// announce waits until the server is ready, then says where it is: to people on standard output, to other commands in
+// the data directory.
+func (p *parts) announce(ctx context.Context, server *serve.Server) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if reasons, _ := server.Ready(ctx); len(reasons) == 0 {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+	url := "http://" + p.config.Listen
+	data, err := json.Marshal(address{URL: url, PID: os.Getpid()})
+	if err != nil {
+		return fmt.Errorf("write the address file: %w", err)
+	}
+	if err := os.WriteFile(addressFile(p.config), data, 0o600); err != nil {
+		return fmt.Errorf("write the address file: %w", err)
+	}
+	fmt.Printf("nightshift is ready\n  API      %s/v1\n  console  %s/\n  docs     %s/docs\n  data     %s\n", url, url, url, p.config.Data)
+	return nil
+}

@@ -199,3 +199,10 @@ func people(from, to int) []int {
 	}
 	return list
 }
+
+// testContext is the test's context, and how to end it early.
+func testContext(t *testing.T) (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithCancel(t.Context())
+	t.Cleanup(stop)
+	return ctx, stop
+}

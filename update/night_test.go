@@ -1,41 +1,489 @@
 package update
 
 import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/onnx/ort"
+	"nightshift/replaystore"
+	"nightshift/update/selection"
+	"nightshift/update/work"
 )
+
+// run runs a night that must end in a state.
+func (s *shop) run(u *Updater, req Request, want nightrecord.State) nightrecord.Night {
+	s.Helper()
+	n, err := u.RunNight(s.Context(), req)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if n.State != want {
+		s.Fatalf("the night was %s: %s; selection %+v; want %s", n.State, n.Reason, n.Selection, want)
+	}
+	stored, found, err := u.record(n.ID)
+	if err != nil || !found || stored.State != n.State || stored.Finished.IsZero() {
+		s.Errorf("stored record %+v, %v, %v", stored, found, err)
+	}
+	return n
+}
+
+// champion is the track's state.
+func (s *shop) champion() registry.Activation {
+	s.Helper()
+	a, err := s.registry.Champion(registry.Default)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return a
+}
+
+// memory are the ids in the rehearsal memory.
+func (s *shop) memory() []string {
+	s.Helper()
+	r, err := s.store.Rehearsal(s.Context(), registry.Default)
+	if err != nil {
+		s.Fatal(err)
+	}
+	var ids []string
+	for _, m := range r.Items() {
+		ids = append(ids, m.ID)
+	}
+	return ids
+}
+
+// selected reads a night's frozen selection.
+func (s *shop) selected(night string) []selection.Item {
+	s.Helper()
+	data, err := s.registry.ReadNight(night, selectionFile)
+	if err != nil {
+		s.Fatal(err)
+	}
+	items, err := decodeItems(data)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return items
+}
 
 func TestNightFromFeedbackToChampion(t *testing.T) {
 	ort.ForTest(t)
 	s := newShop(t, tinyModel(t))
-	s.correct(people(0, 10)...)
-	var states []nightrecord.State
+	s.correct(people(0, 12)...)
+	var states []string
 	s.deps.Progress = func(n nightrecord.Night) {
-		if len(states) == 0 || states[len(states)-1] != n.State {
-			states = append(states, n.State)
+		if len(states) == 0 || states[len(states)-1] != string(n.State) {
+			states = append(states, string(n.State))
 		}
 	}
-	n, err := s.updater().RunNight(t.Context(), Request{By: "cli"})
+	u := s.updater()
+	n := s.run(u, Request{By: "cli"}, nightrecord.Published)
+	if got, want := strings.Join(states, " "), "waiting selecting training evaluating gating published"; got != want {
+		t.Errorf("states %s, want %s", got, want)
+	}
+	champion := s.champion()
+	if champion.Digest != n.Candidate.Digest || champion.Night != n.ID || champion.Actor != registry.Updater || champion.Number != n.Candidate.Version {
+		t.Errorf("champion %+v, candidate %+v", champion, n.Candidate)
+	}
+	if !n.Verdict.Pass || len(n.Curve) == 0 || n.Curve[len(n.Curve)-1].Loss > n.Curve[0].Loss/2 || len(n.Log) == 0 {
+		t.Errorf("verdict %+v, curve %v", n.Verdict, n.Curve)
+	}
+	if got := n.Selection; got.New+got.HeldOut != 72 || got.HeldOut < 6 || got.Rehearsal != 3 || got.Anchors != 3 {
+		t.Errorf("selection %+v", got)
+	}
+	if ids := s.memory(); len(ids) != n.Selection.New {
+		t.Errorf("%d examples are remembered, %d were learned", len(ids), n.Selection.New)
+	}
+	m, err := s.registry.Version(champion.Digest)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n.State != nightrecord.Published {
-		t.Fatalf("the night was %s: %s; %+v", n.State, n.Reason, n.Selection)
+	if m.Night != n.ID || m.Parent != "" || m.BaseDigest == "" || m.TokenizerHash == "" || !strings.HasPrefix(m.DataDigest, "sha256:") || len(m.SelfTest) != 2 ||
+		m.Examples != n.Selection.New+3 || m.Figures["heldout_candidate_nll"] >= m.Figures["heldout_champion_nll"] {
+		t.Errorf("manifest %+v", m)
 	}
-	t.Logf("%+v\n%+v", n.Selection, n.Verdict)
-	champion, err := s.registry.Champion(registry.Default)
-	if err != nil || champion.Digest != n.Candidate.Digest || champion.Night != n.ID || champion.Actor != registry.Updater {
-		t.Errorf("champion %+v, %v; candidate %+v", champion, err, n.Candidate)
+	// The next night goes on where this one ended.
+	again := s.run(u, Request{By: "cli"}, nightrecord.Skipped)
+	if again.Selection.New != 0 || !strings.Contains(again.Reason, "0 new examples") {
+		t.Errorf("the next night: %s, %+v", again.Reason, again.Selection)
 	}
-	got := make([]string, len(states))
-	for i, st := range states {
-		got[i] = string(st)
+
+	replayed, err := u.Replay(t.Context(), n.ID, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if want := "waiting selecting training evaluating gating published"; strings.Join(got, " ") != want {
-		t.Errorf("states %v, want %s", got, want)
+	if !replayed.Same || replayed.Digest != champion.Digest || replayed.Gone != 0 || replayed.Examples != 72 || replayed.Changed {
+		t.Errorf("replay %+v", replayed)
+	}
+	s.forgetOne(u, n, champion)
+}
+
+// forgetOne erases a person who was learned from, and replays the night without that person.
+func (s *shop) forgetOne(u *Updater, n nightrecord.Night, champion registry.Activation) {
+	s.Helper()
+	who := use(s.selected(n.ID), selection.New)[0].Subject
+	report, err := s.store.Forget(s.Context(), who)
+	if err != nil {
+		s.Fatal(err)
+	}
+	traces, err := Forget(s.registry, report)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if !slices.Equal(traces.Nights, []string{n.ID}) || traces.Examples != 6 || len(traces.Versions) != 1 || traces.Versions[0].Digest != champion.Digest {
+		s.Errorf("traces %+v", traces)
+	}
+	if data, err := s.registry.ReadNight(n.ID, selectionFile); err != nil || bytes.Contains(data, []byte(who)) {
+		s.Errorf("the selection still holds the person: %v", err)
+	}
+	replayed, err := u.Replay(s.Context(), n.ID, nil)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if replayed.Same || !replayed.Changed || replayed.Gone != 6 || replayed.Examples != 72 {
+		s.Errorf("replay after the erasure %+v", replayed)
+	}
+}
+
+// TestShuffledAnswersAreRejected teaches a champion the prices, and then has a candidate learn the wrong ones.
+func TestShuffledAnswersAreRejected(t *testing.T) {
+	ort.ForTest(t)
+	s := newShop(t, tinyModel(t))
+	s.correct(people(0, 12)...)
+	u := s.updater()
+	first := s.run(u, Request{}, nightrecord.Published)
+	s.now = s.now.Add(24 * time.Hour)
+	s.correct(people(20, 34)...)
+	night := nightrecord.NewID(s.now)
+	u.at = func(step string) {
+		if step == "frozen" {
+			s.shuffle(night)
+		}
+	}
+	n := s.run(u, Request{Night: night}, nightrecord.Rejected)
+	if n.Verdict.Pass || !strings.Contains(n.Reason, "gain") {
+		t.Errorf("rejected because %s", n.Reason)
+	}
+	if c := s.champion(); c.Digest != first.Candidate.Digest {
+		t.Errorf("the champion is %s, want that of the first night", c.Champion())
+	}
+	if n.Candidate.Version == 0 {
+		t.Error("the rejected candidate is not kept as a version")
+	}
+	if got := len(s.memory()); got != first.Selection.New {
+		t.Errorf("%d examples are remembered after the rejection, %d before", got, first.Selection.New)
+	}
+	u.at = func(string) {}
+	if again := s.run(u, Request{}, nightrecord.Skipped); again.Selection.New != 0 {
+		t.Errorf("the rejected night's evidence is taken again: %+v", again.Selection)
+	}
+}
+
+// shuffle gives every new example of a frozen selection the answer to another question.
+func (s *shop) shuffle(night string) {
+	s.Helper()
+	items := s.selected(night)
+	for i := range items {
+		if items[i].Use != selection.New {
+			continue
+		}
+		for g := range goods {
+			if items[i].Completion == answer(g) {
+				items[i].Completion = answer((g + 1 + i%(len(goods)-1)) % len(goods))
+				break
+			}
+		}
+	}
+	data, err := encodeItems(items)
+	if err == nil {
+		err = s.registry.WriteNightFile(night, selectionFile, data)
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+func TestDryRunPublishesNothing(t *testing.T) {
+	ort.ForTest(t)
+	s := newShop(t, tinyModel(t))
+	s.correct(people(0, 12)...)
+	u := s.updater()
+	n := s.run(u, Request{DryRun: true}, nightrecord.Skipped)
+	if !n.DryRun || !n.Verdict.Pass || !strings.Contains(n.Reason, "passed the gate") || n.Candidate.Version != 0 {
+		t.Errorf("dry run %+v", n)
+	}
+	if c := s.champion(); c.Sequence != 0 {
+		t.Errorf("champion %+v", c)
+	}
+	if refs, err := s.registry.Versions(registry.Default); err != nil || len(refs) != 0 || len(s.memory()) != 0 {
+		t.Errorf("versions %v, %v; remembered %v", refs, err, s.memory())
+	}
+	if wet := s.run(u, Request{}, nightrecord.Published); wet.Candidate.Digest != n.Candidate.Digest {
+		t.Error("the real night came to another candidate than the dry run")
+	}
+}
+
+func TestWhatAPersonDidMeanwhileWins(t *testing.T) {
+	ort.ForTest(t)
+	s := newShop(t, tinyModel(t))
+	s.correct(people(0, 12)...)
+	u := s.updater()
+	u.at = func(step string) {
+		if step == "put" {
+			if _, err := s.registry.Hold(t.Context(), registry.Default, "ann", "inventory"); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	n := s.run(u, Request{}, nightrecord.Rejected)
+	if !strings.Contains(n.Reason, "held: ann") || s.champion().Digest != "" {
+		t.Errorf("rejected because %s, champion %+v", n.Reason, s.champion())
+	}
+	u.at = func(string) {}
+	if n := s.run(u, Request{}, nightrecord.Skipped); n.Reason != "ann holds the track: inventory" {
+		t.Errorf("skipped because %s", n.Reason)
+	}
+	if _, err := s.registry.Release(t.Context(), registry.Default, "ann", ""); err != nil {
+		t.Fatal(err)
+	}
+	u.at = func(step string) {
+		if step == "put" {
+			if _, err := s.registry.Activate(t.Context(), registry.Default, registry.Activation{Previous: registry.Latest, Actor: "ann", Reason: "base is better"}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if n := s.run(u, Request{}, nightrecord.Rejected); !strings.Contains(n.Reason, "the track changed while the night ran: ann activated default@base") {
+		t.Errorf("rejected because %s", n.Reason)
+	}
+	u.at = func(string) {}
+	s.run(u, Request{}, nightrecord.Published) // the evidence was not lost
+}
+
+// stopped is the panic with which tests stop the world.
+type stopped struct{ step string }
+
+// TestUpdaterKilledAtEachStep stops the updater dead at each step of a night. Another one clears up, and the night's
+// evidence ends in exactly one published version.
+func TestUpdaterKilledAtEachStep(t *testing.T) {
+	ort.ForTest(t)
+	model := tinyModel(t)
+	for _, step := range []string{"frozen", "computed", "put", "activated", "settled"} {
+		t.Run(step, func(t *testing.T) {
+			s := newShop(t, model)
+			s.correct(people(0, 12)...)
+			night := nightrecord.NewID(s.now)
+			func() {
+				defer func() {
+					if _, ok := recover().(stopped); !ok {
+						t.Error("the updater went past the step")
+					}
+				}()
+				u := s.updater()
+				u.at = func(at string) {
+					if at == step {
+						panic(stopped{step})
+					}
+				}
+				_, err := u.RunNight(t.Context(), Request{Night: night})
+				t.Error(err)
+			}()
+			u := s.updater()
+			if left, _, err := u.record(night); err != nil || left.State.Final() {
+				t.Fatalf("the killed night is %s, %v", left.State, err)
+			}
+			s.run(u, Request{Track: "other"}, nightrecord.Skipped) // any night clears up first
+			cleared, _, err := u.record(night)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if step == "activated" || step == "settled" {
+				if cleared.State != nightrecord.Published || cleared.Candidate.Digest != s.champion().Digest {
+					t.Errorf("the night is %s with candidate %+v", cleared.State, cleared.Candidate)
+				}
+			} else {
+				if cleared.State != nightrecord.Failed || !strings.Contains(cleared.Reason, "interrupted") || s.champion().Sequence != 0 {
+					t.Errorf("the night is %s: %s", cleared.State, cleared.Reason)
+				}
+				s.run(u, Request{Night: night}, nightrecord.Published)
+			}
+			refs, err := s.registry.Versions(registry.Default)
+			if err != nil || len(refs) != 1 || s.champion().Sequence != 1 || refs[0].Digest != s.champion().Digest {
+				t.Errorf("versions %v, %v; champion %+v", refs, err, s.champion())
+			}
+			if n := s.run(u, Request{}, nightrecord.Skipped); n.Selection.New != 0 || len(s.memory()) == 0 {
+				t.Errorf("evidence is used twice: %+v; remembered %d", n.Selection, len(s.memory()))
+			}
+		})
+	}
+}
+
+func TestChildThatFails(t *testing.T) {
+	ort.ForTest(t)
+	s := newShop(t, tinyModel(t))
+	s.correct(people(0, 12)...)
+	good := s.deps.Env
+	t.Run("says why", func(t *testing.T) {
+		s := &shop{T: t, store: s.store, registry: s.registry, config: s.config, deps: s.deps, now: s.now}
+		s.config.ModelDir = filepath.Join(t.TempDir(), "nothing")
+		s.config.Anchors = filepath.Join(filepath.Dir(s.config.ModelDir), "anchors.jsonl")
+		if err := os.WriteFile(s.config.Anchors, []byte(`{"messages":[{"role":"prompt","content":"a"}],"completion":"b"}`), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		n, err := s.updater().RunNight(t.Context(), Request{})
+		if err == nil || n.State != nightrecord.Failed || !strings.Contains(n.Reason, "nothing") || !strings.Contains(n.Reason, "exit status 1") {
+			t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
+		}
+	})
+	t.Run("killed in the middle", func(t *testing.T) {
+		u := s.updater()
+		u.deps.Env = []string{childEnv + "=hang"}
+		ctx, kill := testContext(t)
+		u.deps.Progress = func(n nightrecord.Night) {
+			if n.Progress != nil && n.Progress.Step == 1 {
+				kill()
+			}
+		}
+		n, err := u.RunNight(ctx, Request{})
+		if err == nil || n.State != nightrecord.Failed || !strings.HasPrefix(n.Reason, "interrupted: ") {
+			t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
+		}
+	})
+	t.Run("too slow", func(t *testing.T) {
+		u := s.updater()
+		u.deps.Env = []string{childEnv + "=hang"}
+		u.cfg.Deadline = 300 * time.Millisecond
+		n, err := u.RunNight(t.Context(), Request{})
+		if err == nil || n.State != nightrecord.Failed || !strings.Contains(n.Reason, "not done after 300ms") {
+			t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
+		}
+	})
+	s.deps.Env = good
+	s.run(s.updater(), Request{}, nightrecord.Published)
+}
+
+func TestDamagedCandidateIsNotPublished(t *testing.T) {
+	ort.ForTest(t)
+	s := newShop(t, tinyModel(t))
+	s.correct(people(0, 12)...)
+	u := s.updater()
+	night := nightrecord.NewID(s.now)
+	u.at = func(step string) {
+		if step != "computed" {
+			return
+		}
+		dir, err := s.registry.NightDir(night)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, work.CandidateDir, registry.WeightsFile)
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data[len(data)-1] ^= 1
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n, err := u.RunNight(t.Context(), Request{Night: night})
+	if err == nil || n.State != nightrecord.Failed || !strings.Contains(n.Reason, "was evaluated") {
+		t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
+	}
+	if refs, err := s.registry.Versions(registry.Default); err != nil || len(refs) != 0 {
+		t.Errorf("versions %v, %v", refs, err)
+	}
+}
+
+// TestFactsChangeOverNights lets a price change on the second night: the first night's examples of it leave the memory, and
+// the second night goes on from the first night's version.
+func TestFactsChangeOverNights(t *testing.T) {
+	ort.ForTest(t)
+	s := newShop(t, tinyModel(t))
+	s.correct(people(0, 12)...)
+	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5 // three rehearsed sentences hold little
+	u := s.updater()
+	first := s.run(u, Request{}, nightrecord.Published)
+	s.now = s.now.Add(24 * time.Hour)
+	for p := range 14 {
+		for f := range questions {
+			s.feedback(20+p, question(f, 0), answer(0), "it costs fifty")
+		}
+	}
+	second := s.run(u, Request{}, nightrecord.Published)
+	m, err := s.registry.Version(second.Candidate.Digest)
+	if err != nil || m.Parent != first.Candidate.Digest {
+		t.Errorf("the second version's parent is %s, %v", m.Parent, err)
+	}
+	for _, it := range s.selected(second.ID) {
+		if it.Use == selection.Rehearsal && it.Completion == answer(0) {
+			t.Errorf("the old price is rehearsed: %+v", it)
+		}
+	}
+	r, err := s.store.Rehearsal(t.Context(), registry.Default)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[string]int{}
+	for _, m := range r.Items() {
+		if m.Kind != replaystore.Preference {
+			t.Errorf("a correction is remembered as %s", m.Kind)
+		}
+		count[m.Chosen]++
+	}
+	if count[answer(0)] != 0 || count["it costs fifty"] == 0 || count[answer(1)] == 0 {
+		t.Errorf("remembered answers %v", count)
+	}
+	s.rolledBack(u, second)
+}
+
+// rolledBack has a person roll the second night back: what it learned is not rehearsed any more, and nothing runs until
+// the hold is released.
+func (s *shop) rolledBack(u *Updater, second nightrecord.Night) {
+	s.Helper()
+	if _, err := s.registry.Rollback(s.Context(), registry.Default, "ann", "wrong price"); err != nil {
+		s.Fatal(err)
+	}
+	s.run(u, Request{}, nightrecord.Skipped)
+	if _, err := s.registry.Release(s.Context(), registry.Default, "ann", ""); err != nil {
+		s.Fatal(err)
+	}
+	s.now = s.now.Add(24 * time.Hour)
+	for p := range 14 {
+		for f := range questions {
+			s.feedback(40+p, question(f, 1), answer(1), "it costs a hundred")
+		}
+	}
+	n, err := u.RunNight(s.Context(), Request{DryRun: true})
+	if err != nil {
+		s.Fatal(err)
+	}
+	learned := map[string]bool{}
+	for _, it := range use(s.selected(second.ID), selection.New) {
+		learned[it.ID] = true
+	}
+	for _, it := range s.selected(n.ID) {
+		if it.Use == selection.Rehearsal && learned[it.ID] {
+			s.Errorf("what was rolled back is rehearsed: %+v", it)
+		}
+	}
+	var f frozen
+	if _, err := u.readJSON(n.ID, configFile, &f); err != nil || f.Reference != s.champion().Digest {
+		s.Errorf("the fixed reference is %q, want the version that a person went back to (%v)", f.Reference, err)
+	}
+}
+
+func TestReplayNeedsACandidate(t *testing.T) {
+	s := newShop(t, t.TempDir())
+	u := s.updater()
+	if _, err := u.Replay(t.Context(), "20260101-000000-0000", nil); !errors.Is(err, registry.ErrNotFound) {
+		t.Errorf("error %v", err)
 	}
 }

@@ -111,7 +111,7 @@ func (n *night) activate(ctx context.Context, ref registry.Ref, items []selectio
 		switch {
 		case champErr == nil && now.Night == n.req.Night && now.Digest == ref.Digest:
 			a = now
-		case errors.Is(err, registry.ErrHeld):
+		case errors.Is(err, registry.ErrHeld) || errors.Is(err, registry.ErrConflict) && champErr == nil && now.Held:
 			return n.log.end(ctx, nightrecord.Rejected, fmt.Sprintf("held: %s froze the track while the night ran; the candidate is kept as version %d", now.Actor, ref.Number))
 		case errors.Is(err, registry.ErrConflict):
 			return n.log.end(ctx, nightrecord.Rejected, fmt.Sprintf("the track changed while the night ran: %s activated %s; the candidate is kept as version %d and the evidence for the next night",

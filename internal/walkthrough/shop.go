@@ -79,6 +79,17 @@ func right(list []question, answers []Answer) float64 {
 	return float64(n) / float64(len(list))
 }
 
+// wrong lists the questions whose answer is not right, with the answer.
+func wrong(list []question, answers []Answer) []string {
+	var lines []string
+	for i, q := range list {
+		if !q.fact.RightFor(answers[i].Text, q.want) {
+			lines = append(lines, fmt.Sprintf("%s: %q → %q", q.fact.ID, q.text, answers[i].Text))
+		}
+	}
+	return lines
+}
+
 // sameTexts says whether two rounds gave the same answers, byte for byte.
 func sameTexts(a, b []Answer) bool {
 	for i := range a {

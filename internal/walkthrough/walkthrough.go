@@ -118,6 +118,10 @@ func (w *walk) run(ctx context.Context) error {
 	}
 	r.ChangedAfter, r.UnchangedAfter = right(changed, after[:len(changed)]), right(unchanged, after[len(changed):])
 
+	for _, line := range append(wrong(changed, after[:len(changed)]), wrong(unchanged, after[len(changed):])...) {
+		w.say("   wrong  %s", line)
+	}
+
 	w.say("5. rolling back …")
 	var activated struct {
 		SwapMS float64 `json:"swap_ms"`

@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+)
+
+// TestQueueBounds fills the queue by requests and by tokens.
+func TestQueueBounds(t *testing.T) {
+	m := smallModel(t)
+	e := newEngine(t, m, Config{Queue: 3, QueueTokens: 100})
+	ctx := context.Background()
+	var streams []*Stream
+	try := func(prompt, answer int) error {
+		s, err := e.Submit(ctx, Request{Prompt: make([]int32, prompt), Pin: pinned(t, e, ""), MaxTokens: answer})
+		if err == nil {
+			streams = append(streams, s)
+		}
+		return err
+	}
+	refused := func(err error, waiting, tokens int) {
+		t.Helper()
+		var busy *BusyError
+		if !errors.As(err, &busy) || busy.Waiting != waiting || busy.Tokens != tokens || busy.RetryAfter < time.Second || busy.RetryAfter > time.Minute || busy.Error() == "" {
+			t.Errorf("error %v (%+v), want a full queue of %d requests and %d tokens", err, busy, waiting, tokens)
+		}
+	}
+	if err := try(200, 50); err != nil { // alone it is taken whatever its size
+		t.Fatal(err)
+	}
+	refused(try(1, 1), 1, 250)
+	drain(e)
+	for range 2 {
+		if err := try(20, 10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused(try(30, 11), 2, 60)
+	if err := try(30, 10); err != nil {
+		t.Fatal(err)
+	}
+	refused(try(1, 1), 3, 100)
+	if _, err := e.Score(ctx, pinned(t, e, ""), []int32{1, 2}, 1); !errors.As(err, new(*BusyError)) {
+		t.Errorf("score into a full queue: %v", err)
+	}
+	if s := e.Stats(); s.Waiting != 3 || s.WaitingTokens != 100 || s.Refused != 4 || s.Requests != 4 {
+		t.Errorf("stats %+v", s)
+	}
+	drain(e)
+	for _, s := range streams {
+		if r := read(t, s).result; r.Err != nil {
+			t.Error(r.Err)
+		}
+	}
+	if s := e.Stats(); s.Waiting != 0 || s.WaitingTokens != 0 || s.Active != 0 {
+		t.Errorf("stats after all: %+v", s)
+	}
+}
+
+// TestPace checks the estimate of when there is room again, on a clock of the test's.
+func TestPace(t *testing.T) {
+	var p pace
+	now := time.Unix(1000, 0)
+	if got := p.wait(1 << 20); got != minRetry {
+		t.Errorf("nothing is known: %s", got)
+	}
+	p.resume(now)
+	for range 100 {
+		now = now.Add(time.Second / 2)
+		p.take(now, 50) // 100 a second
+	}
+	for tokens, want := range map[int]time.Duration{0: time.Second, 50: time.Second, 950: 10 * time.Second, 2950: 30 * time.Second, 1 << 30: time.Minute} {
+		if got := p.wait(tokens); got < want-time.Second || got > want+time.Second {
+			t.Errorf("wait for %d tokens at 100 a second: %s, want about %s", tokens, got, want)
+		}
+	}
+	p.resume(now.Add(time.Hour)) // nobody waited for an hour: the pace is what it was
+	p.take(now.Add(time.Hour+time.Second/2), 50)
+	if got := p.wait(2950); got < 29*time.Second || got > 31*time.Second {
+		t.Errorf("after a pause: %s, want about 30 s", got)
+	}
+	for range 200 {
+		now = now.Add(2 * time.Hour / 1000)
+		p.take(now, 10)
+	}
+	if got := p.wait(200); got != time.Minute {
+		t.Errorf("after it got slow: %s, want the limit", got)
+	}
+}
+
+// TestWaitInQueue ends what waits for too long, also behind others, and nothing that was started.
+func TestWaitInQueue(t *testing.T) {
+	m := smallModel(t)
+	e := newEngine(t, m, Config{Slots: 1})
+	ctx := context.Background()
+	running := submit(t, e, ctx, Request{Prompt: []int32{1}, MaxTokens: 20, MaxWait: time.Hour, IgnoreEOS: true})
+	e.tick()
+	patient := submit(t, e, ctx, Request{Prompt: []int32{1}, MaxTokens: 20, MaxWait: time.Hour, IgnoreEOS: true})
+	hasty := submit(t, e, ctx, Request{Prompt: []int32{1}, MaxTokens: 20, MaxWait: 1})
+	e.tick()
+	var busy *BusyError
+	if r := read(t, hasty).result; !errors.As(r.Err, &busy) || busy.Waited <= 0 || busy.RetryAfter < time.Second || busy.Error() == "" || r.Timings.Queue <= 0 {
+		t.Errorf("the hasty request: %+v", r)
+	}
+	drain(e)
+	for _, s := range []*Stream{running, patient} {
+		if a := read(t, s); a.result.Err != nil || len(a.tokens) != 20 {
+			t.Errorf("a request with time: %d tokens, %v", len(a.tokens), a.result.Err)
+		}
+	}
+	if s := e.Stats(); s.Expired != 1 || s.Cancelled != 0 || s.Failed != 0 {
+		t.Errorf("stats %+v", s)
+	}
+}

@@ -1,0 +1,129 @@
+package engine
+
+import (
+	"context"
+	"math/rand/v2"
+	"testing"
+
+	"nightshift/internal/sampling"
+)
+
+// decoding returns an engine that the test drives, with rows sequences in its smallest class, half of them with an
+// adapter.
+func decoding(t testing.TB, m *Model, rows, maxTokens int, p sampling.Params) (*Engine, *class) {
+	t.Helper()
+	e := newEngine(t, m, Config{Slots: rows})
+	if err := e.Bank().Install("v", randomAdapter(t, m.Config, 8, 1)); err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range rows {
+		digest := ""
+		if i%2 == 1 {
+			digest = "v"
+		}
+		p.Seed = uint64(i)
+		submit(t, e, context.Background(), Request{Prompt: randomTokens(rng, 5+i, m.Config.Vocab), Pin: pinned(t, e, digest), MaxTokens: maxTokens, Sampling: p, IgnoreEOS: true})
+	}
+	for len(e.classes[0].rows) < rows {
+		e.tick()
+	}
+	return e, e.classes[0]
+}
+
+// TestStepDoesNotAllocate counts allocations of whole turns of the loop, the runtime's part included: only text may
+// cost any, at most two a token.
+func TestStepDoesNotAllocate(t *testing.T) {
+	m := *smallModel(t)
+	for name, params := range map[string]sampling.Params{"greedy": {}, "nucleus": {Temperature: 1, TopP: 0.9}} {
+		for _, text := range []bool{false, true} {
+			if m.Tokenizer = nil; text {
+				m.Tokenizer = smallModel(t).Tokenizer
+			}
+			const rows = 4
+			e, _ := decoding(t, &m, rows, 110, params)
+			e.tick() // the shape's binding, and scratch memory
+			limit := 0.0
+			if text {
+				limit = 2 * rows
+			}
+			if n := testing.AllocsPerRun(40, func() { e.tick() }); n > limit {
+				t.Errorf("%s, text %v: %v allocations a step of %d rows, want at most %v", name, text, n, rows, limit)
+			}
+			if e.active != rows {
+				t.Fatalf("%d of %d sequences are left: the steps that were measured carried less", e.active, rows)
+			}
+		}
+	}
+}
+
+// BenchmarkLoop measures what a step costs beside the runtime: the turn of the loop without Binding.Run.
+func BenchmarkLoop(b *testing.B) {
+	m := smallModel(b)
+	const rows = 16
+	e, c := decoding(b, m, rows, 100, greedy)
+	lengths := make([]int, rows)
+	for i, s := range c.rows {
+		lengths[i] = len(s.tokens)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range b.N {
+		e.sweep()
+		e.admit()
+		c.dropCancelled()
+		if _, err := c.prepare(); err != nil {
+			b.Fatal(err)
+		}
+		c.deliver()
+		for i, s := range c.rows { // the answers never end
+			s.tokens = s.tokens[:lengths[i]]
+			for len(s.stream.pieces) > 0 {
+				<-s.stream.pieces
+			}
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*rows), "ns/row")
+}
+
+// BenchmarkTick measures whole steps of the small model.
+func BenchmarkTick(b *testing.B) {
+	m := smallModel(b)
+	e, c := decoding(b, m, 8, 100, greedy)
+	lengths := make([]int, 8)
+	for i, s := range c.rows {
+		lengths[i] = len(s.tokens)
+	}
+	b.ReportAllocs()
+	for range b.N {
+		e.tick()
+		for i, s := range c.rows {
+			s.tokens = s.tokens[:lengths[i]]
+			for len(s.stream.pieces) > 0 {
+				<-s.stream.pieces
+			}
+		}
+	}
+}
+
+// TestBindingsAreBounded lets mixed batches of every size pass: a class has at most two bindings for each number of
+// sequences, and Close frees them with all memory.
+func TestBindingsAreBounded(t *testing.T) {
+	m := smallModel(t)
+	e := newEngine(t, m, Config{Slots: 3, BankRows: 40})
+	digests := installRanks(t, e, 1, 8, 12, 24, 64)
+	rng := rand.New(rand.NewPCG(3, 3))
+	for range 60 {
+		submit(t, e, context.Background(), Request{Prompt: randomTokens(rng, 1+rng.IntN(20), m.Config.Vocab), Pin: pinned(t, e, digests[rng.IntN(len(digests))]), MaxTokens: 1 + rng.IntN(9)})
+	}
+	drain(e)
+	if n := len(e.classes[0].steps); n < 4 || n > 6 {
+		t.Errorf("3 slots have %d bindings, want 4 to 6", n)
+	}
+	e.Close()
+	for _, c := range e.classes {
+		if len(c.steps) != 0 || c.logits != nil || c.cache.keys != nil {
+			t.Error("Close left memory behind")
+		}
+	}
+}

@@ -139,7 +139,7 @@ func TestAnswersDoNotDependOnThreads(t *testing.T) {
 	m := *wideModel(t)
 	m.Tokenizer = nil // a model without one answers in tokens
 	ranks := []int{8, 16, 64}
-	jobs := randomJobs(rand.New(rand.NewPCG(3, 4)), 40, 140, m.Config.Vocab, []string{"", "rank 8", "rank 16", "rank 64"})
+	jobs := randomJobs(rand.New(rand.NewPCG(3, 4)), 24, 140, m.Config.Vocab, []string{"", "rank 8", "rank 16", "rank 64"})
 	checkInvariant(t, &m, jobs, ranks, []Config{{Slots: 2, Threads: 2}, {Slots: 7, Threads: 2}, {Slots: 16, Threads: 1}})
 }
 

@@ -1,0 +1,77 @@
+# Nightshift: what people and .ci/run do with this tree. "make" alone prints the targets.
+#
+# It needs Go, a C compiler and, once, npm (for ONNX Runtime). Everything that it writes is in bin/, in .cache/, in data/ or in
+# Go's own caches.
+
+GO ?= go
+
+# Without a home directory, Go's caches go into the tree.
+ifeq ($(strip $(HOME)),)
+export HOME := $(CURDIR)/.cache/home
+endif
+export CGO_ENABLED := 1
+
+# The revision is stamped into the program where git can tell it; an archive or somebody else's checkout builds without.
+VCS := $(shell git describe --always --dirty >/dev/null 2>&1 && echo auto || echo false)
+
+# More flags for every go test: make test TESTFLAGS='-p 2 -run Journal'.
+TESTFLAGS ?=
+
+# Packages with goroutines that share memory. make race RACE=./... takes all.
+RACE ?= . ./internal/... ./onnx/ort/... ./models/tokenizer/... ./replaystore/... ./serve/... ./update/...
+
+# Fuzz targets run for this long each.
+FUZZTIME ?= 5s
+
+# Statement coverage that every measured package must have.
+COVERAGE ?= 80
+
+LINT := $(GO) tool -modfile=tools/lint/go.mod golangci-lint
+
+.PHONY: help build run demo demo-model test race lint cover fuzz clean
+
+help: ## Print the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+build: ## Build bin/nightshift
+	$(GO) build -trimpath -buildvcs=$(VCS) -o bin/nightshift .
+
+run: build ## Start server and updater with the model that ships; data goes to ./data
+	@exec bin/nightshift run
+
+demo: build ## See the whole loop: ask, correct, learn overnight, swap, roll back
+	@exec bin/nightshift demo
+
+demo-model: build ## Train the model that ships anew (up to an hour) and measure it
+	@exec bin/nightshift demo model models/demo/checkpoint
+
+test: ## Run go vet and all tests; says at the end what was skipped and why
+	$(GO) vet ./...
+	$(GO) run ./tools/testreport -timeout 15m $(TESTFLAGS) ./...
+
+race: ## Run the tests of concurrent packages under the race detector
+	$(GO) run ./tools/testreport -race -short -timeout 15m $(TESTFLAGS) $(RACE)
+
+lint: ## Run the linter (built on first use)
+	$(LINT) run ./...
+
+cover: ## Print statement coverage of the core packages; fails below 80 %
+	@mkdir -p .cache
+	@failed=0; \
+	while read -r packages tests; do \
+		$(GO) test -timeout 15m $(TESTFLAGS) -coverprofile=.cache/cover.out -coverpkg="$$packages" $$tests >.cache/cover.log 2>&1 || \
+			{ cat .cache/cover.log; exit 1; }; \
+		$(GO) tool cover -func=.cache/cover.out | awk -v packages="$$packages" -v least=$(COVERAGE) \
+			'$$1 == "total:" { sub("%", "", $$3); printf "%6.1f %%  %s\n", $$3, packages; low = $$3 + 0 < least } END { exit low }' || failed=1; \
+	done <.ci/coverage && \
+	if [ $$failed = 1 ]; then echo "below $(COVERAGE) %"; exit 1; fi
+
+fuzz: ## Run every fuzz target for FUZZTIME (5s)
+	@grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z0-9]*' . | sed -E 's,/[^/]*:[0-9]+:func , ,' | sort | \
+	while read -r package target; do \
+		echo "$$package $$target"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -parallel 2 "$$package" </dev/null || exit 1; \
+	done
+
+clean: ## Remove what was built; data and downloads stay
+	rm -rf bin .cache/cover.out .cache/cover.log

@@ -89,7 +89,7 @@ func gradSlice(b *backward) []*Value {
 		d := b.dy[0]
 		for i := range axes {
 			axis, err := normal(axes[i].Size, len(x.Shape))
-			if err != nil || (steps != nil && !steps[i].is(1)) {
+			if err != nil || (i < len(steps) && !steps[i].is(1)) {
 				b.err = fmt.Errorf("only steps of 1 can be differentiated")
 				return nil
 			}

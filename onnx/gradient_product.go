@@ -21,11 +21,11 @@ func gradMatMul(b *backward) []*Value {
 		x, dy = b.g.Unsqueeze(x, 0), b.g.Unsqueeze(dy, -2)
 	}
 	return b.each(
-		func() *Value { return b.like(b.sumTo(b.leftGrad(x, w, dy, transX, transW, alpha), x), b.in(0)) },
+		func() *Value { return b.like(b.sumTo(b.leftGrad(w, dy, transX, transW, alpha), x), b.in(0)) },
 		func() *Value { return b.like(b.rightGrad(x, w, dy, transX, transW, alpha), b.in(1)) })
 }
 
-func (b *backward) leftGrad(x, w, dy *Value, transX, transW bool, alpha float32) *Value {
+func (b *backward) leftGrad(w, dy *Value, transX, transW bool, alpha float32) *Value {
 	if transX {
 		return b.product(w, dy, transW, true, alpha)
 	}
@@ -59,7 +59,7 @@ func gradGemm(b *backward) []*Value {
 	transX, transW := b.n.Int("transA", 0) != 0, b.n.Int("transB", 0) != 0
 	alpha, beta := b.n.Float("alpha", 1), b.n.Float("beta", 1)
 	return b.each(
-		func() *Value { return b.leftGrad(x, w, dy, transX, transW, alpha) },
+		func() *Value { return b.leftGrad(w, dy, transX, transW, alpha) },
 		func() *Value { return b.rightGrad(x, w, dy, transX, transW, alpha) },
 		func() *Value { return b.scale(b.sumTo(dy, b.in(2)), float64(beta)) })
 }

@@ -60,7 +60,7 @@ func gradReduceLogSumExp(b *backward) []*Value {
 	g, x := b.g, b.in(0)
 	return b.each(func() *Value {
 		axes := b.reducedAxes()
-		p := (*Value)(nil)
+		var p *Value
 		if len(axes) == 1 && int(axes[0]) == len(x.Shape)-1 {
 			p = g.Softmax(x, -1)
 		} else {

@@ -43,11 +43,16 @@ func (c *call) in(i int) Shape {
 
 func (c *call) has(i int) bool { return i < len(c.n.Inputs) && c.n.Inputs[i] != nil }
 
-// out sets the shape of output i, if the node has one.
-func (c *call) out(i int, s Shape) error {
+// set sets the shape of output i, if the node has one.
+func (c *call) set(i int, s Shape) {
 	if i < len(c.shapes) {
 		c.shapes[i] = s
 	}
+}
+
+// out sets the shape of the first output, as the end of a shape rule.
+func (c *call) out(s Shape) error {
+	c.set(0, s)
 	return nil
 }
 
@@ -68,9 +73,9 @@ func (c *call) numbers(i int) ([]int64, bool) {
 	return Shape(dims).Static()
 }
 
-// axis is an axis attribute made non-negative.
-func (c *call) axis(name string, def int64, rank int) (int, error) {
-	return normal(c.n.Int(name, def), rank)
+// axis is the axis attribute made non-negative.
+func (c *call) axis(def int64, rank int) (int, error) {
+	return normal(c.n.Int("axis", def), rank)
 }
 
 func normal(axis int64, rank int) (int, error) {

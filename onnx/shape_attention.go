@@ -50,7 +50,7 @@ func shapeGroupQueryAttention(c *call) error {
 		}
 		present = c.in(3).clone()
 	}
-	c.out(1, present)
-	c.out(2, present.clone())
-	return c.out(0, Shape{q[0], q[1], Dim{Size: heads * size}})
+	c.set(1, present)
+	c.set(2, present.clone())
+	return c.out(Shape{q[0], q[1], Dim{Size: heads * size}})
 }

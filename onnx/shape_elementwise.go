@@ -2,7 +2,7 @@ package onnx
 
 import "fmt"
 
-func shapeSame(c *call) error { return c.out(0, c.in(0).clone()) }
+func shapeSame(c *call) error { return c.out(c.in(0).clone()) }
 
 func shapeBroadcast(c *call) error {
 	out := c.in(0).clone()
@@ -16,7 +16,7 @@ func shapeBroadcast(c *call) error {
 		}
 		out = s
 	}
-	return c.out(0, out)
+	return c.out(out)
 }
 
 func shapeClip(c *call) error {

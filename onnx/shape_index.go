@@ -4,31 +4,31 @@ import "fmt"
 
 func shapeGather(c *call) error {
 	x, index := c.in(0), c.in(1)
-	axis, err := c.axis("axis", 0, len(x))
+	axis, err := c.axis(0, len(x))
 	if err != nil {
 		return err
 	}
 	out := x[:axis:axis].clone()
 	out = append(append(out, index...), x[axis+1:]...)
-	return c.out(0, out)
+	return c.out(out)
 }
 
 func shapeGatherElements(c *call) error {
 	x, index := c.in(0), c.in(1)
-	if _, err := c.axis("axis", 0, len(x)); err != nil {
+	if _, err := c.axis(0, len(x)); err != nil {
 		return err
 	}
 	if len(x) != len(index) {
 		return fmt.Errorf("data and indices need the same number of axes")
 	}
-	return c.out(0, index.clone())
+	return c.out(index.clone())
 }
 
 var reductions = map[string]bool{"none": true, "add": true, "mul": true, "max": true, "min": true}
 
 func shapeScatterElements(c *call) error {
 	x, index, updates := c.in(0), c.in(1), c.in(2)
-	if _, err := c.axis("axis", 0, len(x)); err != nil {
+	if _, err := c.axis(0, len(x)); err != nil {
 		return err
 	}
 	if len(x) != len(index) {
@@ -70,7 +70,7 @@ func shapeScatterND(c *call) error {
 
 func shapeOneHot(c *call) error {
 	index := c.in(0)
-	axis, err := c.axis("axis", -1, len(index)+1)
+	axis, err := c.axis(-1, len(index)+1)
 	if err != nil {
 		return err
 	}
@@ -83,12 +83,12 @@ func shapeOneHot(c *call) error {
 	}
 	out := index[:axis:axis].clone()
 	out = append(append(out, depth), index[axis:]...)
-	return c.out(0, out)
+	return c.out(out)
 }
 
 func shapeTopK(c *call) error {
 	out := c.in(0).clone()
-	axis, err := c.axis("axis", -1, len(out))
+	axis, err := c.axis(-1, len(out))
 	if err != nil {
 		return err
 	}
@@ -102,24 +102,24 @@ func shapeTopK(c *call) error {
 	if len(c.in(1)) != 1 {
 		return fmt.Errorf("k must be a vector of one element")
 	}
-	c.out(1, out.clone())
-	return c.out(0, out)
+	c.set(1, out.clone())
+	return c.out(out)
 }
 
 func shapeArgMax(c *call) error {
 	x := c.in(0)
-	axis, err := c.axis("axis", 0, len(x))
+	axis, err := c.axis(0, len(x))
 	if err != nil {
 		return err
 	}
 	mask := make([]bool, len(x))
 	mask[axis] = true
-	return c.out(0, reduced(x, mask, c.n.Int("keepdims", 1) != 0))
+	return c.out(reduced(x, mask, c.n.Int("keepdims", 1) != 0))
 }
 
 func shapeShape(c *call) error {
 	start, end := shapeSpan(c.n)
-	return c.out(0, Shape{N(end - start)})
+	return c.out(Shape{N(end - start)})
 }
 
 // shapeSpan is the axes start..end that a Shape node reports.
@@ -145,7 +145,7 @@ func shapeConstantOfShape(c *call) error {
 		}
 		s = u
 	}
-	return c.out(0, append(Shape{}, s...))
+	return c.out(append(Shape{}, s...))
 }
 
 func shapeRange(c *call) error {
@@ -173,5 +173,5 @@ func shapeRange(c *call) error {
 			out = limit[0]
 		}
 	}
-	return c.out(0, Shape{out})
+	return c.out(Shape{out})
 }

@@ -12,7 +12,7 @@ func shapeTranspose(c *call) error {
 	for i, p := range perm {
 		out[i] = x[p]
 	}
-	return c.out(0, out)
+	return c.out(out)
 }
 
 // permutation is the perm attribute of a Transpose, or the reversal that stands for none.
@@ -45,7 +45,7 @@ func shapeReshape(c *call) error {
 		if err != nil {
 			return err
 		}
-		return c.out(0, s)
+		return c.out(s)
 	}
 	out, hole := make(Shape, len(want)), -1
 	for i, d := range want {
@@ -77,7 +77,7 @@ func shapeReshape(c *call) error {
 	} else if _, ok := unify(have, need); !ok && (have.Static() && need.Static() || named(have, need)) {
 		return fmt.Errorf("%v elements do not fill %v", have, Shape(want))
 	}
-	return c.out(0, out)
+	return c.out(out)
 }
 
 // named reports that both are products of the same kind: all symbols declared by the author, so that a difference is a
@@ -124,7 +124,7 @@ func shapeUnsqueeze(c *call) error {
 			x = x[1:]
 		}
 	}
-	return c.out(0, out)
+	return c.out(out)
 }
 
 func shapeSqueeze(c *call) error {
@@ -143,7 +143,7 @@ func shapeSqueeze(c *call) error {
 			return fmt.Errorf("axis %d has %v elements, cannot be squeezed", i, d)
 		}
 	}
-	return c.out(0, out)
+	return c.out(out)
 }
 
 // axes is the constant axes of input i as a mask over rank axes; all of them when the input is left out or empty.
@@ -179,12 +179,12 @@ func shapeExpand(c *call) error {
 	if !ok {
 		return fmt.Errorf("%v does not broadcast to %v", c.in(0), Shape(target))
 	}
-	return c.out(0, out)
+	return c.out(out)
 }
 
 func shapeConcat(c *call) error {
 	out := c.in(0).clone()
-	axis, err := c.axis("axis", 0, len(out))
+	axis, err := c.axis(0, len(out))
 	if err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ func shapeConcat(c *call) error {
 			}
 		}
 	}
-	return c.out(0, out)
+	return c.out(out)
 }
 
 func sum(c *call, a, b Dim) Dim {
@@ -217,7 +217,7 @@ func sum(c *call, a, b Dim) Dim {
 
 func shapeSplit(c *call) error {
 	x := c.in(0)
-	axis, err := c.axis("axis", 0, len(x))
+	axis, err := c.axis(0, len(x))
 	if err != nil {
 		return err
 	}
@@ -284,7 +284,7 @@ func shapeSlice(c *call) error {
 		}
 		out[axis] = sliced(c, out[axis], starts[i], ends[i], step)
 	}
-	return c.out(0, out)
+	return c.out(out)
 }
 
 // sliced is the length of start:end:step of an axis of size d.

@@ -40,7 +40,7 @@ func shapeMatMul(c *call) error {
 	if !vectorB {
 		out = append(out, n)
 	}
-	return c.out(0, out)
+	return c.out(out)
 }
 
 func swapLast(s Shape) {
@@ -69,7 +69,7 @@ func shapeGemm(c *call) error {
 			return fmt.Errorf("summand %v does not broadcast to %v", c.in(2), out)
 		}
 	}
-	return c.out(0, out)
+	return c.out(out)
 }
 
 // shapeMatMulNBits is x [...,K] times a packed weight [N, blocks, block_size·bits/8] with scales [N·blocks] or [N, blocks].
@@ -94,5 +94,5 @@ func shapeMatMulNBits(c *call) error {
 		return fmt.Errorf("there are %v scales, need %d", s, n*blocks)
 	}
 	x[len(x)-1] = Dim{Size: n}
-	return c.out(0, x)
+	return c.out(x)
 }

@@ -20,11 +20,11 @@ func shapeReduce(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.out(0, reduced(c.in(0), mask, c.n.Int("keepdims", 1) != 0))
+	return c.out(reduced(c.in(0), mask, c.n.Int("keepdims", 1) != 0))
 }
 
 func shapeSoftmax(c *call) error {
-	if _, err := c.axis("axis", -1, len(c.in(0))); err != nil {
+	if _, err := c.axis(-1, len(c.in(0))); err != nil {
 		return err
 	}
 	return shapeSame(c)
@@ -32,7 +32,7 @@ func shapeSoftmax(c *call) error {
 
 func shapeLayerNormalization(c *call) error {
 	x := c.in(0)
-	axis, err := c.axis("axis", -1, len(x))
+	axis, err := c.axis(-1, len(x))
 	if err != nil {
 		return err
 	}
@@ -54,8 +54,8 @@ func shapeLayerNormalization(c *call) error {
 	for i := axis; i < len(x); i++ {
 		stats[i] = N(1)
 	}
-	c.out(1, stats)
-	c.out(2, stats.clone())
+	c.set(1, stats)
+	c.set(2, stats.clone())
 	return shapeSame(c)
 }
 
@@ -79,8 +79,8 @@ func shapeSkipLayerNormalization(c *call) error {
 	}
 	stats := x.clone()
 	stats[len(x)-1] = N(1)
-	c.out(1, stats)
-	c.out(2, stats.clone())
-	c.out(3, x.clone())
+	c.set(1, stats)
+	c.set(2, stats.clone())
+	c.set(3, x.clone())
 	return shapeSame(c)
 }

@@ -161,7 +161,7 @@ type selector struct {
 func (s selector) empty() bool { return len(s.names) == 0 && s.pattern == nil }
 
 // all recognises PEFT's word for every linear layer.
-func (s selector) all() bool { return strings.ToLower(s.source) == "all-linear" }
+func (s selector) all() bool { return strings.EqualFold(s.source, "all-linear") }
 
 func parseSelector(raw json.RawMessage) (selector, error) {
 	switch {

@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -48,7 +49,7 @@ func verify(cfg Config, found map[string]source, cacheDir string) (string, error
 // recently that a further change could carry the same time.
 func stamp(cfg Config, found map[string]source) (key string, settled bool, err error) {
 	h := sha256.New()
-	json.NewEncoder(h).Encode([]any{"nightshift verified 1", cfg})
+	json.NewEncoder(h).Encode([]any{"nightshift verified 1", cfg}) //nolint:errcheck // a hash takes all bytes
 	files := map[string]bool{}
 	for _, s := range found {
 		files[s.path] = true
@@ -59,7 +60,7 @@ func stamp(cfg Config, found map[string]source) (key string, settled bool, err e
 		if err != nil {
 			return "", false, fmt.Errorf("stat weights: %w", err)
 		}
-		json.NewEncoder(h).Encode([]any{path, info.Size(), info.ModTime().UnixNano()})
+		json.NewEncoder(h).Encode([]any{path, info.Size(), info.ModTime().UnixNano()}) //nolint:errcheck // a hash takes all bytes
 		settled = settled && time.Since(info.ModTime()) > 2*time.Second
 	}
 	return hex.EncodeToString(h.Sum(nil)), settled, nil
@@ -71,10 +72,10 @@ func scan(cfg Config, found map[string]source) (string, error) {
 	h := sha256.New()
 	identity := cfg
 	identity.EOS, identity.BOS = 0, 0
-	json.NewEncoder(h).Encode([]any{"nightshift checkpoint 1", identity})
+	json.NewEncoder(h).Encode([]any{"nightshift checkpoint 1", identity}) //nolint:errcheck // a hash takes all bytes
 	var raw []byte
 	for _, s := range cfg.specs() {
-		json.NewEncoder(h).Encode([]any{s.name, s.shape})
+		json.NewEncoder(h).Encode([]any{s.name, s.shape}) //nolint:errcheck // a hash takes all bytes
 		at := 0
 		err := found[s.name].chunks(func(values []float32) error {
 			raw = raw[:0]
@@ -116,14 +117,14 @@ func sameHead(stored, embedding source) error {
 			for _, v := range values {
 				raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
 			}
-			side.h.Write(raw)
+			side.h.Write(raw) //nolint:errcheck // a hash takes all bytes
 			return nil
 		})
 		if err != nil {
 			return err
 		}
 	}
-	if string(a.Sum(nil)) != string(b.Sum(nil)) {
+	if !bytes.Equal(a.Sum(nil), b.Sum(nil)) {
 		return errHead
 	}
 	return nil

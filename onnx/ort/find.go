@@ -172,7 +172,7 @@ func loaderLibraries() []string {
 	if err != nil {
 		tool = "/sbin/ldconfig"
 	}
-	out, err := exec.Command(tool, "-p").Output()
+	out, err := exec.CommandContext(context.Background(), tool, "-p").Output()
 	if err != nil {
 		return nil // no such loader here, musl for one
 	}

@@ -1,6 +1,7 @@
 package update
 
 import (
+	"errors"
 	"fmt"
 	"os/exec"
 	"runtime"
@@ -21,7 +22,8 @@ func detach(cmd *exec.Cmd) {
 // at that thread as well, which lives as long as the child. It must run in a goroutine of its own.
 func runNiced(cmd *exec.Cmd, nice int) error {
 	runtime.LockOSThread()
-	if err := unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), nice); err != nil {
+	err := unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), nice)
+	if err != nil && !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EPERM) { // refused where this process gives way even more
 		return fmt.Errorf("set niceness %d: %w", nice, err)
 	}
 	return cmd.Run()

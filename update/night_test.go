@@ -366,7 +366,50 @@ func TestChildThatFails(t *testing.T) {
 		}
 	})
 	s.deps.Env = good
-	s.run(s.updater(), Request{}, nightrecord.Published)
+	night := nightrecord.NewID(s.now)
+	t.Run("killed while it trains", func(t *testing.T) {
+		u := s.updater()
+		u.cfg.Train.Epochs = 1e6
+		ctx, kill := testContext(t)
+		u.deps.Progress = func(n nightrecord.Night) {
+			if n.State == nightrecord.Training && n.Progress.Step >= 3 {
+				kill()
+			}
+		}
+		n, err := u.RunNight(ctx, Request{Night: night})
+		if err == nil || n.State != nightrecord.Failed || len(n.Curve) == 0 {
+			t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
+		}
+	})
+	s.run(s.updater(), Request{Night: night}, nightrecord.Published)
+}
+
+func TestErasureWhileTheNightRuns(t *testing.T) {
+	ort.ForTest(t)
+	s := newShop(t, tinyModel(t))
+	s.correct(people(0, 12)...)
+	u := s.updater()
+	night := nightrecord.NewID(s.now)
+	u.at = func(step string) {
+		if step != "computed" {
+			return
+		}
+		report, err := s.store.Forget(t.Context(), use(s.selected(night), selection.New)[0].Subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if traces, err := Forget(s.registry, report); err != nil || traces.Examples != 6 {
+			t.Fatalf("traces %+v, %v", traces, err)
+		}
+	}
+	n, err := u.RunNight(t.Context(), Request{Night: night})
+	if err == nil || n.State != nightrecord.Failed || !strings.Contains(n.Reason, "erased while the night ran") {
+		t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
+	}
+	u.at = func(string) {}
+	if n := s.run(u, Request{}, nightrecord.Published); n.Selection.New+n.Selection.HeldOut != 66 {
+		t.Errorf("the next night works with %+v", n.Selection)
+	}
 }
 
 func TestDamagedCandidateIsNotPublished(t *testing.T) {

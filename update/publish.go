@@ -2,6 +2,8 @@ package update
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -52,6 +54,13 @@ func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 
 // candidate reads the version that the child made, and its manifest.
 func (n *night) candidate(e work.Evaluation, items []selection.Item) (registry.Version, string, error) {
+	data, err := n.u.deps.Registry.ReadNight(n.req.Night, selectionFile)
+	if err != nil {
+		return registry.Version{}, "", err
+	}
+	if sum := sha256.Sum256(data); e.DataDigest != "sha256:"+hex.EncodeToString(sum[:]) {
+		return registry.Version{}, "", errors.New("somebody's examples were erased while the night ran; what was learned from them is dropped")
+	}
 	dir := filepath.Join(n.dir, work.CandidateDir)
 	config, err := os.ReadFile(filepath.Join(dir, registry.ConfigFile))
 	if err != nil {

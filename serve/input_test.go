@@ -1,0 +1,161 @@
+package serve_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"strings"
+	"testing"
+
+	"nightshift/serve"
+)
+
+// TestBadInput sends what is wrong and wants it named.
+func TestBadInput(t *testing.T) {
+	h := open(t, options{cfg: func(c *serve.Config) { c.API.BodyLimit = 64 << 10 }})
+	chat, plain := "/v1/chat/completions", "/v1/completions"
+	hello := `{"model":"default","messages":[{"role":"user","content":"hi"}]%s}`
+	with := func(more string) string { return fmt.Sprintf(hello, ","+more) }
+	for _, c := range []struct {
+		name, path, body string
+		status           int
+		code, param      string
+	}{
+		{"empty", chat, "", 415, "content_type", ""},
+		{"spaces", chat, "  ", 400, "malformed_json", ""},
+		{"not JSON", chat, "hello", 400, "malformed_json", ""},
+		{"cut off", chat, `{"model":"default"`, 400, "malformed_json", ""},
+		{"trailing comma", chat, `{"model":"default",}`, 400, "malformed_json", ""},
+		{"trailing data", chat, fmt.Sprintf(hello, "") + "{}", 400, "trailing_data", ""},
+		{"array", chat, "[]", 400, "wrong_type", ""},
+		{"invalid UTF-8", chat, "{\"model\":\"\xff\"}", 400, "invalid_utf8", ""},
+		{"half a surrogate pair", chat, `{"model":"\ud83d"}`, 400, "invalid_utf8", ""},
+		{"control character", chat, "{\"model\":\"a\nb\"}", 400, "malformed_json", ""},
+		{"deep", chat, `{"model":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "}", 400, "too_deep", "model[0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0]"},
+		{"duplicate field", chat, with(`"model":"default"`), 400, "duplicate_field", "model"},
+		{"duplicate field inside", chat, `{"model":"default","messages":[{"role":"user","role":"user","content":"x"}]}`, 400, "duplicate_field", "messages[0].role"},
+		{"unknown field", chat, with(`"temprature":1`), 400, "unknown_field", "temprature"},
+		{"unknown field inside", chat, `{"model":"default","messages":[{"role":"user","content":"x","colour":1}]}`, 400, "unknown_field", "messages[0].colour"},
+		{"tools", chat, with(`"tools":[]`), 400, "unsupported_field", "tools"},
+		{"logit bias", chat, with(`"logit_bias":{"1":2}`), 400, "unsupported_field", "logit_bias"},
+		{"n", chat, with(`"n":2`), 400, "unsupported_value", "n"},
+		{"echo", plain, `{"model":"default","prompt":"x","echo":true}`, 400, "unsupported_value", "echo"},
+		{"no model", chat, `{"messages":[{"role":"user","content":"x"}]}`, 400, "missing_field", "model"},
+		{"null model", chat, `{"model":null,"messages":[{"role":"user","content":"x"}]}`, 400, "missing_field", "model"},
+		{"model is a number", chat, `{"model":5,"messages":[{"role":"user","content":"x"}]}`, 400, "wrong_type", "model"},
+		{"no messages", chat, `{"model":"default"}`, 400, "missing_field", "messages"},
+		{"messages empty", chat, `{"model":"default","messages":[]}`, 400, "invalid_value", "messages"},
+		{"messages an object", chat, `{"model":"default","messages":{}}`, 400, "wrong_type", "messages"},
+		{"message a string", chat, `{"model":"default","messages":["x"]}`, 400, "wrong_type", "messages[0]"},
+		{"role unknown", chat, `{"model":"default","messages":[{"role":"user","content":"x"},{"role":"tool","content":"x"}]}`, 400, "invalid_value", "messages[1].role"},
+		{"content missing", chat, `{"model":"default","messages":[{"role":"user"}]}`, 400, "missing_field", "messages[0].content"},
+		{"content in parts", chat, `{"model":"default","messages":[{"role":"user","content":[{"type":"text","text":"x"}]}]}`, 400, "wrong_type", "messages[0].content"},
+		{"temperature text", chat, with(`"temperature":"hot"`), 400, "wrong_type", "temperature"},
+		{"temperature high", chat, with(`"temperature":3`), 400, "invalid_value", "temperature"},
+		{"temperature endless", chat, with(`"temperature":1e999`), 400, "invalid_value", "temperature"},
+		{"top_p negative", chat, with(`"top_p":-0.1`), 400, "invalid_value", "top_p"},
+		{"top_k half", chat, with(`"top_k":1.5`), 400, "wrong_type", "top_k"},
+		{"max_tokens zero", chat, with(`"max_tokens":0`), 400, "invalid_value", "max_tokens"},
+		{"max_tokens twice", chat, with(`"max_tokens":3,"max_completion_tokens":4`), 400, "invalid_value", "max_tokens"},
+		{"seed huge", chat, with(`"seed":99999999999999999999`), 400, "invalid_value", "seed"},
+		{"stop empty", chat, with(`"stop":""`), 400, "invalid_value", "stop"},
+		{"stop many", chat, with(`"stop":["a","b","c","d","e"]`), 400, "invalid_value", "stop"},
+		{"stop mixed", chat, with(`"stop":["a",1]`), 400, "wrong_type", "stop[1]"},
+		{"stream text", chat, with(`"stream":"yes"`), 400, "wrong_type", "stream"},
+		{"stream_options alone", chat, with(`"stream_options":{"include_usage":true}`), 400, "invalid_value", "stream_options"},
+		{"stream_options unknown", chat, with(`"stream":true,"stream_options":{"include":true}`), 400, "unknown_field", "stream_options.include"},
+		{"metadata number", chat, with(`"metadata":{"a":1}`), 400, "wrong_type", "metadata.a"},
+		{"unknown model", chat, `{"model":"nobody","messages":[{"role":"user","content":"x"}]}`, 404, "model_not_found", "model"},
+		{"unknown version", chat, `{"model":"default@99","messages":[{"role":"user","content":"x"}]}`, 404, "model_not_found", "model"},
+		{"unknown selector", chat, `{"model":"default@latest","messages":[{"role":"user","content":"x"}]}`, 404, "model_not_found", "model"},
+		{"model climbs", chat, `{"model":"../x@1","messages":[{"role":"user","content":"x"}]}`, 404, "model_not_found", "model"},
+		{"no previous", chat, `{"model":"default@prev","messages":[{"role":"user","content":"x"}]}`, 404, "model_not_found", "model"},
+		{"prompt missing", plain, `{"model":"default"}`, 400, "missing_field", "prompt"},
+		{"prompt tokens", plain, `{"model":"default","prompt":[1,2]}`, 400, "wrong_type", "prompt"},
+		{"prompt empty", plain, `{"model":"default","prompt":""}`, 400, "invalid_value", "prompt"},
+		{"messages to completions", plain, `{"model":"default","prompt":"x","messages":[]}`, 400, "unknown_field", "messages"},
+		{"prompt over the context", plain, `{"model":"default","prompt":"` + strings.Repeat("zq ", 2*modelContext) + `"}`, 400, "context_length_exceeded", "prompt"},
+		{"chat over the context", chat, `{"model":"default","messages":[{"role":"user","content":"` + strings.Repeat("zq ", 2*modelContext) + `"}]}`, 400, "context_length_exceeded", "messages"},
+		{"too large", chat, `{"model":"` + strings.Repeat("x", 70<<10) + `"}`, 413, "body_too_large", ""},
+		{"activation without version", "/v1/tracks/default/activate", `{}`, 400, "missing_field", "version"},
+		{"activation by name", "/v1/tracks/default/activate", `{"version":"best"}`, 400, "wrong_type", "version"},
+		{"activation of nothing", "/v1/tracks/default/activate", `{"version":9}`, 404, "not_found", ""},
+		{"activation in no track", "/v1/tracks/nobody/activate", `{"version":"base"}`, 404, "track_not_found", "track"},
+		{"rollback of nothing", "/v1/tracks/default/rollback", ``, 404, "not_found", ""},
+		{"night in no track", "/v1/nights", `{"track":"nobody"}`, 404, "track_not_found", "track"},
+		{"night with an option", "/v1/nights", `{"epochs":3}`, 400, "unknown_field", "epochs"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := *h
+			h.t = t
+			r := h.post(c.path, c.body)
+			code, param, message := r.problem(t)
+			if r.status != c.status || code != c.code || param != c.param {
+				t.Errorf("status %d, code %q, param %q: %s; want %d, %q, %q", r.status, code, param, message, c.status, c.code, c.param)
+			}
+			if leaf := c.param[strings.LastIndexByte(c.param, '.')+1:]; !strings.Contains(message, leaf) && c.status != 404 && c.code != "context_length_exceeded" && c.code != "too_deep" {
+				t.Errorf("%q does not name %q", message, leaf)
+			}
+		})
+	}
+	if a := h.ask("default", "still there?"); a.Model != "default@base" {
+		t.Errorf("after bad input the server answers as %q", a.Model)
+	}
+}
+
+func TestMediaAndMethods(t *testing.T) {
+	h := open(t, options{})
+	body := `{"model":"default","messages":[{"role":"user","content":"hi"}],"max_tokens":1}`
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, err := z.Write([]byte(body))
+	must(t, err)
+	must(t, z.Close())
+	for _, c := range []struct {
+		name, method, path, body string
+		headers                  []string
+		status                   int
+		code                     string
+	}{
+		{"text", "POST", "/v1/chat/completions", body, []string{"Content-Type", "text/plain"}, 415, "content_type"},
+		{"form", "POST", "/v1/chat/completions", "model=default", []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, "content_type"},
+		{"latin1", "POST", "/v1/chat/completions", body, []string{"Content-Type", "application/json; charset=iso-8859-1"}, 415, "content_type"},
+		{"utf-8", "POST", "/v1/chat/completions", body, []string{"Content-Type", "application/json; charset=UTF-8"}, 200, ""},
+		{"gzip", "POST", "/v1/chat/completions", packed.String(), []string{"Content-Encoding", "gzip"}, 415, "content_encoding"},
+		{"identity", "POST", "/v1/chat/completions", body, []string{"Content-Encoding", "identity"}, 415, "content_encoding"},
+		{"get", "GET", "/v1/chat/completions", "", nil, 405, "method_not_allowed"},
+		{"put", "PUT", "/v1/models", "{}", nil, 405, "method_not_allowed"},
+		{"nowhere", "GET", "/v2/models", "", nil, 404, "route_not_found"},
+		{"slash", "GET", "/v1/models/", "", nil, 404, "route_not_found"},
+		{"limit", "GET", "/v1/nights?limit=many", "", nil, 400, "invalid_value"},
+		{"no night", "GET", "/v1/nights/none", "", nil, 404, "night_not_found"},
+		{"night climbs", "GET", "/v1/nights/..%2f..%2fetc", "", nil, 404, "night_not_found"},
+		{"no adapter", "GET", "/v1/adapters/default@5", "", nil, 404, "not_found"},
+		{"adapter without number", "GET", "/v1/adapters/default", "", nil, 404, "adapter_not_found"},
+		{"headers", "GET", "/livez", "", []string{"X-Long", strings.Repeat("x", 20<<10)}, 431, "headers_too_large"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := *h
+			h.t = t
+			r := h.do(c.method, c.path, c.body, c.headers...)
+			if r.status != c.status {
+				t.Fatalf("status %d, want %d: %s", r.status, c.status, r.body)
+			}
+			if c.status == 200 {
+				return
+			}
+			if code, _, message := r.problem(t); code != c.code {
+				t.Errorf("code %q (%s), want %q", code, message, c.code)
+			}
+			if c.status != 431 && r.header.Get("X-Request-Id") == "" {
+				t.Error("no request id")
+			}
+		})
+	}
+	if got := h.get("/livez", "X-Request-Id", "mine-1").header.Get("X-Request-Id"); got != "mine-1" {
+		t.Errorf("request id %q, want the client's", got)
+	}
+	if got := h.get("/livez", "X-Request-Id", "<script>").header.Get("X-Request-Id"); got == "<script>" || got == "" {
+		t.Errorf("request id %q, want one of the server's", got)
+	}
+}

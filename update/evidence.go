@@ -290,6 +290,11 @@ func readExamples(path, use string) ([]selection.Item, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read examples: %w", err)
 	}
+	return parseExamples(path, data, use)
+}
+
+// parseExamples reads the content of such a file.
+func parseExamples(path string, data []byte, use string) ([]selection.Item, error) {
 	var items []selection.Item
 	seen := map[string]bool{}
 	for number, line := range bytes.Split(data, []byte("\n")) {

@@ -3,8 +3,6 @@ package update
 import (
 	"bytes"
 	"errors"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +13,6 @@ import (
 	"nightshift/onnx/ort"
 	"nightshift/replaystore"
 	"nightshift/update/selection"
-	"nightshift/update/work"
 )
 
 // run runs a night that must end in a state.
@@ -265,184 +262,6 @@ func TestWhatAPersonDidMeanwhileWins(t *testing.T) {
 	}
 	u.at = func(string) {}
 	s.run(u, Request{}, nightrecord.Published) // the evidence was not lost
-}
-
-// stopped is the panic with which tests stop the world.
-type stopped struct{ step string }
-
-// TestUpdaterKilledAtEachStep stops the updater dead at each step of a night. Another one clears up, and the night's
-// evidence ends in exactly one published version.
-func TestUpdaterKilledAtEachStep(t *testing.T) {
-	ort.ForTest(t)
-	model := tinyModel(t)
-	for _, step := range []string{"frozen", "computed", "put", "activated", "settled"} {
-		t.Run(step, func(t *testing.T) {
-			s := newShop(t, model)
-			s.correct(people(0, 12)...)
-			night := nightrecord.NewID(s.now)
-			func() {
-				defer func() {
-					if _, ok := recover().(stopped); !ok {
-						t.Error("the updater went past the step")
-					}
-				}()
-				u := s.updater()
-				u.at = func(at string) {
-					if at == step {
-						panic(stopped{step})
-					}
-				}
-				_, err := u.RunNight(t.Context(), Request{Night: night})
-				t.Error(err)
-			}()
-			u := s.updater()
-			if left, _, err := u.record(night); err != nil || left.State.Final() {
-				t.Fatalf("the killed night is %s, %v", left.State, err)
-			}
-			s.run(u, Request{Track: "other"}, nightrecord.Skipped) // any night clears up first
-			cleared, _, err := u.record(night)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if step == "activated" || step == "settled" {
-				if cleared.State != nightrecord.Published || cleared.Candidate.Digest != s.champion().Digest {
-					t.Errorf("the night is %s with candidate %+v", cleared.State, cleared.Candidate)
-				}
-			} else {
-				if cleared.State != nightrecord.Failed || !strings.Contains(cleared.Reason, "interrupted") || s.champion().Sequence != 0 {
-					t.Errorf("the night is %s: %s", cleared.State, cleared.Reason)
-				}
-				s.run(u, Request{Night: night}, nightrecord.Published)
-			}
-			refs, err := s.registry.Versions(registry.Default)
-			if err != nil || len(refs) != 1 || s.champion().Sequence != 1 || refs[0].Digest != s.champion().Digest {
-				t.Errorf("versions %v, %v; champion %+v", refs, err, s.champion())
-			}
-			if n := s.run(u, Request{}, nightrecord.Skipped); n.Selection.New != 0 || len(s.memory()) == 0 {
-				t.Errorf("evidence is used twice: %+v; remembered %d", n.Selection, len(s.memory()))
-			}
-		})
-	}
-}
-
-func TestChildThatFails(t *testing.T) {
-	ort.ForTest(t)
-	s := newShop(t, tinyModel(t))
-	s.correct(people(0, 12)...)
-	good := s.deps.Env
-	t.Run("says why", func(t *testing.T) {
-		s := &shop{T: t, store: s.store, registry: s.registry, config: s.config, deps: s.deps, now: s.now}
-		s.config.ModelDir = filepath.Join(t.TempDir(), "nothing")
-		s.config.Anchors = filepath.Join(filepath.Dir(s.config.ModelDir), "anchors.jsonl")
-		if err := os.WriteFile(s.config.Anchors, []byte(`{"messages":[{"role":"prompt","content":"a"}],"completion":"b"}`), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		n, err := s.updater().RunNight(t.Context(), Request{})
-		if err == nil || n.State != nightrecord.Failed || !strings.Contains(n.Reason, "nothing") || !strings.Contains(n.Reason, "exit status 1") {
-			t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
-		}
-	})
-	t.Run("killed in the middle", func(t *testing.T) {
-		u := s.updater()
-		u.deps.Env = []string{childEnv + "=hang"}
-		ctx, kill := testContext(t)
-		u.deps.Progress = func(n nightrecord.Night) {
-			if n.Progress != nil && n.Progress.Step == 1 {
-				kill()
-			}
-		}
-		n, err := u.RunNight(ctx, Request{})
-		if err == nil || n.State != nightrecord.Failed || !strings.HasPrefix(n.Reason, "interrupted: ") {
-			t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
-		}
-	})
-	t.Run("too slow", func(t *testing.T) {
-		u := s.updater()
-		u.deps.Env = []string{childEnv + "=hang"}
-		u.cfg.Deadline = 300 * time.Millisecond
-		n, err := u.RunNight(t.Context(), Request{})
-		if err == nil || n.State != nightrecord.Failed || !strings.Contains(n.Reason, "not done after 300ms") {
-			t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
-		}
-	})
-	s.deps.Env = good
-	night := nightrecord.NewID(s.now)
-	t.Run("killed while it trains", func(t *testing.T) {
-		u := s.updater()
-		u.cfg.Train.Epochs = 1e6
-		ctx, kill := testContext(t)
-		u.deps.Progress = func(n nightrecord.Night) {
-			if n.State == nightrecord.Training && n.Progress.Step >= 3 {
-				kill()
-			}
-		}
-		n, err := u.RunNight(ctx, Request{Night: night})
-		if err == nil || n.State != nightrecord.Failed || len(n.Curve) == 0 {
-			t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
-		}
-	})
-	s.run(s.updater(), Request{Night: night}, nightrecord.Published)
-}
-
-func TestErasureWhileTheNightRuns(t *testing.T) {
-	ort.ForTest(t)
-	s := newShop(t, tinyModel(t))
-	s.correct(people(0, 12)...)
-	u := s.updater()
-	night := nightrecord.NewID(s.now)
-	u.at = func(step string) {
-		if step != "computed" {
-			return
-		}
-		report, err := s.store.Forget(t.Context(), use(s.selected(night), selection.New)[0].Subject)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if traces, err := Forget(s.registry, report); err != nil || traces.Examples != 6 {
-			t.Fatalf("traces %+v, %v", traces, err)
-		}
-	}
-	n, err := u.RunNight(t.Context(), Request{Night: night})
-	if err == nil || n.State != nightrecord.Failed || !strings.Contains(n.Reason, "erased while the night ran") {
-		t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
-	}
-	u.at = func(string) {}
-	if n := s.run(u, Request{}, nightrecord.Published); n.Selection.New+n.Selection.HeldOut != 66 {
-		t.Errorf("the next night works with %+v", n.Selection)
-	}
-}
-
-func TestDamagedCandidateIsNotPublished(t *testing.T) {
-	ort.ForTest(t)
-	s := newShop(t, tinyModel(t))
-	s.correct(people(0, 12)...)
-	u := s.updater()
-	night := nightrecord.NewID(s.now)
-	u.at = func(step string) {
-		if step != "computed" {
-			return
-		}
-		dir, err := s.registry.NightDir(night)
-		if err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join(dir, work.CandidateDir, registry.WeightsFile)
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		data[len(data)-1] ^= 1
-		if err := os.WriteFile(path, data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	n, err := u.RunNight(t.Context(), Request{Night: night})
-	if err == nil || n.State != nightrecord.Failed || !strings.Contains(n.Reason, "was evaluated") {
-		t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
-	}
-	if refs, err := s.registry.Versions(registry.Default); err != nil || len(refs) != 0 {
-		t.Errorf("versions %v, %v", refs, err)
-	}
 }
 
 // TestFactsChangeOverNights lets a price change on the second night: the first night's examples of it leave the memory, and

@@ -1,0 +1,159 @@
+package serve_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"nightshift/internal/config"
+	"nightshift/replaystore"
+	"nightshift/serve"
+)
+
+func TestFeedback(t *testing.T) {
+	h := open(t, options{cfg: func(c *serve.Config) {
+		c.Tracks = []string{"support"}
+		c.API.Keys = []config.Key{key("all", nil, "admin"), key("writer", nil, "generate")}
+	}})
+	a := h.ask("support", "hi", bearer("writer")...).Nightshift
+	other := h.ask("default", "hi", bearer("writer")...).Nightshift
+	item := func(format string, args ...any) string {
+		return fmt.Sprintf(`{"interaction":%q,"token":%q,`+format+`}`, append([]any{a.Interaction, a.FeedbackToken}, args...)...)
+	}
+	for _, c := range []struct {
+		name, body string
+		status     int
+		code       string
+		param      string
+	}{
+		{"thumb", item(`"id":"f1","rating":"up"`), 202, "", ""},
+		{"again", item(`"id":"f1","rating":1`), 202, "", ""},
+		{"changed", item(`"id":"f1","rating":"down"`), 409, "feedback_exists", "id"},
+		{"with a comment now", item(`"id":"f1","rating":"up","comment":"x"`), 409, "feedback_exists", "id"},
+		{"correction", item(`"id":"f2","correction":"You have 45 days. Write to ann@example.com."`), 202, "", ""},
+		{"correction again", item(`"id":"f2","correction":"You have 45 days. Write to ann@example.com."`), 202, "", ""},
+		{"without id", item(`"comment":"thanks"`), 202, "", ""},
+		{"batch", `{"items":[` + item(`"id":"b1","rating":0.5`) + `,` + item(`"id":"b2","rating":-1`) + `]}`, 202, "", ""},
+		{"batch with a bad item", `{"items":[` + item(`"id":"b3","rating":1`) + `,` + item(`"id":"b4","rating":2`) + `]}`, 400, "invalid_value", "items[1].rating"},
+		{"batch against itself", `{"items":[` + item(`"id":"b5","rating":1`) + `,` + item(`"id":"b5","rating":0`) + `]}`, 409, "feedback_exists", "id"},
+		{"empty batch", `{"items":[]}`, 400, "invalid_value", "items"},
+		{"nothing said", item(`"id":"n"`), 400, "missing_field", ""},
+		{"thumb sideways", item(`"rating":"sideways"`), 400, "invalid_value", "rating"},
+		{"rating a list", item(`"rating":[1]`), 400, "wrong_type", "rating"},
+		{"id with a space", item(`"id":"a b","rating":1`), 400, "invalid_value", ""},
+		{"unknown field", item(`"rating":1,"stars":5`), 400, "unknown_field", "stars"},
+		{"no interaction", `{"rating":1}`, 400, "missing_field", "interaction"},
+		{"token of another answer", fmt.Sprintf(`{"interaction":%q,"token":%q,"rating":1}`, a.Interaction, other.FeedbackToken), 403, "wrong_token", ""},
+		{"token for another track", fmt.Sprintf(`{"interaction":%q,"token":%q,"rating":1}`, a.Interaction, strings.Replace(a.FeedbackToken, "support", "default", 1)), 403, "wrong_token", ""},
+		{"no token at all", `{"interaction":"x","token":"x","rating":1}`, 403, "wrong_token", ""},
+	} {
+		r := h.post("/v1/feedback", c.body) // a browser has no key
+		if r.status != c.status {
+			t.Errorf("%s: status %d, want %d: %s", c.name, r.status, c.status, r.body)
+		} else if c.code != "" {
+			if code, param, _ := r.problem(t); code != c.code || param != c.param {
+				t.Errorf("%s: code %q, param %q, want %q, %q", c.name, code, param, c.code, c.param)
+			}
+		}
+	}
+	if r := h.post("/v1/feedback", `{"interaction":"none-such","rating":1}`, bearer("all")...); r.status != 404 {
+		t.Errorf("unknown interaction: status %d, %s", r.status, r.body)
+	}
+	if r := h.post("/v1/feedback", `{"interaction":"../../etc","rating":1}`, bearer("all")...); r.status != 404 {
+		t.Errorf("interaction that is no id: status %d, %s", r.status, r.body)
+	}
+	if r := h.post("/v1/feedback", fmt.Sprintf(`{"interaction":%q,"rating":1}`, a.Interaction), bearer("all")...); r.status != 202 {
+		t.Errorf("by role: status %d, %s", r.status, r.body)
+	}
+	kept := map[string]*replaystore.Feedback{}
+	events, _, err := h.store.Scan(context.Background(), "support", "", 100)
+	must(t, err)
+	for _, e := range events {
+		if e.Feedback != nil {
+			kept[e.Feedback.ID] = e.Feedback
+		}
+	}
+	if len(kept) != 6 {
+		t.Errorf("%d items of feedback are kept, want f1, f2, b1, b2 and two without an id", len(kept))
+	}
+	if f := kept["f2"]; f == nil || f.Correction == nil || strings.Contains(*f.Correction, "ann@") || len(f.Redacted) != 1 || f.Redacted[0].Rule != "email" ||
+		(*f.Correction)[f.Redacted[0].Start:f.Redacted[0].End] != "[EMAIL]" {
+		t.Errorf("the correction is kept as %+v", f)
+	}
+	r := h.get("/v1/tracks/support", bearer("all")...).json(t)
+	if r["feedback"] != 6.0 || r["interactions"] != 1.0 {
+		t.Errorf("the track counts %v feedback and %v interactions, want 6 and 1", r["feedback"], r["interactions"])
+	}
+}
+
+// TestFeedbackRace gives one id two contents from many clients at once: all that are accepted must agree.
+func TestFeedbackRace(t *testing.T) {
+	h := open(t, options{})
+	a := h.ask("default", "hi").Nightshift
+	var wg sync.WaitGroup
+	statuses := make([]int, 16)
+	for i := range statuses {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			rating := []string{"up", "down"}[i%2]
+			statuses[i] = h.post("/v1/feedback", fmt.Sprintf(`{"interaction":%q,"id":"one","rating":%q}`, a.Interaction, rating)).status
+		}()
+	}
+	wg.Wait()
+	accepted := map[int]int{}
+	for i, s := range statuses {
+		switch s {
+		case 202:
+			accepted[i%2]++
+		case 409:
+		default:
+			t.Errorf("status %d", s)
+		}
+	}
+	if len(accepted) != 1 {
+		t.Errorf("accepted %v: want one of the two contents", accepted)
+	}
+}
+
+// TestRecord wants what was served to be in the store, without what must not be there.
+func TestRecord(t *testing.T) {
+	dir := t.TempDir()
+	h := open(t, options{dir: dir})
+	ask := func(text string) *origin {
+		r := h.post("/v1/chat/completions", `{"model":"default","user":"ann","seed":11,"temperature":0.5,"max_tokens":5,"messages":[{"role":"user","content":`+text+`}]}`)
+		var a answer
+		must(t, json.Unmarshal(r.body, &a))
+		if a.Nightshift == nil || !a.Nightshift.Logged {
+			t.Fatalf("not logged: %s", r.body)
+		}
+		return a.Nightshift
+	}
+	read := func(o *origin) replaystore.Interaction {
+		i, ok, err := h.store.Interaction(context.Background(), "default", o.Interaction)
+		must(t, err)
+		if !ok {
+			t.Fatalf("interaction %s is not in the store", o.Interaction)
+		}
+		return i
+	}
+	plain, private := read(ask(`"how long?"`)), read(ask(`"I am bob@example.com"`))
+	if plain.Subject == "" || strings.Contains(plain.Subject, "ann") || plain.Subject != private.Subject {
+		t.Errorf("subjects %q and %q: want one keyed hash", plain.Subject, private.Subject)
+	}
+	if len(plain.AnswerTokens) == 0 || len(plain.LogProbs) != len(plain.AnswerTokens) || len(plain.PromptTokens) == 0 ||
+		plain.Sampling.Seed != 11 || plain.TemplateHash == "" || !plain.Replayable() || plain.Messages[0].Content != "how long?" {
+		t.Errorf("the record is not whole: %+v", plain)
+	}
+	if private.Messages[0].Content != "I am [EMAIL]" || len(private.PromptTokens)+len(private.AnswerTokens)+len(private.LogProbs) != 0 || private.Replayable() {
+		t.Errorf("the record of a private text: %+v", private)
+	}
+	must(t, h.stop())
+	again := open(t, options{dir: dir})
+	if _, ok, err := again.store.Interaction(context.Background(), "default", plain.ID); !ok || err != nil {
+		t.Errorf("after a restart the interaction is there: %v, %v", ok, err)
+	}
+}

@@ -118,8 +118,7 @@ func New(model *Model, cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Prompts come in every length, and the runtime would keep a memory plan for each for ever.
-	session, err := ort.NewSession(encoded, ort.SessionConfig{Threads: cfg.Threads, ExternalDir: model.Checkpoint.Dir(), Spin: cfg.Spin, DisableMemoryPattern: true})
+	session, err := ort.NewSession(encoded, ort.SessionConfig{Threads: cfg.Threads, ExternalDir: model.Checkpoint.Dir(), Spin: cfg.Spin})
 	if err != nil {
 		return nil, fmt.Errorf("open decode session: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -117,7 +118,11 @@ func (p *parts) updater(deps update.Deps) (*update.Updater, error) {
 // updateConfig turns the configuration into the updater's.
 func (p *parts) updateConfig() update.Config {
 	c := p.config
-	u := update.Config{ModelDir: p.modelDir, CacheDir: p.cache, Threads: c.Threads, Deadline: c.Update.Deadline, Nice: c.Update.Nice,
+	threads := c.Threads
+	if threads == 0 { // frozen with the night: a replay computes with as many
+		threads = runtime.GOMAXPROCS(0)
+	}
+	u := update.Config{ModelDir: p.modelDir, CacheDir: p.cache, Threads: threads, Deadline: c.Update.Deadline, Nice: c.Update.Nice,
 		Settings: p.settings(c.Update), Tracks: map[string]update.Settings{}}
 	for track := range c.Tracks {
 		u.Tracks[track] = p.settings(c.UpdateOf(track))

@@ -160,6 +160,9 @@ func (w *walk) night(ctx context.Context) error {
 	}
 	defer resp.Body.Close() //nolint:errcheck // read to the end
 	var night struct {
+		Candidate *struct {
+			Version int `json:"version"`
+		} `json:"candidate"`
 		State   string `json:"state"`
 		Reason  string `json:"reason"`
 		Verdict *struct {
@@ -220,7 +223,34 @@ func (w *walk) night(ctx context.Context) error {
 	if night.State != "published" {
 		return fmt.Errorf("night %s ended as %s: %s", queued.ID, night.State, night.Reason)
 	}
-	return nil
+	if night.Candidate == nil {
+		return fmt.Errorf("night %s was published without a candidate", queued.ID)
+	}
+	return w.waitServing(ctx, night.Candidate.Version)
+}
+
+// waitServing waits until the server has swapped a version in: publishing and serving are two steps.
+func (w *walk) waitServing(ctx context.Context, version int) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var track struct {
+			Champion struct {
+				Version int `json:"version"`
+			} `json:"champion"`
+		}
+		if err := w.call(ctx, http.MethodGet, "/v1/tracks/default", nil, &track); err != nil {
+			return err
+		}
+		if track.Champion.Version == version {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
 }
 
 // judge notes what falls short of what the demo promises.

@@ -44,7 +44,7 @@ func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 	if err != nil {
 		return err
 	}
-	n.log.night.Candidate.Version = ref.Number
+	n.log.night.Candidate = &nightrecord.Candidate{Version: ref.Number, Digest: digest} // not changed in place: others hold the record
 	n.u.at("put")
 	if !v.Pass {
 		return errors.Join(n.complete(false), n.log.end(ctx, nightrecord.Rejected, refusal(v)))

@@ -192,7 +192,10 @@ func (u *Updater) listen(ctx context.Context) error {
 	for {
 		signals, err := u.deps.Store.Control().Read(ctx, after, 256, 5*time.Second)
 		if err != nil {
-			if ctx.Err() != nil || errors.Is(err, replaystore.ErrClosed) {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if errors.Is(err, replaystore.ErrClosed) {
 				return err
 			}
 			failures++

@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -53,7 +54,7 @@ const (
 
 // evaluate scores champion, candidate and reference on the held-out and anchor items through the engine, lets champion
 // and candidate answer some of their prompts, and writes the evaluation.
-func (w *worker) evaluate(ctx context.Context, items []selection.Item, candidate *adapter.Adapter, digest string) error {
+func (w *worker) evaluate(ctx context.Context, items []selection.Item, candidate *adapter.Adapter, digest string) (err error) {
 	e, err := engine.New(w.model, engine.Config{Threads: w.job.Threads, BankRows: 1 + 3*(1+max(w.job.Train.Rank, rank(w.champion))/8) + 8})
 	if err != nil {
 		return err
@@ -62,7 +63,12 @@ func (w *worker) evaluate(ctx context.Context, items []selection.Item, candidate
 	ctx, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() { done <- e.Run(ctx) }()
-	defer func() { stop(); <-done }()
+	defer func() {
+		stop()
+		if failed := <-done; failed != nil && !errors.Is(failed, context.Canceled) {
+			err = errors.Join(err, failed)
+		}
+	}()
 	reference, err := adapterAt(w.dir, w.job.Reference)
 	if err != nil {
 		return err

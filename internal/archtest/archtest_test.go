@@ -33,7 +33,7 @@ func violations(files []source) ([]string, error) {
 		importer := path.Dir(f.path)
 		isTest := strings.HasSuffix(f.path, "_test.go")
 		at, placed := placeOf(importer)
-		if parsed.Name.Name == "main" {
+		if strings.TrimSuffix(parsed.Name.Name, "_test") == "main" {
 			at, placed = command, true
 		}
 		if !placed {

@@ -21,11 +21,14 @@ type recorder struct {
 }
 
 // Subject implements api.Recorder.
-func (r *recorder) Subject(user string) string {
+func (r *recorder) Subject(user string) string { return Subject(r.secret, user) }
+
+// Subject is the keyed hash under which a person's data is kept, of the name that clients give them; "" stays "".
+func Subject(secret []byte, user string) string {
 	if user == "" {
 		return ""
 	}
-	mac := hmac.New(sha256.New, r.secret)
+	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte("subject\x00" + user))
 	return hex.EncodeToString(mac.Sum(nil))[:32]
 }

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"nightshift/internal/engine"
+	"nightshift/internal/registry"
+	"nightshift/models/adapter"
+	"nightshift/serve"
+)
+
+func importCommand(s *settings) *cobra.Command {
+	var track string
+	var activate bool
+	cmd := &cobra.Command{Use: "import DIR", Short: "Check a Hugging Face GPT-2 directory, or take a PEFT adapter into a track", Args: cobra.ExactArgs(1)}
+	cmd.Flags().StringVar(&track, "track", registry.Default, "track of an adapter")
+	cmd.Flags().BoolVar(&activate, "activate", false, "make an adapter the champion of its track")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if _, err := os.Stat(filepath.Join(args[0], registry.ConfigFile)); err == nil {
+			return s.importAdapter(cmd, args[0], track, activate)
+		}
+		return s.importModel(cmd, args[0])
+	}
+	return cmd
+}
+
+// importModel checks a checkpoint and makes what serving needs of it: half-precision weights are converted into the
+// cache; float32 ones are served as they lie.
+func (s *settings) importModel(cmd *cobra.Command, dir string) error {
+	c, err := s.load(cmd)
+	if err != nil {
+		return err
+	}
+	cache, err := cacheDir(c)
+	if err != nil {
+		return err
+	}
+	m, err := engine.LoadModel(dir, cache)
+	if err != nil {
+		return err
+	}
+	g := m.Config
+	fmt.Printf("%s is a GPT-2 model: %d layers, %d heads, width %d, vocabulary %d, context %d\n%s\nserve it: nightshift run --model %s\n",
+		dir, g.Layers, g.Heads, g.Width, g.Vocab, g.Context, m.Checkpoint.Digest(), dir)
+	if m.Template == nil {
+		fmt.Println("it has no chat template: /v1/completions works; add chat_template.jinja for /v1/chat/completions")
+	}
+	return nil
+}
+
+// importAdapter stores a PEFT adapter as a version of a track.
+func (s *settings) importAdapter(cmd *cobra.Command, dir, track string, activate bool) error {
+	c, err := s.load(cmd)
+	if err != nil {
+		return err
+	}
+	base, cache, err := modelDir(c)
+	if err != nil {
+		return err
+	}
+	m, err := engine.LoadModel(base, cache)
+	if err != nil {
+		return err
+	}
+	a, err := adapter.Read(dir)
+	if err != nil {
+		return err
+	}
+	config, weights, err := a.Files()
+	if err != nil {
+		return err
+	}
+	r, err := registry.Open(c.RegistryDir(), serve.Verify(m))
+	if err != nil {
+		return err
+	}
+	manifest := registry.Manifest{BaseDigest: m.Checkpoint.Digest(), TokenizerHash: m.Tokenizer.Digest()}
+	if m.Template != nil {
+		manifest.TemplateHash = m.Template.Digest()
+	}
+	ref, err := r.Put(cmd.Context(), track, registry.Version{Config: config, Weights: weights, Manifest: manifest})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s is %s\n", dir, ref)
+	if !activate {
+		fmt.Printf("ask it as model %s, or make it the champion: nightshift adapter activate %s\n", ref, ref)
+		return nil
+	}
+	return printActivation(r.Activate(cmd.Context(), track, registry.Activation{Digest: ref.Digest, Number: ref.Number, Previous: registry.Latest, Actor: actor(), Reason: "imported"}))
+}

@@ -14,6 +14,7 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/internal/sampling"
 	"nightshift/models/adapter"
+	"nightshift/onnx/gpt2"
 	"nightshift/onnx/ort"
 	"nightshift/update/gate"
 	"nightshift/update/selection"
@@ -55,7 +56,12 @@ const (
 // evaluate scores champion, candidate and reference on the held-out and anchor items through the engine, lets champion
 // and candidate answer some of their prompts, and writes the evaluation.
 func (w *worker) evaluate(ctx context.Context, items []selection.Item, candidate *adapter.Adapter, digest string) (err error) {
-	e, err := engine.New(w.model, engine.Config{Threads: w.job.Threads, BankRows: 1 + 3*(1+max(w.job.Train.Rank, rank(w.champion))/8) + 8})
+	reference, err := adapterAt(w.dir, w.job.Reference)
+	if err != nil {
+		return err
+	}
+	widest := max(rank(candidate), rank(w.champion), rank(reference))
+	e, err := engine.New(w.model, engine.Config{Threads: w.job.Threads, MaxRank: max(64, widest), BankRows: 2 + 3*(1+widest/gpt2.BankRank)})
 	if err != nil {
 		return err
 	}
@@ -69,10 +75,6 @@ func (w *worker) evaluate(ctx context.Context, items []selection.Item, candidate
 			err = errors.Join(err, failed)
 		}
 	}()
-	reference, err := adapterAt(w.dir, w.job.Reference)
-	if err != nil {
-		return err
-	}
 	digests := map[string]string{}
 	for name, a := range map[string]*adapter.Adapter{championName: w.champion, candidateName: candidate, referenceName: reference} {
 		if a == nil {

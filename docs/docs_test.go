@@ -1,0 +1,118 @@
+// Package docs_test holds the documentation to the program: configuration.md is what the program prints, links lead to files,
+// and commands and targets exist.
+package docs_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"nightshift/internal/config"
+)
+
+var update = flag.Bool("update", false, "write configuration.md")
+
+const configurationHead = "# Configuration\n\n" +
+	"What `nightshift config print` prints for an empty configuration. Written by `go test ./docs -update`.\n\n" +
+	"Values come from, later ones winning key by key: these defaults; a YAML file (`--config FILE`, else `NIGHTSHIFT_CONFIG`, else\n" +
+	"`nightshift.yaml` in the working directory); variables of the environment (`update.train.rank` is\n" +
+	"`NIGHTSHIFT_UPDATE_TRAIN_RANK`, lists with commas); `--set update.train.rank=16` and the flags of the command. A key that does not\n" +
+	"exist is an error with its line and the nearest key that does. `nightshift config check` says whether a configuration is valid.\n\n"
+
+func TestConfiguration(t *testing.T) {
+	want := configurationHead + "```yaml\n" + config.Defaults().YAML() + "```\n"
+	if *update {
+		if err := os.WriteFile("configuration.md", []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile("configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Error("configuration.md is not what the program prints: run go test ./docs -update")
+	}
+}
+
+var link = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+
+// pages are the README and all pages below docs.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	files := []string{"../README.md"}
+	for _, pattern := range []string{"*.md", "*/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[name] = string(text)
+	}
+	return all
+}
+
+func TestLinks(t *testing.T) {
+	links := 0
+	for name, text := range pages(t) {
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			links++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(name), m[1])); err != nil {
+				t.Errorf("%s links to %s, which is not there", name, m[1])
+			}
+		}
+	}
+	if links == 0 {
+		t.Error("no link was found")
+	}
+}
+
+func TestTargets(t *testing.T) {
+	makefile, err := os.ReadFile("../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range pages(t) {
+		for _, m := range regexp.MustCompile("(?m)(?:^|`)make ([a-z-]+)").FindAllStringSubmatch(text, -1) {
+			if !strings.Contains(string(makefile), "\n"+m[1]+":") {
+				t.Errorf("%s says make %s, which the Makefile does not have", name, m[1])
+			}
+		}
+	}
+}
+
+// TestTree compares the tree in the README with the directories.
+func TestTree(t *testing.T) {
+	text := pages(t)["../README.md"]
+	_, tree, ok := strings.Cut(text, "## The tree")
+	if !ok {
+		t.Fatal("the README has no tree")
+	}
+	tree, _, _ = strings.Cut(tree, "\n## ")
+	var at []string
+	seen := 0
+	for _, m := range regexp.MustCompile(`(?m)^( *)([a-z0-9.]+)/(?: |$)`).FindAllStringSubmatch(tree, -1) {
+		depth := len(m[1]) / 2
+		if depth > len(at) {
+			t.Fatalf("%s/ is indented too far", m[2])
+		}
+		at = append(at[:depth:depth], m[2])
+		seen++
+		if info, err := os.Stat(filepath.Join(append([]string{".."}, at...)...)); err != nil || !info.IsDir() {
+			t.Errorf("the README's tree has %s/, the repository does not", strings.Join(at, "/"))
+		}
+	}
+	if seen < 20 {
+		t.Errorf("%d directories were read from the tree", seen)
+	}
+}

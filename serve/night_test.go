@@ -1,0 +1,86 @@
+package serve_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"nightshift/internal/nightrecord"
+	"nightshift/replaystore"
+	"nightshift/serve"
+)
+
+// TestNights plays the updater: it hears the request, reports steps and writes the record.
+func TestNights(t *testing.T) {
+	h := open(t, options{})
+	r := h.post("/v1/nights", `{"track":"default","dry_run":true}`)
+	v := r.json(t)
+	id, _ := v["id"].(string)
+	if r.status != 202 || v["state"] != "queued" || id == "" {
+		t.Fatalf("asked for a night: %d %s", r.status, r.body)
+	}
+	signals, err := h.store.Control().Read(context.Background(), "", 100, 0)
+	must(t, err)
+	at := slices.IndexFunc(signals, func(s replaystore.Signal) bool { return s.Kind == replaystore.KindNightRequest })
+	if at < 0 {
+		t.Fatal("the request is not in the control stream")
+	}
+	request, err := replaystore.Decode[replaystore.NightRequest](signals[at])
+	must(t, err)
+	if request.Night != id || request.Track != "default" || string(request.Options) != `{"dry_run":true}` {
+		t.Errorf("request %+v", request)
+	}
+	if got := h.get("/v1/nights/" + id).json(t); got["state"] != "queued" || got["track"] != "default" {
+		t.Errorf("before its record a night is %v", got)
+	}
+	if r := h.post("/v1/nights", `{}`); r.status != 409 {
+		t.Errorf("a second night: status %d, %s", r.status, r.body)
+	}
+	res, err := http.Get(h.url + "/v1/nights/" + id + "/events")
+	must(t, err)
+	defer res.Body.Close() //nolint:errcheck // read to its end
+	must(t, h.registry.CreateNight(id))
+	write := func(n nightrecord.Night) {
+		n.ID, n.Track = id, "default"
+		data, err := n.Encode()
+		must(t, err)
+		must(t, h.registry.WriteNightFile(id, nightrecord.File, data))
+	}
+	write(nightrecord.Night{State: nightrecord.Training, Started: time.Now()})
+	_, err = replaystore.Send(context.Background(), h.store.Control(), replaystore.Progress{Night: id, Track: "default", Stage: "train", Done: 3, Total: 9,
+		Values: map[string]float64{"loss": 2.5, "lr": 1e-4, "eta_seconds": 4}})
+	must(t, err)
+	h.await("the step is heard", func() bool {
+		return h.get("/v1/nights/"+id).json(t)["state"] == "training"
+	})
+	write(nightrecord.Night{State: nightrecord.Rejected, Reason: "no gain", Progress: &nightrecord.Progress{Phase: "gate", Step: 1, Steps: 1},
+		Verdict: &nightrecord.Verdict{Checks: []nightrecord.Check{{Name: "gain"}}}})
+	list := events(res.Body)
+	names := map[string]int{}
+	for _, e := range list {
+		names[e.name]++
+	}
+	if names["state"] < 2 || names["progress"] < 1 || names["done"] != 1 || list[len(list)-1].name != "done" {
+		t.Errorf("events %v", list)
+	}
+	var last map[string]any
+	must(t, json.Unmarshal([]byte(list[len(list)-1].data), &last))
+	if last["state"] != "rejected" || last["reason"] != "no gain" || last["id"] != id {
+		t.Errorf("done with %v", last)
+	}
+	if got := h.get("/v1/nights?track=default&limit=5").json(t)["data"].([]any); len(got) != 1 {
+		t.Errorf("%d nights, want 1", len(got))
+	}
+	h.await("the track is free again", func() bool { return h.post("/v1/nights", `{}`).status == 202 })
+}
+
+func TestNoUpdater(t *testing.T) {
+	h := open(t, options{cfg: func(c *serve.Config) { c.Updater = "none" }})
+	r := h.post("/v1/nights", `{}`)
+	if code, _, _ := r.problem(t); r.status != 503 || code != "no_updater" {
+		t.Errorf("status %d, %s", r.status, r.body)
+	}
+}

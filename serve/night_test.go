@@ -54,7 +54,7 @@ func TestNights(t *testing.T) {
 		Values: map[string]float64{"loss": 2.5, "lr": 1e-4, "eta_seconds": 4}})
 	must(t, err)
 	h.await("the step is heard", func() bool {
-		return h.get("/v1/nights/"+id).json(t)["state"] == "training"
+		return h.get("/v1/nights/" + id).json(t)["state"] == "training"
 	})
 	write(nightrecord.Night{State: nightrecord.Rejected, Reason: "no gain", Progress: &nightrecord.Progress{Phase: "gate", Step: 1, Steps: 1},
 		Verdict: &nightrecord.Verdict{Checks: []nightrecord.Check{{Name: "gain"}}}})

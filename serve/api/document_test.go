@@ -1,0 +1,81 @@
+package api
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"nightshift/internal/telemetry"
+)
+
+// TestRoutesAreDocumented compares the table of routes with the OpenAPI document, both ways.
+func TestRoutesAreDocumented(t *testing.T) {
+	var d struct {
+		Paths map[string]map[string]json.RawMessage
+	}
+	if err := json.Unmarshal(OpenAPI, &d); err != nil {
+		t.Fatal(err)
+	}
+	routed := map[string]bool{}
+	for _, r := range (&Server{deps: Deps{Metrics: telemetry.New()}}).routes() {
+		parts := strings.Split(r.path, "/")
+		for i, p := range parts {
+			if name, ok := strings.CutPrefix(p, ":"); ok {
+				parts[i] = "{" + name + "}"
+			}
+		}
+		path, method := strings.Join(parts, "/"), strings.ToLower(r.method)
+		routed[method+" "+path] = true
+		if _, ok := d.Paths[path][method]; !ok {
+			t.Errorf("%s %s is not documented", r.method, path)
+		}
+	}
+	for path, operations := range d.Paths {
+		for method := range operations {
+			if !routed[method+" "+path] {
+				t.Errorf("%s %s is documented and does not exist", method, path)
+			}
+		}
+	}
+}
+
+// FuzzParse compares the parser with encoding/json: what it accepts is JSON and has the same strings.
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{`{"a":[1,-2.5e3,true,null,"x\u00e9\ud83c\udfd5\n"]}`, `{"a":1,"a":2}`, `[01]`, `"\ud800"`, "\"\x01\"", `{"a":}`, `1 2`, `-`, `{"":{}}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		v, err := parse(data)
+		if err != nil {
+			if problemOf(err).Status != 400 {
+				t.Errorf("%q: %v is not a 400", data, err)
+			}
+			return
+		}
+		if !json.Valid(data) {
+			t.Fatalf("%q is accepted and is not JSON", data)
+		}
+		if v.kind == text {
+			var want string
+			if err := json.Unmarshal(data, &want); err != nil || v.text != want {
+				t.Errorf("%q is read as %q, want %q, %v", data, v.text, want, err)
+			}
+		}
+	})
+}
+
+func TestFramedTwice(t *testing.T) {
+	for raw, want := range map[string]bool{
+		"Host: a\r\nContent-Length: 3\r\n":                             false,
+		"Transfer-Encoding: Chunked\r\n":                               false,
+		"content-length: 3\r\nTRANSFER-ENCODING: chunked\r\n":          true,
+		"Content-Length: 3\r\nContent-Length: 3\r\n":                   true,
+		"Transfer-Encoding: gzip, chunked\r\n":                         true,
+		"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n": true,
+		"X: Content-Length: 3\r\nContent-Length: 3\r\n":                false,
+	} {
+		if got := framedTwice([]byte(raw)); got != want {
+			t.Errorf("%q: %v, want %v", raw, got, want)
+		}
+	}
+}

@@ -83,7 +83,8 @@ func (p *parts) server(updater string) (*serve.Server, *engine.Engine, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	e, err := engine.New(p.model, engine.Config{Threads: c.Threads, Slots: c.Engine.Slots, Queue: c.Engine.Queue, BankRows: c.Engine.BankRows})
+	e, err := engine.New(p.model, engine.Config{Threads: c.Threads, Slots: c.Engine.Slots, Queue: c.Engine.Queue, QueueTokens: c.Engine.QueueTokens,
+		BankRows: c.Engine.BankRows, MaxRank: c.Engine.MaxRank})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -43,7 +43,7 @@ type Config struct {
 func FromConfig(c config.Config) Config {
 	cfg := Config{Listen: c.Listen, Schedule: c.Update.Schedule, Slots: c.Engine.Slots}
 	cfg.API.Keys, cfg.API.Origins = c.Keys, c.CORS.Origins
-	cfg.API.Defaults.Limit = c.Engine.MaxTokens
+	cfg.API.Defaults.Limit, cfg.API.MaxWait = c.Engine.MaxTokens, c.Engine.Wait
 	for track := range c.Tracks {
 		cfg.Tracks = append(cfg.Tracks, track)
 	}
@@ -160,7 +160,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if listener == nil {
 		var err error
 		if listener, err = net.Listen("tcp", s.cfg.Listen); err != nil {
-			return fmt.Errorf("listen on %s: %w", s.cfg.Listen, err)
+			return fmt.Errorf("listen on %s: %w; stop what uses the address, or choose another one with --listen", s.cfg.Listen, err)
 		}
 	}
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx by the drain time

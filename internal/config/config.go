@@ -99,11 +99,13 @@ type Redis struct {
 
 // Engine bounds generation.
 type Engine struct {
-	Slots     int           `yaml:"slots" min:"1" max:"1024" doc:"Sequences that generate at the same time."`
-	Queue     int           `yaml:"queue" min:"0" max:"1000000" doc:"Requests that may wait for a slot; more are refused with 429."`
-	Wait      time.Duration `yaml:"wait" min:"0s" max:"1h" doc:"How long a request may wait for a slot."`
-	MaxTokens int           `yaml:"max_tokens" min:"1" max:"1000000" doc:"Most tokens of one answer. The model's context bounds it too."`
-	BankRows  int           `yaml:"bank_rows" min:"2" max:"65536" doc:"Rows of rank 8 for resident adapters, the empty one of the base model included. An adapter of rank 16 takes two."`
+	Slots       int           `yaml:"slots" min:"1" max:"1024" doc:"Sequences that generate at the same time."`
+	Queue       int           `yaml:"queue" min:"0" max:"1000000" doc:"Requests that may wait for a slot; more are refused with 429."`
+	QueueTokens int           `yaml:"queue_tokens" min:"0" doc:"Tokens, prompts and longest answers together, that may wait. 0: a quarter of queue full contexts."`
+	Wait        time.Duration `yaml:"wait" min:"0s" max:"1h" doc:"How long a request may wait for a slot; then it is refused with 429. 0: as long as the client waits."`
+	MaxTokens   int           `yaml:"max_tokens" min:"1" max:"1000000" doc:"Most tokens of one answer. The model's context bounds it too."`
+	BankRows    int           `yaml:"bank_rows" min:"2" max:"65536" doc:"Rows of rank 8 for resident adapters, the empty one of the base model included. An adapter of rank 16 takes two."`
+	MaxRank     int           `yaml:"max_rank" min:"8" max:"1024" doc:"Largest rank of an adapter. A batch with an adapter of more than rank 8 pays for this many in every sequence."`
 }
 
 // Redact chooses redaction rules.
@@ -129,7 +131,7 @@ func Defaults() Config {
 		Data: "./data", Listen: "127.0.0.1:8080",
 		Log:    Log{Level: "info", Format: "auto"},
 		Store:  Store{Kind: "local", Redis: Redis{Addresses: []string{"127.0.0.1:6379"}, Prefix: "nightshift", Timeout: 500 * time.Millisecond}},
-		Engine: Engine{Slots: 16, Queue: 256, Wait: 30 * time.Second, MaxTokens: 1024, BankRows: 33},
+		Engine: Engine{Slots: 16, Queue: 256, Wait: 30 * time.Second, MaxTokens: 1024, BankRows: 33, MaxRank: 64},
 		Update: Update{
 			Schedule: "0 3 * * *", TimeZone: "Local", Evidence: Evidence{
 				MinNewExamples: 20, MinSubjects: 3, LargestShare: 0.5, Quarantine: time.Hour, PerSubject: 20, HeldOut: 0.2,

@@ -97,7 +97,7 @@ func (s *Server) begin(ctx context.Context, q query) (*generation, error) {
 		pinned.Pin.Release()
 		return nil, err
 	}
-	g.pieces, err = s.deps.Generator.Submit(ctx, engine.Request{Prompt: g.prompt, Pin: pinned.Pin, MaxTokens: q.maxTokens, Sampling: q.sampling, Stop: q.stop})
+	g.pieces, err = s.deps.Generator.Submit(ctx, engine.Request{Prompt: g.prompt, Pin: pinned.Pin, MaxTokens: q.maxTokens, Sampling: q.sampling, Stop: q.stop, MaxWait: s.cfg.MaxWait})
 	if err != nil {
 		var prompt *engine.PromptError
 		if errors.As(err, &prompt) {

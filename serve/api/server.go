@@ -26,6 +26,7 @@ type Config struct {
 	WriteTimeout time.Duration // of one write (30 s)
 	KeepAlive    time.Duration // between comments in a stream without news (15 s)
 	SocketPoll   time.Duration // between looks at whether a client without a stream is still there (100 ms)
+	MaxWait      time.Duration // of a request for its turn, after which it is refused with 429 (0: as long as the client waits)
 	Drain        time.Duration // for running answers at shutdown (30 s)
 
 	Defaults Defaults

@@ -65,7 +65,26 @@ func rootCommand() *cobra.Command {
 	flags.StringVar(&s.listen, "listen", "", "address to serve on, in place of the key listen")
 	flags.IntVar(&s.threads, "threads", 0, "threads of one computation, in place of the key threads")
 	root.AddCommand(commands(&s)...)
+	for _, c := range root.Commands() {
+		strict(c)
+	}
 	return root
+}
+
+// strict has a command that only groups others refuse words that name none of them; alone it prints its help.
+func strict(group *cobra.Command) {
+	for _, c := range group.Commands() {
+		strict(c)
+	}
+	if group.Runnable() {
+		return
+	}
+	group.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return fmt.Errorf("unknown command %q for %q; %s --help lists them", args[0], cmd.CommandPath(), cmd.CommandPath())
+		}
+		return cmd.Help()
+	}
 }
 
 // load reads the configuration that the flags describe.

@@ -3,7 +3,6 @@ package serve
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -138,15 +137,14 @@ func (l *ledger) counts(ctx context.Context, track string) (interactions, feedba
 }
 
 // reserve notes the content of feedback before it is written. An id that is there already with another content is refused, and
-// nothing is reserved. undo takes the notes back when writing fails.
+// nothing is reserved. undo takes the notes back when writing fails. While the store cannot be read, what is remembered is
+// all that can be compared: feedback is taken all the same, and of an id that turns out to be used the store keeps the first.
 func (l *ledger) reserve(ctx context.Context, events []replaystore.Event) (undo func(), err error) {
 	done := map[string]bool{}
 	for _, e := range events {
 		if track := e.Feedback.Track; !done[track] {
 			done[track] = true
-			if err := l.catchUp(ctx, track); err != nil && !errors.Is(err, context.Canceled) {
-				return nil, err
-			}
+			_ = l.catchUp(ctx, track) // /readyz tells of a store that is down
 		}
 	}
 	l.mu.Lock()

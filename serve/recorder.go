@@ -71,7 +71,7 @@ func (b *feedbackBox) Find(ctx context.Context, interaction string, tracks []str
 		for _, track := range tracks {
 			_, found, err := b.store.Interaction(ctx, track, interaction)
 			if err != nil {
-				return "", fmt.Errorf("find interaction %s: %w", interaction, err)
+				return "", fmt.Errorf("find interaction %s: %w: %w", interaction, api.ErrUnavailable, err)
 			}
 			if found {
 				return track, nil

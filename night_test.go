@@ -1,0 +1,270 @@
+package main_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"nightshift/internal/nightrecord"
+	"nightshift/models/demo"
+)
+
+// shortNight is the configuration of nights that take seconds: few steps, feedback that is used at once, and a gate that
+// lets a roughly trained candidate pass. What makes the gate strict is the business of the demo's own configuration.
+const shortNight = `
+update:
+  schedule: ""
+  nice: 0
+  evidence: {min_new_examples: 8, min_subjects: 3, quarantine: 0s, held_out: 0.4}
+  train: {learning_rate: 0.002, epochs: 60, batch_tokens: 1024}
+  gate: {retention_champion: 1, retention_reference: 1, repetition: 0.5, length: 1, end_of_text: 0.5, bootstrap: 500}
+`
+
+// people is how many simulated customers give feedback. Who of them is held out is decided by a secret key: with so many,
+// both parts are large enough.
+const people = 40
+
+// change is the fact that changes in the short nights.
+func change(t *testing.T) (fact demo.Fact, value string) {
+	t.Helper()
+	c := demo.Changes()[0]
+	f, ok := demo.FactByID(c.Fact)
+	if !ok {
+		t.Fatalf("no fact %s", c.Fact)
+	}
+	return f, c.New
+}
+
+// customer is what one simulated customer asks, and what they say the answer should have been.
+type customer struct{ question, correction string }
+
+// customersOf lists customers who know that the fact has changed.
+func customersOf(t *testing.T) []customer {
+	f, value := change(t)
+	ask := f.Questions(demo.Correction)
+	say := demo.Change{Fact: f.ID, New: value}.Corrections()
+	list := make([]customer, people)
+	for i := range list {
+		list[i] = customer{ask[i%len(ask)], say[i%len(say)]}
+	}
+	return list
+}
+
+// correct lets every customer ask one of the servers, thumb the answer down and correct it.
+func correct(t *testing.T, list []customer, servers ...*program) {
+	t.Helper()
+	var wg sync.WaitGroup
+	var failed errorsOf
+	ctx := deadline(t, time.Minute)
+	for writer := range 4 {
+		wg.Go(func() {
+			for i := writer; i < len(list); i += 4 {
+				s := servers[i%len(servers)]
+				name := fmt.Sprintf("customer-%02d", i)
+				r, err := s.try(ctx, http.MethodPost, "/v1/chat/completions", question(name, list[i].question))
+				if err != nil || r.status != http.StatusOK {
+					failed.add(fmt.Errorf("ask: %d %s %w", r.status, r.body, err))
+					return
+				}
+				var a answered
+				r.into(t, &a)
+				r, err = s.try(ctx, http.MethodPost, "/v1/feedback", map[string]any{"interaction": a.About.Interaction, "token": a.About.Token, "user": name,
+					"rating": "down", "correction": list[i].correction})
+				if err != nil || r.status != http.StatusAccepted {
+					failed.add(fmt.Errorf("correct: %d %s %w", r.status, r.body, err))
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if len(failed.list) > 0 {
+		t.Fatal(failed.list[0])
+	}
+}
+
+// night asks a server for a night and waits until it is over.
+func (a *api) night() nightrecord.Night {
+	a.t.Helper()
+	var n nightrecord.Night
+	a.call(http.MethodPost, "/v1/nights", map[string]any{"track": "default"}, http.StatusAccepted).into(a.t, &n)
+	return a.followed(n.ID)
+}
+
+// followed waits until a night is over.
+func (a *api) followed(id string) nightrecord.Night {
+	a.t.Helper()
+	var n nightrecord.Night
+	await(a.t, 2*time.Minute, "night "+id+" is over", func() bool {
+		n = nightrecord.Night{}
+		a.call(http.MethodGet, "/v1/nights/"+id, nil, http.StatusOK).into(a.t, &n)
+		return n.State.Final()
+	})
+	return n
+}
+
+// verdictOf is a verdict as text, for messages.
+func verdictOf(n nightrecord.Night) string {
+	s := fmt.Sprintf("night %s: %s %s\n", n.ID, n.State, n.Reason)
+	if n.Selection != nil {
+		s += fmt.Sprintf("%+v\n", *n.Selection)
+	}
+	if n.Verdict != nil {
+		for _, c := range n.Verdict.Checks {
+			s += fmt.Sprintf("  %v %s: %s\n", c.Pass, c.Name, c.Detail)
+		}
+	}
+	return s
+}
+
+// published fails the test unless a night's candidate serves.
+func published(t *testing.T, n nightrecord.Night) {
+	t.Helper()
+	if n.State != nightrecord.Published || n.Verdict == nil || !n.Verdict.Pass || n.Candidate == nil || n.Candidate.Version == 0 {
+		t.Fatalf("want a published night:\n%s", verdictOf(n))
+	}
+}
+
+// learned is the share of a changed fact's questions, none of which any customer used, that are answered with the new value.
+func learned(t *testing.T, s *program) float64 {
+	t.Helper()
+	f, value := change(t)
+	list := f.Questions(demo.Demo)
+	right := 0
+	for _, q := range list {
+		if f.RightFor(s.ask("", q).text(), value) {
+			right++
+		}
+	}
+	return float64(right) / float64(len(list))
+}
+
+// TestShuffledAnswers proves that a night which was fed nonsense changes nothing: every customer corrects with the answer
+// to another question.
+
+func TestShuffledAnswers(t *testing.T) {
+	needRuntime(t)
+	config := writeFile(t, t.TempDir(), "nightshift.yaml", `
+update:
+  schedule: ""
+  nice: 0
+  evidence: {min_new_examples: 8, quarantine: 0s, held_out: 0.4}
+  train: {learning_rate: 0.004, epochs: 60, batch_tokens: 1024}
+`) // the gate's limits are the defaults
+	s := serverOf(t, "run", "--config", config, "--data", t.TempDir())
+	facts := demo.Facts()
+	list := make([]customer, people)
+	for i := range list {
+		ask := facts[i%len(facts)].Questions(demo.Correction)
+		say := facts[(i*7+3)%len(facts)]
+		list[i] = customer{ask[i%len(ask)], say.Answers(say.Value)[0]}
+	}
+	correct(t, list, s)
+	begin := time.Now()
+	n := s.night()
+	t.Logf("night took %.1f s\n%s", time.Since(begin).Seconds(), verdictOf(n))
+	if n.State != nightrecord.Rejected || n.Verdict == nil || n.Verdict.Pass || n.Reason == "" {
+		t.Fatalf("want a rejected night:\n%s", verdictOf(n))
+	}
+	if c := n.Curve; len(c) < 2 || c[len(c)-1].Loss > 0.7*c[0].Loss {
+		t.Errorf("the candidate did not learn the nonsense, so its rejection proves nothing: %+v", c)
+	}
+	said := false
+	for _, c := range n.Verdict.Checks {
+		said = said || !c.Pass && c.Detail != ""
+	}
+	if !said {
+		t.Errorf("the verdict does not say why:\n%s", verdictOf(n))
+	}
+	if c := s.champion(); c.Version != nil || c.Digest != "" || c.Activation != 0 {
+		t.Errorf("the champion is %+v, want the base model", c)
+	}
+	var answers int
+	for _, f := range facts[:10] {
+		if a := s.ask("", f.Questions(demo.Demo)[0]); f.Right(a.text()) && a.Model == "default@base" {
+			answers++
+		}
+	}
+	if answers < 9 {
+		t.Errorf("%d of 10 answers are right after the rejected night", answers)
+	}
+}
+
+// replayed proves that a night's record makes the same adapter again.
+func replayed(t *testing.T, night, digest string, args ...string) {
+	t.Helper()
+	got := execute(t, 2*time.Minute, append([]string{"update", "--replay", night, "--json"}, args...)...)
+	var r struct {
+		Recorded, Digest string
+		Same             bool
+		Examples, Gone   int
+	}
+	if err := json.Unmarshal([]byte(got.out), &r); err != nil || got.code != 0 || !r.Same || r.Digest != digest || r.Recorded != digest {
+		t.Errorf("replay of %s: status %d, %+v, %v; want %s\n%s%s", night, got.code, r, err, digest, got.out, got.err)
+	}
+	if r.Examples == 0 || r.Gone != 0 {
+		t.Errorf("replay of %s: %d of %d examples are gone", night, r.Gone, r.Examples)
+	}
+}
+
+// TestUpdateCommand takes the command line's ways to a night: on the files when nothing runs, through the API of a running
+// server, and again from its record.
+func TestUpdateCommand(t *testing.T) {
+	needRuntime(t)
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data")
+	args := []string{"--config", writeFile(t, dir, "nightshift.yaml", shortNight), "--data", data}
+	update := func(more ...string) nightrecord.Night {
+		t.Helper()
+		got := execute(t, 2*time.Minute, append(append([]string{"update", "--json"}, args...), more...)...)
+		lines := strings.Split(strings.TrimSpace(got.out), "\n")
+		var n nightrecord.Night
+		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &n); err != nil || got.code != 0 || len(lines) < 3 {
+			t.Fatalf("update %v: status %d, %v\n%s%s", more, got.code, err, got.out, got.err)
+		}
+		return n
+	}
+	s := serverOf(t, "run", args...)
+	correct(t, customersOf(t), s)
+	s.stop(t)
+
+	dry := update("--dry-run")
+	if dry.State != nightrecord.Skipped || !dry.DryRun || dry.Verdict == nil || !dry.Verdict.Pass || dry.Candidate == nil || dry.Candidate.Version != 0 {
+		t.Errorf("a dry run that passes publishes nothing:\n%s", verdictOf(dry))
+	}
+	s = serverOf(t, "run", args...)
+	if c := s.champion(); c.Version != nil || c.Activation != 0 {
+		t.Errorf("after the dry run the champion is %+v", c)
+	}
+	var versions struct{ Data []any }
+	s.call(http.MethodGet, "/v1/adapters?track=default", nil, http.StatusOK).into(t, &versions)
+	if len(versions.Data) != 0 {
+		t.Errorf("after the dry run there are %d versions", len(versions.Data))
+	}
+
+	n := update("--now")
+	published(t, n)
+	if n.By != "api" {
+		t.Errorf("the night beside a running server was asked for by %q, want its API", n.By)
+	}
+	if n.Candidate.Digest != dry.Candidate.Digest {
+		t.Errorf("the night came to %s, its dry run to %s", n.Candidate.Digest, dry.Candidate.Digest)
+	}
+	if c := s.champion(); c.Digest != n.Candidate.Digest {
+		t.Errorf("the server serves %+v when the command has ended, want %s", c, n.Candidate.Digest)
+	}
+	s.stop(t)
+
+	replayed(t, n.ID, n.Candidate.Digest, args...)
+	again := update("--now")
+	if again.State != nightrecord.Skipped || again.By != "cli" || again.Reason == "" {
+		t.Errorf("a night without new evidence:\n%s", verdictOf(again))
+	}
+	refused(t, append([]string{"update", "--replay", "20260101-000000-none"}, args...), "20260101-000000-none")
+	refused(t, append([]string{"update"}, args...), "local store", "--now")
+}

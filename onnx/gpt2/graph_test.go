@@ -21,31 +21,6 @@ func put[T ort.Element](t testing.TB, m tensors, name string, data []T, dims ...
 	m[name] = v
 }
 
-// sequenceInputs packs equal-length rows, one segment each, with a loss position after every token but the last.
-func sequenceInputs(t testing.TB, tokens [][]int64) tensors {
-	t.Helper()
-	in := tensors{}
-	rows, columns := len(tokens), len(tokens[0])
-	var ids, positions, segments, index, targets []int64
-	var probs []float32
-	for r, row := range tokens {
-		for c, id := range row {
-			ids, positions, segments = append(ids, id), append(positions, int64(c)), append(segments, 1)
-			if c+1 < columns {
-				index, targets, probs = append(index, int64(r*columns+c)), append(targets, row[c+1]), append(probs, 1)
-			}
-		}
-	}
-	b, s, p := int64(rows), int64(columns), int64(len(index))
-	put(t, in, "input_ids", ids, b, s)
-	put(t, in, "position_ids", positions, b, s)
-	put(t, in, "segment_ids", segments, b, s)
-	put(t, in, "loss_index", index, p)
-	put(t, in, "target_ids", targets, p, 1)
-	put(t, in, "target_probs", probs, p, 1)
-	return in
-}
-
 // decoder runs the decode graph row by row against one cache.
 type decoder struct {
 	cfg     gpt2.Config

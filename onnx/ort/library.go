@@ -128,7 +128,7 @@ func inspectMachO(path string) (string, error) {
 	f, err := macho.Open(path)
 	if err != nil {
 		if fat, e := macho.OpenFat(path); e == nil { // several processors in one file: the loader picks
-			fat.Close()
+			fat.Close() //nolint:errcheck // only read
 			return "", nil
 		}
 		return "", fmt.Errorf("%s is not a shared library", path)

@@ -47,6 +47,9 @@ func TestBench(t *testing.T) {
 			t.Log(lines[len(lines)-1])
 		})
 	}
+	if testing.Short() {
+		return
+	}
 	table := execute(t, 2*time.Minute, "bench", "decode", "--shape", "demo", "--batch", "1", "--prompt", "4", "--tokens", "8")
 	if table.code != 0 || strings.Contains(table.out, "{") {
 		t.Errorf("for people: status %d\n%s%s", table.code, table.out, table.err)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -21,7 +22,7 @@ update:
   schedule: ""
   nice: 0
   evidence: {min_new_examples: 8, min_subjects: 3, quarantine: 0s, held_out: 0.4}
-  train: {learning_rate: 0.002, epochs: 60, batch_tokens: 1024}
+  train: {learning_rate: 0.002, epochs: 20, batch_tokens: 1024}
   gate: {retention_champion: 1, retention_reference: 1, repetition: 0.5, length: 1, end_of_text: 0.5, bootstrap: 500}
 `
 
@@ -148,6 +149,7 @@ func learned(t *testing.T, s *program) float64 {
 // to another question.
 
 func TestShuffledAnswers(t *testing.T) {
+	slow(t)
 	needRuntime(t)
 	config := writeFile(t, t.TempDir(), "nightshift.yaml", `
 update:
@@ -215,6 +217,7 @@ func replayed(t *testing.T, night, digest string, args ...string) {
 // TestUpdateCommand takes the command line's ways to a night: on the files when nothing runs, through the API of a running
 // server, and again from its record.
 func TestUpdateCommand(t *testing.T) {
+	slow(t)
 	needRuntime(t)
 	dir := t.TempDir()
 	data := filepath.Join(dir, "data")
@@ -231,13 +234,16 @@ func TestUpdateCommand(t *testing.T) {
 	}
 	s := serverOf(t, "run", args...)
 	correct(t, customersOf(t), s)
-	s.stop(t)
+	killed := killedNight(t, s)
 
 	dry := update("--dry-run")
 	if dry.State != nightrecord.Skipped || !dry.DryRun || dry.Verdict == nil || !dry.Verdict.Pass || dry.Candidate == nil || dry.Candidate.Version != 0 {
 		t.Errorf("a dry run that passes publishes nothing:\n%s", verdictOf(dry))
 	}
 	s = serverOf(t, "run", args...)
+	if n := s.followed(killed); n.State != nightrecord.Failed || n.Reason == "" {
+		t.Errorf("the night of the server that was killed:\n%s", verdictOf(n))
+	}
 	if c := s.champion(); c.Version != nil || c.Activation != 0 {
 		t.Errorf("after the dry run the champion is %+v", c)
 	}
@@ -267,4 +273,39 @@ func TestUpdateCommand(t *testing.T) {
 	}
 	refused(t, append([]string{"update", "--replay", "20260101-000000-none"}, args...), "20260101-000000-none")
 	refused(t, append([]string{"update"}, args...), "local store", "--now")
+}
+
+// killedNight kills a server while its night trains: the process that trains dies with it. It returns the night's id.
+func killedNight(t *testing.T, s *program) string {
+	t.Helper()
+	var n nightrecord.Night
+	s.call(http.MethodPost, "/v1/nights", map[string]any{"track": "default"}, http.StatusAccepted).into(t, &n)
+	await(t, time.Minute, "the night trains", func() bool {
+		var now nightrecord.Night
+		s.call(http.MethodGet, "/v1/nights/"+n.ID, nil, http.StatusOK).into(t, &now)
+		return now.State == nightrecord.Training && now.Progress != nil && now.Progress.Phase == "train" && now.Progress.Step > 0
+	})
+	if list := workersOf(t, n.ID); len(list) != 1 {
+		t.Errorf("%d processes train night %s, want 1: %q", len(list), n.ID, list)
+	}
+	s.kill()
+	await(t, 10*time.Second, "the process that trained is gone", func() bool { return len(workersOf(t, n.ID)) == 0 })
+	return n.ID
+}
+
+// workersOf lists the command lines of the processes that work on a night.
+func workersOf(t *testing.T, night string) []string {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil || len(files) == 0 {
+		t.Skip("there is no /proc here to look for processes in")
+	}
+	var list []string
+	for _, f := range files {
+		line, _ := os.ReadFile(f) // one that has ended has none
+		if text := strings.ReplaceAll(string(line), "\x00", " "); strings.Contains(text, "night work") && strings.Contains(text, night) {
+			list = append(list, text)
+		}
+	}
+	return list
 }

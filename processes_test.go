@@ -13,6 +13,7 @@ import (
 // TestProcesses runs the large shape: servers and an updater as processes of their own, which share Redis and a registry
 // and nothing else.
 func TestProcesses(t *testing.T) {
+	slow(t)
 	needRuntime(t)
 	redis := replaytest.StartRedis(t, "--appendonly", "yes")
 	dir := t.TempDir()

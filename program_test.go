@@ -69,6 +69,14 @@ func needRuntime(t *testing.T) {
 	ort.ForTest(t)
 }
 
+// slow skips a test in which a night runs, where few seconds are wanted.
+func slow(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("nights take many seconds: run the tests without -short")
+	}
+}
+
 // ended is what a command left behind.
 type ended struct {
 	code     int

@@ -123,7 +123,8 @@ func TestShutdown(t *testing.T) {
 	if err := <-stopped; err != nil {
 		t.Error(err)
 	}
-	if _, err := http.Get(h.url + "/livez"); err == nil {
+	if res, err := http.Get(h.url + "/livez"); err == nil {
+		res.Body.Close() //nolint:errcheck // nothing was to come
 		t.Error("a server that has stopped answers")
 	}
 }
@@ -135,7 +136,7 @@ func TestDrainDeadline(t *testing.T) {
 	body := `{"model":"default","prompt":"a","max_tokens":250,"seed":2,"stream":true}`
 	var waiting []*http.Response
 	for range 12 {
-		res, err := http.Post(h.url+"/v1/completions", "application/json", strings.NewReader(body))
+		res, err := http.Post(h.url+"/v1/completions", "application/json", strings.NewReader(body)) //nolint:bodyclose // closed two lines below
 		must(t, err)
 		defer res.Body.Close() //nolint:errcheck // read to its end
 		waiting = append(waiting, res)

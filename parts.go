@@ -137,7 +137,7 @@ const microTokens = 1024
 // settings turns one track's learning configuration into the updater's.
 func (p *parts) settings(u config.Update) update.Settings {
 	s := update.Defaults()
-	s.Schedule, s.TimeZone = u.Schedule, u.TimeZone
+	s.Schedule, s.TimeZone, s.Anchors = u.Schedule, u.TimeZone, u.Anchors
 	e, t, g := u.Evidence, u.Train, u.Gate
 	s.MinNew, s.MinAge, s.HeldOut, s.PerSubject = e.MinNewExamples, e.Quarantine, e.HeldOut, e.PerSubject
 	s.Correction, s.Approval, s.Seed = t.CorrectionWeight, t.ApprovalWeight, t.Seed

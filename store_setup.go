@@ -76,7 +76,7 @@ func examineStore(ctx context.Context, c config.Config) (string, error) {
 		return "", err
 	}
 	if stats.Degraded != "" {
-		return "", fmt.Errorf("Redis at %s: %s", at, stats.Degraded)
+		return "", fmt.Errorf("reach Redis at %s: %s", at, stats.Degraded)
 	}
 	return "Redis at " + at, nil
 }

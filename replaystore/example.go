@@ -46,7 +46,7 @@ type MemoryItem struct {
 
 // Validate checks the item. Its errors are *InvalidError.
 func (m *MemoryItem) Validate() error {
-	if !printable(m.ID, MaxID) {
+	if !printable(m.ID) {
 		return invalid("memory item", "must have an id of 1 to %d printable ASCII characters without spaces", MaxID)
 	}
 	what := "memory item " + m.ID
@@ -90,7 +90,7 @@ func (m *MemoryItem) validateRest(what string) error {
 	if m.Interaction != "" && !plainName(m.Interaction, MaxID) {
 		return invalid(what, "must name its interaction by id")
 	}
-	if m.Feedback != "" && !printable(m.Feedback, MaxID) {
+	if m.Feedback != "" && !printable(m.Feedback) {
 		return invalid(what, "must name its feedback by id")
 	}
 	if t := m.Teacher; t != nil {

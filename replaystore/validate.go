@@ -62,7 +62,7 @@ func ValidTrack(track string) error {
 
 // ValidSubject checks a subject's keyed hash: 1 to 128 printable ASCII characters without spaces.
 func ValidSubject(subject string) error {
-	if !printable(subject, MaxID) {
+	if !printable(subject) {
 		return invalid("subject", "must be 1 to %d printable ASCII characters without spaces", MaxID)
 	}
 	return nil
@@ -116,7 +116,7 @@ func (i *Interaction) validate() error {
 }
 
 func (f *Feedback) validate() error {
-	if !printable(f.ID, MaxID) {
+	if !printable(f.ID) {
 		return invalid("feedback", "must have an id of 1 to %d printable ASCII characters without spaces", MaxID)
 	}
 	what := "feedback " + f.ID
@@ -257,8 +257,8 @@ func plainName(s string, limit int) bool {
 	return true
 }
 
-func printable(s string, limit int) bool {
-	if s == "" || len(s) > limit {
+func printable(s string) bool {
+	if s == "" || len(s) > MaxID {
 		return false
 	}
 	for _, c := range []byte(s) {

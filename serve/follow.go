@@ -123,8 +123,8 @@ func (v *versions) prepare(a registry.Activation) (line, error) {
 		return l, nil
 	}
 	if pin, err = v.hold(canary); err != nil {
-		l.problem = "its canary is not served: " + err.Error() // the champion is not to blame
-		return l, nil
+		l.problem = "its canary is not served: " + err.Error()
+		return l, nil //nolint:nilerr // the champion is not to blame
 	}
 	l.candidate, l.share = canary, a.Share
 	l.pins = append(l.pins, pin)

@@ -49,22 +49,23 @@ func newNights(r *registry.Registry, control replaystore.Control, updater string
 }
 
 // record reads a night's record. ok is false while there is none.
-func (n *nights) record(id string) (night api.Night, rec nightrecord.Night, ok bool, err error) {
+func (n *nights) record(id string) (night api.Night, ok bool, err error) {
 	data, err := n.registry.ReadNight(id, nightrecord.File)
 	if errors.Is(err, registry.ErrNotFound) {
-		return night, rec, false, nil
+		return night, false, nil
 	}
 	if err != nil {
-		return night, rec, false, err
+		return night, false, err
 	}
-	if rec, err = nightrecord.Decode(data); err != nil {
-		return night, rec, false, fmt.Errorf("read night %s: %w", id, err)
+	rec, err := nightrecord.Decode(data)
+	if err != nil {
+		return night, false, fmt.Errorf("read night %s: %w", id, err)
 	}
 	var compact json.RawMessage
 	if compact, err = compactJSON(data); err != nil {
-		return night, rec, false, fmt.Errorf("read night %s: %w", id, err)
+		return night, false, fmt.Errorf("read night %s: %w", id, err)
 	}
-	return api.Night{ID: id, Track: rec.Track, State: string(rec.State), Record: compact}, rec, true, nil
+	return api.Night{ID: id, Track: rec.Track, State: string(rec.State), Record: compact}, true, nil
 }
 
 // queued is what a requested night without a record looks like.
@@ -84,7 +85,7 @@ func (n *nights) queued(id string) (api.Night, bool) {
 
 // Read implements api.Nights.
 func (n *nights) Read(_ context.Context, id string) (api.Night, error) {
-	night, _, ok, err := n.record(id)
+	night, ok, err := n.record(id)
 	if err != nil || ok {
 		return night, err
 	}
@@ -175,7 +176,7 @@ func (n *nights) sweep(now time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for id, a := range n.pending {
-		if _, _, ok, _ := n.record(id); ok || now.Sub(a.at) > requestLife {
+		if _, ok, _ := n.record(id); ok || now.Sub(a.at) > requestLife {
 			delete(n.pending, id)
 		}
 	}
@@ -183,7 +184,7 @@ func (n *nights) sweep(now time.Time) {
 
 // requested notes a request that another process made.
 func (n *nights) requested(r replaystore.NightRequest) {
-	if _, _, ok, err := n.record(r.Night); ok || err != nil {
+	if _, ok, err := n.record(r.Night); ok || err != nil {
 		return
 	}
 	n.mu.Lock()

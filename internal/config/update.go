@@ -8,6 +8,7 @@ type Update struct {
 	TimeZone string        `yaml:"time_zone" doc:"Of the schedule: Local, UTC, or a name such as Europe/Berlin."`
 	Deadline time.Duration `yaml:"deadline" min:"1m" max:"24h" doc:"A night that takes longer is ended and counts as rejected."`
 	Nice     int           `yaml:"nice" min:"0" max:"19" doc:"Niceness of the process that trains. 19 gives way most."`
+	Anchors  string        `yaml:"anchors" doc:"File of examples that measure what is forgotten, one {messages, completion} a line. Empty: anchors.jsonl beside the model."`
 	Evidence Evidence      `yaml:"evidence" doc:"What a night needs and may use."`
 	Train    Train         `yaml:"train" doc:"How it learns."`
 	Gate     Gate          `yaml:"gate" doc:"What a candidate must prove. A candidate that fails one is not activated."`

@@ -143,6 +143,23 @@ func (w *walk) run(ctx context.Context) error {
 	return err
 }
 
+// nightRecord is what a walkthrough reads of a night.
+type nightRecord struct {
+	Candidate *struct {
+		Version int `json:"version"`
+	} `json:"candidate"`
+	State   string `json:"state"`
+	Reason  string `json:"reason"`
+	Verdict *struct {
+		Pass   bool `json:"pass"`
+		Checks []struct {
+			Name   string `json:"name"`
+			Pass   bool   `json:"pass"`
+			Detail string `json:"detail"`
+		} `json:"checks"`
+	} `json:"verdict"`
+}
+
 // night asks for a night and follows it to its end.
 func (w *walk) night(ctx context.Context) error {
 	begin := time.Now()
@@ -159,24 +176,39 @@ func (w *walk) night(ctx context.Context) error {
 		return err
 	}
 	defer resp.Body.Close() //nolint:errcheck // read to the end
-	var night struct {
-		Candidate *struct {
-			Version int `json:"version"`
-		} `json:"candidate"`
-		State   string `json:"state"`
-		Reason  string `json:"reason"`
-		Verdict *struct {
-			Pass   bool `json:"pass"`
-			Checks []struct {
-				Name   string `json:"name"`
-				Pass   bool   `json:"pass"`
-				Detail string `json:"detail"`
-			} `json:"checks"`
-		} `json:"verdict"`
+	var record nightRecord
+
+	if err := w.follow(resp.Body, &record); err != nil {
+		return fmt.Errorf("follow night %s: %w", queued.ID, err)
 	}
+	w.result.NightSeconds = time.Since(begin).Seconds()
+	w.result.Gate = "reject"
+	if record.Verdict != nil {
+		for _, c := range record.Verdict.Checks {
+			mark := "pass"
+			if !c.Pass {
+				mark = "FAIL"
+			}
+			w.say("   %s  %-9s  %s", mark, c.Name, c.Detail)
+		}
+		if record.Verdict.Pass {
+			w.result.Gate = "pass"
+		}
+	}
+	if record.State != "published" {
+		return fmt.Errorf("night %s ended as %s: %s", queued.ID, record.State, record.Reason)
+	}
+	if record.Candidate == nil {
+		return fmt.Errorf("night %s was published without a candidate", queued.ID)
+	}
+	return w.waitServing(ctx, record.Candidate.Version)
+}
+
+// follow shows a night's events until it is done.
+func (w *walk) follow(body io.Reader, into *nightRecord) error {
 	ended := errors.New("done")
 	tenth := -1
-	err = events(resp.Body, func(event, data string) error {
+	err := events(body, func(event, data string) error {
 		switch event {
 		case "progress":
 			var p struct {
@@ -196,7 +228,7 @@ func (w *walk) night(ctx context.Context) error {
 				w.say("   %s", s.State)
 			}
 		case "done":
-			if err := json.Unmarshal([]byte(data), &night); err != nil {
+			if err := json.Unmarshal([]byte(data), into); err != nil {
 				return fmt.Errorf("read night: %w", err)
 			}
 			return ended
@@ -204,29 +236,9 @@ func (w *walk) night(ctx context.Context) error {
 		return nil
 	})
 	if !errors.Is(err, ended) {
-		return fmt.Errorf("follow night %s: its events ended without a result: %w", queued.ID, err)
+		return fmt.Errorf("its events ended without a result: %w", err)
 	}
-	w.result.NightSeconds = time.Since(begin).Seconds()
-	w.result.Gate = "reject"
-	if night.Verdict != nil {
-		for _, c := range night.Verdict.Checks {
-			mark := "pass"
-			if !c.Pass {
-				mark = "FAIL"
-			}
-			w.say("   %s  %-9s  %s", mark, c.Name, c.Detail)
-		}
-		if night.Verdict.Pass {
-			w.result.Gate = "pass"
-		}
-	}
-	if night.State != "published" {
-		return fmt.Errorf("night %s ended as %s: %s", queued.ID, night.State, night.Reason)
-	}
-	if night.Candidate == nil {
-		return fmt.Errorf("night %s was published without a candidate", queued.ID)
-	}
-	return w.waitServing(ctx, night.Candidate.Version)
+	return nil
 }
 
 // waitServing waits until the server has swapped a version in: publishing and serving are two steps.
@@ -318,7 +330,10 @@ func (s *server) stop() error {
 		return fmt.Errorf("stop the server: %w", err)
 	}
 	select {
-	case <-s.exited:
+	case err := <-s.exited:
+		if err != nil {
+			return fmt.Errorf("stop the server: %w", err)
+		}
 		return nil
 	case <-time.After(20 * time.Second):
 		return errors.Join(errors.New("stop the server: it did not end within 20 s and was killed"), s.cmd.Process.Kill())

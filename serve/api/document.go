@@ -60,11 +60,11 @@ func parse(data []byte) (value, error) {
 	if !utf8.Valid(data) {
 		at := 0
 		for at < len(data) {
-			if r, n := utf8.DecodeRune(data[at:]); r == utf8.RuneError && n == 1 {
+			r, n := utf8.DecodeRune(data[at:])
+			if r == utf8.RuneError && n == 1 {
 				break
-			} else {
-				at += n
 			}
+			at += n
 		}
 		return value{}, badRequest("invalid_utf8", "", "the body is not valid UTF-8 at byte %d", at)
 	}

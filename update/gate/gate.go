@@ -34,6 +34,7 @@ type Behaviour struct {
 // Evaluation holds the measured figures of a candidate.
 type Evaluation struct {
 	Gain               Paired    `json:"gain"` // held-out feedback
+	Pairing            Pairing   `json:"pairing"`
 	Anchors            []Paired  `json:"anchors"`
 	ChampionBehaviour  Behaviour `json:"champion_behaviour"`
 	CandidateBehaviour Behaviour `json:"candidate_behaviour"`
@@ -81,7 +82,7 @@ func (l Limits) HeldOut() int {
 
 // Check is one thing that must hold.
 type Check struct {
-	Name   string  `json:"name"` // gain, retention, behaviour or evidence
+	Name   string  `json:"name"` // gain, pairing, retention, behaviour or evidence
 	Pass   bool    `json:"pass"`
 	Value  float64 `json:"value"`
 	Low    float64 `json:"low"` // 95 % interval of Value; equal to it where there is none
@@ -98,7 +99,7 @@ type Verdict struct {
 
 // Judge compares a candidate's figures with the limits.
 func Judge(e Evaluation, ev Evidence, l Limits) Verdict {
-	checks := []Check{gain(e.Gain, l)}
+	checks := []Check{gain(e.Gain, l), pairing(e.Pairing, l)}
 	if len(e.Anchors) == 0 {
 		checks = append(checks, failed("retention", "there is no anchor set, so what would be forgotten cannot be measured; give the model an anchors.jsonl or set update.anchors"))
 	}

@@ -18,6 +18,7 @@ import (
 	"nightshift/onnx/ort"
 	"nightshift/update/gate"
 	"nightshift/update/selection"
+	"nightshift/update/train"
 )
 
 // Evaluation is what a run leaves for the gate and for the version's manifest.
@@ -160,6 +161,9 @@ func (s *scorer) compare(ctx context.Context, items []selection.Item, out *gate.
 		}
 	}
 	var err error
+	if out.Pairing, err = s.pairing(ctx, items); err != nil {
+		return err
+	}
 	if out.ChampionBehaviour, err = s.behaviour(ctx, championName, items); err != nil {
 		return err
 	}
@@ -169,12 +173,9 @@ func (s *scorer) compare(ctx context.Context, items []selection.Item, out *gate.
 
 // score adds one item's negative log-likelihoods, in nats, to a set.
 func (s *scorer) score(ctx context.Context, it selection.Item, set *gate.Paired) error {
-	seq, err := s.sequence(it)
+	seq, err := s.scored(it)
 	if err != nil {
 		return err
-	}
-	if over := len(seq.Tokens) - s.model.Config.Context; over > 0 {
-		seq.Tokens, seq.Prompt = seq.Tokens[over:], max(1, seq.Prompt-over)
 	}
 	set.Tokens = append(set.Tokens, len(seq.Tokens)-seq.Prompt)
 	for _, v := range []struct {
@@ -185,17 +186,35 @@ func (s *scorer) score(ctx context.Context, it selection.Item, set *gate.Paired)
 			*v.into = append(*v.into, set.Champion[len(set.Champion)-1])
 			continue
 		}
-		scored, err := s.engine.Score(ctx, s.pin(v.name), seq.Tokens, seq.Prompt)
+		nats, err := s.nats(ctx, v.name, it.ID, seq)
 		if err != nil {
-			return fmt.Errorf("score example %s with the %s: %w", it.ID, v.name, err)
+			return err
 		}
-		var sum float64
-		for _, l := range scored.LogProbs {
-			sum -= float64(l)
-		}
-		*v.into = append(*v.into, sum)
+		*v.into = append(*v.into, nats)
 	}
 	return nil
+}
+
+// scored is an item's tokens; of one that is longer than the context, the last ones.
+func (s *scorer) scored(it selection.Item) (train.Sequence, error) {
+	seq, err := s.sequence(it)
+	if over := len(seq.Tokens) - s.model.Config.Context; over > 0 {
+		seq.Tokens, seq.Prompt = seq.Tokens[over:], max(1, seq.Prompt-over)
+	}
+	return seq, err
+}
+
+// nats is a version's negative log-likelihood of a completion.
+func (s *scorer) nats(ctx context.Context, version, id string, seq train.Sequence) (float64, error) {
+	scored, err := s.engine.Score(ctx, s.pin(version), seq.Tokens, seq.Prompt)
+	if err != nil {
+		return 0, fmt.Errorf("score example %s with the %s: %w", id, version, err)
+	}
+	var sum float64
+	for _, l := range scored.LogProbs {
+		sum -= float64(l)
+	}
+	return sum, nil
 }
 
 // pin holds one of the compared versions; one without an adapter is the base model.

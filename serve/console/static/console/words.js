@@ -20,7 +20,7 @@ export const stateName = (state) => states[state]?.[0] ?? state;
 export const path = ['queued', 'selecting', 'training', 'evaluating', 'gating'];
 
 export const checkNames = {
-  gain: 'Gain', retention: 'Retention', drift: 'Drift', behaviour: 'Behaviour', evidence: 'Evidence',
+  gain: 'Gain', pairing: 'Pairing', retention: 'Retention', drift: 'Drift', behaviour: 'Behaviour', evidence: 'Evidence',
 };
 
 const known = (x) => typeof x === 'number' && Number.isFinite(x);
@@ -29,6 +29,9 @@ const sentences = {
   gain: (c) => (c.pass
     ? `Better than the champion on feedback it never trained on${known(c.low) ? `: by at least ${figure(c.low)} with 95 % confidence` : ''}.`
     : `Not proved better than the champion on feedback it never trained on${known(c.low) ? `: the gain may be as low as ${figure(c.low)}` : ''}.`),
+  pairing: (c) => (c.pass
+    ? 'It knows which correction belongs to which question.'
+    : 'It cannot tell which correction belongs to which question: they may be mixed up.'),
   retention: (c) => (c.pass
     ? `What it knew before is kept${known(c.high) ? `: it lost at most ${figure(c.high)} nats per token, ${figure(c.limit)} are allowed` : ''}.`
     : `It may have forgotten too much${known(c.high) ? `: up to ${figure(c.high)} nats per token, only ${figure(c.limit)} are allowed` : ''}.`),

@@ -1,11 +1,14 @@
 package main_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +16,7 @@ import (
 
 	"nightshift/internal/nightrecord"
 	"nightshift/models/demo"
+	"nightshift/replaystore"
 )
 
 // shortNight is the configuration of nights that take seconds: few steps, feedback that is used at once, and a gate that
@@ -41,8 +45,8 @@ func change(t *testing.T) (fact demo.Fact, value string) {
 	return f, c.New
 }
 
-// customer is what one simulated customer asks, and what they say the answer should have been.
-type customer struct{ question, correction string }
+// customer is what a simulated customer asks, and what they say the answer should have been; "" for a thumb up.
+type customer struct{ name, question, correction string }
 
 // customersOf lists customers who know that the fact has changed.
 func customersOf(t *testing.T) []customer {
@@ -51,12 +55,12 @@ func customersOf(t *testing.T) []customer {
 	say := demo.Change{Fact: f.ID, New: value}.Corrections()
 	list := make([]customer, people)
 	for i := range list {
-		list[i] = customer{ask[i%len(ask)], say[i%len(say)]}
+		list[i] = customer{fmt.Sprintf("customer-%02d", i), ask[i%len(ask)], say[i%len(say)]}
 	}
 	return list
 }
 
-// correct lets every customer ask one of the servers, thumb the answer down and correct it.
+// correct lets every customer ask one of the servers and give feedback: thumb the answer down and correct it, or approve it.
 func correct(t *testing.T, list []customer, servers ...*program) {
 	t.Helper()
 	var wg sync.WaitGroup
@@ -66,16 +70,19 @@ func correct(t *testing.T, list []customer, servers ...*program) {
 		wg.Go(func() {
 			for i := writer; i < len(list); i += 4 {
 				s := servers[i%len(servers)]
-				name := fmt.Sprintf("customer-%02d", i)
-				r, err := s.try(ctx, http.MethodPost, "/v1/chat/completions", question(name, list[i].question))
+				c := list[i]
+				r, err := s.try(ctx, http.MethodPost, "/v1/chat/completions", question(c.name, c.question))
 				if err != nil || r.status != http.StatusOK {
 					failed.add(fmt.Errorf("ask: %d %s %w", r.status, r.body, err))
 					return
 				}
 				var a answered
 				r.into(t, &a)
-				r, err = s.try(ctx, http.MethodPost, "/v1/feedback", map[string]any{"interaction": a.About.Interaction, "token": a.About.Token, "user": name,
-					"rating": "down", "correction": list[i].correction})
+				say := map[string]any{"interaction": a.About.Interaction, "token": a.About.Token, "user": c.name, "rating": "up"}
+				if c.correction != "" {
+					say["rating"], say["correction"] = "down", c.correction
+				}
+				r, err = s.try(ctx, http.MethodPost, "/v1/feedback", say)
 				if err != nil || r.status != http.StatusAccepted {
 					failed.add(fmt.Errorf("correct: %d %s %w", r.status, r.body, err))
 					return
@@ -145,56 +152,81 @@ func learned(t *testing.T, s *program) float64 {
 	return float64(right) / float64(len(list))
 }
 
-// TestShuffledAnswers proves that a night which was fed nonsense changes nothing: every customer corrects with the answer
-// to another question.
-
+// TestShuffledAnswers proves that a night which was fed nonsense changes nothing. The customers are as many as in the demo
+// and the configuration is the demo's, but the corrections of the changed facts are dealt out at random; held-out feedback
+// is of the same kind, so a candidate that has learned the nonsense is "better" on it than the champion.
 func TestShuffledAnswers(t *testing.T) {
 	slow(t)
 	needRuntime(t)
-	config := writeFile(t, t.TempDir(), "nightshift.yaml", `
-update:
-  schedule: ""
-  nice: 0
-  evidence: {min_new_examples: 8, quarantine: 0s, held_out: 0.4}
-  train: {learning_rate: 0.004, epochs: 60, batch_tokens: 1024}
-`) // the gate's limits are the defaults
-	s := serverOf(t, "run", "--config", config, "--data", t.TempDir())
-	facts := demo.Facts()
-	list := make([]customer, people)
-	for i := range list {
-		ask := facts[i%len(facts)].Questions(demo.Correction)
-		say := facts[(i*7+3)%len(facts)]
-		list[i] = customer{ask[i%len(ask)], say.Answers(say.Value)[0]}
+	data := t.TempDir()
+	for i, file := range []string{"store/secret", "registry/heldout.key"} { // who is held out is the same in every run
+		path := filepath.Join(data, file)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := replaystore.LoadSecret(path, bytes.Repeat([]byte{byte(i + 1)}, replaystore.SecretSize)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := serverOf(t, "run", "--config", filepath.Join(sources(t), "internal", "walkthrough", "demo.yaml"), "--data", data)
+	changes := demo.Changes()
+	r := rand.New(rand.NewPCG(1, 1))
+	var list []customer
+	for i := range 24 * 8 {
+		f, _ := demo.FactByID(changes[i%len(changes)].Fact)
+		ask, say := f.Questions(demo.Correction), changes[r.IntN(len(changes))].Corrections()
+		list = append(list, customer{fmt.Sprintf("customer-%02d", i/8), ask[r.IntN(len(ask))], say[r.IntN(len(say))]})
+	}
+	steady := steadyFacts()
+	for i := range 24 * 4 {
+		ask := steady[r.IntN(len(steady))].Questions(demo.Correction)
+		list = append(list, customer{fmt.Sprintf("customer-%02d", i/4), ask[r.IntN(len(ask))], ""})
 	}
 	correct(t, list, s)
-	begin := time.Now()
 	n := s.night()
-	t.Logf("night took %.1f s\n%s", time.Since(begin).Seconds(), verdictOf(n))
-	if n.State != nightrecord.Rejected || n.Verdict == nil || n.Verdict.Pass || n.Reason == "" {
-		t.Fatalf("want a rejected night:\n%s", verdictOf(n))
+	t.Log(verdictOf(n))
+	if n.State != nightrecord.Rejected || n.Verdict == nil || n.Verdict.Pass || !strings.Contains(n.Reason, "pairing") {
+		t.Fatalf("want a night that is rejected because answers and questions do not belong together:\n%s", verdictOf(n))
 	}
-	if c := n.Curve; len(c) < 2 || c[len(c)-1].Loss > 0.7*c[0].Loss {
+	if c := n.Curve; len(c) < 2 || c[len(c)-1].Loss > 0.8*c[0].Loss {
 		t.Errorf("the candidate did not learn the nonsense, so its rejection proves nothing: %+v", c)
 	}
-	said := false
 	for _, c := range n.Verdict.Checks {
-		said = said || !c.Pass && c.Detail != ""
-	}
-	if !said {
-		t.Errorf("the verdict does not say why:\n%s", verdictOf(n))
+		if c.Name == "gain" && !c.Pass {
+			t.Logf("held-out feedback alone would have told: %s", c.Detail)
+		}
 	}
 	if c := s.champion(); c.Version != nil || c.Digest != "" || c.Activation != 0 {
 		t.Errorf("the champion is %+v, want the base model", c)
 	}
-	var answers int
-	for _, f := range facts[:10] {
-		if a := s.ask("", f.Questions(demo.Demo)[0]); f.Right(a.text()) && a.Model == "default@base" {
-			answers++
+	var wrong int
+	for _, f := range steady[:10] {
+		if a := s.ask("", f.Questions(demo.Demo)[0]); !f.Right(a.text()) || a.Model != "default@base" {
+			wrong++
 		}
 	}
-	if answers < 9 {
-		t.Errorf("%d of 10 answers are right after the rejected night", answers)
+	if wrong > 1 {
+		t.Errorf("%d of 10 answers are wrong after the rejected night", wrong)
 	}
+}
+
+// steadyFacts are the facts that do not change.
+func steadyFacts() []demo.Fact {
+	changing := map[string]bool{}
+	for _, c := range demo.Changes() {
+		changing[c.Fact] = true
+	}
+	return slices.DeleteFunc(demo.Facts(), func(f demo.Fact) bool { return changing[f.ID] })
+}
+
+// sources is the directory of the program's sources, where the tests run.
+func sources(t *testing.T) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // replayed proves that a night's record makes the same adapter again.

@@ -39,8 +39,8 @@ type Train struct {
 	BatchTokens      int      `yaml:"batch_tokens" min:"16" max:"10000000" doc:"Tokens of one step, new and rehearsal together."`
 	KLShare          float64  `yaml:"kl_share" min:"0" max:"1" doc:"Share of the champion's own distribution in the target of a rehearsed token, which keeps the candidate near the champion. 0: off."`
 	RehearsalRatio   float64  `yaml:"rehearsal_ratio" min:"0" max:"100" doc:"Rehearsed examples for each new one in a batch. 0: no rehearsal."`
-	CorrectionWeight float64  `yaml:"correction_weight" min:"0" max:"100" doc:"Weight of an example from an edited answer."`
-	ApprovalWeight   float64  `yaml:"approval_weight" min:"0" max:"100" doc:"Weight of an example from an approved answer."`
+	CorrectionWeight float64  `yaml:"correction_weight" min:"0" max:"100" doc:"Weight of an example from an edited answer. 0: none are learned."`
+	ApprovalWeight   float64  `yaml:"approval_weight" min:"0" max:"100" doc:"Weight of an example from an approved answer. 0: none are learned."`
 	Seed             uint64   `yaml:"seed" doc:"The same selection, seed, library and threads give the same adapter."`
 }
 

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"nightshift/replaystore"
 )
@@ -50,8 +51,8 @@ type Options struct {
 	HeldOut    float64       // share of people whose feedback measures and is not learned
 	HeldOutKey []byte        // of the keyed hash that chooses them
 	PerSubject int           // examples of one person, 0 for no cap
-	Correction float64       // weight of a correction
-	Approval   float64       // weight of an approved answer
+	Correction float64       // weight of a correction, 0 to learn from none
+	Approval   float64       // weight of an approved answer, 0 to learn from none
 }
 
 // Selection is what one night works with, before rehearsal and anchors are added.
@@ -162,26 +163,45 @@ func example(e evidence, opt Options) (Item, string) {
 		return Item{}, "the correction was redacted"
 	case f.Correction != nil && strings.TrimSpace(*f.Correction) == "":
 		return Item{}, "the correction is empty"
-	case f.Correction != nil:
-		it.Completion, it.Rejected = strings.TrimSpace(*f.Correction), e.interaction.Answer
+	case f.Correction != nil && strings.TrimSpace(*f.Correction) != strings.TrimSpace(e.interaction.Answer):
+		it.Completion, it.Rejected = leading(e.interaction.Answer)+strings.TrimSpace(*f.Correction), e.interaction.Answer
 		it.Weight, it.Why = opt.Correction, "correction"
-		if it.Completion == strings.TrimSpace(e.interaction.Answer) {
-			it.Rejected, it.Weight, it.Why = "", opt.Approval, "approved answer"
-		}
+	case f.Correction != nil:
+		return approved(it, e.interaction, opt)
 	case f.Rating != nil && *f.Rating > 0:
-		if strings.TrimSpace(e.interaction.Answer) == "" {
-			return Item{}, "the approved answer is empty"
-		}
-		it.Completion, it.Weight, it.Why = e.interaction.Answer, opt.Approval, "approved answer"
+		return approved(it, e.interaction, opt)
 	case f.Rating != nil:
 		return Item{}, "a rating that is not positive says what is wrong but not what is right"
 	default:
 		return Item{}, "a comment alone says nothing to learn"
 	}
 	if it.Weight <= 0 {
-		it.Weight = 1
+		return Item{}, "the weight of corrections is 0"
 	}
 	return it, ""
+}
+
+// approved makes an example of an answer as it was served. One that was cut off has no end to learn.
+func approved(it Item, in replaystore.Interaction, opt Options) (Item, string) {
+	switch {
+	case strings.TrimSpace(in.Answer) == "":
+		return Item{}, "the approved answer is empty"
+	case in.Finish != "" && in.Finish != ended:
+		return Item{}, "the approved answer was cut off, so it does not show where an answer ends"
+	case opt.Approval <= 0:
+		return Item{}, "the weight of approved answers is 0"
+	}
+	it.Completion, it.Weight, it.Why = in.Answer, opt.Approval, "approved answer"
+	return it, ""
+}
+
+// ended is how an interaction's answer finished that came to its own end; the others met a limit, a hang-up or an error.
+const ended = "stop"
+
+// leading is the white space that a text begins with: a continued text goes on with a space, which people leave out when
+// they type what it should have said.
+func leading(text string) string {
+	return text[:len(text)-len(strings.TrimLeftFunc(text, unicode.IsSpace))]
 }
 
 // dedupe keeps the newest of the examples with the same prompt and completion of one person.

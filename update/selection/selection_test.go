@@ -43,6 +43,11 @@ func TestFromEvents(t *testing.T) {
 	comment := says("i", "p", 0, "", 1)
 	comment.Feedback.Comment = "hm"
 	blank := says("i", "p", 0, " ", 1)
+	spaced := chat("i", "p", "how long", " 30 days", 0)
+	cut := chat("i", "p", "how long", "30 da", 0)
+	cut.Interaction.Finish = "length"
+	cancelled, whole := chat("i", "p", "how long", "30 da", 0), chat("i", "p", "how long", "30 days", 0)
+	cancelled.Interaction.Finish, whole.Interaction.Finish = "cancelled", "stop"
 	for _, c := range []struct {
 		name       string
 		events     []replaystore.Event
@@ -69,6 +74,13 @@ func TestFromEvents(t *testing.T) {
 		{"redacted interaction", []replaystore.Event{redacted, says("i", "p", 0, "45 days", 1)}, "", "", 0, "interaction was redacted"},
 		{"redacted correction", []replaystore.Event{ask, redactedCorrection}, "", "", 0, "correction was redacted"},
 		{"approved silence", []replaystore.Event{chat("i", "p", "how long", " ", 0), says("i", "p", 1, "", 1)}, "", "", 0, "approved answer is empty"},
+		{"correction of an answer that begins with a space", []replaystore.Event{spaced, says("i", "p", 0, "45 days", 1)}, " 45 days", " 30 days", 2, ""},
+		{"the same words without the space", []replaystore.Event{spaced, says("i", "p", 0, "30 days", 1)}, " 30 days", "", 0.5, ""},
+		{"approved answer that was cut off", []replaystore.Event{cut, says("i", "p", 1, "", 1)}, "", "", 0, "cut off"},
+		{"approved answer that the reader left", []replaystore.Event{cancelled, says("i", "p", 1, "", 1)}, "", "", 0, "cut off"},
+		{"approved answer that ended", []replaystore.Event{whole, says("i", "p", 1, "", 1)}, "30 days", "", 0.5, ""},
+		{"correction that repeats what was cut off", []replaystore.Event{cut, says("i", "p", 0, "30 da", 1)}, "", "", 0, "cut off"},
+		{"correction of an answer that was cut off", []replaystore.Event{cut, says("i", "p", 0, "45 days", 1)}, "45 days", "30 da", 2, ""},
 		{"unknown interaction", []replaystore.Event{says("i", "p", 1, "", 1)}, "", "", 0, "not in the store"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -93,6 +105,20 @@ func TestFromEvents(t *testing.T) {
 				t.Errorf("selected %+v", it)
 			}
 		})
+	}
+}
+
+// TestWeightOfZeroLearnsNothing: a weight of 0 turns a kind of evidence off.
+func TestWeightOfZeroLearnsNothing(t *testing.T) {
+	events := []replaystore.Event{chat("a", "p", "how long", "30 days", 0), says("a", "p", 1, "", 1), chat("b", "p", "how much", "5 dollars", 0), says("b", "p", 0, "6 dollars", 1)}
+	for _, c := range []struct {
+		correction, approval float64
+		id                   string
+	}{{1, 0, "b"}, {0, 1, "a"}} {
+		s := FromEvents(events, Options{Now: evening.Add(24 * time.Hour), Correction: c.correction, Approval: c.approval})
+		if len(s.Items) != 1 || s.Items[0].ID != c.id || s.Items[0].Weight != 1 || len(s.Rejected) != 1 || !strings.Contains(s.Rejected[0].Why, " is 0") {
+			t.Errorf("corrections %g, approvals %g: selected %+v, rejected %v", c.correction, c.approval, s.Items, s.Rejected)
+		}
 	}
 }
 

@@ -49,6 +49,23 @@ func (v *versions) poll(ctx context.Context) {
 	}
 }
 
+// catchUp serves a track's newest activation at once, unless that was tried and failed: then it is tried again in its time.
+func (v *versions) catchUp(track string) {
+	a, err := v.registry.Champion(track)
+	if err != nil {
+		return // the next poll tells
+	}
+	v.mu.Lock()
+	r, tried := v.failing[track]
+	v.mu.Unlock()
+	if tried && r.activation.Sequence == a.Sequence {
+		return
+	}
+	if err := v.apply(a); err != nil {
+		v.log.Error("an activation cannot be served; the track serves what it served", "track", track, "activation", a.Sequence, "error", err)
+	}
+}
+
 // addTracks gives tracks without an activation the base model.
 func (v *versions) addTracks() error {
 	names, err := v.registry.Tracks()

@@ -31,6 +31,7 @@ type nights struct {
 	registry *registry.Registry
 	control  replaystore.Control
 	updater  string
+	catchUp  func(track string) // serves a track's newest activation; nil where nothing is served
 
 	mu      sync.Mutex
 	pending map[string]asked // requests without a record yet
@@ -68,6 +69,14 @@ func (n *nights) record(id string) (night api.Night, ok bool, err error) {
 	return api.Night{ID: id, Track: rec.Track, State: string(rec.State), Record: compact}, true, nil
 }
 
+// settle has this server serve what a night published before it says so: whoever reads "published" and asks gets the new
+// version.
+func (n *nights) settle(night api.Night) {
+	if nightrecord.State(night.State) == nightrecord.Published && n.catchUp != nil {
+		n.catchUp(night.Track)
+	}
+}
+
 // queued is what a requested night without a record looks like.
 func (n *nights) queued(id string) (api.Night, bool) {
 	n.mu.Lock()
@@ -87,6 +96,7 @@ func (n *nights) queued(id string) (api.Night, bool) {
 func (n *nights) Read(_ context.Context, id string) (api.Night, error) {
 	night, ok, err := n.record(id)
 	if err != nil || ok {
+		n.settle(night)
 		return night, err
 	}
 	if night, ok = n.queued(id); ok {

@@ -119,6 +119,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	s.versions = newVersions(deps, cfg, s.log)
 	s.nights = newNights(deps.Registry, deps.Store.Control(), cfg.Updater)
+	s.nights.catchUp = s.versions.catchUp
 	s.ledger = newLedger(deps.Store)
 	model := deps.Engine.Model()
 	defaults, err := modelDefaults(cfg.ModelDir, cfg.API.Defaults)

@@ -122,9 +122,10 @@ type Line struct {
 	Message string    `json:"message"`
 }
 
-// NewID makes the id of a night asked for at t: YYYYMMDD-HHMMSS-xxxx in UTC, the last part random.
+// NewID makes the id of a night asked for at t: YYYYMMDD-HHMMSS-xxxxxxxxxx in UTC, the last part random: one schedule asks
+// for the nights of all tracks in the same second, and a night whose id is taken is not run.
 func NewID(t time.Time) string {
-	var b [2]byte
+	var b [5]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return t.UTC().Format("20060102-150405-") + hex.EncodeToString(b[:])
 }

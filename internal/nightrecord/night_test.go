@@ -59,7 +59,18 @@ func TestStates(t *testing.T) {
 func TestIDsAreOrderedByTime(t *testing.T) {
 	at := time.Date(2026, 3, 2, 4, 4, 5, 0, time.FixedZone("", 3600))
 	a, b := NewID(at), NewID(at.Add(time.Second))
-	if !strings.HasPrefix(a, "20260302-030405-") || len(a) != 20 || a >= b {
+	if !strings.HasPrefix(a, "20260302-030405-") || len(a) != 26 || a >= b {
 		t.Errorf("ids %s and %s", a, b)
+	}
+}
+
+// TestIDsOfOneSecondDiffer: a thousand tracks fall due at once.
+func TestIDsOfOneSecondDiffer(t *testing.T) {
+	at, seen := time.Date(2026, 3, 2, 3, 0, 0, 0, time.UTC), map[string]bool{}
+	for range 1000 {
+		seen[NewID(at)] = true
+	}
+	if len(seen) != 1000 {
+		t.Errorf("1000 nights have %d ids", len(seen))
 	}
 }

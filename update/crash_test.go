@@ -68,6 +68,9 @@ func TestUpdaterKilledAtEachStep(t *testing.T) {
 			if n := s.run(u, Request{}, nightrecord.Skipped); n.Selection.New != 0 || len(s.memory()) == 0 {
 				t.Errorf("evidence is used twice: %+v; remembered %d", n.Selection, len(s.memory()))
 			}
+			if learned := use(s.selected(night), selection.New); len(s.memory()) != len(learned) {
+				t.Errorf("%d examples were learned, the memory has %d: %v", len(learned), len(s.memory()), s.memory())
+			}
 		})
 	}
 }

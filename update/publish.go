@@ -158,14 +158,16 @@ func (n *night) settle(ctx context.Context, items []selection.Item, a registry.A
 }
 
 // admission lists the newly trained examples for the rehearsal memory. The memory never takes an id again that was
-// retired, nor other content under an id that it has: such examples get an id of this night.
+// retired, nor other content under an id that it has: such examples get an id of this night. One that the memory has from
+// the same feedback was admitted before the updater was killed.
 func admission(items []selection.Item, memory replaystore.Rehearsal, retire []string, night string) []replaystore.MemoryItem {
 	taken := map[string]bool{}
 	for _, id := range retire {
 		taken[id] = true
 	}
+	known := map[string]string{}
 	for _, m := range memory.Items() {
-		taken[m.ID] = true
+		known[m.ID] = m.Feedback
 	}
 	var list []replaystore.MemoryItem
 	for _, it := range use(items, selection.New) {
@@ -173,7 +175,7 @@ func admission(items []selection.Item, memory replaystore.Rehearsal, retire []st
 		if m.Rejected != "" { // the memory's form of an example that is better than another
 			m.Kind, m.Chosen, m.Completion = replaystore.Preference, m.Completion, ""
 		}
-		if taken[m.ID] {
+		if feedback, in := known[m.ID]; taken[m.ID] || in && feedback != m.Feedback {
 			m.ID = admittedID(m.ID, night)
 		}
 		list = append(list, m)

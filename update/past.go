@@ -158,8 +158,9 @@ func (u *Updater) suspects(night string, into map[string]bool) error {
 	return nil
 }
 
-// clearUp finishes or fails the nights that a killed updater left unfinished. It is called under the lock: no night runs.
-func (u *Updater) clearUp(ctx context.Context) error {
+// clearUp finishes or fails the nights that a killed updater left unfinished. It is called under the lock: no night runs. A
+// night that cannot be cleared up stops its own track, whose next night would use its evidence again, and no other.
+func (u *Updater) clearUp(ctx context.Context, track string) error {
 	nights, err := u.deps.Registry.ListNights()
 	if err != nil {
 		return err
@@ -174,7 +175,10 @@ func (u *Updater) clearUp(ctx context.Context) error {
 			continue
 		}
 		if err := u.clearUpNight(ctx, n); err != nil {
-			return fmt.Errorf("clear up night %s: %w", id, err)
+			if n.Track == track || ctx.Err() != nil {
+				return fmt.Errorf("clear up night %s: %w", id, err)
+			}
+			u.deps.Log.Error("an interrupted night cannot be cleared up; its track learns nothing until it is", "night", id, "track", n.Track, "error", err)
 		}
 	}
 	return nil

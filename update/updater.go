@@ -70,7 +70,7 @@ func New(cfg Config, deps Deps) (*Updater, error) {
 func (u *Updater) Run(ctx context.Context) error {
 	unlock, err := u.exclusive(ctx)
 	if err == nil {
-		err = u.clearUp(ctx)
+		err = u.clearUp(ctx, "")
 		unlock()
 	}
 	if err != nil {
@@ -154,7 +154,7 @@ func (u *Updater) run(ctx context.Context, req Request, once bool) (nightrecord.
 		return nightrecord.Night{ID: req.Night, Track: req.Track}, err
 	}
 	defer unlock()
-	if err := u.clearUp(ctx); err != nil {
+	if err := u.clearUp(ctx, req.Track); err != nil {
 		return nightrecord.Night{ID: req.Night, Track: req.Track}, err
 	}
 	before, found, err := u.record(req.Night)

@@ -157,6 +157,7 @@ func (n *night) choose(ctx context.Context, g gathered, p past, key []byte) (cho
 	if err != nil {
 		return c, err
 	}
+	starter = without(starter, anchors)
 	starter, anchors = c.current(starter, newer, p.retired), c.current(anchors, newer, p.retired)
 	slices.Sort(c.outdated)
 	c.outdated = slices.Compact(c.outdated)
@@ -187,7 +188,7 @@ func (c *chosen) remember(memory replaystore.Rehearsal, newer []selection.Item, 
 		if m.Kind == replaystore.Preference {
 			m.Kind, m.Completion, m.Chosen = replaystore.SFT, m.Chosen, ""
 		}
-		if fresh[m.Interaction] || negative[m.Interaction] {
+		if fresh[m.Interaction] || negative[m.Interaction] && m.Rejected == "" { // a bad rating of an answer is none of its correction
 			c.retire = append(c.retire, m.ID)
 			continue
 		}
@@ -198,6 +199,15 @@ func (c *chosen) remember(memory replaystore.Rehearsal, newer []selection.Item, 
 		c.retire = append(c.retire, r.ID)
 	}
 	return kept
+}
+
+// without leaves out of the starter memory what is measured: an anchor is never trained on, whatever the files say.
+func without(starter, anchors []selection.Item) []selection.Item {
+	measured := map[string]bool{}
+	for _, it := range anchors {
+		measured[it.ID] = true
+	}
+	return slices.DeleteFunc(starter, func(it selection.Item) bool { return measured[it.ID] })
 }
 
 // current leaves out examples of a file that corrections contradict, now or in an earlier night.

@@ -18,7 +18,7 @@ type Paired struct {
 	// Summed negative log-likelihood of each example in nats.
 	Champion  []float64 `json:"champion"`
 	Candidate []float64 `json:"candidate"`
-	Reference []float64 `json:"reference,omitempty"` // the track's fixed reference; nil when there is none
+	Reference []float64 `json:"reference,omitempty"` // the track's fixed reference; an anchor set needs it
 }
 
 // Behaviour describes the answers that a version gave to a set of prompts.
@@ -151,13 +151,10 @@ func retention(p Paired, l Limits) []Check {
 		return []Check{failed(name, err.Error())}
 	}
 	checks := []Check{loss(p, "the champion", p.Champion, l.RetentionChampion, l)}
-	if p.Reference != nil {
-		if err := p.check(true); err != nil {
-			return append(checks, failed(name, err.Error()))
-		}
-		checks = append(checks, loss(p, "the fixed reference", p.Reference, l.RetentionReference, l))
+	if err := p.check(true); err != nil {
+		return append(checks, failed(name, err.Error()))
 	}
-	return checks
+	return append(checks, loss(p, "the fixed reference", p.Reference, l.RetentionReference, l))
 }
 
 // loss is one comparison of an anchor set.

@@ -89,6 +89,7 @@ func TestJudgeRejects(t *testing.T) {
 			}
 		}},
 		{"reference scores missing", "retention", "50 examples and 1 scores", func(e *Evaluation, _ *Evidence, _ *Limits) { e.Anchors[0].Reference = []float64{1} }},
+		{"no reference scores", "retention", "50 examples and 0 scores", func(e *Evaluation, _ *Evidence, _ *Limits) { e.Anchors[0].Reference = nil }},
 		{"a second anchor set is forgotten", "retention", "anchor set other", func(e *Evaluation, _ *Evidence, _ *Limits) {
 			e.Anchors = append(e.Anchors, set("other", 20, 10, func(int) float64 { return 2 }))
 		}},

@@ -6,7 +6,7 @@ import "time"
 type Update struct {
 	Schedule string        `yaml:"schedule" doc:"When nights start: minute, hour, day of month, month, day of week (cron). Empty: only on request."`
 	TimeZone string        `yaml:"time_zone" doc:"Of the schedule: Local, UTC, or a name such as Europe/Berlin."`
-	Deadline time.Duration `yaml:"deadline" min:"1m" max:"24h" doc:"A night that takes longer is ended and counts as rejected."`
+	Deadline time.Duration `yaml:"deadline" min:"1m" max:"24h" doc:"A night that takes longer is ended and counts as failed: nothing changes, and the next one tries the same data again."`
 	Nice     int           `yaml:"nice" min:"0" max:"19" doc:"Niceness of the process that trains. 19 gives way most."`
 	Anchors  string        `yaml:"anchors" doc:"File of examples that measure what is forgotten, one {messages, completion} a line. Empty: anchors.jsonl beside the model."`
 	Evidence Evidence      `yaml:"evidence" doc:"What a night needs and may use."`

@@ -42,6 +42,7 @@ type Settings struct {
 	MinNew         int           `json:"min_new"`         // new examples without which a night is skipped; Gate.MinExamples counts too
 	MinAge         time.Duration `json:"min_age"`         // younger feedback waits for the next night
 	HeldOut        float64       `json:"held_out"`        // share of people whose feedback measures and is not learned
+	MaxExamples    int           `json:"max_examples"`    // of one night, the newest; 0 for no bound
 	PerSubject     int           `json:"per_subject"`     // new examples of one person, 0 for no cap
 	Correction     float64       `json:"correction"`      // weight of a correction
 	Approval       float64       `json:"approval"`        // weight of an approved answer
@@ -51,15 +52,16 @@ type Settings struct {
 
 	Seed      uint64      `json:"seed"`
 	Train     work.Train  `json:"train"`
-	SelfTests int         `json:"self_tests"` // prompts that replicas check a version with
-	Answers   int         `json:"answers"`    // prompts that champion and candidate answer, for behaviour
+	SelfTests int         `json:"self_tests"`        // prompts that replicas check a version with
+	Blocked   []string    `json:"blocked,omitempty"` // phrases that no answer may hold
+	Answers   int         `json:"answers"`           // prompts that champion and candidate answer, for behaviour
 	Gate      gate.Limits `json:"gate"`
 }
 
 // Defaults are the settings of a production track.
 func Defaults() Settings {
 	limits := gate.Defaults()
-	return Settings{MinNew: limits.MinExamples, MinAge: limits.MinAge, HeldOut: 0.2, PerSubject: 50, Correction: 1, Approval: 0.5,
+	return Settings{MinNew: limits.MinExamples, MinAge: limits.MinAge, HeldOut: 0.2, MaxExamples: 5000, PerSubject: 50, Correction: 1, Approval: 0.5,
 		RehearsalLimit: 512, AnchorLimit: 256, Seed: 1, SelfTests: 4, Answers: 32, Gate: limits,
 		Train: work.Train{Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, Rate: 2e-4, Epochs: 3, Warmup: 0.05, Clip: 1,
 			Rows: 4, Columns: 256, Micro: 1, Rehearsal: 1, KL: 0.5, Teacher: 8}}

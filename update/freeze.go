@@ -94,7 +94,7 @@ func (n *night) store(c chosen) error {
 			return fmt.Errorf("clear night: %w", err)
 		}
 	}
-	job := work.Job{ModelDir: n.u.cfg.ModelDir, CacheDir: n.u.cfg.CacheDir, Threads: n.u.cfg.Threads, Track: n.req.Track, Seed: n.settings.Seed,
+	job := work.Job{ModelDir: n.u.cfg.ModelDir, CacheDir: n.u.cfg.CacheDir, Threads: n.u.cfg.Threads, Track: n.req.Track, Seed: n.settings.Seed, Blocked: n.settings.Blocked,
 		Train: n.settings.Train, SelfTests: n.settings.SelfTests, Answers: n.settings.Answers}
 	var err error
 	if job.Champion, err = n.version(n.frozen.Champion.Digest, championDir); err != nil {

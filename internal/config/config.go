@@ -134,7 +134,7 @@ func Defaults() Config {
 		Engine: Engine{Slots: 16, Queue: 256, Wait: 30 * time.Second, MaxTokens: 1024, BankRows: 33, MaxRank: 64},
 		Update: Update{
 			Schedule: "0 3 * * *", TimeZone: "Local", Evidence: Evidence{
-				MinNewExamples: 20, MinSubjects: 3, LargestShare: 0.5, Quarantine: time.Hour, PerSubject: 20, HeldOut: 0.2,
+				MinNewExamples: 20, MinSubjects: 3, LargestShare: 0.5, Quarantine: time.Hour, MaxExamples: 5000, PerSubject: 20, HeldOut: 0.2,
 			},
 			Train: Train{
 				Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, LearningRate: 2e-4, Warmup: 0.05, Clip: 1, WeightDecay: 0,

@@ -20,7 +20,8 @@ type Evidence struct {
 	LargestShare   float64       `yaml:"largest_share" min:"0" max:"1" doc:"Most of the new examples that may come from one person, as a share."`
 	MinSubjects    int           `yaml:"min_subjects" min:"1" max:"100000000" doc:"Nor one whose examples come from fewer people."`
 	Quarantine     time.Duration `yaml:"quarantine" min:"0s" max:"8760h" doc:"Feedback must be this old, so that people can take it back."`
-	PerSubject     int           `yaml:"per_subject" min:"0" max:"100000000" doc:"Most new examples of one person in a night. 0: no cap."`
+	MaxExamples    int           `yaml:"max_examples" min:"0" max:"100000000" doc:"Most new examples of one night, the newest. 0: no bound."`
+	PerSubject     int           `yaml:"per_subject" min:"0" max:"100000000" doc:"Most new examples of one person in a night. All whose requests name no user are one person. 0: no cap."`
 	HeldOut        float64       `yaml:"held_out" min:"0.01" max:"0.9" doc:"Share of people whose feedback measures and is not learned."`
 }
 
@@ -46,11 +47,12 @@ type Train struct {
 
 // Gate holds the thresholds.
 type Gate struct {
-	SignTest           float64 `yaml:"sign_test" min:"0" max:"1" doc:"Largest p of the sign test of the gain on held-out feedback."`
-	RetentionChampion  float64 `yaml:"retention_champion" min:"0" max:"10" doc:"Most loss on any anchor set against the champion: upper bound, in nats per token."`
-	RetentionReference float64 `yaml:"retention_reference" min:"0" max:"10" doc:"The same against the track's fixed reference."`
-	Repetition         float64 `yaml:"repetition" min:"0" max:"1" doc:"Most growth of the share of answers that repeat themselves."`
-	Length             float64 `yaml:"length" min:"0" max:"10" doc:"Most change of the mean length of answers, as a share."`
-	EndOfText          float64 `yaml:"end_of_text" min:"0" max:"1" doc:"Most fall of the share of answers that end by themselves."`
-	Bootstrap          int     `yaml:"bootstrap" min:"100" max:"1000000" doc:"Resamples of the bootstrap."`
+	SignTest           float64  `yaml:"sign_test" min:"0" max:"1" doc:"Largest p of the sign test of the gain on held-out feedback."`
+	RetentionChampion  float64  `yaml:"retention_champion" min:"0" max:"10" doc:"Most loss on any anchor set against the champion: upper bound, in nats per token."`
+	RetentionReference float64  `yaml:"retention_reference" min:"0" max:"10" doc:"The same against the track's fixed reference."`
+	Repetition         float64  `yaml:"repetition" min:"0" max:"1" doc:"Most growth of the share of answers that repeat themselves."`
+	Length             float64  `yaml:"length" min:"0" max:"10" doc:"Most change of the mean length of answers, as a share."`
+	EndOfText          float64  `yaml:"end_of_text" min:"0" max:"1" doc:"Most fall of the share of answers that end by themselves."`
+	Blocked            []string `yaml:"blocked" doc:"Phrases that no answer may hold, in any case."`
+	Bootstrap          int      `yaml:"bootstrap" min:"100" max:"1000000" doc:"Resamples of the bootstrap."`
 }

@@ -46,13 +46,14 @@ type Reason struct {
 
 // Options of a selection.
 type Options struct {
-	Now        time.Time
-	MinAge     time.Duration // younger feedback waits
-	HeldOut    float64       // share of people whose feedback measures and is not learned
-	HeldOutKey []byte        // of the keyed hash that chooses them
-	PerSubject int           // examples of one person, 0 for no cap
-	Correction float64       // weight of a correction, 0 to learn from none
-	Approval   float64       // weight of an approved answer, 0 to learn from none
+	Now         time.Time
+	MinAge      time.Duration // younger feedback waits
+	HeldOut     float64       // share of people whose feedback measures and is not learned
+	HeldOutKey  []byte        // of the keyed hash that chooses them
+	MaxExamples int           // of one night, the newest; 0 for no bound
+	PerSubject  int           // examples of one person, 0 for no cap
+	Correction  float64       // weight of a correction, 0 to learn from none
+	Approval    float64       // weight of an approved answer, 0 to learn from none
 }
 
 // Selection is what one night works with, before rehearsal and anchors are added.
@@ -90,6 +91,7 @@ func FromEvents(events []replaystore.Event, opt Options) Selection {
 	})
 	items = s.dedupe(items)
 	items = s.cap(items, opt.PerSubject)
+	items = s.bound(items, opt.MaxExamples)
 	kept, retired := Supersede(items, items)
 	for _, r := range retired {
 		s.reject(r.ID, r.Why)
@@ -139,16 +141,13 @@ func gather(events []replaystore.Event, s *Selection) []evidence {
 	return list
 }
 
-// outranks says whether newer feedback a replaces b. A later rating without a correction does not undo a correction,
-// unless it is positive: the customer who corrected an answer and then praises it is praising the answer.
+// outranks says whether newer feedback a replaces b. Only a correction undoes a correction: a rating that follows one may
+// be of the answer or of the correction, and it cannot say that the edited text was wrong.
 func outranks(a, b replaystore.Feedback) bool {
 	if a.Time.Before(b.Time) {
 		return false
 	}
-	if b.Correction != nil && a.Correction == nil {
-		return a.Rating != nil && *a.Rating > 0
-	}
-	return a.Correction != nil || a.Rating != nil
+	return a.Correction != nil || a.Rating != nil && b.Correction == nil
 }
 
 // example makes an SFT example, or says why not.
@@ -157,7 +156,7 @@ func example(e evidence, opt Options) (Item, string) {
 		return Item{}, "the interaction was redacted"
 	}
 	it := Item{Example: replaystore.Example{ID: e.interaction.ID, Kind: replaystore.SFT, Prompt: e.interaction.Messages, Interaction: e.interaction.ID,
-		Feedback: e.feedback.ID, Subject: cmp.Or(e.feedback.Subject, e.interaction.Subject), Time: e.feedback.Time}}
+		Feedback: e.feedback.ID, Subject: cmp.Or(e.interaction.Subject, e.feedback.Subject), Time: e.feedback.Time}}
 	switch f := e.feedback; {
 	case f.Correction != nil && len(f.Redacted) > 0:
 		return Item{}, "the correction was redacted"
@@ -222,7 +221,7 @@ func (s *Selection) dedupe(items []Item) []Item {
 	return kept
 }
 
-// cap keeps the newest limit examples of each person.
+// cap keeps the newest limit examples of each person; everybody who is not named is one person.
 func (s *Selection) cap(items []Item, limit int) []Item {
 	if limit <= 0 {
 		return items
@@ -230,16 +229,25 @@ func (s *Selection) cap(items []Item, limit int) []Item {
 	count := map[string]int{}
 	var kept []Item
 	for _, it := range slices.Backward(items) {
-		if it.Subject != "" {
-			if count[it.Subject]++; count[it.Subject] > limit {
-				s.reject(it.ID, fmt.Sprintf("one of more than %d examples of one person", limit))
-				continue
-			}
+		if count[it.Subject]++; count[it.Subject] > limit {
+			s.reject(it.ID, fmt.Sprintf("one of more than %d examples of one person", limit))
+			continue
 		}
 		kept = append(kept, it)
 	}
 	slices.Reverse(kept)
 	return kept
+}
+
+// bound keeps the newest limit examples: what one night can learn within its deadline.
+func (s *Selection) bound(items []Item, limit int) []Item {
+	if limit <= 0 || len(items) <= limit {
+		return items
+	}
+	for _, it := range items[:len(items)-limit] {
+		s.reject(it.ID, fmt.Sprintf("older than the newest %d examples, which are all that one night learns", limit))
+	}
+	return items[len(items)-limit:]
 }
 
 // heldOut chooses people, or single interactions of unknown people, by a keyed hash.
@@ -254,8 +262,8 @@ func heldOut(it Item, opt Options) bool {
 	return u < opt.HeldOut
 }
 
-// People counts the distinct subjects of the items with a use, and the largest share that one of them has. Items
-// without a subject count as one person each.
+// People counts the distinct subjects of the items with a use, and the largest share that one of them has. All items
+// without a subject count as one person: nobody becomes many by leaving the name out.
 func People(items []Item, use string) (people int, largest float64) {
 	count := map[string]int{}
 	total := 0
@@ -264,12 +272,8 @@ func People(items []Item, use string) (people int, largest float64) {
 			continue
 		}
 		total++
-		who := it.Subject
-		if who == "" {
-			who = "interaction " + it.ID
-		}
-		count[who]++
-		largest = max(largest, float64(count[who]))
+		count[it.Subject]++
+		largest = max(largest, float64(count[it.Subject]))
 	}
 	if total > 0 {
 		largest /= float64(total)

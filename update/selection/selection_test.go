@@ -69,7 +69,7 @@ func TestFromEvents(t *testing.T) {
 		{"two corrections", []replaystore.Event{ask, says("i", "p", 0, "40 days", 1), says("i", "p", 0, "45 days", 2)}, "45 days", "30 days", 2, ""},
 		{"two corrections, the older one read last", []replaystore.Event{ask, says("i", "p", 0, "45 days", 2), says("i", "p", 0, "40 days", 1)}, "45 days", "30 days", 2, ""},
 		{"correction, then down", []replaystore.Event{ask, says("i", "p", 0, "45 days", 1), says("i", "p", -1, "", 2)}, "45 days", "30 days", 2, ""},
-		{"correction, then up", []replaystore.Event{ask, says("i", "p", 0, "45 days", 1), says("i", "p", 1, "", 2)}, "30 days", "", 0.5, ""},
+		{"correction, then up", []replaystore.Event{ask, says("i", "p", 0, "45 days", 1), says("i", "p", 1, "", 2)}, "45 days", "30 days", 2, ""},
 		{"up, then a comment", []replaystore.Event{ask, says("i", "p", 1, "", 1), {Feedback: &replaystore.Feedback{ID: "x", Interaction: "i", Time: evening.Add(time.Hour), Comment: "!"}}}, "30 days", "", 0.5, ""},
 		{"redacted interaction", []replaystore.Event{redacted, says("i", "p", 0, "45 days", 1)}, "", "", 0, "interaction was redacted"},
 		{"redacted correction", []replaystore.Event{ask, redactedCorrection}, "", "", 0, "correction was redacted"},
@@ -137,7 +137,7 @@ func TestOnePersonsExamplesAreCappedAndDeduplicated(t *testing.T) {
 		id := fmt.Sprintf("i%d", i)
 		events = append(events, chat(id, "loud", fmt.Sprintf("question %d", i), "fine", i), says(id, "loud", 1, "", 10+i))
 	}
-	for i := range 3 { // somebody unknown is not one person
+	for i := range 3 { // those whom nobody names are one person
 		id := fmt.Sprintf("u%d", i)
 		events = append(events, chat(id, "", fmt.Sprintf("unknown %d", i), "fine", i), says(id, "", 1, "", 20+i))
 	}
@@ -152,13 +152,13 @@ func TestOnePersonsExamplesAreCappedAndDeduplicated(t *testing.T) {
 	for _, it := range s.Items {
 		ids = append(ids, it.ID)
 	}
-	if got, want := strings.Join(ids, " "), "i4 i5 u0 u1 u2 d2"; got != want {
+	if got, want := strings.Join(ids, " "), "i4 i5 u1 u2 d2"; got != want {
 		t.Errorf("selected %s, want %s", got, want)
 	}
-	if len(s.Rejected) != 6 {
+	if len(s.Rejected) != 7 {
 		t.Errorf("rejected %v", s.Rejected)
 	}
-	if n, share := People(s.Items, New); n != 5 || math.Abs(share-2.0/6) > 1e-12 {
+	if n, share := People(s.Items, New); n != 3 || math.Abs(share-2.0/5) > 1e-12 {
 		t.Errorf("%d people, the largest share is %g", n, share)
 	}
 	if n, share := People(s.Items, HeldOut); n != 0 || share != 0 {
@@ -215,5 +215,20 @@ func TestHeldOutIsByPersonAndStable(t *testing.T) {
 	opt.HeldOutKey = []byte("another")
 	if reflect.DeepEqual(all, heldOut(events, opt)) {
 		t.Error("another key holds out the same people")
+	}
+}
+
+// TestBound keeps the newest examples and says why the others are not used.
+func TestBound(t *testing.T) {
+	var events []replaystore.Event
+	for i := range 6 {
+		id := fmt.Sprintf("b%d", i)
+		events = append(events, chat(id, fmt.Sprintf("p%d", i), fmt.Sprintf("question %d", i), "fine", i), says(id, fmt.Sprintf("p%d", i), 1, "", 10+i))
+	}
+	opt := later()
+	opt.MaxExamples = 4
+	s := FromEvents(events, opt)
+	if len(s.Items) != 4 || s.Items[0].ID != "b2" || len(s.Rejected) != 2 || !strings.Contains(s.Rejected[0].Why, "newest 4") {
+		t.Errorf("selected %d items, rejected %v", len(s.Items), s.Rejected)
 	}
 }

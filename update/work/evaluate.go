@@ -262,6 +262,9 @@ func (s *scorer) behaviour(ctx context.Context, name string, items []selection.I
 		if r.Finish == engine.FinishStop {
 			ended++
 		}
+		if holdsBlocked(text.String(), s.job.Blocked) {
+			b.Blocked++
+		}
 		if repetitive(text.String()) {
 			repeated++
 		}
@@ -273,6 +276,12 @@ func (s *scorer) behaviour(ctx context.Context, name string, items []selection.I
 		b.Repetition = float64(repeated) / float64(n)
 	}
 	return b, nil
+}
+
+// holdsBlocked says whether a text holds one of the phrases, in any case.
+func holdsBlocked(text string, phrases []string) bool {
+	text = strings.ToLower(text)
+	return slices.ContainsFunc(phrases, func(p string) bool { return strings.Contains(text, strings.ToLower(p)) })
 }
 
 // repetitive says whether some four words come up three times or more.

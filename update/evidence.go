@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"nightshift/internal/nightrecord"
 	"nightshift/replaystore"
@@ -29,90 +28,6 @@ const (
 	anchorFile    = "anchors.jsonl"   // the same, measured
 	selectionFile = work.SelectionFile
 )
-
-// page is how many events one scan asks for.
-const page = 500
-
-// gathered is what a track's events since the last night hold.
-type gathered struct {
-	events   []replaystore.Event // feedback in commit order, each after the interaction that it is about
-	cursor   replaystore.Cursor  // where the next night goes on
-	waiting  int                 // feedback left for it because it, or something before it, is too young
-	negative map[string]bool     // interactions whose feedback says no and not what is right
-}
-
-// gather reads the feedback of a track after a cursor, up to the first that was given after a time.
-func (u *Updater) gather(ctx context.Context, track string, after replaystore.Cursor, until time.Time) (gathered, error) {
-	g := gathered{cursor: after, negative: map[string]bool{}}
-	young := false
-	seen := map[string]bool{}
-	for at := after; ; {
-		list, next, err := u.deps.Store.Scan(ctx, track, at, page)
-		if err != nil {
-			return g, fmt.Errorf("read events of track %s: %w", track, err)
-		}
-		if len(list) == 0 {
-			return g, nil
-		}
-		for i, e := range list {
-			if e.Feedback == nil {
-				continue
-			}
-			if !young && e.Feedback.Time.After(until) {
-				young = true
-				if g.cursor, err = u.step(ctx, track, at, i); err != nil {
-					return g, err
-				}
-			}
-			if young {
-				g.waiting++
-				continue
-			}
-			if err := u.take(ctx, &g, e, seen); err != nil {
-				return g, err
-			}
-		}
-		at = next
-		if !young {
-			g.cursor = next
-		}
-	}
-}
-
-// step is the cursor that lies count events after another.
-func (u *Updater) step(ctx context.Context, track string, from replaystore.Cursor, count int) (replaystore.Cursor, error) {
-	for count > 0 {
-		list, next, err := u.deps.Store.Scan(ctx, track, from, count)
-		if err != nil || len(list) == 0 {
-			return from, err
-		}
-		from, count = next, count-len(list)
-	}
-	return from, nil
-}
-
-// take adds feedback and the interaction that it is about.
-func (u *Updater) take(ctx context.Context, g *gathered, e replaystore.Event, seen map[string]bool) error {
-	id := e.Feedback.Interaction
-	if !seen[id] {
-		seen[id] = true
-		in, found, err := u.deps.Store.Interaction(ctx, e.Feedback.Track, id)
-		if err != nil {
-			return fmt.Errorf("read interaction %s: %w", id, err)
-		}
-		if found {
-			g.events = append(g.events, replaystore.Event{Interaction: &in})
-		}
-	}
-	g.events = append(g.events, e)
-	switch f := e.Feedback; {
-	case f.Correction != nil || f.Rating != nil && *f.Rating > 0:
-		delete(g.negative, id)
-	case f.Rating != nil:
-		g.negative[id] = true
-	}
-	return nil
-}
 
 // chosen is what a night works with, and what it says about older examples.
 type chosen struct {

@@ -50,10 +50,11 @@ func (n *night) freeze(ctx context.Context) ([]selection.Item, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the key that holds people out: %w", err)
 	}
-	g, err := n.u.gather(ctx, n.req.Track, before.cursor, n.frozen.Time.Add(-n.settings.MinAge))
+	g, err := n.u.gather(ctx, n.req.Track, before.cursor, n.frozen.Time, n.settings.MinAge)
 	if err != nil {
 		return nil, err
 	}
+	g.explain(&n.log)
 	c, err := n.choose(ctx, g, before, key)
 	if err != nil {
 		return nil, err

@@ -211,21 +211,21 @@ func TestYoungFeedbackIsLeftForTheNextNight(t *testing.T) {
 	if err := s.store.Append(t.Context(), events...); err != nil {
 		t.Fatal(err)
 	}
-	first, err := u.gather(t.Context(), "default", "", s.now.Add(-time.Hour))
+	first, err := u.gather(t.Context(), "default", "", s.now, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(first.events) != 2*before || first.waiting != after {
 		t.Errorf("the first night takes %d events and leaves %d", len(first.events), first.waiting)
 	}
-	second, err := u.gather(t.Context(), "default", first.cursor, s.now.Add(time.Hour))
+	second, err := u.gather(t.Context(), "default", first.cursor, s.now.Add(2*time.Hour), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(second.events) != 2*after || second.waiting != 0 || second.events[0].Interaction == nil || second.events[0].Interaction.ID != "i0300" {
 		t.Errorf("the second night takes %d events, first %+v, and leaves %d", len(second.events), second.events[0], second.waiting)
 	}
-	third, err := u.gather(t.Context(), "default", second.cursor, s.now.Add(time.Hour))
+	third, err := u.gather(t.Context(), "default", second.cursor, s.now.Add(2*time.Hour), time.Hour)
 	if err != nil || len(third.events) != 0 || third.cursor != second.cursor {
 		t.Errorf("the third night takes %d events, %v", len(third.events), err)
 	}
@@ -235,7 +235,7 @@ func TestFeedbackOnAnOlderInteraction(t *testing.T) {
 	s := newShop(t, t.TempDir())
 	u := s.updater()
 	in := s.feedback(1, "x", "y", "z")
-	first, err := u.gather(t.Context(), "default", "", s.now)
+	first, err := u.gather(t.Context(), "default", "", s.now, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func TestFeedbackOnAnOlderInteraction(t *testing.T) {
 	if err := s.store.Append(t.Context(), replaystore.Event{Feedback: &replaystore.Feedback{ID: "late", Interaction: in.ID, Track: "default", Time: s.now, Subject: "q", Rating: &no}}); err != nil {
 		t.Fatal(err)
 	}
-	second, err := u.gather(t.Context(), "default", first.cursor, s.now)
+	second, err := u.gather(t.Context(), "default", first.cursor, s.now, 0)
 	if err != nil || len(second.events) != 2 || second.events[0].Interaction == nil || !second.negative[in.ID] {
 		t.Errorf("gathered %+v, %v", second, err)
 	}

@@ -81,7 +81,7 @@ type Selection struct {
 	Anchors    int `json:"anchors"`
 	Subjects   int `json:"subjects"`   // people behind the new examples
 	Rejected   int `json:"rejected"`   // feedback that is not used
-	Waiting    int `json:"waiting"`    // feedback that is too young, left for the next night
+	Waiting    int `json:"waiting"`    // feedback left for the next night: too young, about an interaction that is still to come, or behind such
 	Superseded int `json:"superseded"` // older examples that newer corrections retired
 }
 

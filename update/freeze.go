@@ -37,11 +37,15 @@ type reproduce struct {
 
 // freeze decides what the night works with and writes all of it down.
 func (n *night) freeze(ctx context.Context) ([]selection.Item, error) {
-	n.frozen = frozen{Night: n.req.Night, Track: n.req.Track, By: n.req.By, DryRun: n.req.DryRun, Time: n.log.now(), Settings: n.settings}
+	n.frozen = frozen{Night: n.req.Night, Track: n.req.Track, By: n.req.By, DryRun: n.req.DryRun, Time: n.log.now()}
 	var err error
 	if n.frozen.Champion, n.frozen.Reference, err = n.base(); err != nil {
 		return nil, err
 	}
+	if err := n.adopt(); err != nil {
+		return nil, err
+	}
+	n.frozen.Settings = n.settings
 	before, err := n.u.lookBack(n.req.Track, n.frozen.Champion.Digest)
 	if err != nil {
 		return nil, fmt.Errorf("read earlier nights: %w", err)

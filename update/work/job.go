@@ -44,6 +44,7 @@ type Train struct {
 	Alpha     float64  `json:"alpha"`
 	RSLoRA    bool     `json:"rslora,omitempty"` // scale α/√r in place of α/r
 	Modules   []string `json:"modules"`
+	Layers    []int    `json:"layers,omitempty"` // nil for all
 	Rate      float64  `json:"learning_rate"`
 	Epochs    float64  `json:"epochs"` // passes over the new examples
 	Warmup    float64  `json:"warmup"` // share of the steps
@@ -59,7 +60,7 @@ type Train struct {
 
 // config is the adapter that the job trains.
 func (j Job) config() adapter.Config {
-	return adapter.Config{Rank: j.Train.Rank, Alpha: j.Train.Alpha, RSLoRA: j.Train.RSLoRA, Modules: j.Train.Modules}
+	return adapter.Config{Rank: j.Train.Rank, Alpha: j.Train.Alpha, RSLoRA: j.Train.RSLoRA, Modules: j.Train.Modules, Layers: j.Train.Layers}
 }
 
 // read loads a JSON file of the work directory.

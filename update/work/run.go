@@ -168,7 +168,13 @@ func (w *worker) trainable() (gpt2.Trainable, error) {
 	if t.Rank < 1 {
 		return t, fmt.Errorf("train: rank is %d, it must be at least 1", t.Rank)
 	}
-	for layer := range w.model.Config.Layers {
+	layers := w.job.Train.Layers
+	if layers == nil {
+		for layer := range w.model.Config.Layers {
+			layers = append(layers, layer)
+		}
+	}
+	for _, layer := range layers {
 		for _, m := range w.job.Train.Modules {
 			t.Targets = append(t.Targets, gpt2.Target{Layer: layer, Module: m})
 		}
@@ -204,13 +210,13 @@ func (w *worker) start(trainable gpt2.Trainable) ([]float32, error) {
 	}
 	c := w.champion.Config
 	if c.Rank != trainable.Rank || math.Abs(c.Scale()-trainable.Scale) > 1e-9 || len(w.champion.Factors) != len(trainable.Targets) {
-		return nil, fmt.Errorf("train: the champion has rank %d, scale %g and %d adapted linears, the settings ask for %d, %g and %d; set update.train to the champion's or roll back to the base model",
+		return nil, fmt.Errorf("train: the champion has rank %d, scale %g and %d adapted linears, the job asks for %d, %g and %d; a night takes them over from its champion",
 			c.Rank, c.Scale(), len(w.champion.Factors), trainable.Rank, trainable.Scale, len(trainable.Targets))
 	}
 	for _, t := range trainable.Targets {
 		f, ok := w.champion.Factors[adapter.Target{Layer: t.Layer, Module: t.Module}]
 		if !ok {
-			return nil, fmt.Errorf("train: the champion does not adapt %s of layer %d; set update.train.modules to the champion's", t.Module, t.Layer)
+			return nil, fmt.Errorf("train: the champion does not adapt %s of layer %d, which the job asks for; a night takes the modules and layers over from its champion", t.Module, t.Layer)
 		}
 		params = append(append(params, f.A...), f.B...)
 	}

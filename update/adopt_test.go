@@ -1,0 +1,119 @@
+package update
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"nightshift/internal/nightrecord"
+	"nightshift/internal/registry"
+	"nightshift/models/adapter"
+	"nightshift/onnx/ort"
+	"nightshift/update/work"
+)
+
+// install makes an adapter of tinyModel the champion.
+func (s *shop) install(a *adapter.Adapter) {
+	s.Helper()
+	config, weights, err := a.Files()
+	if err != nil {
+		s.Fatal(err)
+	}
+	ref, err := s.registry.Put(s.Context(), registry.Default, registry.Version{Config: config, Weights: weights})
+	if err != nil {
+		s.Fatal(err)
+	}
+	if _, err := s.registry.Activate(s.Context(), registry.Default, registry.Activation{Digest: ref.Digest, Previous: registry.Latest, Actor: "ann", Reason: "imported"}); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// newAdapter makes an adapter of tinyModel.
+func newAdapter(t *testing.T, c adapter.Config) *adapter.Adapter {
+	t.Helper()
+	a, err := adapter.New(c, adapter.Base{Layers: 1, Width: 32, Inner: 64}, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// TestCandidateTakesTheChampionsShape: settings that ask for another shape do not make every night fail.
+func TestCandidateTakesTheChampionsShape(t *testing.T) {
+	ort.ForTest(t)
+	s := newShop(t, tinyModel(t))
+	s.correct(people(0, 12)...)
+	s.install(newAdapter(t, adapter.Config{Rank: 4, Alpha: 12, RSLoRA: true, Modules: []string{"attn.c_proj", "mlp.c_fc"}, Layers: []int{0}}))
+	before := slices.Clone(s.config.Train.Modules)
+	u := s.updater()
+	n := s.run(u, Request{}, nightrecord.Published)
+	made, err := adapter.Read(filepath.Join(u.night(Request{Night: n.ID}).dir, work.CandidateDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := made.Config; c.Rank != 4 || c.Alpha != 12 || !c.RSLoRA || strings.Join(c.Modules, " ") != "attn.c_proj mlp.c_fc" {
+		t.Errorf("the candidate is %+v", c)
+	}
+	said := 0
+	for _, l := range n.Log {
+		if strings.Contains(l.Message, "takes over the champion's shape, rank 4 and scale 6 in attn.c_proj, mlp.c_fc") &&
+			strings.Contains(l.Message, "rank 8 and scale 2 in mlp.c_fc, mlp.c_proj, attn.c_attn") {
+			said++
+		}
+	}
+	if said != 1 {
+		t.Errorf("the log says it %d times: %+v", said, n.Log)
+	}
+	var r reproduce
+	if found, err := u.readJSON(n.ID, reproduceFile, &r); err != nil || !found || r.Train.Rank != 4 {
+		t.Errorf("reproduce %+v, %v", r, err)
+	}
+	if replayed, err := u.Replay(t.Context(), n.ID, nil); err != nil || !replayed.Same {
+		t.Errorf("replay %+v, %v", replayed, err)
+	}
+	if u.cfg.Train.Rank != 8 || !slices.Equal(u.cfg.Train.Modules, before) {
+		t.Errorf("the settings changed: %+v", u.cfg.Train)
+	}
+}
+
+func TestAdoptedShape(t *testing.T) {
+	all := []string{"mlp.c_fc", "mlp.c_proj"}
+	same := adapter.Config{Rank: 8, Alpha: 16, Modules: []string{"attn.c_attn", "mlp.c_fc", "mlp.c_proj"}}
+	for _, c := range []struct {
+		name    string
+		a       adapter.Config
+		adopted bool
+	}{
+		{"the settings'", same, false},
+		{"rank", adapter.Config{Rank: 4, Alpha: 8, Modules: same.Modules}, true},
+		{"scale", adapter.Config{Rank: 8, Alpha: 8, Modules: same.Modules}, true},
+		{"modules", adapter.Config{Rank: 8, Alpha: 16, Modules: all}, true},
+		{"layers", adapter.Config{Rank: 8, Alpha: 16, Modules: same.Modules, Layers: []int{0}}, true},
+	} {
+		s := newShop(t, "model")
+		s.install(newAdapter(t, c.a))
+		n := s.updater().night(Request{Track: registry.Default})
+		n.frozen.Champion = s.champion()
+		if err := n.adopt(); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(n.log.night.Log) == 1; got != c.adopted || !sameShape(n.settings.Train, c.a) {
+			t.Errorf("%s: adopted %v, %+v", c.name, got, n.settings.Train)
+		}
+	}
+}
+
+// TestIrregularChampion: one that leaves out a linear here and there cannot be gone on from, and the night says so.
+func TestIrregularChampion(t *testing.T) {
+	a, err := adapter.New(adapter.Config{Rank: 2, Alpha: 2, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, Layers: []int{0, 1}}, adapter.Base{Layers: 2, Width: 32, Inner: 64}, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(a.Factors, adapter.Target{Layer: 1, Module: "mlp.c_fc"})
+	s := newShop(t, t.TempDir())
+	s.install(a)
+	if n := s.run(s.updater(), Request{}, nightrecord.Skipped); !strings.Contains(n.Reason, "the champion adapts 3 linears, not each of mlp.c_fc, mlp.c_proj") {
+		t.Errorf("skipped because %s", n.Reason)
+	}
+}

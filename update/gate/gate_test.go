@@ -71,6 +71,16 @@ func TestJudgeRejects(t *testing.T) {
 		{"too few to tell", "gain", "sign test p = 0.062", func(e *Evaluation, _ *Evidence, _ *Limits) {
 			e.Gain = set("heldout", 4, 20, func(int) float64 { return -5 })
 		}},
+		{"one person among many gains", "gain", "of 5 people)", func(e *Evaluation, _ *Evidence, _ *Limits) {
+			e.Gain = set("heldout", 30, 20, func(i int) float64 {
+				if i < 26 {
+					return -5
+				}
+				return 1
+			})
+			e.Gain.People = append(make([]int, 26), 1, 2, 3, 4)
+		}},
+		{"people missing", "gain", "30 examples and 1 people", func(e *Evaluation, _ *Evidence, _ *Limits) { e.Gain.People = []int{1} }},
 		{"scores missing", "gain", "30 examples and 29 scores", func(e *Evaluation, _ *Evidence, _ *Limits) { e.Gain.Candidate = e.Gain.Candidate[1:] }},
 		{"score is no number", "gain", "NaN", func(e *Evaluation, _ *Evidence, _ *Limits) { e.Gain.Candidate[3] = math.NaN() }},
 		{"score is infinite", "gain", "+Inf", func(e *Evaluation, _ *Evidence, _ *Limits) { e.Gain.Champion[3] = math.Inf(1) }},

@@ -35,6 +35,9 @@ func (p Paired) check(reference bool) error {
 			return fmt.Errorf("example %d of set %q has %d scored tokens", i+1, p.Name, t)
 		}
 	}
+	if len(p.People) > 0 && len(p.People) != n {
+		return fmt.Errorf("set %q has %d examples and %d people behind them", p.Name, n, len(p.People))
+	}
 	return nil
 }
 
@@ -45,6 +48,23 @@ func difference(a, b []float64) []float64 {
 		d[i] = a[i] - b[i]
 	}
 	return d
+}
+
+// byPerson adds up the values and tokens of each person's examples, in the order in which people first come up. To
+// resample these sums is to resample people with all that they said: the pairs cluster bootstrap.
+func byPerson(values []float64, tokens, people []int) (sums []float64, counts []int) {
+	at := map[int]int{}
+	for i, person := range people {
+		j, ok := at[person]
+		if !ok {
+			j = len(sums)
+			at[person] = j
+			sums, counts = append(sums, 0), append(counts, 0)
+		}
+		sums[j] += values[i]
+		counts[j] += tokens[i]
+	}
+	return sums, counts
 }
 
 // bootstrap is the ratio Σ values / Σ tokens with its 95 % percentile interval, resampling examples with replacement at least 200 times

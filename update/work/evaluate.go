@@ -130,6 +130,7 @@ func (s *scorer) compare(ctx context.Context, items []selection.Item, out *gate.
 		}
 	}
 	done := 0
+	people := map[string]int{} // everybody who is not named is one person
 	for _, it := range items {
 		if it.Use != selection.HeldOut && it.Use != selection.Anchor {
 			continue
@@ -146,6 +147,9 @@ func (s *scorer) compare(ctx context.Context, items []selection.Item, out *gate.
 		}
 		if err := s.score(ctx, it, set); err != nil {
 			return err
+		}
+		if it.Use == selection.HeldOut {
+			set.People = append(set.People, numbered(people, it.Subject))
 		}
 		done++
 		if err := s.lines.Encode(Progress{Stage: "evaluate", Done: done, Total: total}); err != nil {
@@ -169,6 +173,14 @@ func (s *scorer) compare(ctx context.Context, items []selection.Item, out *gate.
 	}
 	out.CandidateBehaviour, err = s.behaviour(ctx, candidateName, items)
 	return err
+}
+
+// numbered is the number of a person, the next one for somebody new.
+func numbered(people map[string]int, subject string) int {
+	if _, ok := people[subject]; !ok {
+		people[subject] = len(people)
+	}
+	return people[subject]
 }
 
 // score adds one item's negative log-likelihoods, in nats, to a set.

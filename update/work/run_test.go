@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,6 +40,7 @@ func job(t *testing.T, change func(*Job)) string {
 	for _, f := range facts {
 		add(selection.New, "price of "+f[0], f[1])
 		add(selection.HeldOut, "what is "+f[0], f[1])
+		items[len(items)-1].Subject = fmt.Sprintf("person%d", len(f[1]))
 	}
 	add(selection.Rehearsal, "hello", "good day")
 	add(selection.Anchor, "hello there", "good day")
@@ -110,6 +112,9 @@ func TestRun(t *testing.T) {
 	e := evaluation(t, dir)
 	if len(e.Gain.Tokens) != 4 || len(e.Anchors) != 1 || len(e.Anchors[0].Candidate) != 1 || e.Model.Base == "" || e.Model.Library == "" || !strings.HasPrefix(e.DataDigest, "sha256:") {
 		t.Errorf("evaluation %+v", e)
+	}
+	if !slices.Equal(e.Gain.People, []int{0, 1, 0, 1}) || e.Anchors[0].People != nil {
+		t.Errorf("people behind the held-out examples %v, behind the anchors %v", e.Gain.People, e.Anchors[0].People)
 	}
 	for i := range e.Gain.Champion {
 		if e.Gain.Candidate[i] >= e.Gain.Champion[i] || e.Gain.Reference[i] != e.Gain.Champion[i] {

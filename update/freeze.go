@@ -73,7 +73,7 @@ func (n *night) freeze(ctx context.Context) ([]selection.Item, error) {
 	return c.items, n.store(c)
 }
 
-// enough skips a night whose candidate the gate would reject whatever it learned, and leaves the evidence to a later one.
+// enough skips a night whose candidate the gate would reject whatever it learned, or whose work could not begin, and leaves the evidence to a later one.
 func (n *night) enough(c chosen) error {
 	l := n.settings.Gate
 	_, share := selection.People(c.items, selection.New)
@@ -88,6 +88,9 @@ func (n *night) enough(c chosen) error {
 		return skip{fmt.Sprintf("%d held-out examples, the gate can see a gain in no fewer than %d", c.counts.HeldOut, l.HeldOut())}
 	case c.counts.Anchors == 0:
 		return skip{"there is no anchor example that still holds, so nobody could see what is forgotten; put anchors.jsonl beside the model or name a file in the settings"}
+	}
+	if why := conversations(n.u.cfg.ModelDir, c.items); why != "" {
+		return skip{why}
 	}
 	return nil
 }

@@ -1,13 +1,9 @@
 package update
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 
+	"nightshift/models/template"
 	"nightshift/replaystore"
 	"nightshift/update/selection"
 )
@@ -24,27 +20,9 @@ func conversations(modelDir string, items []selection.Item) string {
 			first = fmt.Sprintf("%s (%s, %s)", it.ID, it.Use, it.Why)
 		}
 	}
-	if count == 0 || hasTemplate(modelDir) {
+	if count == 0 || template.Present(modelDir) {
 		return ""
 	}
 	return fmt.Sprintf("the model has no chat template and %d of the %d examples are conversations, the first %s; add chat_template.jinja to the model's directory, or give %s and %s the one role %q in each line",
 		count, len(items), first, anchorFile, starterFile, replaystore.RolePrompt)
-}
-
-// hasTemplate says whether a model's directory means to have a chat template. What cannot be read counts as one: loading
-// the model says what is wrong with it.
-func hasTemplate(dir string) bool {
-	if _, err := os.Stat(filepath.Join(dir, "chat_template.jinja")); !errors.Is(err, fs.ErrNotExist) {
-		return true
-	}
-	data, err := os.ReadFile(filepath.Join(dir, "tokenizer_config.json"))
-	if err != nil {
-		return !errors.Is(err, fs.ErrNotExist)
-	}
-	var config map[string]json.RawMessage
-	if json.Unmarshal(data, &config) != nil {
-		return true
-	}
-	_, ok := config["chat_template"]
-	return ok
 }

@@ -1,12 +1,7 @@
 package engine
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"nightshift/models/checkpoint"
 	"nightshift/models/template"
@@ -41,30 +36,12 @@ func LoadModel(dir, cacheDir string) (*Model, error) {
 		m.Config.EOS = int(m.Tokenizer.EOS())
 	}
 	if m.Template, err = template.Load(dir); err != nil {
-		if hasTemplate(dir) {
+		if template.Present(dir) {
 			return nil, err
 		}
 		m.Template = nil
 	}
 	return m, nil
-}
-
-// hasTemplate says whether a model directory means to have a chat template, so that a broken one is never mistaken for
-// a missing one.
-func hasTemplate(dir string) bool {
-	if _, err := os.Stat(filepath.Join(dir, "chat_template.jinja")); !errors.Is(err, fs.ErrNotExist) {
-		return true
-	}
-	data, err := os.ReadFile(filepath.Join(dir, "tokenizer_config.json"))
-	if err != nil {
-		return !errors.Is(err, fs.ErrNotExist)
-	}
-	var config map[string]json.RawMessage
-	if json.Unmarshal(data, &config) != nil {
-		return true
-	}
-	_, ok := config["chat_template"]
-	return ok
 }
 
 // ChatTokens renders a conversation with the model's chat template, ready for the assistant's answer. What people

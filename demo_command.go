@@ -147,7 +147,10 @@ func measureModel(ctx context.Context, dir string, asJSON bool) error {
 			}
 			continue
 		}
-		fmt.Printf("%s questions: %.1f %% of %d answered with the right fact, %.1f %% of %d foreign ones refused\n", group, 100*q.Facts, q.Asked, 100*q.Refusals, q.Foreign)
+		fmt.Printf("%s questions: %.1f %% of %d answered with the right fact\n", group, 100*q.Facts, q.Asked)
+		if q.Foreign > 0 {
+			fmt.Printf("%s questions about other things: %.1f %% of %d refused\n", group, 100*q.Refusals, q.Foreign)
+		}
 		for _, x := range q.Examples {
 			fmt.Println("  wrong:", x)
 		}

@@ -30,7 +30,7 @@ const sentences = {
     ? `Better than the champion on feedback it never trained on${known(c.low) ? `: by at least ${figure(c.low)} with 95 % confidence` : ''}.`
     : `Not proved better than the champion on feedback it never trained on${known(c.low) ? `: the gain may be as low as ${figure(c.low)}` : ''}.`),
   pairing: (c) => (c.pass
-    ? 'It knows which correction belongs to which question.'
+    ? (c.low > 0 ? 'It knows which correction belongs to which question.' : 'Too few held-out corrections of different questions to be mixed up.')
     : 'It cannot tell which correction belongs to which question: they may be mixed up.'),
   retention: (c) => (c.pass
     ? `What it knew before is kept${known(c.high) ? `: it lost at most ${figure(c.high)} nats per token, ${figure(c.limit)} are allowed` : ''}.`

@@ -19,7 +19,7 @@ var keyShapes = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.
 // characters of base64 with capitals, small letters and digits, of high entropy.
 func findKeys(text string) [][2]int {
 	finds := findPattern(keyShapes)(text)
-	shaped := finds
+	shaped := finds // ahead of the word that is looked at, or overlapping it
 	for i := 0; i < len(text); {
 		if !base64Byte(text[i]) {
 			i++
@@ -36,11 +36,10 @@ func findKeys(text string) [][2]int {
 		if !random(text[start:end]) {
 			continue
 		}
-		overlaps := false
-		for _, s := range shaped {
-			overlaps = overlaps || start < s[1] && s[0] < i
+		for len(shaped) > 0 && shaped[0][1] <= start {
+			shaped = shaped[1:]
 		}
-		if !overlaps {
+		if len(shaped) == 0 || shaped[0][0] >= i {
 			finds = append(finds, [2]int{start, i})
 		}
 	}

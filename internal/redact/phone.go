@@ -32,9 +32,11 @@ func (n number) digits() int {
 }
 
 // findPhones finds telephone numbers: international ones, national ones with a leading zero, North American ones in their
-// groups, Chinese mobile ones, and any of 7 digits or more after a word such as "call".
+// groups, Chinese mobile ones, and any of 7 digits or more after a word such as "call". Behind a find the text begins anew,
+// as it would in the next round: otherwise a list of numbers would need as many rounds as it has numbers.
 func findPhones(text string) [][2]int {
 	var finds [][2]int
+	past := 0 // bytes of the whole text in front of text
 	for i := 0; i < len(text); {
 		if c := text[i]; !digit(c) && c != '+' && c != '(' {
 			i++
@@ -42,8 +44,8 @@ func findPhones(text string) [][2]int {
 		}
 		n := readNumber(text, i)
 		if len(n.groups) > 0 && detached(text, n) && isPhone(text, n) {
-			finds = append(finds, [2]int{n.start, n.end})
-			i = n.end
+			finds = append(finds, [2]int{past + n.start, past + n.end})
+			text, past, i = text[n.end:], past+n.end, 0
 			continue
 		}
 		if m := date.FindStringIndex(text[i:]); m != nil { // a date is passed over as a whole

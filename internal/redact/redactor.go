@@ -127,9 +127,14 @@ type piece struct {
 	keep       bool   // a placeholder that stood in the text before: stays, and splits what is around it
 }
 
+// maxRounds bounds how often the rules are tried again on what finds have cut apart. A text that people write takes two;
+// one that is made to take a round for every find would keep a processor busy for hours.
+const maxRounds = 32
+
 // Text returns the text without what the rules find, and where that was.
 //
-// Rules see the stretches between placeholders, one at a time, and go on until none of them finds anything. That is what makes
+// Rules see the stretches between placeholders, one at a time, and go on until none of them finds anything (or the text is one
+// that was made to keep them busy). That is what makes
 // a second call change nothing: it sees the same stretches.
 func (r *Redactor) Text(text string) (string, []Span) {
 	if len(r.rules) == 0 {
@@ -137,7 +142,7 @@ func (r *Redactor) Text(text string) (string, []Span) {
 	}
 	clean, origin := cleaned(text)
 	pieces := r.split(clean)
-	for changed := true; changed; {
+	for changed, round := true, 0; changed && round < maxRounds; round++ {
 		changed = false
 		for _, rule := range r.rules {
 			pieces, changed = rule.apply(clean, pieces, changed)

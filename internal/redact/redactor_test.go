@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
@@ -118,6 +119,25 @@ func TestConfig(t *testing.T) {
 	} {
 		if _, err := New(bad); err == nil {
 			t.Errorf("%s was accepted", name)
+		}
+	}
+}
+
+// TestLongLists gives the redactor finds whose neighbours depend on them: the time must not grow with their square.
+func TestLongLists(t *testing.T) {
+	const many = 20_000
+	r := redactor(t, Config{Extra: []Rule{{"first", `^<x>`}}})
+	for text, want := range map[string]int{
+		strings.Repeat("+4930123456789,", many):                                                          many,
+		strings.Repeat("sk-aaaaaaaaaaaaaaaa ", many) + strings.Repeat("abcDEFghi123JKLmno456pqr ", many): 2 * many,
+		strings.Repeat("<x>", many):                                                                      maxRounds,
+	} {
+		begin := time.Now()
+		if _, spans := r.Text(text); len(spans) != want {
+			t.Errorf("%.20q...: %d finds, want %d", text, len(spans), want)
+		}
+		if took := time.Since(begin); took > 10*time.Second {
+			t.Errorf("%.20q...: %d bytes took %s", text, len(text), took)
 		}
 	}
 }

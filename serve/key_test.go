@@ -125,3 +125,15 @@ func TestKeylessServersBindToLoopback(t *testing.T) {
 		}
 	}
 }
+
+// TestForwardedHost has a page whose own name was pointed at this machine claim another one, as its scripts may.
+func TestForwardedHost(t *testing.T) {
+	h := open(t, options{})
+	r := h.get("/v1/tracks", "Host", "evil.example", "X-Forwarded-Host", "localhost")
+	if r.status != 403 {
+		t.Fatalf("status %d, want 403: %s", r.status, r.body)
+	}
+	if code, _, _ := r.problem(t); code != "host_not_allowed" {
+		t.Errorf("code %q, want host_not_allowed", code)
+	}
+}

@@ -87,7 +87,7 @@ func (s *Server) admit(c *fiber.Ctx) error {
 		if ip := c.Context().RemoteIP(); !ip.IsLoopback() && !ip.IsUnspecified() {
 			return forbidden("keys_required", "this server has no API keys and answers only its own machine; configure keys to open it")
 		}
-		if !loopbackHost(c.Hostname()) {
+		if !loopbackHost(string(c.Context().Host())) { // not Hostname: that believes X-Forwarded-Host, which scripts can set
 			return forbidden("host_not_allowed", "this server has no API keys and answers only under a loopback name such as localhost; configure keys to open it")
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,6 +76,23 @@ func TestNights(t *testing.T) {
 		t.Errorf("%d nights, want 1", len(got))
 	}
 	h.await("the track is free again", func() bool { return h.post("/v1/nights", `{}`).status == 202 })
+}
+
+// TestFollowersDoNotDelayShutdown stops a server while a page follows a night that does not end.
+func TestFollowersDoNotDelayShutdown(t *testing.T) {
+	h := open(t, options{cfg: func(c *serve.Config) { c.API.Drain = time.Minute }})
+	id, _ := h.post("/v1/nights", `{}`).json(t)["id"].(string)
+	res, err := http.Get(h.url + "/v1/nights/" + id + "/events")
+	must(t, err)
+	defer res.Body.Close() //nolint:errcheck // read to its end
+	begin := time.Now()
+	must(t, h.stop())
+	if took := time.Since(begin); took > 20*time.Second {
+		t.Errorf("the shutdown took %s", took)
+	}
+	if list := events(res.Body); len(list) == 0 || !strings.Contains(list[len(list)-1].data, "shutting_down") {
+		t.Errorf("the follower was told %v", list)
+	}
 }
 
 func TestNoUpdater(t *testing.T) {

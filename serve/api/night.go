@@ -8,6 +8,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"nightshift/internal/engine"
 	"nightshift/internal/registry"
 )
 
@@ -139,7 +140,7 @@ func (s *Server) followNight(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(s.base)
+	ctx, cancel := context.WithCancel(s.open)
 	id := requestID(c)
 	return s.events(c, cancel, func(e *events) {
 		err := e.comment() // the head arrives at once, also for a night that waits
@@ -151,7 +152,11 @@ func (s *Server) followNight(c *fiber.Ctx) error {
 				return e.send(event, data)
 			})
 		}
-		if err != nil && ctx.Err() == nil {
+		switch {
+		case err == nil:
+		case s.open.Err() != nil:
+			s.failStream(e, engine.ErrClosed, id)
+		case ctx.Err() == nil:
 			s.failStream(e, err, id)
 		}
 	})

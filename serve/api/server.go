@@ -76,6 +76,8 @@ type Server struct {
 
 	base    context.Context // every request's parent
 	abandon context.CancelFunc
+	open    context.Context // done when the shutdown begins: the parent of streams that would outlast any drain time
+	leave   context.CancelFunc
 }
 
 func (c Config) withDefaults() Config {
@@ -115,6 +117,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	s.metrics = newMetrics(deps.Metrics)
 	s.base, s.abandon = context.WithCancel(context.Background())
+	s.open, s.leave = context.WithCancel(s.base)
 	s.app = fiber.New(fiber.Config{
 		DisableStartupMessage: true, CaseSensitive: true, StrictRouting: true, Immutable: true,
 		BodyLimit: s.cfg.BodyLimit, ReadTimeout: s.cfg.ReadTimeout, IdleTimeout: s.cfg.IdleTimeout,
@@ -167,8 +170,8 @@ func (s *Server) routes() []route {
 	}
 }
 
-// Serve answers on the listener until ctx is done, then takes no new connections, lets running answers finish for the
-// time of Config.Drain, cancels what is left, and returns.
+// Serve answers on the listener until ctx is done, then takes no new connections, ends the streams that follow nights, lets
+// running answers finish for the time of Config.Drain, cancels what is left, and returns.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	failed := make(chan error, 1)
 	go func() { failed <- s.app.Listener(l) }()
@@ -178,6 +181,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		return err
 	case <-ctx.Done():
 	}
+	s.leave()
 	drain, cancel := context.WithTimeout(context.Background(), s.cfg.Drain)
 	defer cancel()
 	err := s.app.ShutdownWithContext(drain)

@@ -2,12 +2,15 @@ package engine
 
 import (
 	"math"
+	"slices"
 	"sync"
 	"time"
 )
 
 // queue holds the requests that wait for the staging cache, first come, first served, bounded by their number and by
-// the tokens that they may take (prompt and answer).
+// the tokens that they may take (prompt and answer). Scores go first and always find a place: a version is tested with
+// them before it serves, and a server that is full must be able to go back to an older one. Whoever asks for a score waits
+// for it, so there are as many as callers.
 type queue struct {
 	maxRequests, maxTokens int
 
@@ -20,8 +23,8 @@ type queue struct {
 }
 
 // reserve makes room for a request of the given tokens, before any work is done for it. A request alone is always
-// taken, whatever its size.
-func (q *queue) reserve(tokens int) error {
+// taken, whatever its size, and so is a score.
+func (q *queue) reserve(tokens int, score bool) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
@@ -35,7 +38,7 @@ func (q *queue) reserve(tokens int) error {
 			excess = max(excess, q.tokens/n)
 		}
 	}
-	if excess > 0 || n >= q.maxRequests {
+	if !score && (excess > 0 || n >= q.maxRequests) {
 		return &BusyError{Waiting: n, Tokens: q.tokens, RetryAfter: q.pace.wait(excess)}
 	}
 	q.tokens += tokens
@@ -59,16 +62,23 @@ func (q *queue) push(s *sequence) error {
 	return nil
 }
 
-// pop takes the first request that may start, nil when there is none: a generation needs a slot, a score does not.
+// pop takes the request that starts next, nil when there is none: the first score, or else, when there is a slot for it, the
+// first generation.
 func (q *queue) pop(slot bool, now time.Time) *sequence {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.waiting) == 0 || (!slot && q.waiting[0].score == nil) {
+	next := slices.IndexFunc(q.waiting, func(s *sequence) bool { return s.score != nil })
+	if next < 0 && (!slot || len(q.waiting) == 0) {
 		return nil
 	}
-	s := q.waiting[0]
-	q.waiting[0] = nil
-	q.waiting = q.waiting[1:]
+	next = max(next, 0)
+	s := q.waiting[next]
+	if next == 0 {
+		q.waiting[0] = nil
+		q.waiting = q.waiting[1:]
+	} else {
+		q.waiting = slices.Delete(q.waiting, next, next+1)
+	}
 	q.tokens -= s.cost
 	q.pace.take(now, s.cost)
 	return s

@@ -148,7 +148,7 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 	}
 	n := len(r.Prompt)
 	limit := n + min(r.MaxTokens, e.model.Config.Context-n)
-	if err := e.reserve(r.Pin, limit); err != nil {
+	if err := e.reserve(r.Pin, limit, false); err != nil {
 		return nil, err
 	}
 	s := &sequence{ctx: ctx, tokens: append(make([]int32, 0, limit), r.Prompt...), prompt: n, limit: limit, cost: limit,
@@ -197,11 +197,11 @@ func (e *Engine) checkTokens(prompt []int32, pin *Pin) error {
 }
 
 // reserve takes the pin and a place in the queue. After an error the pin is released, unless another request has it.
-func (e *Engine) reserve(pin *Pin, tokens int) error {
+func (e *Engine) reserve(pin *Pin, tokens int, score bool) error {
 	if !pin.take() {
 		return errors.New("submit request: the pin was released or serves another request; pin the version again")
 	}
-	err := e.queue.reserve(tokens)
+	err := e.queue.reserve(tokens, score)
 	if err != nil {
 		pin.release(pinTaken)
 		var busy *BusyError

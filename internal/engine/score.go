@@ -27,7 +27,8 @@ type scoring struct {
 }
 
 // Score computes the log-probabilities of tokens[from:] under a version, through the same graph, bank and grid that
-// serve requests. It owns the pin and is refused like Submit. from must be at least 1.
+// serve requests. It owns the pin. It does not stand in the queue: a full one does not refuse it, and it is computed before
+// the requests that wait. from must be at least 1.
 func (e *Engine) Score(ctx context.Context, pin *Pin, tokens []int32, from int) (Score, error) {
 	err := e.checkTokens(tokens, pin)
 	if err == nil && (len(tokens) > e.model.Config.Context || from < 1 || from >= len(tokens)) {
@@ -37,7 +38,7 @@ func (e *Engine) Score(ctx context.Context, pin *Pin, tokens []int32, from int) 
 		pin.Release()
 		return Score{}, err
 	}
-	if err := e.reserve(pin, len(tokens)); err != nil {
+	if err := e.reserve(pin, len(tokens), true); err != nil {
 		return Score{}, err
 	}
 	s := &sequence{ctx: ctx, tokens: append([]int32(nil), tokens...), prompt: len(tokens), cost: len(tokens), pin: pin, rows: pin.bankRows(), submitted: time.Now(),

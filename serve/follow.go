@@ -30,7 +30,11 @@ func (v *versions) loadAll(ctx context.Context) error {
 		}
 		v.serve(c)
 	}
-	return v.addTracks()
+	if err := v.addTracks(); err != nil {
+		return err
+	}
+	v.loaded.Store(true)
+	return nil
 }
 
 // poll serves what is new in the registry.

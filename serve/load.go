@@ -71,7 +71,7 @@ func (v *versions) selfTest(ctx context.Context, digest string, tests []registry
 		}
 		pin, ok := v.engine.Bank().Pin(digest)
 		if !ok {
-			return fmt.Errorf("test version %s: it left the bank; raise engine.bank_bytes", digest)
+			return fmt.Errorf("test version %s: it left the bank; raise engine.bank_rows", digest)
 		}
 		tokens := append(append([]int32{}, t.Prompt...), t.Target...)
 		score, err := v.engine.Score(ctx, pin, tokens, len(t.Prompt))

@@ -38,6 +38,7 @@ type versions struct {
 
 	mu      sync.Mutex                      // one change at a time
 	lines   atomic.Pointer[map[string]line] // replaced as a whole
+	loaded  atomic.Bool                     // every track has had its line
 	watcher *registry.Watcher
 	failing map[string]retry // track → activation that could not be served
 }
@@ -93,17 +94,18 @@ func (v *versions) hold(ref registry.Ref) (*engine.Pin, error) {
 			return nil, fmt.Errorf("load version %s: %w", ref, err)
 		}
 	}
-	return nil, fmt.Errorf("load version %s: the adapter bank is too small for what is asked of it; raise engine.bank_bytes", ref)
+	return nil, fmt.Errorf("load version %s: the adapter bank is too small for what is asked of it; raise engine.bank_rows", ref)
 }
 
 // Pin implements api.Versions.
 func (v *versions) Pin(_ context.Context, model, subject string) (api.Pinned, error) {
 	track, selector := registry.SplitName(model)
-	if len(*v.lines.Load()) == 0 {
-		return api.Pinned{}, fmt.Errorf("the champions are being loaded: %w", api.ErrNotReady)
-	}
 	for {
+		loaded := v.loaded.Load() // before the lines, which may become whole in between
 		l, ok := (*v.lines.Load())[track]
+		if !ok && !loaded {
+			return api.Pinned{}, fmt.Errorf("the champions are being loaded: %w", api.ErrNotReady)
+		}
 		if !ok {
 			return api.Pinned{}, fmt.Errorf("there is no model %q; /v1/models lists them: %w", clip(model), api.ErrUnknownModel)
 		}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"nightshift/internal/config"
 	"nightshift/internal/nightrecord"
 	"nightshift/replaystore"
 	"nightshift/serve"
@@ -76,6 +77,28 @@ func TestNights(t *testing.T) {
 		t.Errorf("%d nights, want 1", len(got))
 	}
 	h.await("the track is free again", func() bool { return h.post("/v1/nights", `{}`).status == 202 })
+}
+
+// TestNightsOfAScope lists the nights of one track where the newest ones are another's.
+func TestNightsOfAScope(t *testing.T) {
+	h := open(t, options{cfg: func(c *serve.Config) {
+		c.Tracks = []string{"sales", "support"}
+		c.API.Keys = []config.Key{key("lead", []string{"support"}, "admin"), key("chief", nil, "admin")}
+	}, before: func(h *house) {
+		for n, track := range []string{"support", "sales", "sales"} {
+			night := nightrecord.Night{ID: nightrecord.NewID(time.Now().Add(time.Duration(n) * time.Hour)), Track: track, State: nightrecord.Skipped}
+			data, err := night.Encode()
+			must(t, err)
+			must(t, h.registry.CreateNight(night.ID))
+			must(t, h.registry.WriteNightFile(night.ID, nightrecord.File, data))
+		}
+	}})
+	for who, want := range map[string]string{"lead": "support", "chief": "sales"} {
+		list := h.get("/v1/nights?limit=1", bearer(who)...).json(t)["data"].([]any)
+		if len(list) != 1 || list[0].(map[string]any)["track"] != want {
+			t.Errorf("%s sees %v, want one night of %s", who, list, want)
+		}
+	}
 }
 
 // TestFollowersDoNotDelayShutdown stops a server while a page follows a night that does not end.

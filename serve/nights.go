@@ -106,7 +106,7 @@ func (n *nights) Read(_ context.Context, id string) (api.Night, error) {
 }
 
 // List implements api.Nights.
-func (n *nights) List(ctx context.Context, track string, limit int) ([]api.Night, error) {
+func (n *nights) List(ctx context.Context, tracks []string, limit int) ([]api.Night, error) {
 	ids, err := n.registry.ListNights()
 	if err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func (n *nights) List(ctx context.Context, track string, limit int) ([]api.Night
 		if err != nil {
 			continue // a directory without a record, or a damaged one: /v1/nights/{id} tells
 		}
-		if track == "" || night.Track == track {
+		if len(tracks) == 0 || slices.Contains(tracks, night.Track) {
 			list = append(list, night)
 		}
 	}
@@ -138,7 +138,7 @@ func (n *nights) Request(ctx context.Context, track, by string, dryRun bool) (st
 	if n.updater == updaterNone {
 		return "", fmt.Errorf("ask for a night: %w; start `nightshift run`, or `nightshift update` beside this server", api.ErrNoUpdater)
 	}
-	recent, err := n.List(ctx, track, 20)
+	recent, err := n.List(ctx, []string{track}, 20)
 	if err != nil {
 		return "", err
 	}

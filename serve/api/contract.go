@@ -70,8 +70,8 @@ type Switch interface {
 
 // Nights reads nights.
 type Nights interface {
-	// List returns the newest nights first, as their records say; "" is every track.
-	List(ctx context.Context, track string, limit int) ([]Night, error)
+	// List returns the newest nights of some tracks first, as their records say; no track is every track.
+	List(ctx context.Context, tracks []string, limit int) ([]Night, error)
 	Read(ctx context.Context, id string) (Night, error)
 	// Follow calls tell with everything that happens to a night, from its present state to the end.
 	Follow(ctx context.Context, id string, tell func(event string, data json.RawMessage) error) error

@@ -141,8 +141,10 @@ func (l *ledger) counts(ctx context.Context, track string) (interactions, feedba
 // all that can be compared: feedback is taken all the same, and of an id that turns out to be used the store keeps the first.
 func (l *ledger) reserve(ctx context.Context, events []replaystore.Event) (undo func(), err error) {
 	done := map[string]bool{}
+	stats, err := l.store.Stats(ctx)
+	down := err != nil || stats.Degraded != "" // reading would only wait for what does not answer, one request after the other
 	for _, e := range events {
-		if track := e.Feedback.Track; !done[track] {
+		if track := e.Feedback.Track; !down && !done[track] {
 			done[track] = true
 			_ = l.catchUp(ctx, track) // /readyz tells of a store that is down
 		}

@@ -133,9 +133,9 @@ const maxRounds = 32
 
 // Text returns the text without what the rules find, and where that was.
 //
-// Rules see the stretches between placeholders, one at a time, and go on until none of them finds anything (or the text is one
-// that was made to keep them busy). That is what makes
-// a second call change nothing: it sees the same stretches.
+// Rules see the stretches between placeholders, one at a time, and go on until none of them finds anything. That is what makes
+// a second call change nothing: it sees the same stretches. A text that was made to need more than maxRounds is the exception:
+// what is left of it stays as it is, and a second call finds more.
 func (r *Redactor) Text(text string) (string, []Span) {
 	if len(r.rules) == 0 {
 		return strings.ToValidUTF8(text, "\uFFFD"), nil

@@ -22,7 +22,7 @@ func forgetCommand(s *settings) *cobra.Command {
 		panic(err) // the flag is two lines above
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		p, err := s.open(cmd, roleUpdate)
+		p, err := s.open(cmd, roleOnce)
 		if err != nil {
 			return err
 		}

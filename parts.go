@@ -24,6 +24,7 @@ import (
 // parts are what serving and learning share: opened once, closed by close.
 type parts struct {
 	config   config.Config
+	role     string
 	log      *slog.Logger
 	cache    string
 	modelDir string
@@ -37,6 +38,7 @@ type parts struct {
 const (
 	roleServe  = "serve"
 	roleUpdate = "update"
+	roleOnce   = "once" // a command that ends by itself
 )
 
 // open loads the configuration and opens the runtime, the model, the store and the registry.
@@ -45,7 +47,7 @@ func (s *settings) open(cmd *cobra.Command, role string) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &parts{config: c}
+	p := &parts{config: c, role: role}
 	if p.log, err = telemetry.Log(os.Stderr, c.Log.Level, c.Log.Format); err != nil {
 		return nil, err
 	}
@@ -74,7 +76,12 @@ func (s *settings) open(cmd *cobra.Command, role string) (*parts, error) {
 }
 
 // close closes the store.
-func (p *parts) close() error { return p.store.Close() }
+func (p *parts) close() error {
+	if p.role == roleOnce {
+		shipLast(p.store, p.log)
+	}
+	return p.store.Close()
+}
 
 // server wires the serving side. updater says where nights are run: in-process, remote or none.
 func (p *parts) server(updater string) (*serve.Server, *engine.Engine, error) {

@@ -84,3 +84,27 @@ store: {kind: redis, redis: {addresses: ["`+redis.Addr+`"]}}
 	}
 	replayed(t, n.ID, n.Candidate.Digest, data("updater")...)
 }
+
+// TestCommandsBesideAnUpdater runs the commands that end by themselves on the data directory of an updater that runs, as one
+// would inside its container.
+func TestCommandsBesideAnUpdater(t *testing.T) {
+	needRuntime(t)
+	redis := replaytest.StartRedis(t)
+	dir := t.TempDir()
+	config := writeFile(t, dir, "nightshift.yaml", `
+registry: `+filepath.Join(dir, "registry")+`
+store: {kind: redis, redis: {addresses: ["`+redis.Addr+`"]}}
+`)
+	args := []string{"--config", config, "--data", filepath.Join(dir, "data")}
+	updater := launch(t, append([]string{"update"}, args...)...)
+	await(t, 30*time.Second, "the updater is ready", func() bool { return strings.Contains(updater.said(t), "the updater is ready") })
+	for want, command := range map[string][]string{
+		"skipped":                {"update", "--dry-run"},
+		": skipped":              {"update", "--now"},
+		"deleted 0 interactions": {"forget", "--subject", "customer-17"},
+	} {
+		if got := execute(t, time.Minute, append(command, args...)...); got.code != 0 || !strings.Contains(got.out, want) {
+			t.Errorf("%v: status %d\n%s%s", command, got.code, got.out, got.err)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"nightshift/internal/config"
 	"nightshift/replaystore"
@@ -18,7 +19,7 @@ import (
 )
 
 // openStore opens the configured replay store and reads its secret. role keeps the journals of processes that share a
-// data directory apart.
+// data directory apart; a command that ends by itself has the updater's, or one of its own while an updater runs.
 func openStore(ctx context.Context, c config.Config, role string, log *slog.Logger) (replaystore.Store, []byte, error) {
 	var store replaystore.Store
 	var err error
@@ -26,8 +27,17 @@ func openStore(ctx context.Context, c config.Config, role string, log *slog.Logg
 	if c.Store.Kind == "local" {
 		store, err = localstore.Open(localstore.Config{Dir: dir, Log: log})
 	} else {
-		dir = filepath.Join(c.Data, "spool-"+role)
-		store, err = openRedis(ctx, c, dir, log)
+		dir = spool(c, role)
+		cfg := redisConfig(c, dir, log)
+		var opened *redisstore.Store
+		if opened, err = redisstore.Open(ctx, cfg); role == roleOnce && errors.Is(err, redisstore.ErrInUse) {
+			if opened, err = redisstore.OpenSpare(ctx, cfg); err == nil {
+				dir = opened.Dir()
+			}
+		}
+		if err == nil {
+			store = opened
+		}
 	}
 	if err != nil {
 		return nil, nil, err
@@ -44,15 +54,55 @@ func openStore(ctx context.Context, c config.Config, role string, log *slog.Logg
 	return store, secret, nil
 }
 
-// openRedis opens the Redis store with its journal in dir.
-func openRedis(ctx context.Context, c config.Config, dir string, log *slog.Logger) (replaystore.Store, error) {
+// spool is the directory of a role's journal of what goes to Redis.
+func spool(c config.Config, role string) string {
+	if role == roleOnce {
+		role = roleUpdate
+	}
+	return filepath.Join(c.Data, "spool-"+role)
+}
+
+// redisConfig is the configuration of the Redis store with its journal in dir.
+func redisConfig(c config.Config, dir string, log *slog.Logger) redisstore.Config {
 	r := c.Store.Redis
 	cfg := redisstore.Config{Addrs: r.Addresses, MasterName: r.Master, Cluster: r.Cluster, Username: r.Username, Password: r.Password, DB: r.Database,
 		Prefix: r.Prefix, Timeout: r.Timeout, Dir: dir, Log: log}
 	if r.TLS {
 		cfg.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	return redisstore.Open(ctx, cfg)
+	return cfg
+}
+
+// shipTime is how long a command that is done waits for Redis to have what it wrote.
+const shipTime = 15 * time.Second
+
+// shipLast has Redis take what a command wrote before the command ends. Where it does not, nothing is lost: the journal
+// stays, and the next updater on this data directory ships it.
+func shipLast(store replaystore.Store, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), shipTime)
+	defer cancel()
+	if err := store.Sync(ctx); err != nil {
+		log.Warn("Redis has not taken everything that this command wrote; it is kept in the data directory, and the next updater on it sends it", "error", err)
+	}
+}
+
+// sparesEvery is how often an updater looks for what commands left behind.
+const sparesEvery = time.Minute
+
+// shipSpares ships what commands on this data directory left behind, now and every minute, until ctx is done.
+func shipSpares(ctx context.Context, c config.Config, log *slog.Logger) error {
+	tick := time.NewTicker(sparesEvery)
+	defer tick.Stop()
+	for {
+		if err := redisstore.ShipSpares(ctx, redisConfig(c, spool(c, roleUpdate), log)); err != nil && ctx.Err() == nil {
+			log.Warn("what a command wrote cannot be sent to Redis yet", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
 }
 
 // examineStore says where the store is and whether it can be reached.
@@ -66,7 +116,7 @@ func examineStore(ctx context.Context, c config.Config) (string, error) {
 		return "", fmt.Errorf("look at Redis: %w", err)
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // temporary
-	store, err := openRedis(ctx, c, dir, slog.New(slog.DiscardHandler))
+	store, err := redisstore.Open(ctx, redisConfig(c, dir, slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return "", err
 	}

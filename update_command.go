@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"nightshift/internal/nightrecord"
 	"nightshift/update"
@@ -33,7 +35,11 @@ func updateCommand(s *settings) *cobra.Command {
 		if at, running := runningServer(c); running && once && c.Store.Kind == "local" {
 			return remoteNight(cmd.Context(), at, track, dryRun, asJSON)
 		}
-		p, err := s.open(cmd, roleUpdate)
+		role := roleUpdate
+		if once || replay != "" {
+			role = roleOnce
+		}
+		p, err := s.open(cmd, role)
 		if err != nil {
 			return err
 		}
@@ -49,11 +55,19 @@ func updateCommand(s *settings) *cobra.Command {
 			err = errors.New("a local store has one process: use the command run, or store.kind redis to learn beside a server, or --now for one night")
 		default:
 			p.log.Info("the updater is ready")
-			err = quiet(cmd.Context(), updater.Run(cmd.Context()))
+			err = p.learn(cmd.Context(), updater)
 		}
 		return closing(p, err)
 	}
 	return cmd
+}
+
+// learn runs the updater until ctx is done, and sends what commands beside it could not.
+func (p *parts) learn(ctx context.Context, updater *update.Updater) error {
+	group, inner := errgroup.WithContext(ctx)
+	group.Go(func() error { return updater.Run(inner) })
+	group.Go(func() error { return shipSpares(inner, p.config, p.log) })
+	return quiet(ctx, group.Wait())
 }
 
 // oneNight runs a night in this process. A candidate that is rejected is a result and not an error.

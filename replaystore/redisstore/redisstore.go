@@ -245,6 +245,9 @@ func (s *Store) write(events []replaystore.Event) (uint64, error) {
 	return first + uint64(len(fresh)) - 1, nil
 }
 
+// Dir is the directory of the store's journal.
+func (s *Store) Dir() string { return s.cfg.Dir }
+
 // Control implements replaystore.Store.
 func (s *Store) Control() replaystore.Control { return s.control }
 

@@ -1,7 +1,7 @@
 // Package redact takes personal data and secrets out of text before anything is written: each find is replaced by the name of
 // the rule that found it, as in "write to [EMAIL]".
 //
-// Invariants: the result is valid UTF-8; redacting it again changes nothing; a Span says where something was and which rule
+// Invariants: the result is valid UTF-8; no rule finds anything in it; redacting it again changes nothing; a Span says where something was and which rule
 // found it, never what it was. Time is linear in the text. It is not an anonymiser: names, addresses and what a text tells
 // between the lines stay, and the rules prefer to leave an order number alone over taking every odd telephone number.
 package redact
@@ -134,18 +134,24 @@ const maxRounds = 32
 // Text returns the text without what the rules find, and where that was.
 //
 // Rules see the stretches between placeholders, one at a time, and go on until none of them finds anything. That is what makes
-// a second call change nothing: it sees the same stretches. A text that was made to need more than maxRounds is the exception:
-// what is left of it stays as it is, and a second call finds more.
+// a second call change nothing: it sees the same stretches. A text that was made to need more than maxRounds loses every
+// stretch in which a rule still finds something, whole.
 func (r *Redactor) Text(text string) (string, []Span) {
 	if len(r.rules) == 0 {
 		return strings.ToValidUTF8(text, "\uFFFD"), nil
 	}
 	clean, origin := cleaned(text)
 	pieces := r.split(clean)
-	for changed, round := true, 0; changed && round < maxRounds; round++ {
+	changed := true
+	for round := 0; changed && round < maxRounds; round++ {
 		changed = false
 		for _, rule := range r.rules {
 			pieces, changed = rule.apply(clean, pieces, changed)
+		}
+	}
+	if changed {
+		for _, rule := range r.rules {
+			rule.close(clean, pieces)
 		}
 	}
 	var out strings.Builder
@@ -199,6 +205,15 @@ func (r rule) apply(text string, pieces []piece, changed bool) ([]piece, bool) {
 		return pieces, changed
 	}
 	return out, true
+}
+
+// close takes every piece whole in which the rule finds something. What is left has no finds.
+func (r rule) close(text string, pieces []piece) {
+	for i, p := range pieces {
+		if p.rule == "" && !p.keep && p.start < p.end && len(r.find(text[p.start:p.end])) > 0 {
+			pieces[i].rule = r.name
+		}
+	}
 }
 
 // cleaned replaces each invalid byte by U+FFFD; origin maps positions of the result to those of the text.

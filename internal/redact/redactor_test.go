@@ -130,11 +130,15 @@ func TestLongLists(t *testing.T) {
 	for text, want := range map[string]int{
 		strings.Repeat("+4930123456789,", many):                                                          many,
 		strings.Repeat("sk-aaaaaaaaaaaaaaaa ", many) + strings.Repeat("abcDEFghi123JKLmno456pqr ", many): 2 * many,
-		strings.Repeat("<x>", many):                                                                      maxRounds,
+		strings.Repeat("<x>", many):                                                                      maxRounds + 1, // the last is all the rest
 	} {
 		begin := time.Now()
-		if _, spans := r.Text(text); len(spans) != want {
+		out, spans := r.Text(text)
+		if len(spans) != want {
 			t.Errorf("%.20q...: %d finds, want %d", text, len(spans), want)
+		}
+		if again, more := r.Text(out); again != out || len(more) != 0 || strings.Contains(out, "<x>") {
+			t.Errorf("%.20q...: a second pass finds %d more", text, len(more))
 		}
 		if took := time.Since(begin); took > 10*time.Second {
 			t.Errorf("%.20q...: %d bytes took %s", text, len(text), took)
@@ -146,11 +150,12 @@ func FuzzText(f *testing.F) {
 	for _, seed := range []string{
 		"ann@example.org", "+49 30 1234567 sk-abcdefghijklmnopqrst", "[EMAIL]4111 1111 1111 1111[PHONE]", "DE89 3704 0044 0532 0130 00",
 		"\xff(0\x80) 030 1234567", "a@b.example+49301234567", "[KEY[EMAIL]]", "call 1234567 1234567 1234567", "a@b.cc@d.ee", "[M-1][M-1",
+		strings.Repeat("<x>", maxRounds+2) + " ann@example.org", strings.Repeat("z", 2*maxRounds),
 	} {
 		f.Add(seed)
 	}
 	plain := redactor(f, Config{})
-	extra := redactor(f, Config{Extra: []Rule{{"member", `M-[0-9]+`}, {"bracket", `[\[\]]{2}`}, {"end", `z$`}}})
+	extra := redactor(f, Config{Extra: []Rule{{"member", `M-[0-9]+`}, {"bracket", `[\[\]]{2}`}, {"end", `z$`}, {"first", `^<x>`}}})
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, r := range []*Redactor{plain, extra} {
 			out, spans := r.Text(text)

@@ -157,3 +157,55 @@ func TestRecord(t *testing.T) {
 		t.Errorf("after a restart the interaction is there: %v, %v", ok, err)
 	}
 }
+
+// TestFeedbackLimits holds what one interaction takes to what a night can learn from.
+func TestFeedbackLimits(t *testing.T) {
+	h := open(t, options{})
+	a, other := h.ask("default", "hi").Nightshift, h.ask("default", "ho").Nightshift
+	const most = 4 << 10 // for the tiny model, whose context is smaller
+	for _, c := range []struct {
+		name, field, param string
+		bytes, status      int
+	}{
+		{"longest correction", "correction", "", most, 202},
+		{"correction", "correction", "correction", most + 1, 400},
+		{"longest comment", "comment", "", 4 << 10, 202},
+		{"comment", "comment", "comment", 4<<10 + 1, 400},
+	} {
+		r := h.post("/v1/feedback", fmt.Sprintf(`{"interaction":%q,"id":%q,%q:%q}`, a.Interaction, strings.ReplaceAll(c.name, " ", "-"), c.field, strings.Repeat("x", c.bytes)))
+		if r.status != c.status {
+			t.Errorf("%s of %d bytes: status %d, want %d: %s", c.name, c.bytes, r.status, c.status, r.body)
+		} else if c.param != "" {
+			if code, param, message := r.problem(t); code != "invalid_value" || param != c.param || !strings.Contains(message, "4096") {
+				t.Errorf("%s of %d bytes: %s", c.name, c.bytes, r.body)
+			}
+		}
+	}
+	rate := func(interaction string, n int) reply {
+		return h.post("/v1/feedback", fmt.Sprintf(`{"interaction":%q,"id":"r%d","rating":1}`, interaction, n))
+	}
+	const left = 32 - 2
+	for n := range left {
+		if r := rate(a.Interaction, n); r.status != 202 {
+			t.Fatalf("item %d: status %d: %s", n, r.status, r.body)
+		}
+	}
+	r := rate(a.Interaction, left)
+	if code, param, message := r.problem(t); r.status != 409 || code != "too_much_feedback" || param != "interaction" || !strings.Contains(message, "32") {
+		t.Errorf("one too many: status %d: %s", r.status, r.body)
+	}
+	if r := rate(a.Interaction, 7); r.status != 202 {
+		t.Errorf("an item again: status %d: %s", r.status, r.body)
+	}
+	var items []string
+	for n := range 33 {
+		items = append(items, fmt.Sprintf(`{"interaction":%q,"id":"b%d","rating":1}`, other.Interaction, n))
+	}
+	if r := h.post("/v1/feedback", `{"items":[`+strings.Join(items, ",")+`]}`); r.status != 409 {
+		t.Errorf("a batch of one too many: status %d: %s", r.status, r.body)
+	}
+	if r := h.post("/v1/feedback", `{"items":[`+strings.Join(items[:32], ",")+`]}`); r.status != 202 {
+		t.Errorf("what the refused batch noted is still noted: status %d: %s", r.status, r.body)
+	}
+	must(t, h.stop())
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"sync"
 
 	"nightshift/replaystore"
@@ -15,15 +16,20 @@ import (
 const mostRemembered = 1 << 20
 
 // ledger counts the events of every track and remembers the content of feedback by id, so that an id that is used again
-// with another content is refused. It follows the store's own order of events.
+// with another content is refused, and an interaction takes no more than api.MostFeedback. It follows the store's own order
+// of events.
 type ledger struct {
 	store replaystore.Store
 
 	mu       sync.Mutex
 	accounts map[string]*account
-	content  map[print]print // feedback key → its content
+	content  map[print]entry // by feedback key
 	order    []print         // of content, oldest first
+	about    map[print]int   // items of feedback in content by interaction
 }
+
+// entry is an item of feedback in the ledger.
+type entry struct{ content, about print }
 
 // account is a track in the ledger.
 type account struct {
@@ -35,7 +41,7 @@ type account struct {
 type print [16]byte
 
 func newLedger(store replaystore.Store) *ledger {
-	return &ledger{store: store, accounts: map[string]*account{}, content: map[print]print{}}
+	return &ledger{store: store, accounts: map[string]*account{}, content: map[print]entry{}, about: map[print]int{}}
 }
 
 func printOf(parts ...string) print {
@@ -48,10 +54,10 @@ func printOf(parts ...string) print {
 	return out
 }
 
-// identity is what feedback is known by, and contentOf what must not differ under it: the time and the sender may.
+// identity is what feedback is known by, and entryOf holds what must not differ under it: the time and the sender may.
 func identity(f *replaystore.Feedback) print { return printOf(f.Track, f.Interaction, f.ID) }
 
-func contentOf(f *replaystore.Feedback) print {
+func entryOf(f *replaystore.Feedback) entry {
 	rating, correction := "none", "none"
 	if f.Rating != nil {
 		rating = fmt.Sprint("rating ", *f.Rating)
@@ -59,7 +65,7 @@ func contentOf(f *replaystore.Feedback) print {
 	if f.Correction != nil {
 		correction = "correction " + *f.Correction
 	}
-	return printOf(rating, correction, f.Comment)
+	return entry{printOf(rating, correction, f.Comment), printOf(f.Track, f.Interaction)}
 }
 
 // begin reads the store's history once, so that later readers only catch up.
@@ -97,7 +103,7 @@ func (l *ledger) page(ctx context.Context, track string) (more bool, err error) 
 			a.interactions++
 		case e.Feedback != nil:
 			a.feedback++
-			l.remember(identity(e.Feedback), contentOf(e.Feedback))
+			l.remember(identity(e.Feedback), entryOf(e.Feedback))
 		}
 	}
 	a.cursor = next
@@ -105,16 +111,37 @@ func (l *ledger) page(ctx context.Context, track string) (more bool, err error) 
 }
 
 // remember keeps a content; the first one of an id stays. l.mu is held.
-func (l *ledger) remember(id, content print) {
+func (l *ledger) remember(id print, e entry) {
 	if _, known := l.content[id]; known {
 		return
 	}
 	if len(l.order) >= mostRemembered {
-		delete(l.content, l.order[0])
+		l.drop(l.order[0])
 		l.order = l.order[1:]
 	}
-	l.content[id] = content
+	l.content[id] = e
+	l.about[e.about]++
 	l.order = append(l.order, id)
+}
+
+// drop forgets a content, not its place in the order. l.mu is held.
+func (l *ledger) drop(id print) {
+	e := l.content[id]
+	delete(l.content, id)
+	if l.about[e.about]--; l.about[e.about] <= 0 {
+		delete(l.about, e.about)
+	}
+}
+
+// undo forgets a content that was remembered a moment ago. l.mu is held.
+func (l *ledger) undo(id print) {
+	l.drop(id)
+	for i := len(l.order) - 1; i >= 0; i-- {
+		if l.order[i] == id {
+			l.order = slices.Delete(l.order, i, i+1)
+			return
+		}
+	}
 }
 
 // catchUp reads a track to its end.
@@ -136,8 +163,8 @@ func (l *ledger) counts(ctx context.Context, track string) (interactions, feedba
 	return l.accounts[track].interactions, l.accounts[track].feedback, nil
 }
 
-// reserve notes the content of feedback before it is written. An id that is there already with another content is refused, and
-// nothing is reserved. undo takes the notes back when writing fails. While the store cannot be read, what is remembered is
+// reserve notes the content of feedback before it is written. An id that is there already with another content is refused, as
+// is what an interaction has no room for, and nothing is reserved. undo takes the notes back when writing fails. While the store cannot be read, what is remembered is
 // all that can be compared: feedback is taken all the same, and of an id that turns out to be used the store keeps the first.
 func (l *ledger) reserve(ctx context.Context, events []replaystore.Event) (undo func(), err error) {
 	done := map[string]bool{}
@@ -154,17 +181,20 @@ func (l *ledger) reserve(ctx context.Context, events []replaystore.Event) (undo 
 	var noted []print
 	back := func() {
 		for _, id := range noted {
-			delete(l.content, id)
+			l.undo(id)
 		}
 	}
 	for _, e := range events {
-		id, content := identity(e.Feedback), contentOf(e.Feedback)
+		id, fresh := identity(e.Feedback), entryOf(e.Feedback)
 		known, ok := l.content[id]
 		switch {
+		case !ok && l.about[fresh.about] >= api.MostFeedback:
+			back()
+			return nil, api.TooMuchFeedback(e.Feedback.Interaction)
 		case !ok:
-			l.remember(id, content)
+			l.remember(id, fresh)
 			noted = append(noted, id)
-		case known != content:
+		case known != fresh:
 			back()
 			return nil, &api.FeedbackConflictError{ID: e.Feedback.ID, Interaction: e.Feedback.Interaction}
 		}

@@ -9,8 +9,27 @@ import (
 	"nightshift/replaystore"
 )
 
-// maxFeedback is how many items one request may bring.
-const maxFeedback = 100
+// Limits of feedback.
+const (
+	maxFeedback     = 100     // items that one request may bring
+	maxComment      = 4 << 10 // bytes of a comment
+	leastCorrection = 4 << 10 // bytes of a correction that every model takes
+	tokenBytes      = 4       // bytes of text in one token, generously
+)
+
+// MostFeedback is how many items of feedback one interaction takes. Repeated ids do not count.
+const MostFeedback = 32
+
+// TooMuchFeedback is the error of an interaction that has all the feedback that it takes.
+func TooMuchFeedback(interaction string) error {
+	return &Problem{Status: fiber.StatusConflict, Type: typeConflict, Code: "too_much_feedback", Param: "interaction",
+		Message: fmt.Sprintf("interaction %q has %d items of feedback, which is the most that one takes", clip(interaction), MostFeedback)}
+}
+
+// maxCorrection is the bytes that a correction may have: about what fits into the model's context. More could not be learned.
+func (s *Server) maxCorrection() int {
+	return max(leastCorrection, tokenBytes*s.deps.Model.Config.Context)
+}
 
 // opinion is an item of feedback as a client sends it.
 type opinion struct {
@@ -29,7 +48,7 @@ func (s *Server) feedback(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	opinions, err := decodeFeedback(body)
+	opinions, err := decodeFeedback(body, s.maxCorrection())
 	if err != nil {
 		return err
 	}
@@ -116,14 +135,14 @@ func orMissing(err error, missing *Problem) error {
 }
 
 // decodeFeedback reads one item or a batch.
-func decodeFeedback(body []byte) ([]opinion, error) {
+func decodeFeedback(body []byte, maxCorrection int) ([]opinion, error) {
 	r, o, err := read(body)
 	if err != nil {
 		return nil, err
 	}
 	items, batch := o.list("items", maxFeedback)
 	if !batch {
-		one, err := decodeOpinion(o)
+		one, err := decodeOpinion(o, maxCorrection)
 		return []opinion{one}, err
 	}
 	if len(items) == 0 {
@@ -134,7 +153,7 @@ func decodeFeedback(body []byte) ([]opinion, error) {
 	}
 	var all []opinion
 	for i, v := range items {
-		one, err := decodeOpinion(r.object(fmt.Sprintf("items[%d]", i), v))
+		one, err := decodeOpinion(r.object(fmt.Sprintf("items[%d]", i), v), maxCorrection)
 		if err != nil {
 			return nil, err
 		}
@@ -143,7 +162,7 @@ func decodeFeedback(body []byte) ([]opinion, error) {
 	return all, nil
 }
 
-func decodeOpinion(o *object) (opinion, error) {
+func decodeOpinion(o *object, maxCorrection int) (opinion, error) {
 	p := opinion{path: o.path, event: replaystore.Feedback{Interaction: o.need("interaction"), ID: o.limited("id", replaystore.MaxID)}}
 	if id, given := o.string("id"); given && id == "" {
 		o.r.fail(badRequest("invalid_value", o.at("id"), "%s is empty; leave it out or give one", o.at("id")))
@@ -157,9 +176,13 @@ func decodeOpinion(o *object) (opinion, error) {
 		if text == "" {
 			o.r.fail(badRequest("invalid_value", o.at("correction"), "%s is empty", o.at("correction")))
 		}
+		if len(text) > maxCorrection {
+			o.r.fail(badRequest("invalid_value", o.at("correction"), "%s has %d bytes, at most %d are allowed: the model's context holds no more",
+				o.at("correction"), len(text), maxCorrection))
+		}
 		p.event.Correction = &text
 	}
-	p.event.Comment, _ = o.string("comment")
+	p.event.Comment = o.limited("comment", maxComment)
 	if p.event.Rating == nil && p.event.Correction == nil && p.event.Comment == "" {
 		o.r.fail(badRequest("missing_field", o.path, "feedback needs at least one of rating, correction and comment"))
 	}

@@ -209,3 +209,35 @@ func TestFeedbackLimits(t *testing.T) {
 	}
 	must(t, h.stop())
 }
+
+// TestFeedbackSubject lets nobody who only holds an answer's token say whose opinion it is.
+func TestFeedbackSubject(t *testing.T) {
+	h := open(t, options{cfg: func(c *serve.Config) {
+		c.API.Keys = []config.Key{key("shop", nil, "generate", "feedback"), key("writer", nil, "generate")}
+	}})
+	anonymous := h.ask("default", "hi", bearer("writer")...).Nightshift
+	for _, c := range []struct {
+		id, token string
+		headers   []string
+		named     bool
+	}{
+		{"token", anonymous.FeedbackToken, nil, false},
+		{"token-and-another-role", anonymous.FeedbackToken, bearer("writer"), false},
+		{"token-and-role", anonymous.FeedbackToken, bearer("shop"), true},
+		{"role", "", bearer("shop"), true},
+	} {
+		body, err := json.Marshal(map[string]any{"interaction": anonymous.Interaction, "token": c.token, "id": c.id, "rating": 1, "user": "mallory"})
+		must(t, err)
+		if c.token == "" {
+			body = []byte(strings.Replace(string(body), `"token":"",`, "", 1))
+		}
+		if r := h.post("/v1/feedback", string(body), c.headers...); r.status != 202 {
+			t.Fatalf("%s: status %d: %s", c.id, r.status, r.body)
+		}
+		events, _, err := h.store.Scan(context.Background(), "default", "", 100)
+		must(t, err)
+		if f := events[len(events)-1].Feedback; f == nil || f.ID != c.id || (f.Subject != "") != c.named {
+			t.Errorf("%s: kept %+v; is the person named: want %v", c.id, f, c.named)
+		}
+	}
+}

@@ -35,7 +35,7 @@ func (s *Server) maxCorrection() int {
 type opinion struct {
 	path  string // of the item in the body, "" for a single one
 	token string
-	user  string
+	user  string // counts where the sender's key has the role feedback
 	event replaystore.Feedback
 }
 
@@ -59,10 +59,13 @@ func (s *Server) feedback(c *fiber.Ctx) error {
 		if o.event.Track, err = s.feedbackTrack(c, o, who, known); err != nil {
 			return err
 		}
+		if known && who.has(roleFeedback) && who.sees(o.event.Track) {
+			o.event.Subject = s.deps.Recorder.Subject(o.user)
+		} // else its sender holds a token only: the person is the one whom the request named
 		if o.event.ID == "" {
 			o.event.ID = replaystore.NewID()
 		}
-		o.event.Time, o.event.Subject = now, s.deps.Recorder.Subject(o.user)
+		o.event.Time = now
 		if err := (replaystore.Event{Feedback: &o.event}).Validate(); err != nil {
 			return badRequest("invalid_value", o.path, "%s", err.Error())
 		}

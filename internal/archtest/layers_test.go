@@ -51,8 +51,9 @@ var layers = map[string]place{
 
 	"internal/walkthrough": {4, "walkthrough", 0},
 
-	"deploy": {5, "deploy", 0},
-	"docs":   {5, "docs", 0},
+	"deploy":   {5, "deploy", 0},
+	"docs":     {5, "docs", 0},
+	"loadtest": {5, "loadtest", 0},
 
 	"internal/bench": {5, "command", 0},
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"nightshift/internal/sampling"
 	"nightshift/onnx/ort"
 )
 
@@ -133,36 +134,67 @@ func (c *class) step() (err error) {
 	return nil
 }
 
-// accept takes a sampled token: it is sent to the stream, and done says whether the answer has ended with it.
+// picked is a sampled token, or why there is none.
+type picked struct {
+	token   int32
+	logProb float32
+	top     []sampling.Choice
+	err     error
+}
+
+// pick samples the sequence's next token. It touches the sequence, its sampler and the logits alone, so sequences may be
+// sampled at the same time.
+func (s *sequence) pick(logits []float32) (p picked) {
+	defer func() {
+		if r := recover(); r != nil {
+			p.err = panicked("sample a token", r)
+		}
+	}()
+	step := len(s.tokens) - s.prompt
+	if step == 0 {
+		s.sampler.Adjust(s.adjust)
+	}
+	if p.token, p.logProb, p.err = s.sampler.PickAfter(logits, s.tokens[:s.prompt], s.tokens[s.prompt:], uint64(step)); p.err == nil && s.top > 0 {
+		p.top, p.err = s.sampler.Likeliest(make([]sampling.Choice, 0, s.top), logits, s.top)
+	}
+	return p
+}
+
+// accept samples the sequence's next token and sends it to the stream; done says whether the answer has ended with it.
 func (e *Engine) accept(s *sequence, logits []float32) (done bool) {
+	return e.deliver(s, s.pick(logits))
+}
+
+// deliver sends a sampled token to the stream; done says whether the answer has ended with it.
+func (e *Engine) deliver(s *sequence, p picked) (done bool) {
 	defer func() {
 		if r := recover(); r != nil {
 			e.finish(s, "", panicked("deliver a token", r))
 			done = true
 		}
 	}()
-	id, logProb, err := s.sampler.Pick(logits, uint64(len(s.tokens)-s.prompt))
-	if err != nil {
-		slog.Error("a decode step gave unusable logits", "version", s.pin.Digest, "error", err)
-		e.finish(s, "", fmt.Errorf("sample a token: %w", err))
+	if p.err != nil {
+		slog.Error("a decode step gave no token", "version", s.pin.Digest, "error", p.err)
+		e.finish(s, "", fmt.Errorf("sample a token: %w", p.err))
 		return true
 	}
-	if s.first.IsZero() {
-		s.first = time.Now()
-	}
-	s.tokens = append(s.tokens, id)
+	s.arrived(time.Now())
+	s.tokens = append(s.tokens, p.token)
 	e.stats.answerTokens.Add(1)
-	if s.eos && int(id) == e.model.Config.EOS {
-		s.stream.pieces <- Piece{Token: id, LogProb: logProb, HasToken: true}
+	piece := Piece{Choice: s.choice, Token: p.token, LogProb: p.logProb, Top: p.top, HasToken: true}
+	if s.eos && int(p.token) == e.model.Config.EOS {
+		piece.End = true
+		s.stream.pieces <- piece
 		e.finish(s, FinishStop, nil)
 		return true
 	}
-	text, stopped, err := s.out.push(id)
+	text, stopped, err := s.out.push(p.token)
 	if err != nil {
 		e.finish(s, "", fmt.Errorf("turn a token into text: %w", err))
 		return true
 	}
-	s.stream.pieces <- Piece{Token: id, LogProb: logProb, Text: text, HasToken: true}
+	piece.Text = text
+	s.stream.pieces <- piece
 	switch {
 	case stopped:
 		e.finish(s, FinishStop, nil)

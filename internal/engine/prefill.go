@@ -102,6 +102,9 @@ func (e *Engine) prefill() {
 	case s.score != nil:
 		e.filling = nil
 		e.finish(s, "", nil)
+	case s.limit == s.prompt: // only the prompt's log-probabilities were wanted
+		e.filling = nil
+		e.finish(s, FinishLength, nil)
 	default:
 		e.filling = nil
 		if !e.accept(s, e.staging.logits[:e.model.Config.Vocab]) {
@@ -120,18 +123,12 @@ func (e *Engine) chunk(s *sequence) (err error) {
 	begin := time.Now()
 	from := s.prefilled
 	to := min(s.prompt, (from/e.cfg.Chunk+1)*e.cfg.Chunk)
-	first := to - 1
-	if s.score != nil {
-		first = min(first, max(from, s.score.from-1))
-	}
+	first := s.firstLogit(from, to)
 	if err := e.staging.run(e.model.Config, s.tokens, s.rows, from, to, first); err != nil {
 		return fmt.Errorf("compute prompt positions %d to %d: %w", from, to, err)
 	}
 	s.prefilled = to
 	s.prefillTime += time.Since(begin)
 	e.stats.promptTokens.Add(int64(to - from))
-	if s.score != nil {
-		return s.score.add(s.tokens, first, to, e.staging.logits, e.model.Config.Vocab)
-	}
-	return nil
+	return s.readLogits(first, to, e.staging.logits, e.model.Config.Vocab)
 }

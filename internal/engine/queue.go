@@ -22,43 +22,45 @@ type queue struct {
 	pace     pace
 }
 
-// reserve makes room for a request of the given tokens, before any work is done for it. A request alone is always
+// reserve makes room for the places and tokens of a request, before any work is done for it. A request alone is always
 // taken, whatever its size, and so is a score.
-func (q *queue) reserve(tokens int, score bool) error {
+func (q *queue) reserve(places, tokens int, score bool) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
 		return ErrClosed
 	}
 	n := len(q.waiting) + q.reserved
-	excess := 0
+	excess, over := 0, n+places-q.maxRequests
 	if n > 0 {
 		excess = q.tokens + tokens - q.maxTokens
-		if n >= q.maxRequests {
-			excess = max(excess, q.tokens/n)
+		if over > 0 {
+			excess = max(excess, q.tokens*min(over, n)/n)
 		}
 	}
-	if !score && (excess > 0 || n >= q.maxRequests) {
+	if !score && n > 0 && (excess > 0 || over > 0) {
 		return &BusyError{Waiting: n, Tokens: q.tokens, RetryAfter: q.pace.wait(excess)}
 	}
 	q.tokens += tokens
-	q.reserved++
+	q.reserved += places
 	return nil
 }
 
-// push adds a request whose place was reserved.
-func (q *queue) push(s *sequence) error {
+// push adds the sequences of a request whose places were reserved.
+func (q *queue) push(list []*sequence) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.reserved--
+	q.reserved -= len(list)
 	if q.closed {
-		q.tokens -= s.cost
+		for _, s := range list {
+			q.tokens -= s.cost
+		}
 		return ErrClosed
 	}
 	if len(q.waiting) == 0 {
-		q.pace.resume(s.submitted)
+		q.pace.resume(list[0].submitted)
 	}
-	q.waiting = append(q.waiting, s)
+	q.waiting = append(q.waiting, list...)
 	return nil
 }
 

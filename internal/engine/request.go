@@ -9,22 +9,24 @@ import (
 	"nightshift/internal/sampling"
 )
 
-// Finish says why an answer ended.
-type Finish string
-
-// The reasons for which an answer ends.
-const (
-	FinishStop   Finish = "stop"   // the end-of-text token or a stop string
-	FinishLength Finish = "length" // MaxTokens, or the model's context is full
-)
-
-// Request asks for one continuation. The engine owns Pin from Submit on and releases it when the answer has ended; a
-// request is served by that version from its first token to its last.
+// Request asks for one continuation, or for several. The engine owns Pin from Submit on and releases it when the last answer
+// has ended; a request is served by that version from its first token to its last.
 type Request struct {
-	Prompt    []int32
-	Pin       *Pin
+	Prompt []int32
+	Pin    *Pin
+	// MaxTokens is how long an answer may get; 0 is allowed with PromptLogProbs, which are then all that is computed.
 	MaxTokens int
 	Sampling  sampling.Params
+	// Adjustment changes the logits before a token is chosen. Its End is the model's end-of-text token, whatever is given.
+	Adjustment sampling.Adjustment
+	// Choices is how many answers are wanted; 0 is one. Each is exactly what a request of its own with the seed
+	// sampling.ChoiceSeed(Sampling.Seed, i) would be answered, and takes a place of its own in the queue and in the batch. When
+	// one fails all end.
+	Choices int
+	// TopLogProbs is for how many of the likeliest tokens Piece.Top and PromptToken.Top have room.
+	TopLogProbs int
+	// PromptLogProbs asks for Stream.Prompt.
+	PromptLogProbs bool
 	// Stop ends the answer before the first of these strings; at most a few short ones. Empty ones are ignored.
 	Stop []string
 	// IgnoreEOS goes on after the end-of-text token.
@@ -32,44 +34,6 @@ type Request struct {
 	// MaxWait ends the request with a *BusyError when it is still in the queue after this time; 0 waits for as long as
 	// its context does.
 	MaxWait time.Duration
-}
-
-// Piece is one step of an answer: a token, and the text that it completes. Text is valid UTF-8, never ends inside a
-// rune and never holds part of a stop string; it can be empty.
-type Piece struct {
-	Token   int32
-	LogProb float32 // natural logarithm, under the model's own distribution before temperature and cuts
-	Text    string
-	// HasToken is false for a last piece that only brings held-back text.
-	HasToken bool
-}
-
-// Result is how an answer ended.
-type Result struct {
-	Finish  Finish
-	Err     error // nil, or why the answer is not whole: the context's error, ErrClosed, *BusyError or a failed step
-	Timings Timings
-	Tokens  int
-}
-
-// Timings are the parts of a request's time.
-type Timings struct {
-	Queue, Prefill, Decode, FirstToken time.Duration
-}
-
-// Stream delivers an answer. Pieces is closed after the last piece; then Result may be called. It has room for the
-// whole answer: a reader that is slow or gone holds nobody up.
-type Stream struct {
-	Pieces <-chan Piece
-	pieces chan Piece
-	result Result
-	done   chan struct{}
-}
-
-// Result waits for the end of the answer and says how it ended.
-func (s *Stream) Result() Result {
-	<-s.done
-	return s.result
 }
 
 // Errors of Submit and Result.
@@ -107,7 +71,7 @@ func (e *PromptError) Error() string {
 	return fmt.Sprintf("the prompt has %d tokens and the model's context is %d, which must also hold the answer; shorten the prompt", e.Tokens, e.Context)
 }
 
-// sequence is a request inside the engine, or a scoring job. The loop's goroutine owns it.
+// sequence is one answer inside the engine, or a scoring job. The loop's goroutine owns it.
 type sequence struct {
 	ctx      context.Context
 	tokens   []int32 // prompt, then answer
@@ -117,20 +81,26 @@ type sequence struct {
 	pin      *Pin
 	rows     []int64 // bank rows of the pinned version
 	params   sampling.Params
+	adjust   sampling.Adjustment
 	sampler  *sampling.Sampler
+	top      int // likeliest tokens wanted
 	eos      bool
 	maxWait  time.Duration
 	out      output
 	stream   *Stream
-	score    *scoring
+	choice   int      // which answer of the stream's
+	score    *scoring // of a scoring job
+	prompted bool     // the prompt's log-probabilities are wanted
 	finished bool
 
 	prefilled int // positions in the staging cache
 	class     *class
 	row       int
 
-	submitted, started, first time.Time
-	prefillTime               time.Duration
+	submitted, started time.Time
+	first, last        time.Time // tokens
+	gaps               []uint32  // microseconds between tokens, with room for all of them
+	prefillTime        time.Duration
 }
 
 // late says whether a waiting sequence has waited for too long.
@@ -139,28 +109,37 @@ func (s *sequence) late(now time.Time) bool {
 }
 
 // Submit queues a request. It fails with *BusyError when the queue is full, before any work is done, and with
-// *PromptError when the model cannot serve it; the pin is then released. Cancelling ctx ends the answer within one
+// *PromptError when the model cannot serve it; the pin is then released. Cancelling ctx ends the answers within one
 // step.
 func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
+	r.Choices = max(r.Choices, 1)
 	if err := e.check(r); err != nil {
 		r.Pin.Release()
 		return nil, err
 	}
 	n := len(r.Prompt)
 	limit := n + min(r.MaxTokens, e.model.Config.Context-n)
-	if err := e.reserve(r.Pin, limit, false); err != nil {
+	if err := e.reserve(r.Pin, r.Choices, limit*r.Choices, false); err != nil {
 		return nil, err
 	}
-	s := &sequence{ctx: ctx, tokens: append(make([]int32, 0, limit), r.Prompt...), prompt: n, limit: limit, cost: limit,
-		pin: r.Pin, rows: r.Pin.bankRows(), params: r.Sampling, eos: !r.IgnoreEOS, maxWait: r.MaxWait,
-		out: newOutput(e.model.Tokenizer, r.Stop), submitted: time.Now()}
-	pieces := make(chan Piece, limit-n+1)
-	s.stream = &Stream{Pieces: pieces, pieces: pieces, done: make(chan struct{})}
-	if err := e.push(s); err != nil {
+	r.Adjustment.End = int32(e.model.Config.EOS)
+	pieces := make(chan Piece, (limit-n+1)*r.Choices)
+	stream := &Stream{Pieces: pieces, pieces: pieces, results: make([]Result, r.Choices), left: r.Choices, done: make(chan struct{})}
+	ctx, stream.cancel = context.WithCancel(ctx)
+	choices, now := make([]*sequence, r.Choices), time.Now()
+	for i := range choices {
+		choices[i] = &sequence{ctx: ctx, tokens: append(make([]int32, 0, limit), r.Prompt...), prompt: n, limit: limit, cost: limit,
+			pin: r.Pin, rows: r.Pin.bankRows(), params: r.Sampling, adjust: r.Adjustment, top: r.TopLogProbs, eos: !r.IgnoreEOS, maxWait: r.MaxWait,
+			out: newOutput(e.model.Tokenizer, r.Stop), submitted: now, stream: stream, choice: i, prompted: r.PromptLogProbs && i == 0,
+			gaps: make([]uint32, 0, max(0, limit-n-1))}
+		choices[i].params.Seed = sampling.ChoiceSeed(r.Sampling.Seed, i)
+	}
+	if err := e.push(choices); err != nil {
+		stream.cancel()
 		return nil, err
 	}
-	e.stats.requests.Add(1)
-	return s.stream, nil
+	e.stats.requests.Add(int64(r.Choices))
+	return stream, nil
 }
 
 // check refuses what the model cannot serve.
@@ -168,14 +147,21 @@ func (e *Engine) check(r Request) error {
 	if err := e.checkTokens(r.Prompt, r.Pin); err != nil {
 		return err
 	}
-	if len(r.Prompt) >= e.model.Config.Context {
-		return &PromptError{Tokens: len(r.Prompt), Context: e.model.Config.Context}
-	}
-	if r.MaxTokens < 1 {
-		return &PromptError{Detail: fmt.Sprintf("max_tokens is %d, it must be at least 1", r.MaxTokens)}
+	vocab, context := e.model.Config.Vocab, e.model.Config.Context
+	refuse := func(format string, args ...any) error { return &PromptError{Detail: fmt.Sprintf(format, args...)} }
+	switch {
+	case len(r.Prompt) >= context && (r.MaxTokens > 0 || len(r.Prompt) > context):
+		return &PromptError{Tokens: len(r.Prompt), Context: context}
+	case r.MaxTokens < 0, r.MaxTokens == 0 && !r.PromptLogProbs:
+		return refuse("max_tokens is %d, it must be at least 1", r.MaxTokens)
+	case r.TopLogProbs < 0 || r.TopLogProbs > vocab:
+		return refuse("%d of the likeliest tokens are wanted, the vocabulary has %d", r.TopLogProbs, vocab)
 	}
 	if err := r.Sampling.Check(); err != nil {
-		return &PromptError{Detail: err.Error()}
+		return refuse("%s", err.Error())
+	}
+	if err := r.Adjustment.Check(vocab); err != nil {
+		return refuse("%s", err.Error())
 	}
 	return nil
 }
@@ -196,12 +182,12 @@ func (e *Engine) checkTokens(prompt []int32, pin *Pin) error {
 	return nil
 }
 
-// reserve takes the pin and a place in the queue. After an error the pin is released, unless another request has it.
-func (e *Engine) reserve(pin *Pin, tokens int, score bool) error {
+// reserve takes the pin and places in the queue. After an error the pin is released, unless another request has it.
+func (e *Engine) reserve(pin *Pin, places, tokens int, score bool) error {
 	if !pin.take() {
 		return errors.New("submit request: the pin was released or serves another request; pin the version again")
 	}
-	err := e.queue.reserve(tokens, score)
+	err := e.queue.reserve(places, tokens, score)
 	if err != nil {
 		pin.release(pinTaken)
 		var busy *BusyError
@@ -212,10 +198,10 @@ func (e *Engine) reserve(pin *Pin, tokens int, score bool) error {
 	return err
 }
 
-// push queues a sequence whose place is reserved and wakes the loop.
-func (e *Engine) push(s *sequence) error {
-	if err := e.queue.push(s); err != nil {
-		s.pin.release(pinTaken)
+// push queues the sequences of a pin, whose places are reserved, and wakes the loop.
+func (e *Engine) push(list []*sequence) error {
+	if err := e.queue.push(list); err != nil {
+		list[0].pin.release(pinTaken)
 		return err
 	}
 	e.poke()
@@ -228,13 +214,13 @@ func (e *Engine) finish(s *sequence, reason Finish, err error) {
 		return
 	}
 	s.finished = true
-	s.pin.release(pinTaken)
 	if s.sampler != nil {
 		e.samplers = append(e.samplers, s.sampler)
 		s.sampler = nil
 	}
 	e.stats.ended(err)
 	if s.score != nil {
+		s.pin.release(pinTaken)
 		s.score.err = err
 		close(s.score.done)
 		return
@@ -245,10 +231,17 @@ func (e *Engine) finish(s *sequence, reason Finish, err error) {
 			reason = FinishStop
 		}
 		if text != "" {
-			s.stream.pieces <- Piece{Text: text}
+			s.stream.pieces <- Piece{Choice: s.choice, Text: text}
 		}
 	}
-	now := time.Now()
+	if s.stream.end(s.choice, Result{Finish: reason, Err: err, Timings: s.timings(time.Now()), Tokens: len(s.tokens) - s.prompt, gaps: s.gaps}) {
+		s.pin.release(pinTaken)
+		s.stream.close()
+	}
+}
+
+// timings are those of a sequence that ends now.
+func (s *sequence) timings(now time.Time) Timings {
 	t := Timings{Queue: s.started.Sub(s.submitted), Prefill: s.prefillTime}
 	if s.started.IsZero() {
 		t.Queue = now.Sub(s.submitted)
@@ -257,7 +250,15 @@ func (e *Engine) finish(s *sequence, reason Finish, err error) {
 		t.FirstToken = s.first.Sub(s.submitted)
 		t.Decode = now.Sub(s.first)
 	}
-	s.stream.result = Result{Finish: reason, Err: err, Timings: t, Tokens: len(s.tokens) - s.prompt}
-	close(s.stream.pieces)
-	close(s.stream.done)
+	return t
+}
+
+// arrived notes when a token came.
+func (s *sequence) arrived(now time.Time) {
+	if s.first.IsZero() {
+		s.first = now
+	} else {
+		s.gaps = append(s.gaps, uint32(min(now.Sub(s.last).Microseconds(), 1<<32-1)))
+	}
+	s.last = now
 }

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"math"
 	"time"
 
 	"nightshift/internal/sampling"
@@ -38,12 +37,12 @@ func (e *Engine) Score(ctx context.Context, pin *Pin, tokens []int32, from int) 
 		pin.Release()
 		return Score{}, err
 	}
-	if err := e.reserve(pin, len(tokens), true); err != nil {
+	if err := e.reserve(pin, 1, len(tokens), true); err != nil {
 		return Score{}, err
 	}
 	s := &sequence{ctx: ctx, tokens: append([]int32(nil), tokens...), prompt: len(tokens), cost: len(tokens), pin: pin, rows: pin.bankRows(), submitted: time.Now(),
 		score: &scoring{from: from, logProbs: make([]float32, 0, len(tokens)-from), done: make(chan struct{})}}
-	if err := e.push(s); err != nil {
+	if err := e.push([]*sequence{s}); err != nil {
 		return Score{}, err
 	}
 	select {
@@ -54,29 +53,67 @@ func (e *Engine) Score(ctx context.Context, pin *Pin, tokens []int32, from int) 
 	}
 }
 
-// add scores the tokens that follow positions [first, to): log-softmax in float64, and like the sampler the lowest id
-// counts as the most probable of equals.
-func (c *scoring) add(tokens []int32, first, to int, logits []float32, vocab int) error {
-	for p := max(first, c.from-1); p < to && p+1 < len(tokens); p++ {
+// add scores the token that follows position p.
+func (c *scoring) add(tokens []int32, p int, logits []float32) error {
+	if p+1 < c.from || p+1 == len(tokens) {
+		return nil
+	}
+	logProb, greedy, err := sampling.Score(logits, tokens[p+1])
+	if err != nil {
+		return fmt.Errorf("score position %d: %w", p+1, err)
+	}
+	c.logProbs = append(c.logProbs, logProb)
+	if greedy {
+		c.greedy++
+	}
+	return nil
+}
+
+// firstLogit is the first of the positions [from, to) whose logits are wanted: the last one's always are.
+func (s *sequence) firstLogit(from, to int) int {
+	switch {
+	case s.score != nil:
+		return min(to-1, max(from, s.score.from-1))
+	case s.prompted:
+		return from
+	}
+	return to - 1
+}
+
+// readLogits takes what is wanted out of the logits of the positions [first, to), and leaves those of the last position in
+// front.
+func (s *sequence) readLogits(first, to int, logits []float32, vocab int) error {
+	for p := first; p < to; p++ {
 		row := logits[(p-first)*vocab : (p-first+1)*vocab]
-		peak, best := math.Inf(-1), -1
-		for i, v := range row {
-			if float64(v) > peak {
-				peak, best = float64(v), i
-			}
+		var err error
+		switch {
+		case s.score != nil:
+			err = s.score.add(s.tokens, p, row)
+		case s.prompted:
+			err = s.addPrompt(p, row)
 		}
-		var sum float64
-		for _, v := range row {
-			sum += math.Exp(float64(v) - peak)
+		if err != nil {
+			return err
 		}
-		logProb := float64(row[tokens[p+1]]) - peak - math.Log(sum)
-		if math.IsNaN(logProb) {
-			return fmt.Errorf("score position %d: %w", p+1, sampling.ErrLogits)
-		}
-		c.logProbs = append(c.logProbs, float32(logProb))
-		if int32(best) == tokens[p+1] {
-			c.greedy++
-		}
+	}
+	copy(logits[:vocab], logits[(to-1-first)*vocab:])
+	return nil
+}
+
+// addPrompt scores the token of the prompt that follows position p.
+func (s *sequence) addPrompt(p int, logits []float32) (err error) {
+	if s.stream.prompt == nil {
+		s.stream.prompt = make([]PromptToken, s.prompt)
+	}
+	if p+1 == s.prompt {
+		return nil
+	}
+	t := &s.stream.prompt[p+1]
+	if t.LogProb, _, err = sampling.Score(logits, s.tokens[p+1]); err == nil && s.top > 0 {
+		t.Top, err = s.sampler.Likeliest(make([]sampling.Choice, 0, s.top), logits, s.top)
+	}
+	if err != nil {
+		return fmt.Errorf("score position %d: %w", p+1, err)
 	}
 	return nil
 }

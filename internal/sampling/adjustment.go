@@ -10,12 +10,14 @@ import (
 //
 // In this order: the logit of each token of prompt or answer is divided by Repetition if positive and multiplied by it if
 // negative (Keskar et al.: CTRL, 2019); then a token that stands n times in the answer loses n·Frequency, and Presence if n > 0
-// (as OpenAI documents); then Bias is added.
+// (as OpenAI documents); then Bias is added; then End is forbidden if the answer has fewer than MinTokens tokens.
 type Adjustment struct {
 	Repetition float32 // more than 0; 1 and 0 are off
 	Presence   float32 // -2 to 2
 	Frequency  float32 // -2 to 2
 	Bias       []Bias
+	MinTokens  int   // the answer's first so many tokens cannot be End
+	End        int32 // the end-of-text token; without meaning when MinTokens is 0
 }
 
 // Bias is added to the logit of one token. Negative infinity forbids it.
@@ -34,6 +36,8 @@ func (a Adjustment) Check(vocab int) error {
 		return fmt.Errorf("check sampling: presence_penalty %v: want -2 to 2", a.Presence)
 	case !within(a.Frequency, 2):
 		return fmt.Errorf("check sampling: frequency_penalty %v: want -2 to 2", a.Frequency)
+	case a.MinTokens < 0:
+		return fmt.Errorf("check sampling: min_tokens %d: want at least 0", a.MinTokens)
 	}
 	for _, b := range a.Bias {
 		if b.Token < 0 || int(b.Token) >= vocab {
@@ -50,6 +54,7 @@ func (a Adjustment) Check(vocab int) error {
 func (s *Sampler) Adjust(a Adjustment) {
 	s.adjustment = a
 	s.adjusted = (a.Repetition != 0 && a.Repetition != 1) || a.Presence != 0 || a.Frequency != 0 || len(a.Bias) > 0
+	s.minTokens = a.MinTokens
 	if s.err == nil {
 		s.err = a.Check(s.vocab)
 	}
@@ -58,7 +63,7 @@ func (s *Sampler) Adjust(a Adjustment) {
 // PickAfter is Pick with the adjustment, for an answer so far and the prompt before it. The log-probability is that of Pick:
 // under the unmodified softmax of logits, which are only read.
 func (s *Sampler) PickAfter(logits []float32, prompt, answer []int32, step uint64) (id int32, logprob float32, err error) {
-	if !s.adjusted || s.err != nil || len(logits) != s.vocab {
+	if (!s.adjusted && len(answer) >= s.minTokens) || s.err != nil || len(logits) != s.vocab {
 		return s.Pick(logits, step)
 	}
 	if _, err := argmax(logits); err != nil {
@@ -122,6 +127,9 @@ func (s *Sampler) adjust(logits []float32, prompt, answer []int32) error {
 	for _, b := range a.Bias {
 		s.logits[b.Token] += b.Value
 	}
+	if len(answer) < a.MinTokens && a.End >= 0 && int(a.End) < s.vocab {
+		s.logits[a.End] = float32(math.Inf(-1))
+	}
 	return nil
 }
 
@@ -129,6 +137,20 @@ func (s *Sampler) adjust(logits []float32, prompt, answer []int32) error {
 func LogProb(logits []float32, id int32) float32 {
 	top := float64(slices.Max(logits))
 	return float32(float64(logits[id]) - top - math.Log(weigh(logits, top, 1)))
+}
+
+// Score is what the model whose logits these are thinks of a token: the natural logarithm of its probability under their
+// softmax, and whether it is the likeliest one, the lowest id among equals. The error wraps ErrLogits.
+func Score(logits []float32, id int32) (logprob float32, likeliest bool, err error) {
+	if id < 0 || int(id) >= len(logits) {
+		return 0, false, fmt.Errorf("score token: token %d: the vocabulary has %d", id, len(logits))
+	}
+	best, err := argmax(logits)
+	if err != nil {
+		return 0, false, err
+	}
+	top := float64(logits[best])
+	return float32(float64(logits[id]) - top - math.Log(weigh(logits, top, 1))), id == best, nil
 }
 
 // Choice is a token and the natural logarithm of its probability.

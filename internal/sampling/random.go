@@ -20,3 +20,13 @@ func philox(c0, c1, key uint64) (uint64, uint64) {
 	}
 	return c0, c1
 }
+
+// ChoiceSeed is the seed of one of several answers to a request with a seed: the first answer's is the request's own, those
+// of the others are 53 bits, which every reader of JSON can hold, of another Philox counter than any step's.
+func ChoiceSeed(seed uint64, choice int) uint64 {
+	if choice == 0 {
+		return seed
+	}
+	hi, _ := philox(uint64(choice), 1, seed)
+	return hi >> 11
+}

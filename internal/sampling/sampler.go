@@ -54,7 +54,8 @@ type Sampler struct {
 	pool   []candidate // scratch: what may be drawn
 
 	adjustment Adjustment
-	adjusted   bool      // the adjustment is not the zero one
+	adjusted   bool      // the adjustment changes logits at every step
+	minTokens  int       // the adjustment changes logits at so many steps
 	logits     []float32 // scratch: adjusted logits
 	counts     []int32   // scratch: how often a token stands in the answer; zero between picks
 }
@@ -69,7 +70,7 @@ func New(p Params, vocab int) *Sampler {
 // Reset gives the sampler to another request and keeps its scratch memory.
 func (s *Sampler) Reset(p Params) {
 	s.params, s.err = p, p.Check()
-	s.adjustment, s.adjusted = Adjustment{}, false
+	s.adjustment, s.adjusted, s.minTokens = Adjustment{}, false, 0
 	if s.err == nil && s.vocab <= 0 {
 		s.err = fmt.Errorf("check sampling: vocabulary of %d tokens: want at least 1", s.vocab)
 	}

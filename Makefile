@@ -28,7 +28,7 @@ COVERAGE ?= 80
 
 LINT := $(GO) tool -modfile=tools/lint/go.mod golangci-lint
 
-.PHONY: help build run demo demo-model test race lint cover fuzz clean
+.PHONY: help build run demo demo-model test race lint cover fuzz loadtest clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -72,6 +72,9 @@ fuzz: ## Run every fuzz target for FUZZTIME (5s)
 		echo "$$package $$target"; \
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -parallel 2 "$$package" </dev/null || exit 1; \
 	done
+
+loadtest: build ## Load-test a server of its own with k6 (built on first use): smoke, swap-under-load
+	@GO="$(GO)" loadtest/run.sh
 
 clean: ## Remove what was built; data and downloads stay
 	rm -rf bin .cache/cover.out .cache/cover.log

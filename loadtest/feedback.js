@@ -1,7 +1,8 @@
 // Users who rate what they read. The ratings are real: nights learn from them, so name a track that may learn this.
 import { check, sleep } from 'k6';
 import { Rate, Trend } from 'k6/metrics';
-import { anyQuestion, ask, feedback } from './lib/client.js';
+import { anyQuestion, ask, feedback, say } from './lib/client.js';
+export { setup } from './lib/client.js';
 import { summary } from './lib/report.js';
 import { number, settings, steady } from './lib/settings.js';
 
@@ -32,7 +33,7 @@ function send(item) {
   const r = feedback(item);
   lost.add(r.status !== 202);
   time.add(r.timings.duration);
-  if (r.status !== 202) console.error(`feedback: status ${r.status} ${String(r.body).slice(0, 200)}`);
+  if (r.status !== 202) say(`feedback: status ${r.status} ${String(r.body).slice(0, 200)}`);
 }
 
 export const handleSummary = summary('feedback', options);

@@ -65,6 +65,7 @@ func TestSwapUnderLoadNoticesBrokenPromises(t *testing.T) {
 		{"a stream that breaks off", breaksOff, thresholdsFailed, []string{"FAILED failed rate==0", "the stream breaks off"}},
 		{"an error in a stream", failsInside, thresholdsFailed, []string{"FAILED failed rate==0", "error in the answer: no more"}},
 		{"a swap that changes nothing", neverSwaps, thresholdsFailed, []string{"FAILED answers_of_first count>0", "FAILED spanned count>0", "ok mixed count==0"}},
+		{"a rollback that fails", refusesRollbacks, thresholdsFailed, []string{"FAILED swap_failed rate==0", "status 503"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

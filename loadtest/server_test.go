@@ -22,6 +22,7 @@ const (
 	breaksOff
 	failsInside
 	neverSwaps
+	refusesRollbacks
 )
 
 // server speaks as much of the API as swap-under-load needs. Version n answers every question with the word for n, ten times.
@@ -36,6 +37,7 @@ type server struct {
 func newServer(l lie) http.Handler {
 	s := &server{lie: l, champion: 2, previous: 1}
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { send(w, map[string]any{}) })
 	mux.HandleFunc("GET /v1/tracks/"+track, func(w http.ResponseWriter, _ *http.Request) {
 		send(w, map[string]any{"track": track, "champion": map[string]any{"version": 2, "hold": false}, "candidate": nil})
 	})
@@ -70,6 +72,10 @@ func (s *server) swap(w http.ResponseWriter, version int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if version == 0 {
+		if s.lie == refusesRollbacks {
+			http.Error(w, "not now", http.StatusServiceUnavailable)
+			return
+		}
 		version = s.previous
 	}
 	if version != s.champion && s.lie != neverSwaps {

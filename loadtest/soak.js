@@ -5,6 +5,7 @@ import http from 'k6/http';
 import { sleep } from 'k6';
 import { Gauge } from 'k6/metrics';
 import { anyQuestion, ask } from './lib/client.js';
+export { setup } from './lib/client.js';
 import { summary } from './lib/report.js';
 import { limits, number, settings, steady } from './lib/settings.js';
 

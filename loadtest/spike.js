@@ -2,6 +2,7 @@
 // it answers; after the spike it refuses nobody.
 import { sleep } from 'k6';
 import { anyQuestion, ask } from './lib/client.js';
+export { setup } from './lib/client.js';
 import { summary } from './lib/report.js';
 import { limits, number, settings, statistics, word } from './lib/settings.js';
 

@@ -1,6 +1,7 @@
 // A constant number of users who ask, read and ask again.
 import { sleep } from 'k6';
 import { anyQuestion, ask } from './lib/client.js';
+export { setup } from './lib/client.js';
 import { summary } from './lib/report.js';
 import { number, settings, steady } from './lib/settings.js';
 

@@ -4,7 +4,7 @@
 import exec from 'k6/execution';
 import { sleep } from 'k6';
 import { Counter, Rate, Trend } from 'k6/metrics';
-import { ask, call, question, questionCount } from './lib/client.js';
+import { ask, call, question, questionCount, say, setup as ready } from './lib/client.js';
 import { summary } from './lib/report.js';
 import { limits, number, settings, statistics, word } from './lib/settings.js';
 
@@ -38,6 +38,7 @@ export const options = {
 // setup finds two versions, and what each of them says to every question.
 export function setup() {
   if (settings.temperature !== 0) throw new Error('swap-under-load compares texts: leave TEMPERATURE at 0');
+  ready();
   const before = call('GET', path);
   if (before.candidate) throw new Error(`track ${settings.track} tries version ${before.candidate.version} on a share of its traffic; wait for the end of that, or name another TRACK`);
   const [first, second] = pair();
@@ -88,14 +89,24 @@ export function swap(data) {
   const i = exec.scenario.iterationInTest;
   const to = i % 2 === 0 ? data.first : data.second;
   const back = i % 4 === 2;
-  const reason = 'load test';
-  const done = back ? call('POST', `${path}/rollback`, { reason }) : call('POST', `${path}/activate`, { version: onTrack(to), reason });
-  const serves = done.serving && String(done.version === null ? 'base' : done.version) === to;
+  const wrong = change(back, to);
   swaps.add(1);
-  swapFailed.add(!serves);
-  swapTime.add(done.swap_ms);
-  if (!serves) console.error(`after ${back ? 'a rollback' : 'an activation'} version ${done.version} is the champion (serving: ${done.serving}), it should be ${to}`);
+  swapFailed.add(wrong !== '');
+  if (wrong) say(`swap: ${wrong}`);
   sleep(number('SWAP_EVERY_MS', 200) / 1000);
+}
+
+// change rolls back, or activates a version, and says what went wrong.
+function change(back, to) {
+  const reason = 'load test';
+  try {
+    const done = back ? call('POST', `${path}/rollback`, { reason }) : call('POST', `${path}/activate`, { version: onTrack(to), reason });
+    swapTime.add(done.swap_ms);
+    const champion = String(done.version === null ? 'base' : done.version);
+    return done.serving && champion === to ? '' : `${back ? 'a rollback' : 'an activation'} made ${champion} the champion (serving: ${done.serving}), it should be ${to}`;
+  } catch (e) {
+    return e.message;
+  }
 }
 
 export function teardown(data) {

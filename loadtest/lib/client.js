@@ -31,11 +31,16 @@ export const question = (i) => questions[i % questions.length];
 export const questionCount = questions.length;
 export const anyQuestion = () => question(Math.floor(Math.random() * questions.length));
 
-// call makes a request that is not a completion, and returns its body. A status that is not expected fails the test.
-export function call(method, path, body, expected) {
+// call makes a request that is not a completion, and returns its body.
+export function call(method, path, body) {
   const r = http.request(method, settings.base + path, body ? JSON.stringify(body) : null, { headers, timeout: settings.timeout });
-  if (r.status !== (expected || 200)) throw new Error(`${method} ${path}: status ${r.status} ${r.error || ''} ${String(r.body).slice(0, 300)}`);
+  if (r.status !== 200) throw new Error(`${method} ${settings.base}${path}: ${r.status ? `status ${r.status} ${String(r.body).slice(0, 300).trim()}` : r.error}`);
   return r.json();
+}
+
+// setup ends a run that has nothing to run against. Scripts export it.
+export function setup() {
+  call('GET', '/readyz');
 }
 
 // feedback sends an item and returns the response.
@@ -66,12 +71,20 @@ export function ask(model, text, options) {
   return answer;
 }
 
+let said = 0;
+
+// say tells what is wrong on the console, the first few times of each user.
+export function say(why) {
+  said++;
+  if (said <= 5) console.error(said < 5 ? why : `${why} (this user says no more)`);
+}
+
 // count adds an answer to the metrics, and says on the console what is wrong with it.
 function count(answer, r, tags) {
   failed.add(answer.faults.length > 0, tags);
   mixed.add(answer.mixed.length > 0 ? 1 : 0, tags);
-  for (const why of answer.faults) console.error(`failed: ${why}`);
-  for (const why of answer.mixed) console.error(`mixed: ${why}`);
+  for (const why of answer.faults) say(`failed: ${why}`);
+  for (const why of answer.mixed) say(`mixed: ${why}`);
   if (answer.faults.length > 0) return;
   answers.add(1, tags);
   whole.add(r.timings.duration, tags);

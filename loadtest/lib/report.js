@@ -45,7 +45,8 @@ function collect(name, limits, data) {
 // outcome of a threshold. k6 passes one on a metric without samples; here that is said.
 function outcome(metric, limit) {
   const t = metric && metric.thresholds && metric.thresholds[limit];
-  if (!t || (metric.type === 'trend' && metric.values.count === 0)) return 'not measured';
+  const v = metric ? metric.values : {};
+  if (!t || v.passes + v.fails === 0 || (metric.type === 'trend' && v.count === 0)) return 'not measured';
   return t.ok ? 'ok' : 'FAILED';
 }
 

@@ -84,17 +84,37 @@ func luhn(digits string) bool {
 	return sum%10 == 0
 }
 
-var ibanStart = regexp.MustCompile(`[A-Za-z]{2}[0-9]{2}[ -]?[A-Za-z0-9]{4}`)
+// ibanStart returns where the next two letters, two digits and, after a separator or none, four letters or digits begin; -1
+// for nowhere.
+func ibanStart(text string, at int) int {
+	letter := func(i int) bool { return upper(text[i]) || lower(text[i]) }
+	for i := at; i+8 <= len(text); i++ {
+		if !digit(text[i+3]) || !digit(text[i+2]) || !letter(i) || !letter(i+1) {
+			continue
+		}
+		j := i + 4
+		if text[j] == ' ' || text[j] == '-' {
+			j++
+		}
+		count := 0
+		for ; j < len(text) && count < 4 && (digit(text[j]) || letter(j)); j++ {
+			count++
+		}
+		if count == 4 {
+			return i
+		}
+	}
+	return -1
+}
 
 // findIBANs finds account numbers of 15 to 34 characters, plain or in groups, whose ISO 7064 remainder modulo 97 is 1.
 func findIBANs(text string) [][2]int {
 	var finds [][2]int
 	for at := 0; ; {
-		m := ibanStart.FindStringIndex(text[at:])
-		if m == nil {
+		start := ibanStart(text, at)
+		if start < 0 {
 			return finds
 		}
-		start := at + m[0]
 		if end := ibanEnd(text, start); end > 0 {
 			finds = append(finds, [2]int{start, end})
 			at = end

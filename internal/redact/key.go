@@ -4,6 +4,7 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // keyShapes are secrets that say what they are.
@@ -15,11 +16,40 @@ var keyShapes = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.
 	`|\bAIza[A-Za-z0-9_-]{30,}` +
 	`|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*`)
 
+// keyNames stand before the "-" or "_" of a key that begins with the name of who gave it.
+var keyNames = []string{"sk", "pk", "rk", "gho", "ghp", "ghr", "ghs", "ghu", "github_pat", "glpat", "hf", "npm"}
+
+// keyMarks stand in every other key of keyShapes.
+var keyMarks = []string{"-----BEGIN ", "xox", "AKIA", "ASIA", "AIza", "eyJ"}
+
+// shaped reports whether keyShapes may match anything: it costs a hundredth of trying, and most texts hold no key.
+func shaped(text string) bool {
+	for _, mark := range keyMarks {
+		if strings.Contains(text, mark) {
+			return true
+		}
+	}
+	for i := range len(text) {
+		if text[i] != '-' && text[i] != '_' {
+			continue
+		}
+		for _, name := range keyNames {
+			if at := i - len(name); at >= 0 && text[at:i] == name && (at == 0 || !word(text[at-1])) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // findKeys finds secrets by shape, and words that look drawn at random: at least 32 hexadecimal digits, or at least 24
 // characters of base64 with capitals, small letters and digits, of high entropy.
 func findKeys(text string) [][2]int {
-	finds := findPattern(keyShapes)(text)
-	shaped := finds // ahead of the word that is looked at, or overlapping it
+	var finds [][2]int
+	if shaped(text) {
+		finds = findPattern(keyShapes)(text)
+	}
+	ahead := finds // of the word that is looked at, or overlapping it
 	for i := 0; i < len(text); {
 		if !base64Byte(text[i]) {
 			i++
@@ -36,10 +66,10 @@ func findKeys(text string) [][2]int {
 		if !random(text[start:end]) {
 			continue
 		}
-		for len(shaped) > 0 && shaped[0][1] <= start {
-			shaped = shaped[1:]
+		for len(ahead) > 0 && ahead[0][1] <= start {
+			ahead = ahead[1:]
 		}
-		if len(shaped) == 0 || shaped[0][0] >= i {
+		if len(ahead) == 0 || ahead[0][0] >= i {
 			finds = append(finds, [2]int{start, i})
 		}
 	}

@@ -13,6 +13,15 @@ var (
 	date       = regexp.MustCompile(`^(?:[0-9]{4}[-./][0-9]{1,2}[-./][0-9]{1,2}|[0-9]{1,2}[-./][0-9]{1,2}[-./](?:[0-9]{4}|[0-9]{2}))(?:[^0-9]|$)`)
 )
 
+// dated reports whether a text begins with a date: one to four digits and a separator, to begin with.
+func dated(text string) bool {
+	i := 0
+	for i < len(text) && i < 4 && digit(text[i]) {
+		i++
+	}
+	return i > 0 && i < len(text) && strings.IndexByte("-./", text[i]) >= 0 && date.MatchString(text)
+}
+
 // before is how much text before a number is looked at, in bytes.
 const before = 24
 
@@ -48,8 +57,8 @@ func findPhones(text string) [][2]int {
 			text, past, i = text[n.end:], past+n.end, 0
 			continue
 		}
-		if m := date.FindStringIndex(text[i:]); m != nil { // a date is passed over as a whole
-			i += m[1]
+		if dated(text[i:]) { // a date is passed over as a whole
+			i += date.FindStringIndex(text[i:])[1]
 			continue
 		}
 		if !digit(text[i]) {
@@ -127,7 +136,7 @@ func isPhone(text string, n number) bool {
 		return false
 	}
 	context := text[max(0, n.start-before):n.start]
-	if date.MatchString(text[n.start:n.end]) || aboutOrder.MatchString(context) {
+	if dated(text[n.start:n.end]) || aboutOrder.MatchString(context) {
 		return false
 	}
 	lengths := make([]int, len(n.groups))

@@ -2,6 +2,7 @@ package redact
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -149,14 +150,21 @@ func TestLongLists(t *testing.T) {
 func FuzzText(f *testing.F) {
 	for _, seed := range []string{
 		"ann@example.org", "+49 30 1234567 sk-abcdefghijklmnopqrst", "[EMAIL]4111 1111 1111 1111[PHONE]", "DE89 3704 0044 0532 0130 00",
-		"\xff(0\x80) 030 1234567", "a@b.example+49301234567", "[KEY[EMAIL]]", "call 1234567 1234567 1234567", "a@b.cc@d.ee", "[M-1][M-1",
+		"\xff(0\x80) 030 1234567", "a@b.example+49301234567", "[KEY[EMAIL]]", "call 1234567 1234567 1234567", "a@b.cc@d.ee", "[M-1][M-1", "AB12-CD3", "sk_aaaaaaaaaaaaaaaa hf-1 ghp_aaaaaaaaaaaaaaaaaaaa xsk-aaaaaaaaaaaaaaaaa",
 		strings.Repeat("<x>", maxRounds+2) + " ann@example.org", strings.Repeat("z", 2*maxRounds),
 	} {
 		f.Add(seed)
 	}
 	plain := redactor(f, Config{})
 	extra := redactor(f, Config{Extra: []Rule{{"member", `M-[0-9]+`}, {"bracket", `[\[\]]{2}`}, {"end", `z$`}, {"first", `^<x>`}}})
+	start := regexp.MustCompile(`[A-Za-z]{2}[0-9]{2}[ -]?[A-Za-z0-9]{4}`)
 	f.Fuzz(func(t *testing.T, text string) {
+		if !shaped(text) && keyShapes.MatchString(text) {
+			t.Fatalf("%q holds a key and does not look so", text)
+		}
+		if at := ibanStart(text, 0); (at < 0) != !start.MatchString(text) || at >= 0 && start.FindStringIndex(text)[0] != at {
+			t.Fatalf("%q: an account number may begin at %d, not %d", text, start.FindStringIndex(text), at)
+		}
 		for _, r := range []*Redactor{plain, extra} {
 			out, spans := r.Text(text)
 			if !utf8.ValidString(out) {

@@ -30,12 +30,10 @@ type wireRecord struct {
 func (r Record) Encode() ([]byte, error) {
 	w := wireRecord{V: EncodingVersion, Time: canonicalTime(r.Time), Track: r.Track, Admit: r.Admit, Retire: r.Retire, Snapshot: r.Snapshot}
 	switch {
+	case r.Event != nil && r.Track == "":
+		return r.encodeEvent()
 	case r.Event != nil:
-		data, err := r.Event.Encode()
-		if err != nil {
-			return nil, err
-		}
-		w.Event = data
+		return nil, invalid("record", "has a track of its own beside its event's")
 	case r.Admit != nil:
 		if err := r.Admit.Validate(); err != nil {
 			return nil, err
@@ -49,6 +47,20 @@ func (r Record) Encode() ([]byte, error) {
 		return nil, invalid("memory item "+r.Admit.ID, "is %d bytes when encoded; the limit is %d", len(data), MaxEncoded)
 	}
 	return data, nil
+}
+
+// encodeEvent writes the record around the event's own bytes, as encoding/json would.
+func (r Record) encodeEvent() ([]byte, error) {
+	event, err := r.Event.Encode()
+	if err != nil {
+		return nil, err
+	}
+	data := make([]byte, 0, len(event)+len(recordStart)+len(time.RFC3339Nano)+len(recordEvent)+1)
+	data = append(data, recordStart...)
+	data = canonicalTime(r.Time).AppendFormat(data, time.RFC3339Nano)
+	data = append(data, recordEvent...)
+	data = append(data, event...)
+	return append(data, '}'), nil
 }
 
 // DecodeRecord reads what Encode wrote.

@@ -93,6 +93,7 @@ type Stats struct {
 	OldestPending  time.Time `json:"oldest_pending,omitzero"`  // when the oldest of them was appended
 	ShippedThrough time.Time `json:"shipped_through,omitzero"` // everything appended up to this time is shipped
 	Resent         int64     `json:"resent"`                   // records sent again after the server lost or may have lost data
+	DeadLetters    int64     `json:"dead_letters"`             // records that the server refuses for good, kept in a file beside the journal
 	Lost           int64     `json:"lost"`                     // AppendAsync calls that answered false
 	Skipped        int64     `json:"skipped"`                  // bytes of corrupt records found and skipped when the journal was opened
 	Truncated      int64     `json:"truncated"`                // bytes of a torn tail cut when the journal was opened

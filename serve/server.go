@@ -258,6 +258,7 @@ func (s *Server) observe(m *telemetry.Metrics) {
 	m.Func("store_pending", "Records that are durable here and not yet shipped.", func() float64 { return float64(st().Pending) })
 	m.CounterFunc("store_events_total", "Events in the journal.", func() float64 { return float64(st().Events) })
 	m.CounterFunc("store_lost_total", "Interactions that could not be kept.", func() float64 { return float64(st().Lost) })
+	m.Func("store_dead_letters", "Records that Redis refuses for good; they are in dead-letters.jsonl beside the journal.", func() float64 { return float64(st().DeadLetters) })
 	m.Func("store_degraded", "1 while the store works with less than all of itself.", func() float64 {
 		if st().Degraded != "" {
 			return 1

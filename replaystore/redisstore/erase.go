@@ -157,6 +157,9 @@ func (s *Store) rewrite(ctx context.Context, x *replaystore.Eraser) error {
 	if err != nil {
 		return err
 	}
+	if err := s.dead.erase(x); err != nil {
+		return err
+	}
 	gone := make(map[uint64]bool)
 	_, err = s.journal.Rewrite(ctx, func(seq uint64, payload []byte) bool {
 		r, err := replaystore.DecodeRecord(payload)
@@ -264,7 +267,7 @@ func (p *shipper) eraseItems(ctx context.Context, track string, x *replaystore.E
 func (p *shipper) announce(ctx context.Context, e replaystore.Erasure) error {
 	pipe := p.client.Pipeline()
 	for _, track := range e.Tracks {
-		if err := p.queueEvent(ctx, pipe, track, replaystore.Event{Erasure: &e}, ""); err != nil {
+		if err := p.queueErasure(ctx, pipe, track, e); err != nil {
 			return err
 		}
 	}

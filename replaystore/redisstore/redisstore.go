@@ -3,7 +3,8 @@
 //
 // Invariants. Acknowledged means durable in the local journal; Redis may be down, full or refuse to write, and Append
 // goes on: that is degraded, and Stats says why. Every write to Redis is idempotent by event id. When Redis may have lost
-// data (a restart, another master, a flush) the shipper sends the last ten minutes again. The order of a track is the
+// data (a restart, another master, a flush) the shipper sends the last ten minutes again. A record that Redis refuses for
+// good goes to a file of its own (DeadLetterFile) and holds up nothing. The order of a track is the
 // order of its Redis stream. A server that evicts keys is refused. What is forgotten cannot come back by a late copy.
 //
 // It is not a cache: nothing expires. Writes do not wait for Redis; readers see them once they are shipped (Sync).
@@ -41,6 +42,7 @@ type Store struct {
 	client  redis.UniversalClient
 	lock    *flock.Flock
 	journal *journal.Journal
+	dead    *deadLetters
 	control control
 
 	mu       sync.RWMutex
@@ -102,6 +104,9 @@ func (s *Store) start(ctx context.Context, dir string) error {
 	var err error
 	s.journal, err = journal.Open(journal.Config{FS: journal.Dir(dir), SegmentBytes: s.cfg.SegmentBytes, Log: s.log})
 	if err != nil {
+		return err
+	}
+	if s.dead, err = openDeadLetters(s.cfg.Dir); err != nil {
 		return err
 	}
 	if err := s.load(); err != nil {
@@ -311,7 +316,7 @@ func (s *Store) Stats(context.Context) (replaystore.Stats, error) {
 	}
 	j, r := s.journal.Stats(), s.journal.Report()
 	st := replaystore.Stats{Kind: "redis", Events: s.events, JournalBytes: j.Bytes, Segments: j.Segments, Lost: s.lost,
-		Skipped: r.Skipped(), Truncated: r.Truncated, Resent: s.resent}
+		Skipped: r.Skipped(), Truncated: r.Truncated, Resent: s.resent, DeadLetters: s.dead.count()}
 	switch {
 	case j.SyncErr != nil:
 		st.Degraded = "the journal cannot be synced: " + j.SyncErr.Error()

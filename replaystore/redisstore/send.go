@@ -12,46 +12,66 @@ import (
 	"nightshift/replaystore/journal"
 )
 
+// batch is what is sent in one pipeline: the events of each shard in groups, and memory items.
+type batch struct {
+	groups []*group
+	last   map[string]*group // by stream
+	items  []sentItem
+}
+
+// group is what one call of shipScript adds to a shard.
+type group struct {
+	keys  []string
+	args  []any // four for each event
+	seqs  []uint64
+	bytes int
+	cmd   *redis.Cmd
+}
+
+// sentItem is a memory item that is offered.
+type sentItem struct {
+	seq   uint64
+	track string
+	item  *replaystore.MemoryItem
+	cmd   *redis.Cmd
+}
+
 // shipBatch sends records in order: events and items in pipelines, the rest one by one.
 func (p *shipper) shipBatch(ctx context.Context, records []journal.Record) error {
-	pipe := p.client.Pipeline()
-	var items []sentItem
-	send := func() error {
-		if pipe.Len() == 0 {
-			return nil
-		}
-		if _, err := pipe.Exec(ctx); err != nil {
-			return err
-		}
-		err := p.offered(ctx, items)
-		items = nil
-		return err
-	}
+	b := batch{last: make(map[string]*group)}
 	for _, rec := range records {
-		r, err := replaystore.DecodeRecord(rec.Payload)
-		if err != nil {
-			p.log.Error("stepping over a record that cannot be read", "seq", rec.Seq, "error", err)
+		if p.dead.has(rec.Seq) {
 			continue
 		}
+		head, ok := replaystore.DecodeHead(rec.Payload)
+		if ok {
+			if err := p.enter(ctx, head.Track); err != nil {
+				return err
+			}
+			p.add(&b, rec.Seq, head)
+			continue
+		}
+		r, err := replaystore.DecodeRecord(rec.Payload)
+		if err == nil && r.Event != nil && r.Event.Erasure == nil {
+			head, err = headOf(*r.Event)
+		}
 		switch {
-		case r.Event != nil && r.Event.Erasure == nil:
-			if err := p.enter(ctx, r.Event.Track()); err != nil {
+		case err != nil:
+			if err := p.bury(rec.Seq, fmt.Errorf("read it: %w", err)); err != nil {
 				return err
 			}
-			if err := p.queueEvent(ctx, pipe, r.Event.Track(), *r.Event, r.Event.Subject()); err != nil {
+		case head.Key != "":
+			if err := p.enter(ctx, head.Track); err != nil {
 				return err
 			}
+			p.add(&b, rec.Seq, head)
 		case r.Admit != nil:
 			if err := p.enter(ctx, r.Track); err != nil {
 				return err
 			}
-			cmd, err := p.queueItem(ctx, pipe, r)
-			if err != nil {
-				return err
-			}
-			items = append(items, sentItem{r.Track, r.Admit, cmd})
+			b.items = append(b.items, sentItem{seq: rec.Seq, track: r.Track, item: r.Admit})
 		default:
-			if err := send(); err != nil {
+			if err := p.send(ctx, &b); err != nil {
 				return err
 			}
 			if err := p.shipOther(ctx, r); err != nil {
@@ -59,7 +79,54 @@ func (p *shipper) shipBatch(ctx context.Context, records []journal.Record) error
 			}
 		}
 	}
-	return send()
+	return p.send(ctx, &b)
+}
+
+// headOf makes the head of an event that was decoded whole.
+func headOf(e replaystore.Event) (replaystore.Head, error) {
+	payload, err := e.Encode()
+	return replaystore.Head{Key: e.Key(), Track: e.Track(), Interaction: e.InteractionID(), Subject: e.Subject(), Time: e.Time(), Event: payload}, err
+}
+
+// add puts an event into the group of its shard.
+func (p *shipper) add(b *batch, seq uint64, h replaystore.Head) {
+	shard := p.keys.of(h.Interaction)
+	stream := p.keys.stream(h.Track, shard)
+	g := b.last[stream]
+	if g == nil || len(g.seqs) >= groupEvents || g.bytes+len(h.Event) > groupBytes {
+		g = &group{keys: []string{p.keys.events(h.Track, shard), stream, p.keys.erased(h.Track, shard)}}
+		b.groups = append(b.groups, g)
+		b.last[stream] = g
+	}
+	g.args = append(g.args, h.Key, h.Event, h.Subject, micros(h.Time))
+	g.seqs = append(g.seqs, seq)
+	g.bytes += len(h.Event)
+}
+
+// send sends a batch in one pipeline and empties it.
+func (p *shipper) send(ctx context.Context, b *batch) error {
+	pipe := p.client.Pipeline()
+	for _, g := range b.groups {
+		g.cmd = pipe.EvalSha(ctx, shipScript.Hash(), g.keys, g.args...)
+	}
+	for n, s := range b.items {
+		cmd, err := p.queueItem(ctx, pipe, s)
+		if err != nil {
+			return err
+		}
+		b.items[n].cmd = cmd
+	}
+	if pipe.Len() == 0 {
+		return nil
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		if err := p.isolate(ctx, b, err); err != nil {
+			return err
+		}
+	}
+	items := b.items
+	*b = batch{last: make(map[string]*group)}
+	return p.offered(ctx, items)
 }
 
 func (p *shipper) shipOther(ctx context.Context, r replaystore.Record) error {
@@ -99,38 +166,32 @@ func (p *shipper) enter(ctx context.Context, track string) error {
 
 func (p *shipper) queueErased(ctx context.Context, pipe redis.Pipeliner, track string, e replaystore.Erasure) {
 	for shard := range p.keys.shards {
-		pipe.Eval(ctx, eraseScript, []string{p.keys.erased(track, shard)}, e.Subject, micros(e.Time))
+		pipe.EvalSha(ctx, eraseScript.Hash(), []string{p.keys.erased(track, shard)}, e.Subject, micros(e.Time))
 	}
 }
 
-// queueEvent sends an event to its shard; subject is who must not have been erased.
-func (p *shipper) queueEvent(ctx context.Context, pipe redis.Pipeliner, track string, e replaystore.Event, subject string) error {
-	payload, err := e.Encode()
+// queueErasure sends the notice of an erasure to a track.
+func (p *shipper) queueErasure(ctx context.Context, pipe redis.Pipeliner, track string, e replaystore.Erasure) error {
+	ev := replaystore.Event{Erasure: &e}
+	payload, err := ev.Encode()
 	if err != nil {
 		return err
 	}
-	shard := p.keys.of(e.InteractionID())
-	pipe.Eval(ctx, shipScript,
-		[]string{p.keys.events(track, shard), p.keys.stream(track, shard), p.keys.erased(track, shard)},
-		e.Key(), payload, subject, micros(e.Time()))
+	shard := p.keys.of(ev.InteractionID())
+	pipe.EvalSha(ctx, shipScript.Hash(), []string{p.keys.events(track, shard), p.keys.stream(track, shard), p.keys.erased(track, shard)},
+		ev.Key(), payload, "", micros(e.Time))
 	return nil
 }
 
-type sentItem struct {
-	track string
-	item  *replaystore.MemoryItem
-	cmd   *redis.Cmd
-}
-
-func (p *shipper) queueItem(ctx context.Context, pipe redis.Pipeliner, r replaystore.Record) (*redis.Cmd, error) {
-	item := *r.Admit
+func (p *shipper) queueItem(ctx context.Context, pipe redis.Pipeliner, s sentItem) (*redis.Cmd, error) {
+	item := s.item
 	payload, err := replaystore.EncodeJSON(item)
 	if err != nil {
 		return nil, err
 	}
 	key := replaystore.SampleKey(replaystore.Uniform(p.secret, item.ID), item.Weight)
-	k, t, g := p.keys, r.Track, item.Generation
-	return pipe.Eval(ctx, admitScript,
+	k, t, g := p.keys, s.track, item.Generation
+	return pipe.EvalSha(ctx, admitScript.Hash(),
 		[]string{k.memory(t, "generation"), k.memory(t, "retired"), k.memory(t, "recent"), k.memory(t, "recent:items"),
 			k.generation(t, g, "strata"), k.generation(t, g, "items"), k.sample(t, g, item.Stratum), k.erased(t, 0)},
 		item.ID, g, strconv.FormatFloat(key, 'g', 17, 64), item.Stratum, p.cfg.Memory.PerStratum, p.cfg.Memory.Strata, payload,
@@ -140,6 +201,9 @@ func (p *shipper) queueItem(ctx context.Context, pipe redis.Pipeliner, r replays
 // offered reads what became of the items and removes generations that have ended.
 func (p *shipper) offered(ctx context.Context, items []sentItem) error {
 	for _, s := range items {
+		if p.dead.has(s.seq) {
+			continue
+		}
 		answer, err := s.cmd.Int64Slice()
 		if err == nil && len(answer) != 2 {
 			err = fmt.Errorf("the script answered %v", answer)

@@ -12,10 +12,12 @@ import (
 	"nightshift/replaystore/journal"
 )
 
-// A batch is sent in one pipeline.
+// A batch is sent in one pipeline, and the events of one shard in it by a script for each group.
 const (
-	batchRecords = 256
+	batchRecords = 1024
 	batchBytes   = 1 << 20
+	groupEvents  = 64
+	groupBytes   = 128 << 10
 )
 
 // nightAge is how old a request for a night may be for a server that has just come to answer it.
@@ -151,6 +153,10 @@ func (p *shipper) connect(ctx context.Context) error {
 	if p.secret, err = p.settle(ctx); err != nil {
 		p.connected = false
 		return fmt.Errorf("look at Redis: %w", err)
+	}
+	if err := p.loadScripts(ctx); err != nil {
+		p.connected = false
+		return fmt.Errorf("load scripts: %w", err)
 	}
 	clear(p.tracks)
 	if identity != p.state.Identity {

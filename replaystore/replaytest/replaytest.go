@@ -91,7 +91,7 @@ func closeStore(t *testing.T, s replaystore.Store) {
 	}
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -120,4 +120,27 @@ func ScanAll(t *testing.T, s replaystore.Store, track string, step int) []string
 			keys = append(keys, e.Key())
 		}
 	}
+}
+
+// Chat makes an interaction of ordinary size, with an id of its own, for benchmarks.
+func Chat(track string) replaystore.Event {
+	i := replaystore.Interaction{
+		ID: replaystore.NewID(), Track: track, Time: time.Now(), Subject: "3f9a1b2c4d5e6f708192a3b4c5d6e7f8",
+		Messages: []replaystore.Message{
+			{Role: "system", Content: "You are the support desk of an outdoor shop. Answer in one or two sentences."},
+			{Role: "user", Content: "Hi, I bought a tent for two persons three weeks ago and one of the poles is bent. How long may I return it, and who pays for the parcel?"},
+		},
+		Answer: "You can return items within 45 days, so there is time. We send you a label by e-mail, and the parcel is free for you.",
+		Finish: "stop", Sampling: replaystore.Sampling{Temperature: 0.7, TopP: 0.9, Seed: 1 << 52, MaxTokens: 256},
+		Version: "sha256:0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0", VersionNumber: 17, Weights: "f32",
+		TemplateHash: "1f2e3d4c5b6a79880f1e2d3c4b5a6978", Latency: 412 * time.Millisecond,
+	}
+	for n := range 64 {
+		i.PromptTokens = append(i.PromptTokens, int32(n*137%50257))
+	}
+	for n := range 32 {
+		i.AnswerTokens = append(i.AnswerTokens, int32(n*911%50257))
+		i.LogProbs = append(i.LogProbs, -float32(n)/7)
+	}
+	return replaystore.Event{Interaction: &i}
 }

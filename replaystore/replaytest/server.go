@@ -14,14 +14,14 @@ import (
 type Server struct {
 	Addr string
 
-	t    *testing.T
+	t    testing.TB
 	args []string
 	cmd  *exec.Cmd
 }
 
 // RedisAddr is the address of a Redis for tests: NIGHTSHIFT_TEST_REDIS, or one that is started. It skips the test when
 // there is neither.
-func RedisAddr(t *testing.T) string {
+func RedisAddr(t testing.TB) string {
 	if addr := os.Getenv("NIGHTSHIFT_TEST_REDIS"); addr != "" {
 		return addr
 	}
@@ -29,7 +29,7 @@ func RedisAddr(t *testing.T) string {
 }
 
 // StartRedis starts redis-server on a free loopback port, without persistence, and stops it when the test ends.
-func StartRedis(t *testing.T, args ...string) *Server {
+func StartRedis(t testing.TB, args ...string) *Server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("redis-server is not on PATH: install it, or set NIGHTSHIFT_TEST_REDIS=host:port for the tests that share a server")

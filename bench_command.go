@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -14,106 +17,158 @@ import (
 )
 
 func benchCommand(s *settings) *cobra.Command {
-	cmd := &cobra.Command{Use: "bench", Short: "Measure this program on this machine, beside the machine's own limits"}
-	cmd.AddCommand(benchDecode(s), benchTrain(s))
+	cmd := &cobra.Command{Use: "bench", Short: "Measure this program on this machine, beside the machine's own limits",
+		Long: "Measure this program on this machine, beside the machine's own limits, on random weights.\n\n" +
+			"What is compared is measured in the same blocks, in random order. Each line over all blocks gives medians, and for ratios\n" +
+			"and shares of the machine's limits a 95 % interval. Nothing else should run meanwhile."}
+	cmd.AddCommand(benchRoofline(s), benchDecode(s), benchPrefill(s), benchServe(s), benchAdapters(s), benchSwap(s), benchStart(s), benchIngest(s), benchTrain(s),
+		benchBusy(s), benchNeighbour())
 	return cmd
 }
 
-// benchOutput prints results as a table for people or as JSON lines for programs.
-func benchOutput(w io.Writer, asJSON bool) (report func(bench.Result) error, done func() error) {
-	if asJSON {
-		lines := json.NewEncoder(w)
-		return func(r bench.Result) error { return lines.Encode(r) }, func() error { return nil }
-	}
-	t := tabwriter.NewWriter(w, 2, 8, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "bench\tshape\tbatch\ttokens/s\tstep ms p50\tp99\tpeak MB\tachieved\tlimit\tshare\t")
-	return func(r bench.Result) error {
-		if r.Summary {
-			return nil
-		}
-		limit, unit := r.Bandwidth, "GB/s"
-		if r.MatrixRate > 0 {
-			limit, unit = r.MatrixRate, "GFLOP/s"
-		}
-		_, err := fmt.Fprintf(t, "%s\t%s\t%d\t%.1f\t%.2f\t%.2f\t%.0f\t%.1f\t%.1f %s\t%.0f %%\t\n", r.Bench, r.Shape, r.Batch, r.TokensPerSecond, r.StepP50, r.StepP99,
-			r.PeakRSS, r.Achieved, limit, unit, 100*r.RooflineShare)
-		return err
-	}, t.Flush
+// benchFlags are those that all benchmarks have.
+type benchFlags struct {
+	bench.Options
+	json bool
 }
 
-func benchDecode(s *settings) *cobra.Command {
-	var opt bench.DecodeOptions
-	var weights string
-	var asJSON bool
-	cmd := &cobra.Command{Use: "decode", Short: "Tokens per second of the engine at several batch sizes", Args: cobra.NoArgs}
+// add defines the flags; judged names the ratio that the thresholds are for, "" for none.
+func (b *benchFlags) add(cmd *cobra.Command, judged string) {
 	f := cmd.Flags()
-	f.StringVar(&opt.Shape, "shape", "gpt2", "gpt2, gpt2-medium, gpt2-large, gpt2-xl, demo, or layers,heads,width,vocabulary,context")
-	f.StringVar(&weights, "weights", "f32", "weight format: f32")
-	f.IntSliceVar(&opt.Batches, "batch", []int{1, 8}, "batch sizes")
-	f.IntVar(&opt.Prompt, "prompt", 32, "tokens of each prompt")
-	f.IntVar(&opt.Tokens, "tokens", 64, "tokens of each answer")
-	f.BoolVar(&asJSON, "json", false, "one JSON object a line, the summary last")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if weights != "f32" {
-			return fmt.Errorf("--weights %s: only f32 can be measured", weights)
-		}
-		for _, b := range opt.Batches {
-			if b < 1 {
-				return fmt.Errorf("--batch %d: batch sizes must be positive", b)
-			}
-		}
-		cache, threads, err := s.benchSetup(cmd)
-		if err != nil {
-			return err
-		}
-		opt.CacheDir, opt.Threads = cache, threads
-		report, done := benchOutput(os.Stdout, asJSON)
-		if err := bench.Decode(cmd.Context(), opt, report); err != nil {
-			return err
-		}
-		return done()
+	f.IntVar(&b.Blocks, "blocks", 10, "blocks, in each of which everything is measured once")
+	f.BoolVar(&b.json, "json", false, "one JSON object a line, the summary last")
+	if judged != "" {
+		f.Float64Var(&b.AtLeast, "at-least", 0, "fail when all of the interval of "+judged+" is below this")
+		f.Float64Var(&b.AtMost, "at-most", 0, "fail when all of the interval of "+judged+" is above this")
 	}
-	return cmd
 }
 
-func benchTrain(s *settings) *cobra.Command {
-	opt := bench.TrainOptions{}
-	var asJSON bool
-	cmd := &cobra.Command{Use: "train", Short: "Forward and backward passes of LoRA training for every linear", Args: cobra.NoArgs}
-	f := cmd.Flags()
-	f.StringVar(&opt.Shape, "shape", "gpt2", "gpt2, gpt2-medium, gpt2-large, gpt2-xl, demo, or layers,heads,width,vocabulary,context")
-	f.IntVar(&opt.Rows, "rows", 8, "rows of a microbatch")
-	f.IntVar(&opt.Columns, "columns", 128, "tokens of a row, all with loss")
-	f.IntVar(&opt.Rank, "rank", 8, "rank of the adapter")
-	f.IntVar(&opt.Steps, "steps", 5, "steps to measure")
-	f.BoolVar(&asJSON, "json", false, "one JSON object a line, the summary last")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cache, threads, err := s.benchSetup(cmd)
-		if err != nil {
-			return err
-		}
-		opt.CacheDir, opt.Threads = cache, threads
-		report, done := benchOutput(os.Stdout, asJSON)
-		if err := bench.Train(cmd.Context(), opt, report); err != nil {
-			return err
-		}
-		return done()
-	}
-	return cmd
+// addModel defines the flags that choose a random model.
+func (b *benchFlags) addModel(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&b.Shape, "shape", "gpt2", bench.Shapes)
+	b.addWeights(cmd)
 }
 
-// benchSetup opens the runtime and says where random models are kept and how many threads compute.
-func (s *settings) benchSetup(cmd *cobra.Command) (cache string, threads int, err error) {
+func (b *benchFlags) addWeights(cmd *cobra.Command) {
+	cmd.Flags().StringSliceVar(&b.Weights, "weights", []string{"f32"}, "weight formats: "+strings.Join(bench.Formats(), ", "))
+}
+
+// measure opens the runtime, completes the options and runs a benchmark, whose results go to standard output.
+func (b *benchFlags) measure(s *settings, cmd *cobra.Command, run func(bench.Report) error) error {
 	c, err := s.load(cmd)
 	if err != nil {
-		return "", 0, err
+		return err
 	}
-	if cache, err = cacheDir(c); err != nil {
-		return "", 0, err
+	if b.CacheDir, err = cacheDir(c); err != nil {
+		return err
 	}
-	threads = c.Threads
-	if threads == 0 {
-		threads = runtime.GOMAXPROCS(0)
+	if b.Threads = c.Threads; b.Threads == 0 {
+		b.Threads = runtime.GOMAXPROCS(0)
 	}
-	return cache, threads, openRuntime(cmd.Context(), c)
+	b.Progress = os.Stderr
+	if err := openRuntime(cmd.Context(), c); err != nil {
+		return err
+	}
+	report, done := benchOutput(os.Stdout, b.json)
+	if err := run(report); err != nil {
+		done()
+		return err
+	}
+	done()
+	return nil
+}
+
+// benchOutput prints results as JSON lines for programs, or for people those over all blocks as a table.
+func benchOutput(w io.Writer, asJSON bool) (report bench.Report, done func()) {
+	if asJSON {
+		lines := json.NewEncoder(w)
+		return func(r bench.Result) error { return lines.Encode(r) }, func() {}
+	}
+	var table benchTable
+	return func(r bench.Result) error {
+		if r.Block == 0 {
+			table.add(r)
+		}
+		return nil
+	}, func() { table.print(w) }
+}
+
+// benchTable has a row for each case and a column for each figure.
+type benchTable struct {
+	columns []string
+	rows    []map[string]string
+	summary []string // what the rows do not say
+}
+
+func (t *benchTable) add(r bench.Result) {
+	row := map[string]string{}
+	put := func(name, value string) {
+		if !slices.Contains(t.columns, name) {
+			if r.Summary {
+				t.summary = append(t.summary, name+" "+value)
+				return
+			}
+			t.columns = append(t.columns, name)
+		}
+		row[name] = value
+	}
+	for _, text := range [][2]string{{"bench", r.Bench}, {"case", r.Case}, {"shape", r.Shape}, {"weights", r.Weights}} {
+		if text[1] != "" {
+			put(text[0], text[1])
+		}
+	}
+	for _, n := range r.Settings {
+		put(words(n.Name), number(n.Value))
+	}
+	for i := 0; i < len(r.Figures); i++ {
+		n := r.Figures[i]
+		value := number(n.Value)
+		if i+2 < len(r.Figures) && r.Figures[i+1].Name == n.Name+"_low" {
+			value += fmt.Sprintf(" (%s to %s)", number(r.Figures[i+1].Value), number(r.Figures[i+2].Value))
+			i += 2
+		}
+		put(words(n.Name), value)
+	}
+	if r.Verdict != "" {
+		put("verdict", string(r.Verdict))
+	}
+	if !r.Summary {
+		t.rows = append(t.rows, row)
+	}
+}
+
+func (t *benchTable) print(w io.Writer) {
+	out := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
+	fmt.Fprintln(out, strings.Join(t.columns, "\t"))
+	for _, row := range t.rows {
+		for i, c := range t.columns {
+			if i > 0 {
+				fmt.Fprint(out, "\t")
+			}
+			fmt.Fprint(out, row[c])
+		}
+		fmt.Fprintln(out)
+	}
+	out.Flush()
+	if len(t.summary) > 0 {
+		fmt.Fprintln(w, strings.Join(t.summary, ", "))
+	}
+}
+
+// words spells a figure's name for people.
+func words(name string) string {
+	for _, u := range [][2]string{{"_gb_s", " GB/s"}, {"_gflop_s", " GFLOP/s"}, {"_gop_s", " GOP/s"}, {"_mb", " MB"}, {"_per_second", "/s"}} {
+		if rest, ok := strings.CutSuffix(name, u[0]); ok {
+			name = rest + u[1]
+		}
+	}
+	return strings.ReplaceAll(name, "_", " ")
+}
+
+// number prints four digits, or all of a whole number.
+func number(v float64) string {
+	if v == math.Trunc(v) {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.4g", v)
 }

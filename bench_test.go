@@ -5,54 +5,140 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"nightshift/replaystore/replaytest"
 )
 
-// TestBench runs the benchmarks on the small shape and reads what they print as a program would.
+// smallShape has just enough of a vocabulary for a server: text becomes bytes.
+const smallShape = "2,2,16,320,64"
+
+// benchLines runs a benchmark and reads what it prints as a program would.
+func benchLines(t *testing.T, args ...string) []map[string]any {
+	t.Helper()
+	got := execute(t, 2*time.Minute, append([]string{"bench"}, args...)...)
+	if got.code != 0 {
+		t.Fatalf("status %d\n%s%s", got.code, got.out, got.err)
+	}
+	var lines []map[string]any
+	for line := range strings.Lines(got.out) {
+		var m map[string]any
+		if err := json.Unmarshal([]byte(line), &m); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		lines = append(lines, m)
+	}
+	if len(lines) == 0 || lines[len(lines)-1]["summary"] != true {
+		t.Fatalf("the last line is no summary:\n%s", got.out)
+	}
+	t.Log(strings.TrimSpace(got.out[strings.LastIndex(strings.TrimSpace(got.out), "\n")+1:]))
+	return lines
+}
+
+// TestBench runs every benchmark on small shapes. It says nothing of speed: it counts lines, and asks that figures are there,
+// that ratios lie in their intervals and that nothing fails.
 func TestBench(t *testing.T) {
 	needRuntime(t)
 	tests := []struct {
-		name  string
-		args  []string
-		lines int // at least: one a batch size, and the summary
-		limit string
+		args  string
+		cases int      // lines over all blocks, and lines of each block
+		some  []string // figures of the summary that are positive
+		none  []string // figures of the summary that are 0
 	}{
-		{"decode", []string{"--batch", "1,4", "--prompt", "8", "--tokens", "16"}, 3, "bandwidth_gb_s"},
-		{"train", []string{"--rows", "2", "--columns", "32", "--steps", "3"}, 2, "matrix_gflop_s"},
+		{"roofline", 1, []string{"bandwidth_gb_s", "bandwidth_matvec_gb_s", "bandwidth_reduce_gb_s", "bandwidth_go_gb_s", "matrix_gflop_s", "int8_u8u8_gop_s", "int8_u8s8_gop_s"}, nil},
+		{"decode --shape demo --batch 1,4 --prompt 8,16 --tokens 8", 4, []string{"batch", "context", "tokens_per_second", "step_ms_p50", "bandwidth_gb_s", "roofline_share"}, nil},
+		{"prefill --shape demo --prompt 16,130", 2, []string{"prompt", "tokens_per_second", "first_token_ms_p99", "matrix_gflop_s", "roofline_share"}, nil},
+		{"serve --shape " + smallShape + " --concurrency 1,3 --rate 20 --duration 200ms --prompt 4 --tokens 8", 6,
+			[]string{"concurrency", "tokens_per_second", "over_engine", "ttft_ms_p50", "ttft_ms_p99", "requests"}, []string{"failed"}},
+		{"adapters --shape demo --batch 4 --registered 0,2,8 --prompt 4 --tokens 8", 6, []string{"mixed_over_one", "mixed_over_base"}, nil},
+		{"swap --shape " + smallShape + " --duration 600ms --every 100ms --concurrency 3 --prompt 4 --tokens 8", 2,
+			[]string{"itl_p99_ratio", "swaps", "answers", "swap_ms_p50"}, []string{"failed", "mixed_versions"}},
+		{"start --shape " + smallShape, 1, []string{"ready_ms", "first_answer_ms", "weights_mb"}, nil},
+		{"ingest --interactions 100 --rate 1000", 1, []string{"durable_per_second", "added_ms_p99"}, []string{"lost"}},
+		{"busy --shape demo --batch 1,2 --prompt 4 --tokens 8", 4, []string{"share_of_quiet"}, nil},
+		{"train --shape demo --rows 2 --columns 32", 1, []string{"tokens_per_second", "step_ms_p50", "matrix_gflop_s", "peak_rss_mb", "roofline_share"}, nil},
 	}
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			got := execute(t, 2*time.Minute, append([]string{"bench", test.name, "--shape", "demo", "--json"}, test.args...)...)
-			lines := strings.Split(strings.TrimSpace(got.out), "\n")
-			if got.code != 0 || len(lines) < test.lines {
-				t.Fatalf("status %d, %d lines, want at least %d\n%s%s", got.code, len(lines), test.lines, got.out, got.err)
+		args := strings.Fields(test.args)
+		t.Run(args[0], func(t *testing.T) {
+			lines := benchLines(t, append(args, "--json", "--blocks", "2")...)
+			if want := 3*test.cases + 1; len(lines) != want {
+				t.Errorf("%d lines, want %d", len(lines), want)
 			}
-			var last map[string]any
-			for _, line := range lines {
-				last = nil
-				if err := json.Unmarshal([]byte(line), &last); err != nil {
-					t.Fatalf("%s: %v", line, err)
-				}
+			last := lines[len(lines)-1]
+			if last["bench"] != args[0] {
+				t.Errorf("the summary names %v", last["bench"])
 			}
-			if last["bench"] != test.name || last["shape"] != "demo" || last["weights"] != "f32" {
-				t.Errorf("the summary names %v", last)
-			}
-			for _, field := range []string{"batch", "tokens_per_second", "step_ms_p50", "peak_rss_mb", "roofline_share", test.limit} {
+			for _, field := range test.some {
 				if v, ok := last[field].(float64); !ok || !(v > 0) {
 					t.Errorf("%s is %v in %v", field, last[field], last)
 				}
 			}
-			if share, ok := last["roofline_share"].(float64); ok && share > 2 {
-				t.Errorf("the share of the machine's limit is %v", share)
+			for _, field := range test.none {
+				if v, ok := last[field].(float64); !ok || v != 0 {
+					t.Errorf("%s is %v in %v", field, last[field], last)
+				}
 			}
-			t.Log(lines[len(lines)-1])
+			checkIntervals(t, lines)
 		})
 	}
-	if testing.Short() {
-		return
+}
+
+// checkIntervals reports ratios that lie outside their intervals, and a run without any figure.
+func checkIntervals(t *testing.T, lines []map[string]any) {
+	t.Helper()
+	for _, line := range lines {
+		for name, v := range line {
+			figure, ok := strings.CutSuffix(name, "_low")
+			if !ok {
+				continue
+			}
+			low, middle, high := v.(float64), line[figure].(float64), line[figure+"_high"].(float64)
+			if !(low <= middle && middle <= high) || low < 0 {
+				t.Errorf("%s is %v, its interval %v to %v", figure, middle, low, high)
+			}
+		}
 	}
-	table := execute(t, 2*time.Minute, "bench", "decode", "--shape", "demo", "--batch", "1", "--prompt", "4", "--tokens", "8")
-	if table.code != 0 || strings.Contains(table.out, "{") {
-		t.Errorf("for people: status %d\n%s%s", table.code, table.out, table.err)
+}
+
+// TestBenchJudges fails a run whose ratio misses a threshold, after its summary.
+func TestBenchJudges(t *testing.T) {
+	needRuntime(t)
+	got := execute(t, time.Minute, "bench", "decode", "--shape", "demo", "--batch", "1", "--prompt", "4", "--tokens", "8", "--blocks", "2", "--at-least", "100", "--json")
+	if got.code != 1 || !strings.Contains(got.out, `"verdict":"fail"`) {
+		t.Errorf("status %d\n%s%s", got.code, got.out, got.err)
 	}
-	holds(t, "the table", table.out, "tokens/s", "GB/s", "%")
+	holds(t, "the error", got.err, "roofline_share", "misses")
+}
+
+func TestBenchTable(t *testing.T) {
+	needRuntime(t)
+	table := execute(t, time.Minute, "bench", "adapters", "--shape", smallShape, "--batch", "2", "--registered", "2", "--prompt", "4", "--tokens", "8", "--blocks", "2")
+	if table.code != 0 || strings.Contains(table.out, "{") || strings.Count(table.out, "\n") != 5 {
+		t.Errorf("for people: status %d, want a head and four rows\n%s%s", table.code, table.out, table.err)
+	}
+	holds(t, "the table", table.out, "tokens/s", "mixed over one", "step ms p50", "registered")
+}
+
+func TestBenchRefuses(t *testing.T) {
+	needRuntime(t)
+	refused(t, []string{"bench", "decode", "--shape", "gpt9"}, "gpt9", "gpt2-medium")
+	refused(t, []string{"bench", "decode", "--shape", "demo", "--weights", "f31"}, "f31", "f32")
+	refused(t, []string{"bench", "decode", "--shape", "demo", "--batch", "0"}, "batch size", "positive")
+	refused(t, []string{"bench", "serve", "--shape", "demo", "--blocks", "0"}, "blocks")
+	refused(t, []string{"bench", "serve", "--shape", "demo", "--rate", "-1"}, "rate", "positive")
+	refused(t, []string{"bench", "serve", "--shape", "2,2,16,64,64"}, "256 bytes")
+}
+
+// TestBenchIngestRedis writes into a real Redis.
+func TestBenchIngestRedis(t *testing.T) {
+	needRuntime(t)
+	address := replaytest.RedisAddr(t)
+	lines := benchLines(t, "ingest", "--interactions", "100", "--rate", "1000", "--redis", address, "--json", "--blocks", "2")
+	last := lines[len(lines)-1]
+	if last["case"] != "redis" || last["lost"] != 0.0 {
+		t.Errorf("the summary is %v", last)
+	}
+	if v, _ := last["shipped_per_second"].(float64); !(v > 0) {
+		t.Errorf("nothing reached Redis: %v", last)
+	}
 }

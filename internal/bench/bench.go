@@ -1,124 +1,88 @@
-// Package bench measures the program on the machine it runs on: decoding and training on random weights of a named
-// shape, beside the machine's own memory bandwidth and matrix rate, measured in the same run. Absolute figures depend
-// on the machine and its neighbours; the shares of the roofline are what to compare.
+// Package bench measures the program on the machine it runs on: on random weights of a named shape, beside the machine's
+// own memory bandwidth and matrix rates.
+//
+// Machines differ, and one machine differs from minute to minute. So whatever is compared runs in the same blocks: each
+// block measures every case and the machine's limits once, in random order, and what is reported is the median over blocks
+// of the ratio within a block, with an interval for it. Absolute rates are medians too, and mean little elsewhere; the
+// ratios and the shares of the limits are what to compare.
+//
+// A Result is one line: a case in one block, a case over all blocks, or the summary of a run, which is its last line.
+// Nothing here knows other programs; what they reach can be compared through the limits that each line carries. Page makes
+// a page of documentation from such lines.
 package bench
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
-	"syscall"
-
-	"nightshift/internal/engine"
-	"nightshift/models/checkpoint"
-	"nightshift/onnx/gpt2"
+	"io"
 )
 
-// Result is one line of a benchmark's output; the last line of a run is its summary.
-type Result struct {
-	Bench           string  `json:"bench"`
-	Shape           string  `json:"shape,omitempty"`
-	Weights         string  `json:"weights,omitempty"`
-	Batch           int     `json:"batch,omitempty"`
-	Threads         int     `json:"threads,omitempty"`
-	TokensPerSecond float64 `json:"tokens_per_second,omitempty"`
-	StepP50         float64 `json:"step_ms_p50,omitempty"`
-	StepP99         float64 `json:"step_ms_p99,omitempty"`
-	PeakRSS         float64 `json:"peak_rss_mb,omitempty"`
-	// RooflineShare is the share of the measured memory bandwidth (decode) or of the measured matrix rate (train).
-	RooflineShare float64 `json:"roofline_share,omitempty"`
-	Bandwidth     float64 `json:"bandwidth_gb_s,omitempty"` // measured read bandwidth
-	MatrixRate    float64 `json:"matrix_gflop_s,omitempty"` // measured float32 matrix rate
-	Achieved      float64 `json:"achieved,omitempty"`       // GB/s (decode) or GFLOP/s (train)
-	Summary       bool    `json:"summary,omitempty"`
+// Options are what all benchmarks have in common.
+type Options struct {
+	Shape    string
+	Weights  []string // weight formats, of Formats; those of one run are compared with the first
+	CacheDir string   // random models are kept there
+	Threads  int      // of one computation
+	Blocks   int
+	AtLeast  float64   // what the ratio that is judged must reach; 0 judges nothing
+	AtMost   float64   // what it must not exceed; 0 judges nothing
+	Progress io.Writer // nil: none
 }
 
-// shapes are the named model shapes.
-var shapes = map[string]checkpoint.Config{
-	"gpt2":        {Layers: 12, Heads: 12, Width: 768, Context: 1024, Vocab: 50257},
-	"gpt2-medium": {Layers: 24, Heads: 16, Width: 1024, Context: 1024, Vocab: 50257},
-	"gpt2-large":  {Layers: 36, Heads: 20, Width: 1280, Context: 1024, Vocab: 50257},
-	"gpt2-xl":     {Layers: 48, Heads: 25, Width: 1600, Context: 1024, Vocab: 50257},
-	"demo":        {Layers: 4, Heads: 6, Width: 192, Context: 256, Vocab: 2048},
+// Report takes the lines of a run as they come, the summary last.
+type Report func(Result) error
+
+// ErrJudged is the end of a run whose ratio is, with its whole interval, on the wrong side of the threshold.
+var ErrJudged = errors.New("the measured ratio misses its threshold")
+
+// check refuses options that cannot be measured.
+func (o Options) check() error {
+	if o.Blocks < 1 {
+		return fmt.Errorf("%d blocks: measure at least one", o.Blocks)
+	}
+	if o.Threads < 1 {
+		return fmt.Errorf("%d threads: use at least one", o.Threads)
+	}
+	return nil
 }
 
-// Shape returns a named shape, or one written as layers,heads,width,vocabulary,context.
-func Shape(name string) (checkpoint.Config, error) {
-	c, ok := shapes[name]
-	if !ok {
-		parts := strings.Split(name, ",")
-		if len(parts) != 5 {
-			names := make([]string, 0, len(shapes))
-			for n := range shapes {
-				names = append(names, n)
-			}
-			slices.Sort(names)
-			return c, fmt.Errorf("shape %q is not known: use one of %s, or layers,heads,width,vocabulary,context", name, strings.Join(names, ", "))
-		}
-		for i, into := range []*int{&c.Layers, &c.Heads, &c.Width, &c.Vocab, &c.Context} {
-			n, err := strconv.Atoi(strings.TrimSpace(parts[i]))
-			if err != nil || n < 1 {
-				return c, fmt.Errorf("shape %q: %q is not a positive number", name, parts[i])
-			}
-			*into = n
+// formats refuses weight formats and shapes that cannot be measured.
+func (o Options) formats() error {
+	if len(o.Weights) == 0 {
+		return errors.New("no weight format is given")
+	}
+	for _, w := range o.Weights {
+		if _, err := formatOf(w); err != nil {
+			return err
 		}
 	}
-	c.Inner, c.Activation, c.Epsilon, c.ScaleAttn, c.TiedHead = 4*c.Width, "gelu_new", 1e-5, true, true
-	c.EOS, c.BOS = c.Vocab-1, c.Vocab-1
-	return c, c.Check()
+	_, err := Shape(o.Shape)
+	return err
 }
 
-// RandomModel opens a model of a shape with random weights, made once and kept in the cache. It has no tokenizer.
-func RandomModel(shape, cacheDir string) (*engine.Model, error) {
-	cfg, err := Shape(shape)
-	if err != nil {
-		return nil, err
+// one is the only weight format of a benchmark that measures one at a time.
+func (o Options) one() (string, error) {
+	if err := errors.Join(o.check(), o.formats()); err != nil {
+		return "", err
 	}
-	dir := filepath.Join(cacheDir, "bench", strings.ReplaceAll(shape, ",", "-"))
-	if _, err := os.Stat(filepath.Join(dir, "model.safetensors")); os.IsNotExist(err) {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return nil, fmt.Errorf("make random model: %w", err)
-		}
-		if err := checkpoint.Write(dir, cfg, checkpoint.Random(cfg, 1)); err != nil {
-			return nil, fmt.Errorf("make random model: %w", err)
-		}
+	if len(o.Weights) != 1 {
+		return "", fmt.Errorf("%d weight formats are given; this benchmark measures one at a time", len(o.Weights))
 	}
-	c, err := checkpoint.Open(dir, cacheDir)
-	if err != nil {
-		return nil, err
-	}
-	return &engine.Model{Checkpoint: c, Config: gpt2.Config(c.Config())}, nil
+	return o.Weights[0], nil
 }
 
-// peakRSS is the largest resident set of this process so far, in megabytes.
-func peakRSS() float64 {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
+// say tells people what is going on.
+func (o Options) say(format string, args ...any) {
+	if o.Progress != nil {
+		fmt.Fprintf(o.Progress, format+"\n", args...)
 	}
-	return float64(u.Maxrss) / 1024
 }
 
-// quantile is the q-quantile of values, which it sorts.
-func quantile(values []float64, q float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	slices.Sort(values)
-	return values[min(len(values)-1, int(q*float64(len(values))))]
-}
-
-// matrixParameters counts the weights that a token is multiplied with: every linear and the head.
-func matrixParameters(c gpt2.Config) int {
-	perLayer := 0
-	for _, m := range gpt2.Modules {
-		in, out, err := c.ModuleShape(m)
-		if err == nil {
-			perLayer += in * out
-		}
-	}
-	return c.Layers*perLayer + c.Vocab*c.Width
+// running starts run in the background and returns what ends it and waits for it.
+func running(ctx context.Context, run func(context.Context) error) (stop func() error) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- run(ctx) }()
+	return func() error { cancel(); return <-done }
 }

@@ -2,117 +2,99 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
-	"time"
 
 	"nightshift/internal/engine"
-	"nightshift/internal/sampling"
 )
 
-// DecodeOptions choose a decode benchmark.
+// DecodeOptions choose a decode benchmark: every batch size with every prompt length.
 type DecodeOptions struct {
-	Shape, CacheDir string
-	Batches         []int
-	Threads         int
-	Prompt, Tokens  int // tokens of each prompt and of each answer
+	Options
+	Batches []int
+	Prompts []int // tokens of each prompt
+	Tokens  int   // that each row decodes while it is measured
 }
 
-// Decode measures the engine's decode rate at each batch size, on random weights in float32. report gets a result a
-// batch size, and at last the summary, which is the result of the largest batch.
-func Decode(ctx context.Context, opt DecodeOptions, report func(Result) error) error {
-	model, err := RandomModel(opt.Shape, opt.CacheDir)
-	if err != nil {
+// Decode measures the engine's decode rate, in each weight format, beside the machine's limits. Formats are compared with
+// the first one. The summary is the line of the last case: the last format, the longest prompt, the largest batch.
+func Decode(ctx context.Context, opt DecodeOptions, report Report) (err error) {
+	if err := errors.Join(opt.check(), opt.formats(), positive("batch size", opt.Batches...), positive("prompt length", opt.Prompts...), positive("number of tokens", opt.Tokens)); err != nil {
 		return err
 	}
-	e, err := engine.New(model, engine.Config{Threads: opt.Threads, Slots: slices.Max(opt.Batches), Spin: true})
-	if err != nil {
-		return err
-	}
-	defer e.Close()
-	ctx, stop := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	go func() { done <- e.Run(ctx) }()
-	defer func() { stop(); <-done }()
-	if _, _, err := decodeOnce(ctx, e, slices.Max(opt.Batches), opt.Prompt, 8); err != nil { // touches the memory
-		return err
-	}
-	var last Result
-	for _, batch := range opt.Batches {
-		bandwidth := Bandwidth(opt.Threads, time.Second)
-		rate, steps, err := decodeOnce(ctx, e, batch, opt.Prompt, opt.Tokens)
+	slices.Sort(opt.Batches)
+	slices.Sort(opt.Prompts)
+	p := plan{bench: "decode", options: opt.Options, judged: roofline}
+	var engines []*runningEngine
+	defer func() { err = errors.Join(err, closeAll(engines)) }()
+	for _, weights := range opt.Weights {
+		e, err := startEngine(ctx, opt.Options, weights, engine.Config{Slots: slices.Max(opt.Batches)})
 		if err != nil {
 			return err
 		}
-		bandwidth = max(bandwidth, Bandwidth(opt.Threads, time.Second))
-		cfg := model.Config
-		// A step reads every weight once, and each row's keys and values so far.
-		context := float64(opt.Prompt) + float64(opt.Tokens)/2
-		bytes := 4 * (float64(matrixParameters(cfg)) + float64(batch*cfg.Layers*2*cfg.Width)*context)
-		achieved := bytes * rate / float64(batch) / 1e9
-		last = Result{Bench: "decode", Shape: opt.Shape, Weights: "f32", Batch: batch, Threads: opt.Threads, TokensPerSecond: rate,
-			StepP50: quantile(steps, 0.5), StepP99: quantile(steps, 0.99), PeakRSS: peakRSS(), Bandwidth: bandwidth, Achieved: achieved, RooflineShare: achieved / bandwidth}
-		if err := report(last); err != nil {
+		engines = append(engines, e)
+		opt.cases(&p, e, weights)
+	}
+	opt.say("touch the memory")
+	for _, c := range p.cases {
+		if _, err := c.run(ctx, -1); err != nil {
 			return err
 		}
 	}
-	last.Summary = true
-	return report(last)
+	lines, err := p.run(ctx, report)
+	if err != nil {
+		return err
+	}
+	return p.conclude(lines, lines[len(lines)-1], report)
 }
 
-// decodeOnce runs batch equal requests and measures the time in which all of them decode: tokens per second, and the
-// milliseconds of each step.
-func decodeOnce(ctx context.Context, e *engine.Engine, batch, prompt, tokens int) (rate float64, steps []float64, err error) {
-	arrivals := make([][]time.Time, batch)
-	results := make(chan error, batch)
-	for i := range batch {
-		ids := make([]int32, prompt)
-		for j := range ids {
-			ids[j] = int32((i*131 + j*17) % e.Model().Config.Vocab)
-		}
-		pin, _ := e.Bank().Pin("")
-		stream, err := e.Submit(ctx, engine.Request{Prompt: ids, Pin: pin, MaxTokens: tokens + 4*batch, Sampling: sampling.Params{}, IgnoreEOS: true})
-		if err != nil {
-			return 0, nil, err
-		}
-		go func() {
-			for range stream.Pieces {
-				arrivals[i] = append(arrivals[i], time.Now())
+// cases adds those of one weight format.
+func (opt DecodeOptions) cases(p *plan, e *runningEngine, weights string) {
+	f, cfg := mustFormat(weights), e.Model().Config
+	random := rand.New(rand.NewPCG(2, 0))
+	perFormat := len(opt.Prompts) * len(opt.Batches)
+	for _, prompt := range opt.Prompts {
+		for _, batch := range opt.Batches {
+			middle := float64(prompt) + float64(opt.Tokens)/2
+			p.cases = append(p.cases, testCase{weights: weights, cost: decodeCost(cfg, f, batch, middle),
+				settings: []Number{{"batch", float64(batch)}, {"prompt", float64(prompt)}, {"context", middle}},
+				run: func(ctx context.Context, block int) (measurement, error) {
+					jobs, tokens := make([]job, batch), opt.Tokens
+					for i := range jobs {
+						jobs[i].prompt = randomPrompt(random, prompt, cfg.Vocab)
+					}
+					if block < 0 {
+						tokens = 2
+					}
+					return decodeTogether(ctx, e.Engine, jobs, tokens)
+				}})
+			if at := len(p.cases) - 1; at >= perFormat {
+				p.ratios = append(p.ratios, ratio{"over_" + opt.Weights[0], at, at % perFormat, "tokens_per_second"})
 			}
-			results <- stream.Result().Err
-		}()
-	}
-	for range batch {
-		if e := <-results; e != nil {
-			err = e
 		}
 	}
+}
+
+// mustFormat is a format whose name was checked.
+func mustFormat(name string) format {
+	f, err := formatOf(name)
 	if err != nil {
-		return 0, nil, err
+		panic(err)
 	}
-	begin, end := arrivals[0][1], arrivals[0][len(arrivals[0])-1]
-	for _, a := range arrivals {
-		if len(a) < 3 {
-			return 0, nil, fmt.Errorf("measure decoding: an answer has only %d tokens", len(a))
-		}
-		if a[1].After(begin) {
-			begin = a[1]
-		}
-		if last := a[len(a)-1]; last.Before(end) {
-			end = last
-		}
+	return f
+}
+
+// positive refuses settings that are not.
+func positive(what string, values ...int) error {
+	if len(values) == 0 {
+		return fmt.Errorf("no %s is given", what)
 	}
-	count := 0
-	for _, a := range arrivals {
-		for i, t := range a {
-			if !t.After(begin) || t.After(end) {
-				continue
-			}
-			count++
-			if &a[0] == &arrivals[0][0] {
-				steps = append(steps, float64(t.Sub(a[i-1]).Microseconds())/1000)
-			}
+	for _, v := range values {
+		if v < 1 {
+			return fmt.Errorf("a %s of %d: it must be positive", what, v)
 		}
 	}
-	return float64(count) / end.Sub(begin).Seconds(), steps, nil
+	return nil
 }

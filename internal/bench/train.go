@@ -2,7 +2,9 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
+	"syscall"
 	"time"
 
 	"nightshift/onnx/gpt2"
@@ -11,17 +13,23 @@ import (
 
 // TrainOptions choose a training benchmark.
 type TrainOptions struct {
-	Shape, CacheDir string
-	Threads         int
-	Rows, Columns   int // of a microbatch, every position with loss
-	Rank            int
-	Steps           int
+	Options
+	Rows, Columns int // of a microbatch, every position with loss
+	Rank          int
+	Steps         int // in each block
 }
 
-// Train measures forward and backward passes of LoRA training for all four linears of every layer, on random weights
-// in float32, beside the machine's matrix rate.
-func Train(ctx context.Context, opt TrainOptions, report func(Result) error) error {
-	model, err := RandomModel(opt.Shape, opt.CacheDir)
+// Train measures forward and backward passes of LoRA training for all four linears of every layer, on random weights,
+// beside the machine's limits.
+func Train(ctx context.Context, opt TrainOptions, report Report) error {
+	weights, err := opt.one()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(positive("number of rows", opt.Rows), positive("number of columns", opt.Columns), positive("rank", opt.Rank), positive("number of steps", opt.Steps)); err != nil {
+		return err
+	}
+	model, err := RandomModel(opt.Shape, weights, opt.CacheDir)
 	if err != nil {
 		return err
 	}
@@ -36,7 +44,7 @@ func Train(ctx context.Context, opt TrainOptions, report func(Result) error) err
 		return err
 	}
 	defer s.Close()
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // reproducible, not secret
+	random := rand.New(rand.NewPCG(1, 2))
 	for i := range s.Parameters() {
 		s.Parameters()[i] = float32(random.NormFloat64() * 0.02)
 	}
@@ -44,62 +52,61 @@ func Train(ctx context.Context, opt TrainOptions, report func(Result) error) err
 	if _, _, err := s.Gradient(batch, 1, nil); err != nil { // touches the memory
 		return err
 	}
-	matrix, err := MatrixRate(opt.Threads, 2*time.Second)
+	peak := peakRSS() // before the machine's limits are measured, which takes memory of its own
+	p := plan{bench: "train", options: opt.Options, judged: roofline, cases: []testCase{{
+		weights: weights, cost: trainCost(opt, model.Config, batch),
+		settings: []Number{{"batch", float64(opt.Rows)}, {"columns", float64(opt.Columns)}, {"rank", float64(opt.Rank)}, {"peak_rss_mb", peak}},
+		run: func(ctx context.Context, _ int) (measurement, error) {
+			var steps []float64
+			begin := time.Now()
+			for range opt.Steps {
+				if err := ctx.Err(); err != nil {
+					return measurement{}, err
+				}
+				at := time.Now()
+				if _, _, err := s.Gradient(batch, 1, nil); err != nil {
+					return measurement{}, err
+				}
+				steps = append(steps, milliseconds(time.Since(at)))
+			}
+			rate := float64(batch.Tokens*opt.Steps) / time.Since(begin).Seconds()
+			return measurement{figures: []Number{{"tokens_per_second", rate}}, samples: []sample{{"step_ms", steps}}}, nil
+		}}}}
+	lines, err := p.run(ctx, report)
 	if err != nil {
 		return err
 	}
-	var steps []float64
-	var last Result
-	for range opt.Steps {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		begin := time.Now()
-		if _, _, err := s.Gradient(batch, 1, nil); err != nil {
-			return err
-		}
-		steps = append(steps, time.Since(begin).Seconds()*1000)
-		last = trainResult(opt, model.Config, batch, matrix, append([]float64(nil), steps...))
-		if err := report(last); err != nil {
-			return err
-		}
-	}
-	again, err := MatrixRate(opt.Threads, 2*time.Second)
-	if err != nil {
-		return err
-	}
-	last = trainResult(opt, model.Config, batch, max(matrix, again), steps)
-	last.Summary = true
-	return report(last)
+	return p.conclude(lines, lines[0], report)
 }
 
-// trainResult computes the rates. A position costs 2 floating-point operations a weight forward and 2 backward (the
-// weights are frozen), three times 2 for the factors, and attention.
-func trainResult(opt TrainOptions, cfg gpt2.Config, batch train.Batch, matrix float64, steps []float64) Result {
+// trainCost is what a token costs: 2 floating-point operations a weight forward and 2 backward (the weights are frozen),
+// three times 2 for the factors, and attention. Weights are read once forward and once backward.
+func trainCost(opt TrainOptions, cfg gpt2.Config, batch train.Batch) cost {
 	factors := 0
 	for _, m := range gpt2.Modules {
 		if in, out, err := cfg.ModuleShape(m); err == nil {
 			factors += cfg.Layers * opt.Rank * (in + out)
 		}
 	}
-	head := cfg.Vocab * cfg.Width
-	body := matrixParameters(cfg) - head
-	attention := 3 * 2 * 2 * cfg.Layers * cfg.Width * batch.Columns
-	perStep := float64(batch.Tokens)*float64(4*body+6*factors+attention) + float64(batch.Positions)*float64(4*head)
-	p50 := quantile(steps, 0.5)
-	achieved := perStep / (p50 / 1000) / 1e9
-	return Result{Bench: "train", Shape: opt.Shape, Weights: "f32", Batch: opt.Rows, Threads: opt.Threads, TokensPerSecond: float64(batch.Tokens) / (p50 / 1000),
-		StepP50: p50, StepP99: quantile(steps, 0.99), PeakRSS: peakRSS(), MatrixRate: matrix, Achieved: achieved, RooflineShare: achieved / matrix}
+	body, head, tokens := float64(bodyParameters(cfg)), float64(headParameters(cfg)), float64(batch.Tokens)
+	attention := float64(3 * 2 * 2 * cfg.Layers * cfg.Width * batch.Columns)
+	return cost{bytes: 2 * 4 * (body + head) / tokens, operations: 4*body + 6*float64(factors) + attention + 4*head*float64(batch.Positions)/tokens}
 }
 
 // randomSequences fills every row with one sequence of random tokens.
 func randomSequences(r *rand.Rand, opt TrainOptions, vocab int) []train.Sequence {
 	list := make([]train.Sequence, opt.Rows)
 	for i := range list {
-		list[i].Tokens = make([]int32, opt.Columns)
-		for j := range list[i].Tokens {
-			list[i].Tokens[j] = int32(r.IntN(vocab))
-		}
+		list[i].Tokens = randomPrompt(r, opt.Columns, vocab)
 	}
 	return list
+}
+
+// peakRSS is the largest resident set of this process so far, in megabytes.
+func peakRSS() float64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return float64(u.Maxrss) / 1024
 }

@@ -1,0 +1,163 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"nightshift/internal/engine"
+	"nightshift/onnx/gpt2"
+)
+
+// runningEngine is an engine with its loop.
+type runningEngine struct {
+	*engine.Engine
+	stop func() error
+}
+
+// startEngine opens a random model and runs an engine on it, sized as given and otherwise as the program runs it.
+func startEngine(ctx context.Context, opt Options, weights string, cfg engine.Config) (*runningEngine, error) {
+	opt.say("open %s in %s", opt.Shape, weights)
+	model, err := RandomModel(opt.Shape, weights, opt.CacheDir)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Threads = opt.Threads
+	cfg.QueueTokens = 2 * max(16, cfg.Slots) * model.Config.Context // nothing that is measured is refused
+	e, err := engine.New(model, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &runningEngine{e, running(ctx, e.Run)}, nil
+}
+
+// close ends the loop and frees the engine.
+func (e *runningEngine) close() error {
+	err := e.stop()
+	e.Close()
+	return err
+}
+
+// job is one row of a batch.
+type job struct {
+	prompt  []int32
+	version string // in the bank; "" is the base model
+}
+
+// decodeTogether decodes one row for each job and measures from the moment when all of them decode until one has tokens
+// more of them: tokens per second, and the milliseconds of each of its steps. What is left of the answers is cancelled.
+func decodeTogether(ctx context.Context, e *engine.Engine, jobs []job, tokens int) (measurement, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	arrivals := make([][]time.Time, len(jobs))
+	streams := make([]*engine.Stream, len(jobs))
+	for i, j := range jobs {
+		// The first rows decode while the prompts of the others are read, a chunk of at most 128 tokens at a step.
+		limit := tokens + 8 + len(jobs)*(len(j.prompt)/128+2)
+		pin, ok := e.Bank().Pin(j.version)
+		if !ok {
+			return measurement{}, fmt.Errorf("measure decoding: version %s is not in the bank", j.version)
+		}
+		var err error
+		streams[i], err = e.Submit(ctx, engine.Request{Prompt: j.prompt, Pin: pin, MaxTokens: limit, IgnoreEOS: true})
+		if err != nil {
+			return measurement{}, fmt.Errorf("measure decoding: %w", err)
+		}
+	}
+	var waiting atomic.Int64 // rows that do not decode yet
+	waiting.Store(int64(len(jobs)))
+	results := make(chan error, len(jobs))
+	for i, s := range streams {
+		go func() {
+			after := 0
+			for p := range s.Pieces {
+				if !p.HasToken {
+					continue
+				}
+				arrivals[i] = append(arrivals[i], time.Now())
+				if len(arrivals[i]) == 2 {
+					waiting.Add(-1)
+				}
+				if waiting.Load() == 0 {
+					if after++; after > tokens {
+						cancel()
+					}
+				}
+			}
+			results <- s.Result().Err
+		}()
+	}
+	var failed error
+	for range jobs {
+		if err := <-results; err != nil && !errors.Is(err, context.Canceled) {
+			failed = err
+		}
+	}
+	if failed != nil {
+		return measurement{}, fmt.Errorf("measure decoding: %w", failed)
+	}
+	return window(arrivals)
+}
+
+// window takes the part of the arrivals in which every row decodes.
+func window(arrivals [][]time.Time) (measurement, error) {
+	var begin, end time.Time
+	for i, a := range arrivals {
+		if len(a) < 3 {
+			return measurement{}, fmt.Errorf("measure decoding: an answer has %d tokens while the others decode; take shorter prompts or smaller batches", len(a))
+		}
+		if a[1].After(begin) {
+			begin = a[1]
+		}
+		if last := a[len(a)-1]; i == 0 || last.Before(end) {
+			end = last
+		}
+	}
+	count := 0
+	var steps []float64
+	for row, a := range arrivals {
+		for i, t := range a {
+			if !t.After(begin) || t.After(end) {
+				continue
+			}
+			count++
+			if row == 0 {
+				steps = append(steps, milliseconds(t.Sub(a[i-1])))
+			}
+		}
+	}
+	if count == 0 {
+		return measurement{}, errors.New("measure decoding: the rows never decode together; take shorter prompts or smaller batches")
+	}
+	rate := float64(count) / end.Sub(begin).Seconds()
+	return measurement{figures: []Number{{"tokens_per_second", rate}}, samples: []sample{{"step_ms", steps}}}, nil
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// decodeCost is what one decoded token costs: a step reads every weight once for the whole batch, and each row its keys and
+// values so far.
+func decodeCost(c gpt2.Config, f format, batch int, context float64) cost {
+	weights := float64(bodyParameters(c) + headParameters(c))
+	past := float64(c.Layers*c.Width) * context
+	return cost{bytes: f.bytes*weights/float64(batch) + 2*4*past, operations: 2*weights + 4*past, int8: f.int8}
+}
+
+// prefillCost is what one token of a prompt costs: arithmetic, and its share of one look at the weights and of one row of the
+// head.
+func prefillCost(c gpt2.Config, f format, prompt int) cost {
+	body, head, n := float64(bodyParameters(c)), float64(headParameters(c)), float64(prompt)
+	return cost{bytes: f.bytes * (body + head) / n, operations: 2*body + 2*head/n + 2*float64(c.Layers*c.Width)*n, int8: f.int8}
+}
+
+// closeAll closes engines.
+func closeAll(engines []*runningEngine) error {
+	var err error
+	for _, e := range slices.Backward(engines) {
+		err = errors.Join(err, e.close())
+	}
+	return err
+}

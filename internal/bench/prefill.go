@@ -1,0 +1,89 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"nightshift/internal/engine"
+)
+
+// PrefillOptions choose a prefill benchmark.
+type PrefillOptions struct {
+	Options
+	Prompts []int // tokens of each prompt
+}
+
+// prefillTime is how long prompts of one length are measured in a block, at least.
+const prefillTime = 300 * time.Millisecond
+
+// Prefill measures how many tokens of a prompt the engine reads per second, one prompt at a time, beside the machine's
+// limits. The summary is the line of the last case: the last format, the longest prompt.
+func Prefill(ctx context.Context, opt PrefillOptions, report Report) (err error) {
+	if err := errors.Join(opt.check(), opt.formats(), positive("prompt length", opt.Prompts...)); err != nil {
+		return err
+	}
+	slices.Sort(opt.Prompts)
+	p := plan{bench: "prefill", options: opt.Options, judged: roofline}
+	var engines []*runningEngine
+	defer func() { err = errors.Join(err, closeAll(engines)) }()
+	random := rand.New(rand.NewPCG(3, 0))
+	for _, weights := range opt.Weights {
+		e, err := startEngine(ctx, opt.Options, weights, engine.Config{})
+		if err != nil {
+			return err
+		}
+		engines = append(engines, e)
+		for _, prompt := range opt.Prompts {
+			p.cases = append(p.cases, testCase{weights: weights, settings: []Number{{"prompt", float64(prompt)}}, cost: prefillCost(e.Model().Config, mustFormat(weights), prompt),
+				run: func(ctx context.Context, block int) (measurement, error) {
+					least := prefillTime
+					if block < 0 {
+						least = 1
+					}
+					return prefillFor(ctx, e.Engine, random, prompt, least)
+				}})
+			if at := len(p.cases) - 1; at >= len(opt.Prompts) {
+				p.ratios = append(p.ratios, ratio{"over_" + opt.Weights[0], at, at % len(opt.Prompts), "tokens_per_second"})
+			}
+		}
+	}
+	for _, c := range p.cases {
+		if _, err := c.run(ctx, -1); err != nil {
+			return err
+		}
+	}
+	lines, err := p.run(ctx, report)
+	if err != nil {
+		return err
+	}
+	return p.conclude(lines, lines[len(lines)-1], report)
+}
+
+// prefillFor answers new prompts with one token each, one after the other, for a time.
+func prefillFor(ctx context.Context, e *engine.Engine, random *rand.Rand, prompt int, least time.Duration) (measurement, error) {
+	var times []float64
+	total := time.Duration(0)
+	for total < least {
+		ids := randomPrompt(random, prompt, e.Model().Config.Vocab)
+		pin, _ := e.Bank().Pin("")
+		begin := time.Now()
+		stream, err := e.Submit(ctx, engine.Request{Prompt: ids, Pin: pin, MaxTokens: 1, IgnoreEOS: true})
+		if err != nil {
+			return measurement{}, fmt.Errorf("measure prefill: %w", err)
+		}
+		for range stream.Pieces {
+		}
+		if err := stream.Result().Err; err != nil {
+			return measurement{}, fmt.Errorf("measure prefill: %w", err)
+		}
+		took := time.Since(begin)
+		total += took
+		times = append(times, milliseconds(took))
+	}
+	rate := float64(prompt*len(times)) / total.Seconds()
+	return measurement{figures: []Number{{"tokens_per_second", rate}}, samples: []sample{{"first_token_ms", times}}}, nil
+}

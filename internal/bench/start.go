@@ -1,0 +1,173 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"nightshift/internal/registry"
+)
+
+// StartOptions choose a benchmark of the program's start.
+type StartOptions struct {
+	Options
+	Shapes  []string // in place of Options.Shape
+	Program []string // the program and its arguments, which serves; --model, --data and --listen are added
+}
+
+// Start measures the program from its start until it says that it is ready, and what memory it takes once it has answered,
+// as a multiple of the weights. On systems without /proc there is no memory in it. The summary is the line of the last
+// shape.
+func Start(ctx context.Context, opt StartOptions, report Report) error {
+	if len(opt.Shapes) == 0 || len(opt.Program) == 0 {
+		return errors.New("measure the start: no shape or no program is given")
+	}
+	opt.Shape = opt.Shapes[0]
+	weights, err := opt.one()
+	if err != nil {
+		return err
+	}
+	var last Result
+	var all []Result
+	p := plan{bench: "start", options: opt.Options, judged: "rss_over_weights"}
+	for _, shape := range opt.Shapes {
+		opt.say("make the model of %s", shape)
+		dir, err := servedDir(shape, opt.CacheDir)
+		if err != nil {
+			return err
+		}
+		info, err := os.Stat(filepath.Join(dir, "model.safetensors"))
+		if err != nil {
+			return fmt.Errorf("measure the start: %w", err)
+		}
+		p.options.Shape = shape
+		size := float64(info.Size()) / 1e6
+		p.cases = []testCase{{weights: weights, settings: []Number{{"weights_mb", size}}, run: func(ctx context.Context, _ int) (measurement, error) {
+			return opt.start(ctx, dir, size)
+		}}}
+		p.intervals = []string{"rss_over_weights"}
+		if _, err := opt.start(ctx, dir, size); err != nil { // verifies the weights, once for all
+			return err
+		}
+		lines, err := p.run(ctx, report)
+		if err != nil {
+			return err
+		}
+		last = lines[0]
+		all = append(all, last)
+	}
+	return p.conclude(all, last, report)
+}
+
+// start runs the program once.
+func (opt StartOptions) start(ctx context.Context, model string, size float64) (m measurement, err error) {
+	data, err := os.MkdirTemp("", "nightshift-bench-")
+	if err != nil {
+		return m, fmt.Errorf("measure the start: %w", err)
+	}
+	defer os.RemoveAll(data)
+	address, err := freeAddress()
+	if err != nil {
+		return m, err
+	}
+	args := slices.Concat(opt.Program[1:], []string{"--model", model, "--data", data, "--listen", address, "--threads", strconv.Itoa(opt.Threads)})
+	cmd := exec.CommandContext(ctx, opt.Program[0], args...)
+	log, err := os.Create(filepath.Join(data, "log"))
+	if err != nil {
+		return m, fmt.Errorf("measure the start: %w", err)
+	}
+	defer log.Close()
+	cmd.Stderr = log
+	begin := time.Now()
+	if err := cmd.Start(); err != nil {
+		return m, fmt.Errorf("start the program: %w", err)
+	}
+	gone := make(chan error, 1)
+	alive, died := context.WithCancel(ctx)
+	go func() { gone <- cmd.Wait(); died() }()
+	defer func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+		if e := <-gone; e != nil && err == nil {
+			err = fmt.Errorf("the program ended: %w: %s", e, tail(log.Name()))
+		}
+	}()
+	if err := waitReady(alive, "http://"+address, 5*time.Minute); err != nil {
+		return m, fmt.Errorf("%w: %s", err, tail(log.Name()))
+	}
+	m.figures = append(m.figures, Number{"ready_ms", milliseconds(time.Since(begin))})
+	server := newHTTPTarget("http://"+address, false)
+	defer server.close()
+	t := server.answer(alive, question{model: registry.Default, text: "good evening", tokens: 8})
+	if t.err != nil {
+		return m, t.err
+	}
+	if len(t.arrivals) > 0 {
+		m.figures = append(m.figures, Number{"first_answer_ms", milliseconds(time.Since(begin))})
+	}
+	if rss, anonymous, ok := residentMB(cmd.Process.Pid); ok {
+		m.figures = append(m.figures, Number{"rss_mb", rss}, Number{"anonymous_mb", anonymous}, Number{"file_mb", rss - anonymous}, Number{"rss_over_weights", rss / size})
+	}
+	return m, nil
+}
+
+// freeAddress is a loopback address on which nothing listens.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find a free port: %w", err)
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// tail is the end of a file, for a message.
+func tail(path string) string {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	return strings.TrimSpace(string(data[max(0, len(data)-500):]))
+}
+
+// residentMB reads how much memory of a process is resident, in 10⁶ bytes, and how much of that no file backs.
+func residentMB(pid int) (rss, anonymous float64, ok bool) {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		return 0, 0, false
+	}
+	defer f.Close()
+	return parseRollup(f)
+}
+
+// parseRollup reads the fields Rss and Anonymous, which are in KiB.
+func parseRollup(r io.Reader) (rss, anonymous float64, ok bool) {
+	lines := bufio.NewScanner(r)
+	found := 0
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 2 {
+			continue
+		}
+		into := map[string]*float64{"Rss:": &rss, "Anonymous:": &anonymous}[fields[0]]
+		if into == nil {
+			continue
+		}
+		kib, err := strconv.ParseFloat(fields[1], 64)
+		if err != nil {
+			return 0, 0, false
+		}
+		*into = kib * 1024 / 1e6
+		found++
+	}
+	return rss, anonymous, found == 2
+}

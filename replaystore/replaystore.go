@@ -72,6 +72,13 @@ type Store interface {
 	Close() error
 }
 
+// Trimmer is a Store whose server has no room for everything forever.
+type Trimmer interface {
+	// Trim drops the oldest events of a track until keep are left, but never one that follows the cursor, and returns how
+	// many went. Feedback on an interaction that was dropped finds none.
+	Trim(ctx context.Context, track string, through Cursor, keep int64) (int64, error)
+}
+
 // ForgetReport says what Forget deleted.
 type ForgetReport struct {
 	Erasure      Erasure  `json:"erasure"`

@@ -29,6 +29,7 @@ type Config struct {
 	Alive       time.Duration // servers that were silent for longer are not waited for, 30 s
 	Nice        int           // niceness of the child process, 10
 	MemoryLimit string        // GOMEMLIMIT of the child process, "" for none
+	Keep        int64         // events of a track that a store keeps which has no room for all (Redis), 1,000,000; never fewer than nights have not read
 
 	Settings                     // of every track
 	Tracks   map[string]Settings // of the tracks that differ, each complete
@@ -88,6 +89,9 @@ func (c *Config) complete() error {
 	c.Alive = positive(c.Alive, 30*time.Second)
 	if c.Nice == 0 {
 		c.Nice = 10
+	}
+	if c.Keep <= 0 {
+		c.Keep = 1_000_000
 	}
 	if c.ModelDir == "" {
 		return fmt.Errorf("configure updater: the model's directory is missing")

@@ -2,6 +2,7 @@ package update
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -70,10 +71,24 @@ func (s *shop) selected(night string) []selection.Item {
 	return items
 }
 
+// trimming is a store that writes down what it is asked to drop.
+type trimming struct {
+	replaystore.Store
+	through []replaystore.Cursor
+	keep    int64
+}
+
+func (s *trimming) Trim(_ context.Context, _ string, through replaystore.Cursor, keep int64) (int64, error) {
+	s.through, s.keep = append(s.through, through), keep
+	return 3, nil
+}
+
 func TestNightFromFeedbackToChampion(t *testing.T) {
 	ort.ForTest(t)
 	s := newShop(t, tinyModel(t))
 	s.correct(people(0, 12)...)
+	trimmed := &trimming{Store: s.store}
+	s.deps.Store = trimmed
 	var states []string
 	s.deps.Progress = func(n nightrecord.Night) {
 		if len(states) == 0 || states[len(states)-1] != string(n.State) {
@@ -105,6 +120,13 @@ func TestNightFromFeedbackToChampion(t *testing.T) {
 	if m.Night != n.ID || m.Parent != "" || m.BaseDigest == "" || m.TokenizerHash == "" || !strings.HasPrefix(m.DataDigest, "sha256:") || len(m.SelfTest) != 2 ||
 		m.Examples != n.Selection.New+3 || m.Figures["heldout_candidate_nll"] >= m.Figures["heldout_champion_nll"] {
 		t.Errorf("manifest %+v", m)
+	}
+	var done completion
+	if _, err := u.readJSON(n.ID, cursorFile, &done); err != nil || !slices.Equal(trimmed.through, []replaystore.Cursor{done.Cursor}) || trimmed.keep != 1_000_000 {
+		t.Errorf("the store was asked to drop what is before %q and more than %d, want %q (%v)", trimmed.through, trimmed.keep, done.Cursor, err)
+	}
+	if !slices.ContainsFunc(n.Log, func(l nightrecord.Line) bool { return strings.Contains(l.Message, "dropped the oldest 3 events") }) {
+		t.Errorf("the night's log does not say what was dropped: %v", n.Log)
 	}
 	// The next night goes on where this one ended.
 	again := s.run(u, Request{By: "cli"}, nightrecord.Skipped)

@@ -47,7 +47,7 @@ func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 	n.log.night.Candidate = &nightrecord.Candidate{Version: ref.Number, Digest: digest} // not changed in place: others hold the record
 	n.u.at("put")
 	if !v.Pass {
-		return errors.Join(n.complete(false), n.log.end(ctx, nightrecord.Rejected, refusal(v)))
+		return errors.Join(n.complete(ctx, false), n.log.end(ctx, nightrecord.Rejected, refusal(v)))
 	}
 	return n.activate(ctx, ref, items)
 }
@@ -154,7 +154,7 @@ func (n *night) settle(ctx context.Context, items []selection.Item, a registry.A
 	}
 	n.u.at("settled")
 	n.log.night.Candidate = &nightrecord.Candidate{Version: a.Number, Digest: a.Digest}
-	return errors.Join(n.complete(true), n.log.end(ctx, nightrecord.Published, ""))
+	return errors.Join(n.complete(ctx, true), n.log.end(ctx, nightrecord.Published, ""))
 }
 
 // admission lists the newly trained examples for the rehearsal memory. The memory never takes an id again that was
@@ -186,13 +186,26 @@ func admission(items []selection.Item, memory replaystore.Rehearsal, retire []st
 // admittedID is the id under which an example enters the memory when its own is taken.
 func admittedID(id, night string) string { return id + "." + night }
 
-// complete writes that the night has used up its evidence.
-func (n *night) complete(published bool) error {
+// complete writes that the night has used up its evidence, and has the store drop what is too much of it.
+func (n *night) complete(ctx context.Context, published bool) error {
 	done := completion{Track: n.req.Track, Cursor: n.frozen.Cursor, Completed: n.log.now(), Published: published}
 	if c := n.log.night.Candidate; c != nil {
 		done.Digest = c.Digest
 	}
-	return n.u.writeJSON(n.req.Night, cursorFile, done)
+	if err := n.u.writeJSON(n.req.Night, cursorFile, done); err != nil {
+		return err
+	}
+	trimmer, ok := n.u.deps.Store.(replaystore.Trimmer)
+	if !ok {
+		return nil
+	}
+	switch dropped, err := trimmer.Trim(ctx, n.req.Track, n.frozen.Cursor, n.u.cfg.Keep); {
+	case err != nil: // the next night tries again
+		n.u.deps.Log.Warn("old events cannot be dropped from the store", "track", n.req.Track, "error", err)
+	case dropped > 0:
+		n.log.say(fmt.Sprintf("dropped the oldest %d events of the track from the store, which keeps %d", dropped, n.u.cfg.Keep))
+	}
+	return nil
 }
 
 // refusal says in a sentence which checks failed.

@@ -7,7 +7,7 @@
 // good goes to a file of its own (DeadLetterFile) and holds up nothing. The order of a track is the
 // order of its Redis stream. A server that evicts keys is refused. What is forgotten cannot come back by a late copy.
 //
-// It is not a cache: nothing expires. Writes do not wait for Redis; readers see them once they are shipped (Sync).
+// It is not a cache: nothing expires. Trim drops the oldest of what nights have read. Writes do not wait for Redis; readers see them once they are shipped (Sync).
 package redisstore
 
 import (
@@ -64,7 +64,10 @@ type Store struct {
 	done chan struct{}
 }
 
-var _ replaystore.Store = (*Store)(nil)
+var (
+	_ replaystore.Store   = (*Store)(nil)
+	_ replaystore.Trimmer = (*Store)(nil)
+)
 
 // Open locks and recovers the journal, looks at Redis once, and starts the shipper, which Close ends. A Redis that is
 // down is no error; one that is wrongly configured is, with ErrRefused.

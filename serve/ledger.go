@@ -15,6 +15,10 @@ import (
 // the store then keeps what it had.
 const mostRemembered = 1 << 20
 
+// mostCounted bounds the interactions that are known to be counted: as many as arrive within a store's re-send window, at
+// nearly a thousand a second.
+const mostCounted = 1 << 19
+
 // ledger counts the events of every track and remembers the content of feedback by id, so that an id that is used again
 // with another content is refused, and an interaction takes no more than api.MostFeedback. It follows the store's own order
 // of events.
@@ -26,10 +30,40 @@ type ledger struct {
 	content  map[print]entry // by feedback key
 	order    []print         // of content, oldest first
 	about    map[print]int   // items of feedback in content by interaction
+	counted  window          // interactions: after a loss a store shows again what was shown before
 }
 
 // entry is an item of feedback in the ledger.
-type entry struct{ content, about print }
+type entry struct {
+	content, about print
+	counted        bool // it was read from the store, not only reserved
+}
+
+// window is the newest members of a set. The zero value is empty.
+type window struct {
+	members map[print]bool
+	order   []print // a ring once it is full
+	next    int     // the oldest, then
+}
+
+// add reports whether a member is new, and lets the oldest go where there are more than limit.
+func (w *window) add(id print, limit int) bool {
+	if w.members[id] {
+		return false
+	}
+	if w.members == nil {
+		w.members = map[print]bool{}
+	}
+	w.members[id] = true
+	if len(w.order) < limit {
+		w.order = append(w.order, id)
+		return true
+	}
+	delete(w.members, w.order[w.next])
+	w.order[w.next] = id
+	w.next = (w.next + 1) % limit
+	return true
+}
 
 // account is a track in the ledger.
 type account struct {
@@ -65,7 +99,7 @@ func entryOf(f *replaystore.Feedback) entry {
 	if f.Correction != nil {
 		correction = "correction " + *f.Correction
 	}
-	return entry{printOf(rating, correction, f.Comment), printOf(f.Track, f.Interaction)}
+	return entry{content: printOf(rating, correction, f.Comment), about: printOf(f.Track, f.Interaction)}
 }
 
 // begin reads the store's history once, so that later readers only catch up.
@@ -100,10 +134,17 @@ func (l *ledger) page(ctx context.Context, track string) (more bool, err error) 
 	for _, e := range events {
 		switch {
 		case e.Interaction != nil:
-			a.interactions++
+			if l.counted.add(printOf(track, e.Interaction.ID), mostCounted) {
+				a.interactions++
+			}
 		case e.Feedback != nil:
-			a.feedback++
-			l.remember(identity(e.Feedback), entryOf(e.Feedback))
+			id := identity(e.Feedback)
+			l.remember(id, entryOf(e.Feedback))
+			if known := l.content[id]; !known.counted {
+				known.counted = true
+				l.content[id] = known
+				a.feedback++
+			}
 		}
 	}
 	a.cursor = next
@@ -194,7 +235,7 @@ func (l *ledger) reserve(ctx context.Context, events []replaystore.Event) (undo 
 		case !ok:
 			l.remember(id, fresh)
 			noted = append(noted, id)
-		case known != fresh:
+		case known.content != fresh.content:
 			back()
 			return nil, &api.FeedbackConflictError{ID: e.Feedback.ID, Interaction: e.Feedback.Interaction}
 		}

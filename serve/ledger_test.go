@@ -7,6 +7,7 @@ import (
 
 	"nightshift/replaystore"
 	"nightshift/replaystore/localstore"
+	"nightshift/replaystore/replaytest"
 )
 
 // silent is a store whose history cannot be read now: whoever tries waits.
@@ -41,5 +42,59 @@ func TestFeedbackWhileTheStoreIsDown(t *testing.T) {
 	again.Rating = new(float64)
 	if _, err := l.reserve(context.Background(), []replaystore.Event{{Feedback: &again}}); err == nil {
 		t.Error("another content under the same id was taken, though this server has seen the first")
+	}
+}
+
+// forgetful is a store that shows everything again from the beginning when it is told to, as Redis does after a loss.
+type forgetful struct {
+	replaystore.Store
+	lost bool
+}
+
+func (s *forgetful) Scan(ctx context.Context, track string, after replaystore.Cursor, limit int) ([]replaystore.Event, replaystore.Cursor, error) {
+	if s.lost {
+		s.lost, after = false, ""
+	}
+	return s.Store.Scan(ctx, track, after, limit)
+}
+
+// TestCountsAfterALoss counts an event once, however often the store shows it.
+func TestCountsAfterALoss(t *testing.T) {
+	store, err := localstore.Open(localstore.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close() //nolint:errcheck // its directory goes
+	f := &forgetful{Store: store}
+	l := newLedger(f)
+	for n := range 5 {
+		feedback := replaytest.Feedback("default", n, "f")
+		if n == 0 { // reserved by this server before it is read
+			if _, err := l.reserve(t.Context(), []replaystore.Event{feedback}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := store.Append(t.Context(), replaytest.Interaction("default", n), feedback); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		interactions, feedback, err := l.counts(t.Context(), "default")
+		if err != nil || interactions != 5 || feedback != 5 {
+			t.Errorf("%d interactions and %d items of feedback, %v; want 5 of each", interactions, feedback, err)
+		}
+		f.lost = true
+	}
+}
+
+func TestWindow(t *testing.T) {
+	var w window
+	for n := range 10 {
+		if id := printOf(string(rune('a' + n))); !w.add(id, 4) || w.add(id, 4) || len(w.members) > 4 {
+			t.Fatalf("member %d: %+v", n, w)
+		}
+	}
+	if w.add(printOf("j"), 4) || !w.add(printOf("a"), 4) {
+		t.Error("the newest are not in the window, or the oldest still are")
 	}
 }

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -29,7 +30,7 @@ func (v *versions) Activate(ctx context.Context, o api.ActivationOrder) (api.Act
 	if o.Expect != nil {
 		a.Previous = *o.Expect
 	}
-	return v.change(ctx, func() (registry.Activation, error) { return v.registry.Activate(ctx, o.Track, a) })
+	return v.change(ctx, o.Track, o.Actor, o.Reason, func() (registry.Activation, error) { return v.registry.Activate(ctx, o.Track, a) })
 }
 
 // Rollback implements api.Switch.
@@ -39,12 +40,12 @@ func (v *versions) Rollback(ctx context.Context, track, actor, reason string) (a
 			defer pin.Release()
 		}
 	}
-	return v.change(ctx, func() (registry.Activation, error) { return v.registry.Rollback(ctx, track, actor, reason) })
+	return v.change(ctx, track, actor, reason, func() (registry.Activation, error) { return v.registry.Rollback(ctx, track, actor, reason) })
 }
 
 // Hold implements api.Switch.
 func (v *versions) Hold(ctx context.Context, track, actor, reason string, hold bool) (api.Activated, error) {
-	return v.change(ctx, func() (registry.Activation, error) {
+	return v.change(ctx, track, actor, reason, func() (registry.Activation, error) {
 		if hold {
 			return v.registry.Hold(ctx, track, actor, reason)
 		}
@@ -52,27 +53,44 @@ func (v *versions) Hold(ctx context.Context, track, actor, reason string, hold b
 	})
 }
 
-// change writes an activation, serves it, and tells the other processes.
-func (v *versions) change(ctx context.Context, write func() (registry.Activation, error)) (api.Activated, error) {
+// change writes an activation, serves it, and tells the other processes. Once the activation is written the change is made:
+// what this server cannot serve it reports as not serving, and it tries again.
+func (v *versions) change(ctx context.Context, track, actor, reason string, write func() (registry.Activation, error)) (api.Activated, error) {
+	before, unknown := v.registry.Champion(track)
 	begin := time.Now()
 	a, err := write()
+	if err != nil && unknown == nil {
+		if now, ok := inForce(v.registry, before, actor, reason, err); ok {
+			v.log.Warn("an activation is in force, though writing it ended with an error", "track", track, "activation", now.Sequence, "error", err)
+			a, err = now, nil
+		}
+	}
 	if err != nil {
 		return api.Activated{}, err
 	}
 	if err := v.apply(a); err != nil {
-		return api.Activated{}, fmt.Errorf("activation %d is written but this server cannot serve it: %w", a.Sequence, err)
+		v.log.Error("an activation is written and this server cannot serve it; the track serves what it served", "track", track, "activation", a.Sequence, "error", err)
 	}
 	took := time.Since(begin)
 	if _, err := replaystore.Send(ctx, v.control, replaystore.ActivationHint{Track: a.Track, Number: a.Sequence}); err != nil {
 		v.log.Warn("other servers were not told of an activation; they find it when they look", "track", a.Track, "error", err)
 	}
-	l, err := v.serving(a.Track)
-	if err != nil {
-		return api.Activated{}, err
-	}
-	done := api.Activated{Activation: a.Sequence, Serving: l.champion == a.Champion(), SwapMS: float64(took.Microseconds()) / 1e3, Hold: a.Held}
+	l, err := v.serving(a.Track) // none for a track whose first activation cannot be served
+	done := api.Activated{Activation: a.Sequence, Serving: err == nil && l.champion == a.Champion(), SwapMS: float64(took.Microseconds()) / 1e3, Hold: a.Held}
 	if ref := a.Champion(); !ref.Base() {
 		done.Version = &ref.Number
 	}
 	return done, nil
+}
+
+// inForce reports whether an activation counts, although the error of writing it says that it failed: a disk can fail after
+// the record is there. before is the track's state then; refusals of the registry leave it as it was.
+func inForce(r *registry.Registry, before registry.Activation, actor, reason string, err error) (registry.Activation, bool) {
+	for _, refusal := range []error{registry.ErrConflict, registry.ErrHeld, registry.ErrNotFound, registry.ErrName, registry.ErrRequest, registry.ErrCorrupt} {
+		if errors.Is(err, refusal) {
+			return registry.Activation{}, false
+		}
+	}
+	now, err := r.Champion(before.Track)
+	return now, err == nil && now.Sequence > before.Sequence && now.Actor == actor && now.Reason == reason
 }

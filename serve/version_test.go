@@ -216,6 +216,15 @@ func TestRefusedVersions(t *testing.T) {
 	if r := h.get("/readyz").json(t); r["status"] != "ready" {
 		t.Errorf("after the repair: %v", r)
 	}
+	// Going back leads to the same version: that is in force, and this server says that it does not serve it.
+	r := h.post("/v1/tracks/default/rollback", `{}`)
+	if v := r.json(t); r.status != 200 || v["serving"] != false || v["version"] != float64(wrong.Number) {
+		t.Errorf("rolled back to a version that cannot be served: status %d, %s", r.status, r.body)
+	}
+	if a := h.ask("default", "q"); a.Model != "default@1" {
+		t.Errorf("%s answers, want default@1", a.Model)
+	}
+	h.activate("default", 1)
 	// Another model's adapter does not even get into the registry.
 	config, data2, _, err := h.registry.Load(h.put("default", 9, nil).Digest)
 	must(t, err)

@@ -36,6 +36,9 @@ type Activation struct {
 	Time            time.Time `json:"time"`            // set where zero
 }
 
+// damaged reports whether this stands for a record that cannot be read: every one that can has an actor.
+func (a Activation) damaged() bool { return a.Sequence > 0 && a.Actor == "" }
+
 // Champion returns the version that serves the track.
 func (a Activation) Champion() Ref {
 	return Ref{Track: a.Track, Number: a.Number, Digest: a.Digest}
@@ -83,7 +86,8 @@ func (r *Registry) Rollback(ctx context.Context, track, actor, reason string) (A
 	return written, nil
 }
 
-// Hold freezes the track: the champion stays, a running canary ends, and until Release only people activate.
+// Hold freezes the track: the champion stays, a running canary ends, and until Release only people activate. Where the record
+// of what serves is damaged (ErrCorrupt), neither can say what is to stay: a person activates a version or rolls back.
 func (r *Registry) Hold(ctx context.Context, track, actor, reason string) (Activation, error) {
 	return r.hold(ctx, track, actor, reason, true)
 }
@@ -100,6 +104,9 @@ func (r *Registry) hold(ctx context.Context, track, actor, reason string, held b
 	verb := map[bool]string{true: "hold", false: "release"}[held]
 	var found Activation
 	written, err := r.change(ctx, track, Latest, actor, func(current Activation) (Activation, error) {
+		if current.damaged() {
+			return Activation{}, fmt.Errorf("activation %d is damaged, so nobody knows which version is to stay; activate one, or roll back: %w", current.Sequence, ErrCorrupt)
+		}
 		if current.Held == held {
 			found = current
 			return Activation{}, errUnchanged
@@ -133,7 +140,7 @@ func (r *Registry) change(ctx context.Context, track string, previous int, actor
 		}
 		current, err := r.Champion(track)
 		if errors.Is(err, ErrCorrupt) && Human(actor) && previous == Latest {
-			// A person repairs: the damaged record counts as a hold of the base model.
+			// A person repairs: the damaged record counts as held.
 			current.Held, err = true, nil
 		}
 		if err != nil {

@@ -69,6 +69,17 @@ func TestDamagedChampion(t *testing.T) {
 	if all, err := r.Activations("default"); !errors.Is(err, ErrCorrupt) || len(all) != 1 {
 		t.Errorf("activations: %v, %v; want the whole one and ErrCorrupt", all, err)
 	}
+	for name, change := range map[string]func() (Activation, error){
+		"hold":    func() (Activation, error) { return r.Hold(ctx, "default", "ann", "stop") },
+		"release": func() (Activation, error) { return r.Release(ctx, "default", "ann", "go") },
+	} {
+		if a, err := change(); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %+v, %v; want ErrCorrupt: it is not known what is to stay", name, a, err)
+		}
+	}
+	if last, err := r.last(r.trackDir("default", "activations")); err != nil || last != 2 {
+		t.Errorf("a hold has written over a damaged record: the last activation is %d, %v", last, err)
+	}
 	a := activate(t, r, one)
 	if a.Sequence != 3 || !a.Held {
 		t.Errorf("a person: %+v, want activation 3, held", a)

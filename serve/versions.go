@@ -35,6 +35,7 @@ type versions struct {
 	loading singleflight.Group
 	marks   sync.Map // digest → "pass" or "fail": self-tests
 	sound   sync.Map // digest → true: loaded and tested by this process
+	unsound sync.Map // digest → *refusal: what requests by name need not try again yet
 
 	mu      sync.Mutex                      // one change at a time
 	lines   atomic.Pointer[map[string]line] // replaced as a whole
@@ -70,15 +71,37 @@ func newVersions(deps Deps, cfg Config, log *slog.Logger) *versions {
 // start gives loading the context of the server's life.
 func (v *versions) start(ctx context.Context) { v.base = ctx }
 
+// refusal is a version that was refused, and when it is worth another try.
+type refusal struct {
+	err  error
+	at   time.Time
+	wait time.Duration
+}
+
 // mark remembers how loading a version went.
 func (v *versions) mark(digest string, err error) {
 	switch {
 	case err == nil:
 		v.sound.Store(digest, true)
+		v.unsound.Delete(digest)
 	case errors.Is(err, api.ErrRefused):
 		v.marks.Store(digest, "fail")
 		v.sound.Delete(digest)
+		wait := firstRetry
+		if old, ok := v.unsound.Load(digest); ok {
+			wait = min(2*old.(*refusal).wait, lastRetry)
+		}
+		v.unsound.Store(digest, &refusal{err, time.Now().Add(wait), wait})
 	}
+}
+
+// refused is the error of a version that was refused a moment ago: reading, testing and refusing it for every request
+// would let anybody keep the engine busy.
+func (v *versions) refused(ref registry.Ref) error {
+	if r, ok := v.unsound.Load(ref.Digest); ok && time.Now().Before(r.(*refusal).at) {
+		return fmt.Errorf("load version %s: %w", ref, r.(*refusal).err)
+	}
+	return nil
 }
 
 // hold pins a version, loading it when it is not resident. ctx ends the wait, not the loading.
@@ -127,6 +150,9 @@ func (v *versions) pinSelected(track, selector string) (api.Pinned, error) {
 	case errors.Is(err, registry.ErrNotFound), errors.Is(err, registry.ErrName):
 		return api.Pinned{}, fmt.Errorf("there is no model %q; /v1/adapters lists the versions of a track: %w", clip(track+selector), api.ErrUnknownModel)
 	case err != nil:
+		return api.Pinned{}, fmt.Errorf("%w: %w", api.ErrUnavailable, err)
+	}
+	if err := v.refused(ref); err != nil {
 		return api.Pinned{}, fmt.Errorf("%w: %w", api.ErrUnavailable, err)
 	}
 	pin, err := v.hold(ref)

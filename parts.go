@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -169,6 +170,26 @@ type address struct {
 
 // addressFile is the name of that file in the data directory.
 func addressFile(c config.Config) string { return filepath.Join(c.Data, "address.json") }
+
+// write replaces the file in one step: whoever reads it finds all of it.
+func (a address) write(file string) error {
+	data, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(file), ".address-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
 
 // closing joins the error of closing p to err.
 func closing(p *parts, err error) error { return errors.Join(err, p.close()) }

@@ -56,8 +56,12 @@ func followEvents(r io.Reader, night *nightrecord.Night, printer *nightPrinter) 
 	for lines.Scan() {
 		name, value, _ := strings.Cut(lines.Text(), ": ")
 		switch {
+		case name == "":
+			event = "" // the frame is over
 		case name == "event":
 			event = value
+		case name == "data" && event == "":
+			return refusedInStream(value)
 		case name == "data" && event == "done":
 			return json.Unmarshal([]byte(value), night)
 		case name == "data" && event == "state":
@@ -73,6 +77,17 @@ func followEvents(r io.Reader, night *nightrecord.Night, printer *nightPrinter) 
 		}
 	}
 	return errors.Join(lines.Err(), errors.New("the events ended before the night did"))
+}
+
+// refusedInStream is the error that the server tells inside a stream which had begun.
+func refusedInStream(data string) error {
+	var e struct {
+		Error struct{ Message string }
+	}
+	if err := json.Unmarshal([]byte(data), &e); err != nil || e.Error.Message == "" {
+		return fmt.Errorf("the server sent %.200q", data)
+	}
+	return errors.New(e.Error.Message)
 }
 
 // callServer sends a request with the key of NIGHTSHIFT_ADMIN_KEY, if that is set, and reads the answer of a success.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -80,7 +79,7 @@ func (p *parts) announce(ctx context.Context, server *serve.Server) error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if reasons, _ := server.Ready(ctx); len(reasons) == 0 {
+		if reasons, _ := server.Ready(ctx); len(reasons) == 0 && server.Address() != "" {
 			break
 		}
 		select {
@@ -89,12 +88,8 @@ func (p *parts) announce(ctx context.Context, server *serve.Server) error {
 		case <-tick.C:
 		}
 	}
-	url := "http://" + p.config.Listen
-	data, err := json.Marshal(address{URL: url, PID: os.Getpid()})
-	if err != nil {
-		return fmt.Errorf("write the address file: %w", err)
-	}
-	if err := os.WriteFile(addressFile(p.config), data, 0o600); err != nil {
+	url := "http://" + server.Address()
+	if err := (address{URL: url, PID: os.Getpid()}).write(addressFile(p.config)); err != nil {
 		return fmt.Errorf("write the address file: %w", err)
 	}
 	fmt.Printf("nightshift is ready\n  API      %s/v1\n  console  %s/\n  docs     %s/docs\n  data     %s\n", url, url, url, p.config.Data)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -74,6 +75,7 @@ type Server struct {
 	api      *api.Server
 	started  time.Time
 	ready    atomic.Bool
+	address  atomic.Pointer[string]
 	hints    chan struct{}
 }
 
@@ -164,6 +166,8 @@ func (s *Server) Run(ctx context.Context) error {
 			return fmt.Errorf("listen on %s: %w; stop what uses the address, or choose another one with --listen", s.cfg.Listen, err)
 		}
 	}
+	address := listening(s.cfg.Listen, listener.Addr())
+	s.address.Store(&address)
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx by the drain time
 	defer stop()
 	s.versions.start(inner)
@@ -183,6 +187,26 @@ func (s *Server) Run(ctx context.Context) error {
 		s.log.Warn("the store did not take everything before the server stopped; its journal ships it later", "error", serr)
 	}
 	return err
+}
+
+// listening is the configured address with the port that was found for it, where that is 0.
+func listening(configured string, found net.Addr) string {
+	host, port, err := net.SplitHostPort(configured)
+	if err != nil {
+		return found.String()
+	}
+	if tcp, ok := found.(*net.TCPAddr); ok {
+		port = strconv.Itoa(tcp.Port)
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// Address is host:port on which the server listens, "" until it does.
+func (s *Server) Address() string {
+	if at := s.address.Load(); at != nil {
+		return *at
+	}
+	return ""
 }
 
 // follow loads every track's champion, then keeps up with the registry.

@@ -3,7 +3,7 @@ package sampling
 import (
 	"fmt"
 	"math"
-	"slices"
+	"sync"
 )
 
 // Adjustment changes logits by what stands in the text already, and by request. The zero value changes nothing.
@@ -66,20 +66,19 @@ func (s *Sampler) PickAfter(logits []float32, prompt, answer []int32, step uint6
 	if (!s.adjusted && len(answer) >= s.minTokens) || s.err != nil || len(logits) != s.vocab {
 		return s.Pick(logits, step)
 	}
-	if _, err := argmax(logits); err != nil {
+	if err := s.row.scan(logits); err != nil {
 		return 0, 0, err
 	}
+	top, total := s.row.top, s.row.weigh(logits, scaleOf(1), nil)
 	if err := s.adjust(logits, prompt, answer); err != nil {
 		return 0, 0, err
 	}
-	best, err := argmax(s.logits)
-	if err != nil {
+	if err := s.row.scan(s.logits); err != nil {
 		return 0, 0, fmt.Errorf("adjust logits: %w", err)
 	}
-	if id = best; s.params.Temperature > 0 {
-		id = s.draw(s.logits, float64(s.logits[best]), Uniform(s.params.Seed, step))
-	}
-	return id, LogProb(logits, id), nil
+	id = s.choose(s.logits, step, 0)
+	s.row.top = top
+	return id, s.row.logProb(logits[id], total), nil
 }
 
 // adjust fills the scratch with the adjusted logits.
@@ -133,25 +132,23 @@ func (s *Sampler) adjust(logits []float32, prompt, answer []int32) error {
 	return nil
 }
 
-// LogProb returns the natural logarithm of a token's probability under the softmax of logits, which must be usable.
-func LogProb(logits []float32, id int32) float32 {
-	top := float64(slices.Max(logits))
-	return float32(float64(logits[id]) - top - math.Log(weigh(logits, top, 1)))
-}
-
 // Score is what the model whose logits these are thinks of a token: the natural logarithm of its probability under their
 // softmax, and whether it is the likeliest one, the lowest id among equals. The error wraps ErrLogits.
 func Score(logits []float32, id int32) (logprob float32, likeliest bool, err error) {
 	if id < 0 || int(id) >= len(logits) {
 		return 0, false, fmt.Errorf("score token: token %d: the vocabulary has %d", id, len(logits))
 	}
-	best, err := argmax(logits)
-	if err != nil {
+	r := rows.Get().(*row)
+	defer rows.Put(r)
+	if err := r.scan(logits); err != nil {
 		return 0, false, err
 	}
-	top := float64(logits[best])
-	return float32(float64(logits[id]) - top - math.Log(weigh(logits, top, 1))), id == best, nil
+	likeliest = logits[id] == r.top && id == r.best(logits)
+	return r.logProb(logits[id], r.weigh(logits, scaleOf(1), nil)), likeliest, nil
 }
+
+// rows are for Score, which has no sampler.
+var rows = sync.Pool{New: func() any { return new(row) }}
 
 // Choice is a token and the natural logarithm of its probability.
 type Choice struct {
@@ -164,20 +161,16 @@ func (s *Sampler) Likeliest(dst []Choice, logits []float32, n int) ([]Choice, er
 	if len(logits) != s.vocab {
 		return dst, fmt.Errorf("rank tokens: %d logits for a vocabulary of %d", len(logits), s.vocab)
 	}
-	best, err := argmax(logits)
-	if err != nil {
+	if err := s.row.scan(logits); err != nil {
 		return dst, err
 	}
 	if n = min(n, len(logits)); n <= 0 {
 		return dst, nil
 	}
-	top := float64(logits[best])
-	sum := math.Log(weigh(logits, top, 1))
-	s.pool = s.pool[:0]
-	s.selectTop(logits, n)
-	s.sortPool()
+	total := s.row.weigh(logits, scaleOf(1), nil)
+	s.keepTop(logits, n)
 	for _, c := range s.pool {
-		dst = append(dst, Choice{ID: c.id, LogProb: float32(float64(c.logit) - top - sum)})
+		dst = append(dst, Choice{ID: c.id, LogProb: s.row.logProb(c.logit, total)})
 	}
 	return dst, nil
 }

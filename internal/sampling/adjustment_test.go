@@ -37,7 +37,7 @@ func TestAdjust(t *testing.T) {
 				if want, _, _ := plain.Pick(test.want, step); id != want {
 					t.Fatalf("step %d: picked %d, the adjusted logits give %d", step, id, want)
 				}
-				if want := LogProb(logits, id); logprob != want || math.Abs(float64(want)) < 1e-9 {
+				if want, _, _ := Score(logits, id); logprob != want || math.Abs(float64(want)) < 1e-9 {
 					t.Fatalf("log-probability %v, want the unmodified %v", logprob, want)
 				}
 			}
@@ -103,8 +103,8 @@ func TestLikeliest(t *testing.T) {
 		t.Fatalf("likeliest: %v, %v", got, err)
 	}
 	for _, c := range got {
-		if math.Abs(float64(c.LogProb-LogProb(logits, c.ID))) > 1e-6 {
-			t.Errorf("token %d: %v, want %v", c.ID, c.LogProb, LogProb(logits, c.ID))
+		if math.Abs(float64(c.LogProb)-exact(logits, c.ID)) > 1e-6 {
+			t.Errorf("token %d: %v, want %v", c.ID, c.LogProb, exact(logits, c.ID))
 		}
 	}
 	if all, err := s.Likeliest(nil, logits, 99); err != nil || len(all) != 5 {

@@ -1,10 +1,13 @@
 package sampling
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // candidate is a token that may be drawn.
 type candidate struct {
-	weight float64 // probability relative to the likeliest token's, at the request's temperature
+	weight float32 // probability relative to the likeliest token's, at the request's temperature
 	logit  float32
 	id     int32
 }
@@ -14,128 +17,195 @@ func (a candidate) likelier(b candidate) bool {
 	return a.logit > b.logit || (a.logit == b.logit && a.id < b.id)
 }
 
-func total(pool []candidate) float64 {
-	sum := 0.0
-	for _, c := range pool {
-		sum += c.weight
+// byLikelihood is that order, for sorting.
+func byLikelihood(a, b candidate) int {
+	switch {
+	case a.likelier(b):
+		return -1
+	case b.likelier(a):
+		return 1
 	}
-	return sum
+	return 0
+}
+
+func sum(pool []candidate) float64 {
+	total := 0.0
+	for _, c := range pool {
+		total += float64(c.weight)
+	}
+	return total
 }
 
 // nucleus returns the length of the shortest prefix of pool, sorted by likelihood, whose weight reaches goal.
 func nucleus(pool []candidate, goal float64) int {
 	cum := 0.0
 	for i, c := range pool {
-		if cum += c.weight; cum >= goal {
+		if cum += float64(c.weight); cum >= goal {
 			return i + 1
 		}
 	}
 	return len(pool)
 }
 
-// selectTop fills the pool with the k likeliest tokens, in no order. The pool is a heap with the least likely candidate at
-// its root, so most logits cost one comparison.
-func (s *Sampler) selectTop(logits []float32, k int) {
-	if cap(s.pool) < k {
-		s.pool = make([]candidate, 0, k)
+// keepTop fills the pool with the k likeliest tokens of logits that were scanned, likeliest first, without weights.
+//
+// Each block has a token as large as its peak, so the k-th largest peak is at most the k-th largest logit, and only blocks with
+// such a peak are looked into.
+func (s *Sampler) keepTop(logits []float32, k int) {
+	floor := float32(math.Inf(-1))
+	s.pool = s.pool[:0]
+	if k <= len(s.row.peaks) {
+		for b, peak := range s.row.peaks {
+			s.pool = append(s.pool, candidate{logit: peak, id: int32(b)})
+		}
+		selectFirst(s.pool, k)
+		floor = s.pool[0].logit
+		for _, c := range s.pool[:k] {
+			floor = min(floor, c.logit)
+		}
 	}
-	unlikelier := func(a, b candidate) bool { return b.likelier(a) }
-	for i, v := range logits {
-		c := candidate{logit: v, id: int32(i)}
-		switch {
-		case len(s.pool) < k:
-			s.pool = append(s.pool, c)
-			if len(s.pool) == k {
-				heapify(s.pool, unlikelier)
+	s.pool = s.pool[:0]
+	for b, peak := range s.row.peaks {
+		if peak < floor {
+			continue
+		}
+		for i := b * block; i < min((b+1)*block, len(logits)); i++ {
+			if v := logits[i]; v >= floor {
+				s.pool = append(s.pool, candidate{logit: v, id: int32(i)})
 			}
-		case c.likelier(s.pool[0]):
-			s.pool[0] = c
-			sink(s.pool, 0, unlikelier)
 		}
 	}
+	selectFirst(s.pool, k)
+	s.pool = s.pool[:k]
+	slices.SortFunc(s.pool, byLikelihood)
 }
 
-// sortPool sorts by likelihood.
-func (s *Sampler) sortPool() {
-	slices.SortFunc(s.pool, func(a, b candidate) int {
-		if a.likelier(b) {
-			return -1
-		}
-		return 1
-	})
-}
-
-// cutPool weighs the pool of selectTop, sorted by likelihood, and cuts it by TopP and MinP.
-func (s *Sampler) cutPool(top, inverse float64) {
+// cutPool weighs the pool of keepTop and cuts it by TopP and MinP.
+func (s *Sampler) cutPool(scale float32) {
 	for i := range s.pool {
-		s.pool[i].weight = weight(s.pool[i].logit, top, inverse)
+		s.pool[i].weight = term(s.pool[i].logit, s.row.top, scale)
 	}
 	if p := float64(s.params.TopP); p > 0 && p < 1 {
-		s.pool = s.pool[:nucleus(s.pool, p*total(s.pool))]
+		s.pool = s.pool[:nucleus(s.pool, p*sum(s.pool))]
 	}
-	for n := len(s.pool); n > 1 && s.pool[n-1].weight < float64(s.params.MinP); n-- {
+	for n := len(s.pool); n > 1 && (s.pool[n-1].weight < s.params.MinP || s.pool[n-1].weight == 0); n-- {
 		s.pool = s.pool[:n-1]
 	}
 }
 
-// selectNucleus fills the pool with the smallest set of likeliest tokens that reaches TopP, less those that MinP cuts, sorted by
-// likelihood.
+// keepNucleus fills the pool with the smallest set of likeliest tokens that reaches TopP, less those that MinP cuts, in the
+// order of their ids.
 //
 // Tokens whose probability is below (1-TopP)/vocab weigh together less than 1-TopP, so none of them is in the nucleus: they
-// are dropped first (by half that bound, which leaves room for rounding), and the heap is small.
-func (s *Sampler) selectNucleus(logits []float32, top, inverse float64) {
-	if cap(s.pool) < len(logits) {
-		s.pool = make([]candidate, 0, len(logits))
+// are dropped first (by half that bound, which leaves room for rounding), and the pool is small.
+func (s *Sampler) keepNucleus(logits []float32, scale float32) {
+	if cap(s.terms) < len(logits) {
+		s.terms, s.pool = make([]float32, len(logits)), make([]candidate, 0, len(logits))
 	}
 	topP := float64(s.params.TopP)
 	if topP == 0 {
 		topP = 1
 	}
-	sum := weigh(logits, top, inverse)
-	floor := max((1-topP)*sum/float64(2*len(logits)), float64(s.params.MinP))
-	for i, v := range logits {
-		if w := weight(v, top, inverse); w > 0 && w >= floor {
-			s.pool = append(s.pool, candidate{weight: w, logit: v, id: int32(i)})
+	terms := s.terms[:len(logits)]
+	total := s.row.weigh(logits, scale, terms)
+	floor := max(float32((1-topP)*total/float64(2*len(logits))), s.params.MinP, math.SmallestNonzeroFloat32)
+	s.pool = s.pool[:0]
+	for b, inBlock := range s.row.sums {
+		if inBlock < floor {
+			continue
+		}
+		for i := b * block; i < min((b+1)*block, len(logits)); i++ {
+			if w := terms[i]; w >= floor {
+				s.pool = append(s.pool, candidate{weight: w, logit: logits[i], id: int32(i)})
+			}
 		}
 	}
-	heapify(s.pool, candidate.likelier)
-	// Pop into the tail, then bring the tail to the front in order.
-	n, cum, goal := len(s.pool), 0.0, topP*sum
-	for n > 0 && (cum < goal || topP == 1) {
-		n--
-		s.pool[0], s.pool[n] = s.pool[n], s.pool[0]
-		sink(s.pool[:n], 0, candidate.likelier)
-		cum += s.pool[n].weight
-	}
-	kept := len(s.pool) - n
-	for i, j := n, len(s.pool)-1; i < j; i, j = i+1, j-1 {
-		s.pool[i], s.pool[j] = s.pool[j], s.pool[i]
-	}
-	copy(s.pool, s.pool[n:])
-	s.pool = s.pool[:kept]
-}
-
-// heapify makes pool a heap whose root comes before all others.
-func heapify(pool []candidate, before func(a, b candidate) bool) {
-	for i := len(pool)/2 - 1; i >= 0; i-- {
-		sink(pool, i, before)
+	if topP < 1 {
+		s.cutNucleus(topP * total)
 	}
 }
 
-// sink moves pool[i] down to its place.
-func sink(pool []candidate, i int, before func(a, b candidate) bool) {
-	for {
-		child := 2*i + 1
-		if child >= len(pool) {
+// Classes of weights: 64 to each power of two, the largest weights first.
+const (
+	classBits   = 23 - 6
+	classes     = 128 << 6 // as many as weights of 2^lowest need
+	largestBits = 0x3f800000
+)
+
+// class is where a weight in (0, 1] belongs.
+func class(weight float32) int {
+	return max(0, (largestBits-int(math.Float32bits(weight)))>>classBits)
+}
+
+// cutNucleus drops from the pool what is not in its likeliest part that reaches goal. The weights are summed by class; only the
+// class in which the goal is reached is sorted.
+func (s *Sampler) cutNucleus(goal float64) {
+	if s.mass == nil {
+		s.mass = make([]float64, classes)
+	}
+	last := 0
+	for _, c := range s.pool {
+		k := class(c.weight)
+		s.mass[k] += float64(c.weight)
+		last = max(last, k)
+	}
+	cut, before := 0, 0.0
+	for cut < last && before+s.mass[cut] < goal {
+		before += s.mass[cut]
+		cut++
+	}
+	clear(s.mass[:last+1])
+	s.edge = s.edge[:0]
+	for _, c := range s.pool {
+		if class(c.weight) == cut {
+			s.edge = append(s.edge, c)
+		}
+	}
+	slices.SortFunc(s.edge, byLikelihood)
+	least := s.edge[nucleus(s.edge, goal-before)-1]
+	kept := s.pool[:0]
+	for _, c := range s.pool {
+		if k := class(c.weight); k < cut || k == cut && !least.likelier(c) {
+			kept = append(kept, c)
+		}
+	}
+	s.pool = kept
+}
+
+// selectFirst moves the k likeliest of the pool to its front, in no order.
+func selectFirst(pool []candidate, k int) {
+	for low, high := 0, len(pool)-1; low < high && k > low && k <= high; {
+		a, b, c := pool[low], pool[(low+high)/2], pool[high]
+		if b.likelier(a) {
+			a, b = b, a
+		}
+		if c.likelier(b) {
+			b = c
+			if c.likelier(a) {
+				b = a
+			}
+		}
+		i, j := low, high
+		for i <= j {
+			for pool[i].likelier(b) {
+				i++
+			}
+			for b.likelier(pool[j]) {
+				j--
+			}
+			if i <= j {
+				pool[i], pool[j] = pool[j], pool[i]
+				i++
+				j--
+			}
+		}
+		switch { // low..j are likelier than what lies between, which is likelier than i..high
+		case k <= j:
+			high = j
+		case k > i:
+			low = i
+		default:
 			return
 		}
-		if child+1 < len(pool) && before(pool[child+1], pool[child]) {
-			child++
-		}
-		if !before(pool[child], pool[i]) {
-			return
-		}
-		pool[i], pool[child] = pool[child], pool[i]
-		i = child
 	}
 }

@@ -51,7 +51,12 @@ type Sampler struct {
 	params Params
 	vocab  int
 	err    error
-	pool   []candidate // scratch: what may be drawn
+
+	row   row         // scratch
+	terms []float32   // scratch: probability of each token relative to the likeliest one's
+	pool  []candidate // scratch: what may be drawn
+	edge  []candidate // scratch: where the pool is cut
+	mass  []float64   // scratch: terms by size; zero between picks
 
 	adjustment Adjustment
 	adjusted   bool      // the adjustment changes logits at every step
@@ -84,7 +89,7 @@ func (s *Sampler) Params() Params { return s.params }
 //
 // logprob is the natural logarithm of the token's probability under the *unmodified* softmax of the logits: temperature 1
 // and no cut, whatever the parameters are. That is the quantity that learning compares between versions, and it stays
-// comparable between requests with different parameters.
+// comparable between requests with different parameters. It is within 1e-6 of its value, and of its rounding to float32.
 //
 // Negative infinity forbids a token. A NaN, a positive infinity, or nothing finite at all is an error that wraps ErrLogits.
 func (s *Sampler) Pick(logits []float32, step uint64) (id int32, logprob float32, err error) {
@@ -94,96 +99,70 @@ func (s *Sampler) Pick(logits []float32, step uint64) (id int32, logprob float32
 	if len(logits) != s.vocab {
 		return 0, 0, fmt.Errorf("pick token: %d logits for a vocabulary of %d", len(logits), s.vocab)
 	}
-	best, err := argmax(logits)
-	if err != nil {
+	if err := s.row.scan(logits); err != nil {
 		return 0, 0, err
 	}
-	top := float64(logits[best])
-	id = best
-	if s.params.Temperature > 0 {
-		id = s.draw(logits, top, Uniform(s.params.Seed, step))
-	}
-	return id, float32(float64(logits[id]) - top - math.Log(weigh(logits, top, 1))), nil
+	total := s.row.weigh(logits, scaleOf(1), nil)
+	id = s.choose(logits, step, total)
+	return id, s.row.logProb(logits[id], total), nil
 }
 
-// argmax returns the lowest id among the largest logits, having checked all of them.
-func argmax(logits []float32) (int32, error) {
-	best, top := -1, float32(math.Inf(-1))
-	for i, v := range logits {
-		if v != v {
-			return 0, fmt.Errorf("pick token: logit %d is NaN: %w", i, ErrLogits)
+// choose picks from logits that were scanned. total is their sum at temperature 1 when that is what r.sums hold, otherwise 0.
+func (s *Sampler) choose(logits []float32, step uint64, total float64) int32 {
+	if s.params.Temperature == 0 {
+		return s.row.best(logits)
+	}
+	return s.draw(logits, Uniform(s.params.Seed, step), total)
+}
+
+// draw picks by inverting the cumulative distribution at u in [0, 1). total is as in choose. With TopK the order is that of
+// likelihood, otherwise it is that of the ids.
+func (s *Sampler) draw(logits []float32, u, total float64) int32 {
+	p, scale := s.params, scaleOf(s.params.Temperature)
+	switch {
+	case p.TopK > 0 && p.TopK < len(logits):
+		s.keepTop(logits, p.TopK)
+		s.cutPool(scale)
+	case p.TopP > 0 && p.TopP < 1, p.MinP > 0:
+		s.keepNucleus(logits, scale)
+	default:
+		if p.Temperature != 1 || total == 0 {
+			total = s.row.weigh(logits, scale, nil)
 		}
-		if v > top {
-			best, top = i, v
-		}
+		return s.invert(logits, scale, u*total)
 	}
-	if best < 0 {
-		return 0, fmt.Errorf("pick token: no logit above negative infinity: %w", ErrLogits)
-	}
-	if math.IsInf(float64(top), 1) {
-		return 0, fmt.Errorf("pick token: logit %d is infinite: %w", best, ErrLogits)
-	}
-	return int32(best), nil
-}
-
-// negligible is an exponent whose weight cannot change a sum that starts at 1: 2^20 tokens of e^-52 are below half an ulp.
-const negligible = -52
-
-// weight is the probability of a logit relative to the largest one, at an inverse temperature.
-func weight(logit float32, top, inverse float64) float64 {
-	x := float64(logit) - top
-	if x *= inverse; x < negligible {
-		return 0
-	}
-	return exponential(x)
-}
-
-// weigh sums the weights of all logits; the result is at least 1.
-func weigh(logits []float32, top, inverse float64) float64 {
-	sum := 0.0
-	for _, v := range logits {
-		sum += weight(v, top, inverse)
-	}
-	return sum
-}
-
-// draw picks by inverting the cumulative distribution at u in [0, 1). Without a cut the order is that of the ids, with one it
-// is that of likelihood.
-func (s *Sampler) draw(logits []float32, top, u float64) int32 {
-	p, inverse := s.params, 1/float64(s.params.Temperature)
-	cutK := p.TopK > 0 && p.TopK < len(logits)
-	cutP := p.TopP > 0 && p.TopP < 1
-	if !cutK && !cutP && p.MinP == 0 {
-		return invert(logits, top, inverse, u*weigh(logits, top, inverse))
-	}
-	s.pool = s.pool[:0]
-	if cutK {
-		s.selectTop(logits, p.TopK)
-		s.sortPool()
-		s.cutPool(top, inverse)
-	} else {
-		s.selectNucleus(logits, top, inverse)
-	}
-	goal, cum := u*total(s.pool), 0.0
+	goal, cum := u*sum(s.pool), 0.0
 	for _, c := range s.pool {
-		if cum += c.weight; cum > goal {
+		if cum += float64(c.weight); cum > goal {
 			return c.id
 		}
 	}
-	return s.pool[0].id // rounding: u*total(…) reached the total
+	return s.pool[0].id // rounding: u*sum(…) reached the sum
 }
 
-// invert returns the first id whose cumulative weight exceeds goal.
-func invert(logits []float32, top, inverse, goal float64) int32 {
-	cum, last := 0.0, 0
-	for i, v := range logits {
-		w := weight(v, top, inverse)
+// invert returns the first id whose cumulative weight exceeds goal, by the sums of blocks first.
+func (s *Sampler) invert(logits []float32, scale float32, goal float64) int32 {
+	cum, at := 0.0, 0
+	for b, sum := range s.row.sums {
+		if sum == 0 {
+			continue
+		}
+		at = b
+		if cum+float64(sum) > goal {
+			break
+		}
+		cum += float64(sum)
+	}
+	last := int32(0)
+	for i := at * block; i < min((at+1)*block, len(logits)); i++ {
+		w := term(logits[i], s.row.top, scale)
 		if w == 0 {
 			continue
 		}
-		if cum, last = cum+w, i; cum > goal {
-			return int32(i)
+		last = int32(i)
+		if cum += float64(w); cum > goal {
+			break
 		}
 	}
-	return int32(last) // rounding: goal reached the total
+	return last // at the latest: rounding can keep a block from reaching its sum
 }

@@ -67,14 +67,15 @@ func reference(logits []float32, p Params) []float64 {
 
 // drawn returns the share of each id over a fine grid of u.
 func drawn(s *Sampler, logits []float32, grid int) []float64 {
-	best, _ := argmax(logits)
+	_ = s.row.scan(logits)
+	best := s.row.best(logits)
 	share := make([]float64, len(logits))
 	for i := range grid {
 		if s.params.Temperature == 0 {
 			share[best] += 1 / float64(grid)
 			continue
 		}
-		share[s.draw(logits, float64(logits[best]), (float64(i)+0.5)/float64(grid))] += 1 / float64(grid)
+		share[s.draw(logits, (float64(i)+0.5)/float64(grid), 0)] += 1 / float64(grid)
 	}
 	return share
 }
@@ -332,33 +333,5 @@ func TestPhiloxKnownAnswers(t *testing.T) {
 		if a != test[3] || b != test[4] {
 			t.Errorf("philox(%x) = %x %x, want %x %x", test[:3], a, b, test[3], test[4])
 		}
-	}
-}
-
-func BenchmarkPick(b *testing.B) {
-	logits := make([]float32, 50257)
-	rng := rand.New(rand.NewPCG(5, 6))
-	for i := range logits {
-		logits[i] = float32(rng.NormFloat64() * 3)
-	}
-	for _, p := range []Params{{}, {Temperature: 0.8}, {Temperature: 0.8, TopK: 40}, {Temperature: 0.8, TopP: 0.95}} {
-		b.Run(fmt.Sprintf("t=%g,k=%d,p=%g", p.Temperature, p.TopK, p.TopP), func(b *testing.B) {
-			s := New(p, len(logits))
-			for i := range b.N {
-				_, _, _ = s.Pick(logits, uint64(i))
-			}
-		})
-	}
-}
-
-func TestExponential(t *testing.T) {
-	for i := range 200_000 {
-		x := negligible * float64(i) / 199_999
-		if got, want := exponential(x), math.Exp(x); math.Abs(got-want) > 1e-15*want {
-			t.Fatalf("exponential(%v) = %v, want %v", x, got, want)
-		}
-	}
-	if exponential(0) != 1 {
-		t.Errorf("exponential(0) = %v, want exactly 1", exponential(0))
 	}
 }

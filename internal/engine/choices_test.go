@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -17,13 +18,18 @@ func split(s *Stream, n int) []answer {
 	list := make([]answer, n)
 	for p := range s.Pieces {
 		a := &list[p.Choice]
+		if p.Last {
+			a.result = s.Ended(p.Choice)
+		}
 		a.text += p.Text
 		if p.HasToken {
 			a.tokens, a.logProbs = append(a.tokens, p.Token), append(a.logProbs, p.LogProb)
 		}
 	}
 	for i, r := range s.Results() {
-		list[i].result = r
+		if r.Finish != list[i].result.Finish || r.Err != list[i].result.Err {
+			list[i].result.Err = fmt.Errorf("ended with %+v, at last with %+v", list[i].result, r)
+		}
 	}
 	return list
 }

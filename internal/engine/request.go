@@ -225,16 +225,16 @@ func (e *Engine) finish(s *sequence, reason Finish, err error) {
 		close(s.score.done)
 		return
 	}
+	last := Piece{Choice: s.choice, Last: true}
 	if err == nil {
-		text, stopped := s.out.flush()
-		if stopped {
+		var stopped bool
+		if last.Text, stopped = s.out.flush(); stopped {
 			reason = FinishStop
 		}
-		if text != "" {
-			s.stream.pieces <- Piece{Choice: s.choice, Text: text}
-		}
 	}
-	if s.stream.end(s.choice, Result{Finish: reason, Err: err, Timings: s.timings(time.Now()), Tokens: len(s.tokens) - s.prompt, gaps: s.gaps}) {
+	ended := s.stream.end(s.choice, Result{Finish: reason, Err: err, Timings: s.timings(time.Now()), Tokens: len(s.tokens) - s.prompt, gaps: s.gaps})
+	s.stream.pieces <- last
+	if ended {
 		s.pin.release(pinTaken)
 		s.stream.close()
 	}

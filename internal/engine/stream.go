@@ -26,8 +26,10 @@ type Piece struct {
 	Text    string
 	// Top are the likeliest tokens at this place under that same distribution, likeliest first, as many as were asked for.
 	Top []sampling.Choice
-	// HasToken is false for a last piece that only brings held-back text.
+	// HasToken is false for the last piece.
 	HasToken bool
+	// Last says that the answer has ended, see Stream.Ended; it brings text that was held back, if any, and no token.
+	Last bool
 	// End says that the token is the end-of-text token, and that the answer ends with it.
 	End bool
 }
@@ -92,6 +94,9 @@ func (s *Stream) Results() []Result {
 	<-s.done
 	return s.results
 }
+
+// Ended says how one answer ended; it may be called once its last piece has come.
+func (s *Stream) Ended(choice int) Result { return s.results[choice] }
 
 // Prompt is what the model thinks of the prompt's tokens, when that was asked for; that of the first is zero, since nothing is
 // before it. It may be called once a piece has come or Pieces is closed.

@@ -142,7 +142,7 @@ func (s *server) complete(w http.ResponseWriter, r *http.Request) {
 	if told != breaksOff {
 		b.WriteString(chunk(version, "", "stop", map[string]any{
 			"nightshift": map[string]any{"track": track, "version": end, "digest": fmt.Sprintf("sha256:%012d00", end), "interaction": "i", "feedback_token": "t", "logged": true},
-			"timings":    map[string]any{"first_token_ms": 2, "queue_ms": 0.1, "tokens_per_second": 500},
+			"timings":    map[string]any{"first_token_ms": 2, "queue_ms": 0.1, "tokens_per_second": 500, "inter_token_p50_ms": 1.5, "inter_token_p99_ms": 2.5, "inter_token_max_ms": 300},
 			"usage":      map[string]any{"completion_tokens": 10},
 		}) + "data: [DONE]\n\n")
 	}

@@ -90,8 +90,9 @@ function count(answer, r, tags) {
   whole.add(r.timings.duration, tags);
   if (answer.usage) tokens.add(answer.usage.completion_tokens, tags);
   const t = answer.timings || {};
-  if (t.tokens_per_second > 0) speed.add(t.tokens_per_second, tags);
+  const several = t.tokens_per_second > 0; // one token has no latency between tokens
+  if (several) speed.add(t.tokens_per_second, tags);
   for (const name of Object.keys(trends)) {
-    if (t[name] !== undefined && t[name] !== null) trends[name].add(t[name], tags);
+    if (t[name] !== undefined && (several || !name.startsWith('inter_token'))) trends[name].add(t[name], tags);
   }
 }

@@ -42,7 +42,7 @@ type Signal struct {
 type NightRequest struct {
 	Night string `json:"night"` // the night's id, server-made
 	Track string `json:"track"`
-	By    string `json:"by,omitempty"` // "api", "schedule", "cli"
+	By    string `json:"by,omitempty"` // who asks: "schedule", "cli", or the name of an API key
 	// Options are the caller's, for the updater to read.
 	Options json.RawMessage `json:"options,omitempty"`
 }

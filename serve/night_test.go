@@ -32,10 +32,10 @@ func TestNights(t *testing.T) {
 	}
 	request, err := replaystore.Decode[replaystore.NightRequest](signals[at])
 	must(t, err)
-	if request.Night != id || request.Track != "default" || string(request.Options) != `{"dry_run":true}` {
+	if request.Night != id || request.Track != "default" || request.By != "local" || string(request.Options) != `{"dry_run":true}` {
 		t.Errorf("request %+v", request)
 	}
-	if got := h.get("/v1/nights/" + id).json(t); got["state"] != "queued" || got["track"] != "default" {
+	if got := h.get("/v1/nights/" + id).json(t); got["state"] != "queued" || got["by"] != "local" || got["track"] != "default" {
 		t.Errorf("before its record a night is %v", got)
 	}
 	if r := h.post("/v1/nights", `{}`); r.status != 409 {
@@ -86,11 +86,7 @@ func TestNightsOfAScope(t *testing.T) {
 		c.API.Keys = []config.Key{key("lead", []string{"support"}, "admin"), key("chief", nil, "admin")}
 	}, before: func(h *house) {
 		for n, track := range []string{"support", "sales", "sales"} {
-			night := nightrecord.Night{ID: nightrecord.NewID(time.Now().Add(time.Duration(n) * time.Hour)), Track: track, State: nightrecord.Skipped}
-			data, err := night.Encode()
-			must(t, err)
-			must(t, h.registry.CreateNight(night.ID))
-			must(t, h.registry.WriteNightFile(night.ID, nightrecord.File, data))
+			h.night(nightrecord.Night{ID: nightrecord.NewID(time.Now().Add(time.Duration(n) * time.Hour)), Track: track, State: nightrecord.Skipped})
 		}
 	}})
 	for who, want := range map[string]string{"lead": "support", "chief": "sales"} {
@@ -98,6 +94,53 @@ func TestNightsOfAScope(t *testing.T) {
 		if len(list) != 1 || list[0].(map[string]any)["track"] != want {
 			t.Errorf("%s sees %v, want one night of %s", who, list, want)
 		}
+	}
+}
+
+// night writes a night's record.
+func (h *house) night(n nightrecord.Night) {
+	h.t.Helper()
+	data, err := n.Encode()
+	must(h.t, err)
+	must(h.t, h.registry.CreateNight(n.ID))
+	must(h.t, h.registry.WriteNightFile(n.ID, nightrecord.File, data))
+}
+
+// TestNightsOfAQuietTrack asks for a night, and for a list, of a track among many nights of another: what is not its own is
+// read once.
+func TestNightsOfAQuietTrack(t *testing.T) {
+	now := time.Now()
+	var busy []string
+	h := open(t, options{cfg: func(c *serve.Config) {
+		c.Tracks = []string{"busy", "quiet"}
+		c.API.Keys = []config.Key{key("chief", nil, "admin")}
+	}, before: func(h *house) {
+		h.night(nightrecord.Night{ID: nightrecord.NewID(now.AddDate(0, -1, 0)), Track: "quiet", State: nightrecord.Training}) // nobody has cleared it up
+		for n := range 60 {
+			busy = append(busy, nightrecord.NewID(now.Add(time.Duration(n-100)*time.Hour)))
+			h.night(nightrecord.Night{ID: busy[n], Track: "busy", State: nightrecord.Skipped})
+		}
+	}})
+	list := func() int {
+		return len(h.get("/v1/nights?track=quiet", bearer("chief")...).json(t)["data"].([]any))
+	}
+	if n := list(); n != 1 {
+		t.Fatalf("%d nights, want 1", n)
+	}
+	for _, id := range busy { // whoever reads it now finds a night of the quiet track
+		data, err := nightrecord.Night{ID: id, Track: "quiet", State: nightrecord.Training}.Encode()
+		must(t, err)
+		must(t, h.registry.WriteNightFile(id, nightrecord.File, data))
+	}
+	if n := list(); n != 1 {
+		t.Errorf("the records of another track were read again: %d nights, want 1", n)
+	}
+	r := h.post("/v1/nights", `{"track":"quiet"}`, bearer("chief")...)
+	if r.status != 202 {
+		t.Fatalf("asked for a night: %d %s", r.status, r.body)
+	}
+	if got := h.get("/v1/nights/"+r.json(t)["id"].(string), bearer("chief")...).json(t); got["by"] != "chief" {
+		t.Errorf("asked for by %v, want the key's name", got["by"])
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ const (
 
 const (
 	requestLife = time.Hour              // after which a request without a record counts as lost
+	longestLife = 7 * 24 * time.Hour     // after which a record that is not final says nothing of a night that runs
 	followPoll  = 250 * time.Millisecond // between looks at a night's record
 	followIdle  = 10 * time.Second       // between comments in a stream without news
 )
@@ -34,19 +36,21 @@ type nights struct {
 	catchUp  func(track string) // serves a track's newest activation; nil where nothing is served
 
 	mu      sync.Mutex
-	pending map[string]asked // requests without a record yet
+	pending map[string]asked  // requests without a record yet
+	tracks  map[string]string // night → track of the records that were read: another track's need not be read again
 	feeds   map[chan replaystore.Progress]string
 }
 
 // asked is a request for a night.
 type asked struct {
 	track  string
+	by     string
 	dryRun bool
 	at     time.Time
 }
 
 func newNights(r *registry.Registry, control replaystore.Control, updater string) *nights {
-	return &nights{registry: r, control: control, updater: updater, pending: map[string]asked{}, feeds: map[chan replaystore.Progress]string{}}
+	return &nights{registry: r, control: control, updater: updater, pending: map[string]asked{}, tracks: map[string]string{}, feeds: map[chan replaystore.Progress]string{}}
 }
 
 // record reads a night's record. ok is false while there is none.
@@ -66,6 +70,9 @@ func (n *nights) record(id string) (night api.Night, ok bool, err error) {
 	if compact, err = compactJSON(data); err != nil {
 		return night, false, fmt.Errorf("read night %s: %w", id, err)
 	}
+	n.mu.Lock()
+	n.tracks[id] = rec.Track
+	n.mu.Unlock()
 	return api.Night{ID: id, Track: rec.Track, State: string(rec.State), Record: compact}, true, nil
 }
 
@@ -85,7 +92,7 @@ func (n *nights) queued(id string) (api.Night, bool) {
 	if !ok {
 		return api.Night{}, false
 	}
-	data, err := compactValue(nightrecord.Night{ID: id, Track: a.track, State: nightrecord.Queued, By: "api", DryRun: a.dryRun})
+	data, err := compactValue(nightrecord.Night{ID: id, Track: a.track, State: nightrecord.Queued, By: a.by, DryRun: a.dryRun})
 	if err != nil {
 		return api.Night{}, false
 	}
@@ -94,9 +101,17 @@ func (n *nights) queued(id string) (api.Night, bool) {
 
 // Read implements api.Nights.
 func (n *nights) Read(_ context.Context, id string) (api.Night, error) {
+	night, err := n.read(id)
+	if err == nil {
+		n.settle(night)
+	}
+	return night, err
+}
+
+// read reads a record, or what stands for it.
+func (n *nights) read(id string) (api.Night, error) {
 	night, ok, err := n.record(id)
 	if err != nil || ok {
-		n.settle(night)
 		return night, err
 	}
 	if night, ok = n.queued(id); ok {
@@ -105,32 +120,69 @@ func (n *nights) Read(_ context.Context, id string) (api.Night, error) {
 	return api.Night{}, fmt.Errorf("night %s: %w", clip(id), registry.ErrNotFound)
 }
 
-// List implements api.Nights.
+// List implements api.Nights. It reads the newest first and stops when it has enough.
 func (n *nights) List(ctx context.Context, tracks []string, limit int) ([]api.Night, error) {
+	var list []api.Night
+	settled := map[string]bool{}
+	err := n.newest(ctx, tracks, "", func(night api.Night) bool {
+		if nightrecord.State(night.State) == nightrecord.Published && !settled[night.Track] {
+			settled[night.Track] = true
+			n.settle(night)
+		}
+		list = append(list, night)
+		return len(list) < limit
+	})
+	return list, err
+}
+
+// newest visits the nights of some tracks whose ids are not below since, newest first, until visit says no; no track is
+// every track. A record that was seen to be another track's is not read again.
+func (n *nights) newest(ctx context.Context, tracks []string, since string, visit func(api.Night) (more bool)) error {
 	ids, err := n.registry.ListNights()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	n.mu.Lock()
 	for id := range n.pending {
 		ids = append(ids, id)
 	}
+	foreign := map[string]bool{}
+	for id, track := range n.tracks {
+		foreign[id] = len(tracks) > 0 && !slices.Contains(tracks, track)
+	}
 	n.mu.Unlock()
 	slices.Sort(ids)
-	var list []api.Night
 	for _, id := range slices.Backward(slices.Compact(ids)) {
-		if len(list) == limit {
-			break
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-		night, err := n.Read(ctx, id)
-		if err != nil {
+		if id < since {
+			return nil
+		}
+		if foreign[id] {
+			continue
+		}
+		night, err := n.read(id)
+		if err != nil || len(tracks) > 0 && !slices.Contains(tracks, night.Track) {
 			continue // a directory without a record, or a damaged one: /v1/nights/{id} tells
 		}
-		if len(tracks) == 0 || slices.Contains(tracks, night.Track) {
-			list = append(list, night)
+		if !visit(night) {
+			return nil
 		}
 	}
-	return list, nil
+	return nil
+}
+
+// running finds a night of a track that is queued or runs, "" where there is none.
+func (n *nights) running(ctx context.Context, track string, now time.Time) (id string, err error) {
+	since := now.Add(-longestLife).UTC().Format(nightrecord.IDTime)
+	err = n.newest(ctx, []string{track}, since, func(night api.Night) bool {
+		if !nightrecord.State(night.State).Final() {
+			id = night.ID
+		}
+		return id == ""
+	})
+	return id, err
 }
 
 // Request implements api.NightQueue.
@@ -138,24 +190,20 @@ func (n *nights) Request(ctx context.Context, track, by string, dryRun bool) (st
 	if n.updater == updaterNone {
 		return "", fmt.Errorf("ask for a night: %w; start `nightshift run`, or `nightshift update` beside this server", api.ErrNoUpdater)
 	}
-	recent, err := n.List(ctx, []string{track}, 20)
-	if err != nil {
+	if running, err := n.running(ctx, track, time.Now()); err != nil {
 		return "", err
-	}
-	for _, night := range recent {
-		if !nightrecord.State(night.State).Final() {
-			return "", fmt.Errorf("night %s: %w", night.ID, api.ErrNightRunning)
-		}
+	} else if running != "" {
+		return "", fmt.Errorf("night %s: %w", running, api.ErrNightRunning)
 	}
 	options, err := json.Marshal(map[string]bool{"dry_run": dryRun})
 	if err != nil {
 		return "", fmt.Errorf("ask for a night: %w", err)
 	}
 	id := nightrecord.NewID(time.Now())
-	if err := n.reserve(id, track, dryRun); err != nil {
+	if err := n.reserve(id, track, by, dryRun); err != nil {
 		return "", err
 	}
-	if _, err := replaystore.Send(ctx, n.control, replaystore.NightRequest{Night: id, Track: track, By: "api", Options: options}); err != nil {
+	if _, err := replaystore.Send(ctx, n.control, replaystore.NightRequest{Night: id, Track: track, By: by, Options: options}); err != nil {
 		n.forget(id)
 		return "", fmt.Errorf("ask for a night: %w: %w", api.ErrUnavailable, err)
 	}
@@ -163,7 +211,7 @@ func (n *nights) Request(ctx context.Context, track, by string, dryRun bool) (st
 }
 
 // reserve notes a request unless the track has one.
-func (n *nights) reserve(id, track string, dryRun bool) error {
+func (n *nights) reserve(id, track, by string, dryRun bool) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for other, a := range n.pending {
@@ -171,7 +219,7 @@ func (n *nights) reserve(id, track string, dryRun bool) error {
 			return fmt.Errorf("night %s: %w", other, api.ErrNightRunning)
 		}
 	}
-	n.pending[id] = asked{track: track, dryRun: dryRun, at: time.Now()}
+	n.pending[id] = asked{track: track, by: by, dryRun: dryRun, at: time.Now()}
 	return nil
 }
 
@@ -184,10 +232,11 @@ func (n *nights) forget(id string) {
 // sweep forgets requests that have a record now, or that nobody took for too long.
 func (n *nights) sweep(now time.Time) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	for id, a := range n.pending {
-		if _, ok, _ := n.record(id); ok || now.Sub(a.at) > requestLife {
-			delete(n.pending, id)
+	pending := maps.Clone(n.pending)
+	n.mu.Unlock()
+	for id, a := range pending {
+		if _, ok, _ := n.record(id); ok || now.Sub(a.at) > requestLife { // an error of reading is told by /v1/nights/{id}
+			n.forget(id)
 		}
 	}
 }
@@ -200,7 +249,7 @@ func (n *nights) requested(r replaystore.NightRequest) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if _, ok := n.pending[r.Night]; !ok {
-		n.pending[r.Night] = asked{track: r.Track, at: time.Now()}
+		n.pending[r.Night] = asked{track: r.Track, by: r.By, at: time.Now()}
 	}
 }
 

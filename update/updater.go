@@ -43,7 +43,7 @@ type Updater struct {
 type Request struct {
 	Night  string // id; an existing one only when that night failed
 	Track  string
-	By     string // "api", "schedule", "cli"
+	By     string // who asks: "schedule", "cli", or the name of an API key
 	DryRun bool   // do everything but store and publish
 
 	heard bool // it came over the control stream: servers have seen it

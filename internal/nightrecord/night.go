@@ -49,7 +49,7 @@ type Night struct {
 	Track     string       `json:"track"`
 	State     State        `json:"state"`
 	Reason    string       `json:"reason,omitempty"` // a sentence, of states that need one
-	By        string       `json:"by,omitempty"`     // "api", "schedule", "cli"
+	By        string       `json:"by,omitempty"`     // "schedule", "cli", or who asked over the API: the name of the key, "local" without keys
 	DryRun    bool         `json:"dry_run,omitempty"`
 	Started   time.Time    `json:"started,omitzero"`
 	Finished  time.Time    `json:"finished,omitzero"`
@@ -122,12 +122,15 @@ type Line struct {
 	Message string    `json:"message"`
 }
 
+// IDTime is the layout of the time that an id begins with: ids sort by when their nights were asked for.
+const IDTime = "20060102-150405"
+
 // NewID makes the id of a night asked for at t: YYYYMMDD-HHMMSS-xxxxxxxxxx in UTC, the last part random: one schedule asks
 // for the nights of all tracks in the same second, and a night whose id is taken is not run.
 func NewID(t time.Time) string {
 	var b [5]byte
 	_, _ = rand.Read(b[:]) // never fails
-	return t.UTC().Format("20060102-150405-") + hex.EncodeToString(b[:])
+	return t.UTC().Format(IDTime) + "-" + hex.EncodeToString(b[:])
 }
 
 // Encode returns the document.

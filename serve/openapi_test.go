@@ -42,6 +42,8 @@ func TestOpenAPI(t *testing.T) {
 	asked := map[string]bool{}
 	for _, c := range []struct{ method, path, body string }{
 		{"post", "/v1/chat/completions", `{"model":"default","max_tokens":2,"messages":[{"role":"user","content":"x"}]}`},
+		{"post", "/v1/chat/completions", `{"model":"default","max_tokens":2,"n":2,"logprobs":true,"top_logprobs":2,"messages":[{"role":"user","content":"x"}]}`},
+		{"post", "/v1/completions", `{"model":"default","max_tokens":2,"prompt":"x y","echo":true,"logprobs":2}`},
 		{"post", "/v1/chat/completions", `{"model":"default","x":1}`}, {"post", "/v1/chat/completions", `{"model":"no","messages":[{"role":"user","content":"x"}]}`},
 		{"post", "/v1/completions", `{"model":"default","max_tokens":2,"prompt":"x"}`}, {"post", "/v1/completions", `{}`},
 		{"post", "/v1/feedback", fmt.Sprintf(`{"interaction":%q,"rating":1}`, id)}, {"post", "/v1/feedback", `{"interaction":"x","rating":1}`},
@@ -113,6 +115,9 @@ func (d *description) validate(s map[string]any, v any, at string) error {
 				return err
 			}
 		}
+	}
+	if may, ok := s["anyOf"].([]any); ok && !slices.ContainsFunc(may, func(part any) bool { return d.validate(part.(map[string]any), v, at) == nil }) {
+		return fmt.Errorf("%s: %v is none of what it may be", at, v)
 	}
 	if c, ok := s["const"]; ok && !reflect.DeepEqual(c, v) {
 		return fmt.Errorf("%s: %v, want %v", at, v, c)

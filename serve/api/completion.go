@@ -1,15 +1,17 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 
 	"nightshift/internal/engine"
 	"nightshift/internal/registry"
+	"nightshift/internal/sampling"
 	"nightshift/models/template"
 	"nightshift/replaystore"
 )
@@ -42,7 +44,7 @@ func (s *Server) complete(c *fiber.Ctx, chat bool) error {
 		return err
 	}
 	c.Set("X-Nightshift-Adapter", g.ref.String())
-	c.Set("X-Nightshift-Interaction", g.id)
+	c.Set("X-Nightshift-Interaction", g.ids[0])
 	if q.stream {
 		id := requestID(c)
 		return s.events(c, cancel, func(e *events) { g.stream(e, id) })
@@ -60,29 +62,31 @@ func (s *Server) complete(c *fiber.Ctx, chat bool) error {
 	return sendJSON(c, fiber.StatusOK, answer)
 }
 
-// generation is one answer in the making.
+// generation is the answer to one request in the making: one choice, or several.
 type generation struct {
 	server  *Server
 	q       query
-	id      string
+	ids     []string // interactions, one a choice that is answered
 	ref     registry.Ref
 	subject string
 	created time.Time
 	prompt  []int32
 	pieces  *engine.Stream
-
-	text     strings.Builder
-	tokens   []int32
-	logProbs []float32
-	last     time.Time
+	choices []*draft
 }
 
 // begin pins the version, makes the prompt's tokens and submits the request.
 func (s *Server) begin(ctx context.Context, q query) (*generation, error) {
-	g := &generation{server: s, q: q, id: replaystore.NewID(), subject: s.deps.Recorder.Subject(q.user), created: time.Now()}
+	g := &generation{server: s, q: q, subject: s.deps.Recorder.Subject(q.user), created: time.Now()}
+	if err := q.checkBias(s.deps.Model.Config.Vocab); err != nil {
+		return nil, err
+	}
+	for range q.n {
+		g.ids = append(g.ids, replaystore.NewID())
+	}
 	side := g.subject
 	if side == "" {
-		side = g.id
+		side = g.ids[0]
 	}
 	pinned, err := s.deps.Versions.Pin(ctx, q.model, side)
 	if err != nil {
@@ -97,7 +101,12 @@ func (s *Server) begin(ctx context.Context, q query) (*generation, error) {
 		pinned.Pin.Release()
 		return nil, err
 	}
-	g.pieces, err = s.deps.Generator.Submit(ctx, engine.Request{Prompt: g.prompt, Pin: pinned.Pin, MaxTokens: q.maxTokens, Sampling: q.sampling, Stop: q.stop, MaxWait: s.cfg.MaxWait})
+	made := max(q.n, q.bestOf)
+	for i := range made {
+		g.choices = append(g.choices, &draft{g: g, index: i, seed: sampling.ChoiceSeed(q.sampling.Seed, i)})
+	}
+	g.pieces, err = s.deps.Generator.Submit(ctx, engine.Request{Prompt: g.prompt, Pin: pinned.Pin, MaxTokens: q.maxTokens, Sampling: q.sampling, Adjustment: q.adjustment,
+		Choices: made, TopLogProbs: q.top, PromptLogProbs: q.echo && (q.logProbs || q.maxTokens == 0), Stop: q.stop, IgnoreEOS: q.ignoreEOS, MaxWait: s.cfg.MaxWait})
 	if err != nil {
 		var prompt *engine.PromptError
 		if errors.As(err, &prompt) {
@@ -140,53 +149,54 @@ func (s *Server) promptTokens(q query) ([]int32, error) {
 	return ids, nil
 }
 
-// take keeps a piece and observes its time.
-func (g *generation) take(p engine.Piece) {
-	now := time.Now()
-	g.text.WriteString(p.Text)
-	if !p.HasToken {
-		return
-	}
-	m := g.server.metrics
-	if g.last.IsZero() {
-		m.firstToken.WithLabelValues().Observe(now.Sub(g.created).Seconds())
-	} else {
-		m.nextToken.WithLabelValues().Observe(now.Sub(g.last).Seconds())
-	}
-	g.last = now
-	g.tokens = append(g.tokens, p.Token)
-	g.logProbs = append(g.logProbs, p.LogProb)
-}
-
-// whole waits for the answer and returns it in one piece.
+// whole waits for all choices and returns the answer in one piece.
 func (g *generation) whole() (completion, error) {
 	for p := range g.pieces.Pieces {
-		g.take(p)
+		g.choices[p.Choice].take(p)
 	}
-	result := g.pieces.Result()
-	from := g.close(result)
-	if result.Err != nil {
-		return completion{}, result.Err
+	var failed error
+	for i, r := range g.pieces.Results() {
+		g.choices[i].ended(r)
+		if r.Err != nil {
+			failed = r.Err
+		}
+	}
+	if failed != nil {
+		return completion{}, failed
 	}
 	answer := g.frame(true)
-	finish := string(result.Finish)
-	one := choice{FinishReason: &finish}
-	content := g.text.String()
-	if g.q.chat {
-		one.Message = &message{Role: "assistant", Content: content}
-	} else {
-		one.Text = &content
+	answer.Usage = g.usage()
+	for i, c := range g.best() {
+		c.index = i
+		from, times := c.record(), timingsOf(c.result)
+		one := c.whole()
+		if i == 0 {
+			answer.Nightshift, answer.Timings = from, times
+		}
+		if g.q.n > 1 {
+			one.Nightshift, one.Timings = from, times
+		}
+		answer.Choices = append(answer.Choices, one)
 	}
-	answer.Choices = []choice{one}
-	answer.Usage, answer.Nightshift, answer.Timings = g.usage(), from, timingsOf(result)
 	return answer, nil
 }
 
-// stream sends the answer as it is made.
+// best are the choices to answer with: those with the largest mean log-probability of a token when more were made than
+// wanted, the best first, and otherwise all in their order.
+func (g *generation) best() []*draft {
+	if len(g.choices) > g.q.n {
+		slices.SortStableFunc(g.choices, func(a, b *draft) int { return cmp.Compare(b.meanLogProb(), a.meanLogProb()) })
+	}
+	return g.choices[:g.q.n]
+}
+
+// stream sends the answer as it is made: the chunks of the choices as they come, and of each a last one.
 func (g *generation) stream(e *events, requestID string) {
 	if g.q.chat {
 		empty := ""
-		g.chunk(e, choice{Delta: &delta{Role: "assistant", Content: &empty}})
+		for _, c := range g.choices {
+			g.chunk(e, choice{Index: c.index, Delta: &delta{Role: "assistant", Content: &empty}})
+		}
 	}
 	ticker := time.NewTicker(g.server.cfg.KeepAlive)
 	defer ticker.Stop()
@@ -201,43 +211,45 @@ func (g *generation) stream(e *events, requestID string) {
 		if !open {
 			break
 		}
-		g.take(p)
-		if p.Text != "" {
-			g.chunk(e, g.part(p.Text, nil))
+		c := g.choices[p.Choice]
+		if text := c.take(p); text != "" {
+			g.chunk(e, c.part(text, nil))
 			ticker.Reset(g.server.cfg.KeepAlive)
 		}
-	}
-	result := g.pieces.Result()
-	from := g.close(result)
-	if result.Err != nil {
-		if g.server.base.Err() != nil {
-			result.Err = engine.ErrClosed
+		if p.Last {
+			g.endChoice(e, c, g.pieces.Ended(p.Choice))
 		}
-		g.server.failStream(e, result.Err, requestID)
-		return
 	}
-	finish := string(result.Finish)
-	last := g.frame(false)
-	last.Choices = []choice{g.part("", &finish)}
-	last.Nightshift, last.Timings = from, timingsOf(result)
-	_ = e.send("", last) // as above
+	for _, r := range g.pieces.Results() {
+		if r.Err != nil {
+			if g.server.base.Err() != nil {
+				r.Err = engine.ErrClosed
+			}
+			g.server.failStream(e, r.Err, requestID)
+			return
+		}
+	}
 	if g.q.includeUsage {
 		total := g.frame(false)
 		total.Choices, total.Usage = []choice{}, g.usage()
-		_ = e.send("", total)
+		_ = e.send("", total) // as above
 	}
 	_ = e.write("data: [DONE]\n\n")
 }
 
-// part is the choice of a chunk: some text, or the end.
-func (g *generation) part(text string, finish *string) choice {
-	switch {
-	case !g.q.chat:
-		return choice{Text: &text, FinishReason: finish}
-	case finish != nil:
-		return choice{Delta: &delta{}, FinishReason: finish}
+// endChoice records a choice that has ended in a stream, and tells its reader. One that was cut off is recorded with what its
+// reader may have seen.
+func (g *generation) endChoice(e *events, c *draft, r engine.Result) {
+	c.ended(r)
+	from := c.record()
+	if r.Err != nil {
+		return // the stream says so once, for all choices
 	}
-	return choice{Delta: &delta{Content: &text}}
+	finish := string(r.Finish)
+	last := g.frame(false)
+	last.Choices = []choice{c.part("", &finish)}
+	last.Nightshift, last.Timings = from, timingsOf(r)
+	_ = e.send("", last) // a write that fails cancels the request
 }
 
 func (g *generation) chunk(e *events, part choice) {
@@ -248,9 +260,9 @@ func (g *generation) chunk(e *events, part choice) {
 
 // frame is what every chunk and answer of this generation has in common.
 func (g *generation) frame(whole bool) completion {
-	f := completion{ID: "cmpl-" + g.id, Object: "text_completion", Created: g.created.Unix(), Model: g.ref.String(), SystemFingerprint: fingerprint(g.ref)}
+	f := completion{ID: "cmpl-" + g.ids[0], Object: "text_completion", Created: g.created.Unix(), Model: g.ref.String(), SystemFingerprint: fingerprint(g.ref)}
 	if g.q.chat {
-		f.ID, f.Object = "chatcmpl-"+g.id, "chat.completion"
+		f.ID, f.Object = "chatcmpl-"+g.ids[0], "chat.completion"
 		if !whole {
 			f.Object = "chat.completion.chunk"
 		}
@@ -258,48 +270,12 @@ func (g *generation) frame(whole bool) completion {
 	return f
 }
 
+// usage counts the prompt once, and the tokens of all choices that were made.
 func (g *generation) usage() *usage {
-	return &usage{PromptTokens: len(g.prompt), CompletionTokens: len(g.tokens), TotalTokens: len(g.prompt) + len(g.tokens)}
-}
-
-// close counts and records the answer, before its last byte is sent. An answer of which nothing was made leaves no
-// record; one that was cut off is recorded with what its reader may have seen.
-func (g *generation) close(result engine.Result) *origin {
-	s := g.server
-	finish := string(result.Finish)
-	switch {
-	case errors.Is(result.Err, context.Canceled), errors.Is(result.Err, engine.ErrClosed):
-		finish = "cancelled"
-	case result.Err != nil:
-		finish = "error"
+	u := &usage{PromptTokens: len(g.prompt)}
+	for _, c := range g.choices {
+		u.CompletionTokens += len(c.tokens)
 	}
-	s.metrics.tokens.WithLabelValues(g.ref.Track, "answer").Add(float64(len(g.tokens)))
-	s.metrics.answers.WithLabelValues(g.ref.Track, g.ref.String(), finish).Inc()
-	s.metrics.wait.WithLabelValues().Observe(result.Timings.Queue.Seconds())
-	from := &origin{Interaction: g.id, Track: g.ref.Track, Version: versionOf(g.ref), Digest: g.ref.Digest, FeedbackToken: s.feedbackToken(g.id, g.ref.Track)}
-	if result.Err != nil && (len(g.tokens) == 0 || !g.q.stream) {
-		return from
-	}
-	from.Logged = s.deps.Recorder.Record(g.interaction(finish))
-	return from
-}
-
-// interaction is the record of the answer.
-func (g *generation) interaction(finish string) replaystore.Interaction {
-	i := replaystore.Interaction{
-		ID: g.id, Track: g.ref.Track, Time: g.created, Subject: g.subject, Answer: g.text.String(),
-		PromptTokens: g.prompt, AnswerTokens: g.tokens, LogProbs: g.logProbs, Finish: finish,
-		Sampling: replaystore.Sampling{Temperature: g.q.sampling.Temperature, TopP: g.q.sampling.TopP, TopK: g.q.sampling.TopK,
-			Seed: g.q.sampling.Seed, MaxTokens: g.q.maxTokens},
-		Version: g.ref.Digest, VersionNumber: g.ref.Number, Weights: g.server.cfg.Weights, Latency: time.Since(g.created),
-	}
-	if !g.q.chat {
-		i.Messages = []replaystore.Message{{Role: replaystore.RolePrompt, Content: g.q.prompt}}
-		return i
-	}
-	i.TemplateHash = g.server.deps.Model.Template.Digest()
-	for _, m := range g.q.messages {
-		i.Messages = append(i.Messages, replaystore.Message{Role: m.Role, Content: m.Content})
-	}
-	return i
+	u.TotalTokens = u.PromptTokens + u.CompletionTokens
+	return u
 }

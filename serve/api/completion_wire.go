@@ -2,6 +2,7 @@ package api
 
 import (
 	"strings"
+	"time"
 
 	"nightshift/internal/engine"
 	"nightshift/internal/registry"
@@ -20,14 +21,17 @@ type completion struct {
 	Timings           *timings `json:"timings,omitempty"`
 }
 
-// choice is the one answer. Exactly one of Message, Delta and Text is set.
+// choice is one of the answers, or a part of it. Exactly one of Message, Delta and Text is set. Nightshift and Timings are set when
+// there are several in one body; otherwise those of the completion are this choice's.
 type choice struct {
 	Index        int      `json:"index"`
 	Message      *message `json:"message,omitempty"`
 	Delta        *delta   `json:"delta,omitempty"`
 	Text         *string  `json:"text,omitempty"`
-	Logprobs     *raw     `json:"logprobs"` // always null: they are refused in requests
+	Logprobs     any      `json:"logprobs"` // nil, *chatLogprobs or *textLogprobs
 	FinishReason *string  `json:"finish_reason"`
+	Nightshift   *origin  `json:"nightshift,omitempty"`
+	Timings      *timings `json:"timings,omitempty"`
 }
 
 type message struct {
@@ -57,19 +61,26 @@ type origin struct {
 	Logged        bool   `json:"logged"`
 }
 
-// timings are where the time of an answer went.
+// timings are where the time of a choice went, as the engine measured it: readers that see a body at once have no other way to
+// know.
 type timings struct {
 	QueueMS         float64 `json:"queue_ms"`
 	PrefillMS       float64 `json:"prefill_ms"`
 	DecodeMS        float64 `json:"decode_ms"`
-	FirstTokenMS    float64 `json:"first_token_ms"`
+	FirstTokenMS    float64 `json:"first_token_ms"` // from the request to the first token
+	Tokens          int     `json:"tokens"`
 	TokensPerSecond float64 `json:"tokens_per_second"`
+	InterTokenP50MS float64 `json:"inter_token_p50_ms"` // from one token to the next
+	InterTokenP99MS float64 `json:"inter_token_p99_ms"`
+	InterTokenMaxMS float64 `json:"inter_token_max_ms"`
 }
 
 func timingsOf(r engine.Result) *timings {
+	ms := func(d time.Duration) float64 { return d.Seconds() * 1e3 }
+	gaps := r.Gaps()
 	t := &timings{
-		QueueMS: r.Timings.Queue.Seconds() * 1e3, PrefillMS: r.Timings.Prefill.Seconds() * 1e3,
-		DecodeMS: r.Timings.Decode.Seconds() * 1e3, FirstTokenMS: r.Timings.FirstToken.Seconds() * 1e3,
+		QueueMS: ms(r.Timings.Queue), PrefillMS: ms(r.Timings.Prefill), DecodeMS: ms(r.Timings.Decode), FirstTokenMS: ms(r.Timings.FirstToken),
+		Tokens: r.Tokens, InterTokenP50MS: ms(gaps.P50), InterTokenP99MS: ms(gaps.P99), InterTokenMaxMS: ms(gaps.Max),
 	}
 	if d := r.Timings.Decode.Seconds(); d > 0 && r.Tokens > 1 {
 		t.TokensPerSecond = float64(r.Tokens-1) / d

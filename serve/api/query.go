@@ -2,8 +2,6 @@ package api
 
 import (
 	"fmt"
-	"math"
-	"math/rand/v2"
 
 	"nightshift/internal/sampling"
 	"nightshift/models/template"
@@ -19,17 +17,23 @@ type query struct {
 	stream       bool
 	includeUsage bool
 	sampling     sampling.Params
+	adjustment   sampling.Adjustment
 	maxTokens    int
+	ignoreEOS    bool
 	stop         []string
+	n, bestOf    int // choices to answer with, and to make; bestOf 0 is n
+	echo         bool
+	logProbs     bool
+	top          int // likeliest tokens beside each
 	user         string
 }
 
 // unsupportedFields are fields of OpenAI's API that this one refuses by name, with what to do instead.
 var unsupportedFields = map[string]string{
-	"audio": "", "best_of": "", "frequency_penalty": "", "function_call": "", "functions": "", "logit_bias": "", "logprobs": "",
-	"modalities": "", "parallel_tool_calls": "", "prediction": "", "presence_penalty": "", "prompt_cache_key": "", "prompt_cache_retention": "",
+	"audio": "", "best_of": " in chats; use n", "echo": " in chats", "function_call": "", "functions": "",
+	"modalities": "", "parallel_tool_calls": "", "prediction": "", "prompt_cache_key": "", "prompt_cache_retention": "",
 	"reasoning_effort": "", "response_format": "", "safety_identifier": "; use user", "service_tier": "", "store": "; interactions are always recorded",
-	"suffix": "", "tool_choice": "", "tools": "", "top_logprobs": "", "verbosity": "", "web_search_options": "", "min_p": "", "repetition_penalty": "",
+	"suffix": "", "tool_choice": "", "tools": "", "top_logprobs": " here; logprobs is the number of tokens", "verbosity": "", "web_search_options": "",
 	"name": "", "tool_calls": "", "tool_call_id": "", "refusal": "", "include_obfuscation": "",
 }
 
@@ -54,9 +58,7 @@ func decodeQuery(body []byte, chat bool, d Defaults) (query, error) {
 		q.messages = decodeMessages(o)
 	} else {
 		q.prompt = o.need("prompt")
-		if o.bool("echo") {
-			r.fail(badRequest("unsupported_value", "echo", "echo can only be false"))
-		}
+		q.echo = o.bool("echo")
 	}
 	q.stream = o.bool("stream")
 	if v, ok := o.get("stream_options"); ok {
@@ -70,10 +72,10 @@ func decodeQuery(body []byte, chat bool, d Defaults) (query, error) {
 		}
 	}
 	decodeSampling(o, &q, d)
-	q.maxTokens = decodeMaxTokens(o, d)
-	if n, ok := o.int("n", math.MinInt64, math.MaxInt64); ok && n != 1 {
-		r.fail(badRequest("unsupported_value", "n", "n is %d, only 1 is supported", n))
-	}
+	q.maxTokens = decodeMaxTokens(o, d, q.echo)
+	decodeAdjustment(o, &q)
+	decodeChoices(o, &q)
+	decodeLogprobs(o, &q)
 	q.stop = decodeStop(o)
 	q.user = o.limited("user", maxUser)
 	decodeMetadata(o)
@@ -112,43 +114,6 @@ func decodeMessages(o *object) []template.Message {
 		messages = append(messages, template.Message{Role: role, Content: content})
 	}
 	return messages
-}
-
-// decodeSampling reads how tokens are chosen. A request without a seed gets one, so that its record can be replayed.
-func decodeSampling(o *object, q *query, d Defaults) {
-	q.sampling = sampling.Params{Temperature: d.Temperature, TopP: d.TopP, TopK: d.TopK}
-	if f, ok := o.float("temperature", 0, 2); ok {
-		q.sampling.Temperature = float32(f)
-	}
-	if f, ok := o.float("top_p", 0, 1); ok {
-		if f == 0 {
-			f = 1e-6 // only the likeliest token, as OpenAI means it; 0 would be off
-		}
-		q.sampling.TopP = float32(f)
-	}
-	if n, ok := o.int("top_k", 0, math.MaxInt32); ok {
-		q.sampling.TopK = int(n)
-	}
-	if n, ok := o.int("seed", math.MinInt64, math.MaxInt64); ok {
-		q.sampling.Seed = uint64(n)
-	} else {
-		q.sampling.Seed = rand.Uint64() >> 11 // 53 bits: every JSON reader can hold it
-	}
-}
-
-// decodeMaxTokens reads the length limit under either of its names.
-func decodeMaxTokens(o *object, d Defaults) int {
-	n, old := o.int("max_tokens", 1, math.MaxInt32)
-	m, current := o.int("max_completion_tokens", 1, math.MaxInt32)
-	switch {
-	case old && current && n != m:
-		o.r.fail(badRequest("invalid_value", "max_tokens", "max_tokens is %d and max_completion_tokens is %d; give one of them", n, m))
-	case current:
-		n = m
-	case !old:
-		return d.MaxTokens
-	}
-	return int(min(n, int64(d.Limit)))
 }
 
 // decodeStop reads a stop string or a few of them.

@@ -3,7 +3,6 @@ package api
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"runtime/debug"
@@ -102,6 +101,3 @@ func (s *Server) failStream(e *events, err error, requestID string) {
 		Error ErrorBody `json:"error"`
 	}{p.body().Error})
 }
-
-// raw is JSON that is passed on as it is.
-type raw = json.RawMessage

@@ -83,6 +83,26 @@ await check('completions', async () => {
   assert.equal(text, whole.choices[0].text);
 });
 
+await check('choices and log-probabilities', async () => {
+  const request = { model: 'default', messages, temperature: 1, seed: 7, max_tokens: 6, n: 2, logprobs: true, top_logprobs: 2, logit_bias: { 5: -100 } };
+  const whole = await client.chat.completions.create(request);
+  assert.deepEqual(whole.choices.map((c) => c.index), [0, 1]);
+  assert.notEqual(whole.choices[0].nightshift.feedback_token, whole.choices[1].nightshift.feedback_token);
+  for (const c of whole.choices) {
+    assert.equal(Buffer.from(c.logprobs.content.flatMap((t) => t.bytes)).toString(), c.message.content);
+    assert.ok(c.logprobs.content.every((t) => t.logprob <= 0 && t.top_logprobs.length === 2));
+  }
+  const final = await client.chat.completions.stream(request).finalChatCompletion();
+  assert.deepEqual(final.choices.map((c) => c.message.content), whole.choices.map((c) => c.message.content));
+  assert.deepEqual(final.choices.map((c) => c.logprobs.content), whole.choices.map((c) => c.logprobs.content));
+  const prompt = 'Once upon a time';
+  const scored = await client.completions.create({ model: 'default', prompt, echo: true, logprobs: 1, max_tokens: 0 });
+  assert.equal(scored.choices[0].text, prompt);
+  assert.equal(scored.choices[0].logprobs.tokens.join(''), prompt);
+  assert.equal(scored.choices[0].logprobs.token_logprobs[0], null);
+  assert.equal(scored.usage.completion_tokens, 0);
+});
+
 await check('feedback', async () => {
   const accepted = await client.post('/feedback', { body: { interaction: plain.nightshift.interaction, token: plain.nightshift.feedback_token, id: 'sdk-1', rating: 'up' } });
   assert.deepEqual(accepted, { accepted: 1, ids: ['sdk-1'] });
@@ -93,7 +113,7 @@ await check('feedback', async () => {
 await check('errors', async () => {
   await refused(client.chat.completions.create({ model: 'default@99', messages }), NotFoundError, 'model_not_found', 'model');
   await refused(client.chat.completions.create({ model: 'default', messages, tools: [] }), BadRequestError, 'unsupported_field', 'tools');
-  await refused(client.chat.completions.create({ model: 'default', messages, n: 2 }), BadRequestError, 'unsupported_value', 'n');
+  await refused(client.chat.completions.create({ model: 'default', messages, n: 0 }), BadRequestError, 'invalid_value', 'n');
   await refused(client.chat.completions.create({ model: 'default', messages, stream: true, temperature: 9 }), BadRequestError, 'invalid_value', 'temperature');
   await refused(client.chat.completions.create({ model: 'closed', messages }), PermissionDeniedError, 'track_not_allowed');
   await refused(new OpenAI({ baseURL: base, apiKey: 'wrong', maxRetries: 0 }).models.list(), AuthenticationError, 'invalid_api_key');

@@ -1,0 +1,170 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"nightshift/internal/engine"
+	"nightshift/replaystore"
+)
+
+// draft is one choice of a generation in the making. Each that is answered is an interaction of its own, with its own
+// feedback token, because a reader rates one answer and not all of them.
+type draft struct {
+	g        *generation
+	index    int // as its reader sees it
+	seed     uint64
+	text     strings.Builder
+	tokens   []int32
+	logProbs []float32
+	last     time.Time
+	echoed   bool
+	marks    marks
+	result   engine.Result
+}
+
+// take keeps a piece, observes its time and returns the text to show: the prompt comes first when it is echoed.
+func (c *draft) take(p engine.Piece) (show string) {
+	show = p.Text
+	if c.g.q.echo && !c.echoed {
+		c.echoed = true
+		c.markPrompt()
+		show = c.g.q.prompt + show
+	}
+	c.text.WriteString(p.Text)
+	if !p.HasToken {
+		return show
+	}
+	now, m := time.Now(), c.g.server.metrics
+	if c.last.IsZero() {
+		m.firstToken.WithLabelValues().Observe(now.Sub(c.g.created).Seconds())
+	} else {
+		m.nextToken.WithLabelValues().Observe(now.Sub(c.last).Seconds())
+	}
+	c.last = now
+	c.tokens = append(c.tokens, p.Token)
+	c.logProbs = append(c.logProbs, p.LogProb)
+	if c.g.q.logProbs && !p.End {
+		c.marks.add(c.g.server.deps.Model.Tokenizer, p.Token, len(c.tokens) == 1, &p.LogProb, p.Top)
+	}
+	return show
+}
+
+// markPrompt notes the log-probabilities of the prompt's tokens; the first has none.
+func (c *draft) markPrompt() {
+	if !c.g.q.logProbs {
+		return
+	}
+	known := c.g.pieces.Prompt()
+	for i, id := range c.g.prompt {
+		if i == 0 || i >= len(known) {
+			c.marks.add(c.g.server.deps.Model.Tokenizer, id, i == 0, nil, nil)
+			continue
+		}
+		c.marks.add(c.g.server.deps.Model.Tokenizer, id, false, &known[i].LogProb, known[i].Top)
+	}
+}
+
+// meanLogProb is what best_of chooses by.
+func (c *draft) meanLogProb() float64 {
+	sum := 0.0
+	for _, v := range c.logProbs {
+		sum += float64(v)
+	}
+	return sum / float64(max(1, len(c.logProbs)))
+}
+
+// part is the choice of a chunk: some text, or the end.
+func (c *draft) part(text string, finish *string) choice {
+	one := choice{Index: c.index, Logprobs: c.wireLogprobs(), FinishReason: finish}
+	switch {
+	case !c.g.q.chat:
+		one.Text = &text
+	case finish != nil:
+		one.Delta = &delta{}
+	default:
+		one.Delta = &delta{Content: &text}
+	}
+	return one
+}
+
+// whole is the choice of an answer in one piece.
+func (c *draft) whole() choice {
+	finish, content := string(c.result.Finish), c.text.String()
+	one := choice{Index: c.index, Logprobs: c.wireLogprobs(), FinishReason: &finish}
+	if c.g.q.chat {
+		one.Message = &message{Role: "assistant", Content: content}
+		return one
+	}
+	if c.g.q.echo {
+		content = c.g.q.prompt + content
+	}
+	one.Text = &content
+	return one
+}
+
+// wireLogprobs are the log-probabilities that were not sent yet, nil when none were asked for.
+func (c *draft) wireLogprobs() any {
+	marks := c.marks.list
+	c.marks.list = nil
+	switch {
+	case !c.g.q.logProbs, len(marks) == 0 && c.g.q.stream:
+		return nil
+	case c.g.q.chat:
+		return chatLogprobsOf(marks)
+	}
+	return textLogprobsOf(marks)
+}
+
+// ended keeps how the choice ended and counts it.
+func (c *draft) ended(r engine.Result) {
+	c.result = r
+	m, ref := c.g.server.metrics, c.g.ref
+	m.tokens.WithLabelValues(ref.Track, "answer").Add(float64(len(c.tokens)))
+	m.answers.WithLabelValues(ref.Track, ref.String(), c.finish()).Inc()
+	m.wait.WithLabelValues().Observe(r.Timings.Queue.Seconds())
+}
+
+// finish is how the choice ended, for records.
+func (c *draft) finish() string {
+	switch err := c.result.Err; {
+	case errors.Is(err, context.Canceled), errors.Is(err, engine.ErrClosed):
+		return "cancelled"
+	case err != nil:
+		return "error"
+	}
+	return string(c.result.Finish)
+}
+
+// record writes the choice down, before its last byte is sent. One of which nothing was made leaves no record.
+func (c *draft) record() *origin {
+	s, ref, id := c.g.server, c.g.ref, c.g.ids[c.index]
+	from := &origin{Interaction: id, Track: ref.Track, Version: versionOf(ref), Digest: ref.Digest, FeedbackToken: s.feedbackToken(id, ref.Track)}
+	if len(c.tokens) > 0 {
+		from.Logged = s.deps.Recorder.Record(c.interaction(id))
+	}
+	return from
+}
+
+// interaction is the record of the choice.
+func (c *draft) interaction(id string) replaystore.Interaction {
+	g := c.g
+	i := replaystore.Interaction{
+		ID: id, Track: g.ref.Track, Time: g.created, Subject: g.subject, Answer: c.text.String(),
+		PromptTokens: g.prompt, AnswerTokens: c.tokens, LogProbs: c.logProbs, Finish: c.finish(),
+		Sampling: replaystore.Sampling{Temperature: g.q.sampling.Temperature, TopP: g.q.sampling.TopP, TopK: g.q.sampling.TopK,
+			Seed: c.seed, MaxTokens: g.q.maxTokens},
+		Version: g.ref.Digest, VersionNumber: g.ref.Number, Weights: g.server.cfg.Weights, Latency: time.Since(g.created),
+	}
+	if !g.q.chat {
+		i.Messages = []replaystore.Message{{Role: replaystore.RolePrompt, Content: g.q.prompt}}
+		return i
+	}
+	i.TemplateHash = g.server.deps.Model.Template.Digest()
+	for _, m := range g.q.messages {
+		i.Messages = append(i.Messages, replaystore.Message{Role: m.Role, Content: m.Content})
+	}
+	return i
+}

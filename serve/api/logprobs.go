@@ -1,0 +1,136 @@
+package api
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"nightshift/internal/sampling"
+	"nightshift/models/tokenizer"
+)
+
+// mark is a token of a text with its log-probability and the likeliest tokens at its place.
+type mark struct {
+	spelling
+	logProb *float32 // nil for the first token of a prompt
+	top     []spelling
+	topLog  []float32
+	offset  int // in the text, in characters
+}
+
+// spelling is the bytes of a token; they need not be whole characters.
+type spelling string
+
+// marks collects the tokens of a text.
+type marks struct {
+	list  []mark
+	begun int // characters of the text that have begun
+}
+
+// add appends a token; first says that no token of its text comes before it.
+func (m *marks) add(t *tokenizer.Tokenizer, id int32, first bool, logProb *float32, top []sampling.Choice) {
+	one := mark{spelling: spell(t, id, first), logProb: logProb, offset: m.begun}
+	if one.spelling != "" && !utf8.RuneStart(one.spelling[0]) {
+		one.offset = max(0, m.begun-1) // it goes on with a character
+	}
+	for i := range len(one.spelling) {
+		if utf8.RuneStart(one.spelling[i]) {
+			m.begun++
+		}
+	}
+	for _, c := range top {
+		one.top, one.topLog = append(one.top, spell(t, c.ID, first)), append(one.topLog, c.LogProb)
+	}
+	m.list = append(m.list, one)
+}
+
+// spell returns the bytes of a token; where it is not the first of its text, some tokenizers put a space before it.
+func spell(t *tokenizer.Tokenizer, id int32, first bool) spelling {
+	alone, err := t.Decode(nil, id)
+	if err != nil {
+		return "" // a place of the vocabulary that no token has
+	}
+	if first {
+		return spelling(alone)
+	}
+	twice, _ := t.Decode(nil, id, id) // it was decoded a moment ago
+	return spelling(twice[len(alone):])
+}
+
+// readable is the text of a token, with what is no whole character replaced.
+func (s spelling) readable() string { return strings.ToValidUTF8(string(s), "\ufffd") }
+
+// distinct is the text of a token, or its bytes spelled out where they are no whole characters, so that no two tokens look
+// the same.
+func (s spelling) distinct() string {
+	if utf8.ValidString(string(s)) {
+		return string(s)
+	}
+	var b strings.Builder
+	b.WriteString("bytes:")
+	for i := range len(s) {
+		fmt.Fprintf(&b, "\\x%02x", s[i])
+	}
+	return b.String()
+}
+
+func (s spelling) numbers() []int {
+	list := make([]int, len(s))
+	for i := range len(s) {
+		list[i] = int(s[i])
+	}
+	return list
+}
+
+// chatLogprobs are log-probabilities in the shape of OpenAI's chats.
+type chatLogprobs struct {
+	Content []chatToken `json:"content"`
+	Refusal *string     `json:"refusal"` // always null
+}
+
+type chatToken struct {
+	likelyToken
+	TopLogprobs []likelyToken `json:"top_logprobs"`
+}
+
+type likelyToken struct {
+	Token   string  `json:"token"`
+	Logprob float32 `json:"logprob"`
+	Bytes   []int   `json:"bytes"`
+}
+
+func chatLogprobsOf(list []mark) *chatLogprobs {
+	all := &chatLogprobs{Content: make([]chatToken, len(list))}
+	for i, m := range list {
+		c := chatToken{likelyToken: likelyToken{m.readable(), *m.logProb, m.numbers()}, TopLogprobs: make([]likelyToken, len(m.top))}
+		for k, s := range m.top {
+			c.TopLogprobs[k] = likelyToken{s.readable(), m.topLog[k], s.numbers()}
+		}
+		all.Content[i] = c
+	}
+	return all
+}
+
+// textLogprobs are log-probabilities in the shape of OpenAI's completions.
+type textLogprobs struct {
+	Tokens        []string             `json:"tokens"`
+	TokenLogprobs []*float32           `json:"token_logprobs"`
+	TopLogprobs   []map[string]float32 `json:"top_logprobs"`
+	TextOffset    []int                `json:"text_offset"`
+}
+
+func textLogprobsOf(list []mark) *textLogprobs {
+	n := len(list)
+	all := &textLogprobs{make([]string, n), make([]*float32, n), make([]map[string]float32, n), make([]int, n)}
+	for i, m := range list {
+		all.Tokens[i], all.TokenLogprobs[i], all.TextOffset[i] = m.distinct(), m.logProb, m.offset
+		if m.logProb == nil {
+			continue
+		}
+		all.TopLogprobs[i] = map[string]float32{m.distinct(): *m.logProb} // the token itself is always there
+		for k, s := range m.top {
+			all.TopLogprobs[i][s.distinct()] = m.topLog[k]
+		}
+	}
+	return all
+}

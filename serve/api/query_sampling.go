@@ -1,0 +1,147 @@
+package api
+
+import (
+	"math"
+	"math/rand/v2"
+	"strconv"
+
+	"nightshift/internal/sampling"
+)
+
+const (
+	maxChoices = 128
+	maxTop     = 20
+	maxBiases  = 1024
+)
+
+// decodeSampling reads how tokens are chosen. A request without a seed gets one, so that its record can be replayed.
+func decodeSampling(o *object, q *query, d Defaults) {
+	q.sampling = sampling.Params{Temperature: d.Temperature, TopP: d.TopP, TopK: d.TopK}
+	if f, ok := o.float("temperature", 0, 2); ok {
+		q.sampling.Temperature = float32(f)
+	}
+	if f, ok := o.float("top_p", 0, 1); ok {
+		if f == 0 {
+			f = 1e-6 // only the likeliest token, as OpenAI means it; 0 would be off
+		}
+		q.sampling.TopP = float32(f)
+	}
+	if f, ok := o.float("min_p", 0, 1); ok {
+		q.sampling.MinP = float32(f)
+	}
+	if n, ok := o.int("top_k", -1, math.MaxInt32); ok {
+		q.sampling.TopK = int(max(n, 0)) // vLLM's clients say -1 for off
+	}
+	if n, ok := o.int("seed", math.MinInt64, math.MaxInt64); ok {
+		q.sampling.Seed = uint64(n)
+	} else {
+		q.sampling.Seed = rand.Uint64() >> 11 // 53 bits: every JSON reader can hold it
+	}
+}
+
+// decodeMaxTokens reads the length limit under either of its names. It can be 0 where the prompt is echoed.
+func decodeMaxTokens(o *object, d Defaults, echo bool) int {
+	least := int64(1)
+	if echo {
+		least = 0
+	}
+	n, old := o.int("max_tokens", least, math.MaxInt32)
+	m, current := o.int("max_completion_tokens", least, math.MaxInt32)
+	switch {
+	case old && current && n != m:
+		o.r.fail(badRequest("invalid_value", "max_tokens", "max_tokens is %d and max_completion_tokens is %d; give one of them", n, m))
+	case current:
+		n = m
+	case !old:
+		return d.MaxTokens
+	}
+	return int(min(n, int64(d.Limit)))
+}
+
+// decodeAdjustment reads what changes logits before a token is chosen, and what becomes of the end-of-text token.
+func decodeAdjustment(o *object, q *query) {
+	penalty := func(name string) float32 {
+		f, _ := o.float(name, -2, 2)
+		return float32(f)
+	}
+	q.adjustment = sampling.Adjustment{Presence: penalty("presence_penalty"), Frequency: penalty("frequency_penalty"), Bias: decodeBias(o)}
+	if f, ok := o.float("repetition_penalty", 0, 100); ok {
+		if q.adjustment.Repetition = float32(f); q.adjustment.Repetition == 0 {
+			o.r.fail(badRequest("invalid_value", "repetition_penalty", "repetition_penalty is %v, it must be more than 0", f))
+		}
+	}
+	q.ignoreEOS = o.bool("ignore_eos")
+	n, _ := o.int("min_tokens", 0, math.MaxInt32)
+	if q.adjustment.MinTokens = int(n); q.adjustment.MinTokens > q.maxTokens {
+		o.r.fail(badRequest("invalid_value", "min_tokens", "min_tokens is %d, the answer can have %d tokens at most", n, q.maxTokens))
+	}
+}
+
+// decodeBias reads what is added to the logits of tokens, by their ids.
+func decodeBias(o *object) []sampling.Bias {
+	v, ok := o.get("logit_bias")
+	if !ok {
+		return nil
+	}
+	m := o.r.object("logit_bias", v)
+	if len(m.names) > maxBiases {
+		o.r.fail(badRequest("invalid_value", "logit_bias", "logit_bias has %d tokens, at most %d are allowed", len(m.names), maxBiases))
+	}
+	list := make([]sampling.Bias, 0, len(m.names))
+	for _, name := range m.names {
+		id, err := strconv.ParseInt(name, 10, 32)
+		if err != nil || id < 0 || strconv.FormatInt(id, 10) != name {
+			o.r.fail(badRequest("invalid_value", m.at(name), "%s: the names in logit_bias are ids of tokens, such as \"50256\"", m.at(name)))
+		}
+		f, ok := m.float(name, -100, 100)
+		if !ok {
+			o.r.wrong(m.at(name), value{}, "a number")
+		}
+		list = append(list, sampling.Bias{Token: int32(id), Value: float32(f)})
+	}
+	return list
+}
+
+// checkBias wants the tokens of logit_bias in a vocabulary.
+func (q *query) checkBias(vocab int) error {
+	for _, b := range q.adjustment.Bias {
+		if int(b.Token) >= vocab {
+			path := join("logit_bias", strconv.Itoa(int(b.Token)))
+			return badRequest("invalid_value", path, "%s: the model has the tokens 0 to %d", path, vocab-1)
+		}
+	}
+	return nil
+}
+
+// decodeChoices reads how many answers are wanted, and made to choose from.
+func decodeChoices(o *object, q *query) {
+	q.n = 1
+	if n, ok := o.int("n", 1, maxChoices); ok {
+		q.n = int(n)
+	}
+	if q.chat {
+		return
+	}
+	n, ok := o.int("best_of", 1, maxChoices)
+	switch q.bestOf = int(n); {
+	case !ok:
+	case q.bestOf < q.n:
+		o.r.fail(badRequest("invalid_value", "best_of", "best_of is %d, it must be at least n, which is %d", n, q.n))
+	case q.bestOf > q.n && q.stream:
+		o.r.fail(badRequest("invalid_value", "best_of", "best_of chooses when all answers have ended, it does not go with stream: true"))
+	}
+}
+
+// decodeLogprobs reads which log-probabilities are wanted: chats say whether and how many beside, completions how many.
+func decodeLogprobs(o *object, q *query) {
+	if !q.chat {
+		n, ok := o.int("logprobs", 0, maxTop)
+		q.logProbs, q.top = ok, int(n)
+		return
+	}
+	q.logProbs = o.bool("logprobs")
+	n, ok := o.int("top_logprobs", 0, maxTop)
+	if q.top = int(n); ok && !q.logProbs {
+		o.r.fail(badRequest("invalid_value", "top_logprobs", "top_logprobs is only allowed with logprobs: true"))
+	}
+}

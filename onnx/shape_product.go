@@ -96,3 +96,27 @@ func shapeMatMulNBits(c *call) error {
 	x[len(x)-1] = Dim{Size: n}
 	return c.out(x)
 }
+
+// shapeMatMulIntegerToFloat is matmul with one scale for A, and one scale and one zero point for B or for each of its
+// columns.
+func shapeMatMulIntegerToFloat(c *call) error {
+	b := c.in(1)
+	if len(c.in(0)) == 0 || len(b) < 2 {
+		return fmt.Errorf("input 0 needs at least one axis and input 1 two")
+	}
+	for _, i := range []int{2, 4} {
+		if c.has(i) && !c.in(i).Elements().is(1) {
+			return fmt.Errorf("input %d must have one element, not %v", i, c.in(i))
+		}
+	}
+	columns := b[len(b)-1]
+	for _, i := range []int{3, 5} {
+		if c.has(i) && !c.in(i).Elements().is(1) && !c.in(i).equal(Shape{columns}) {
+			return fmt.Errorf("input %d must have one element or one for each of %v columns, not %v", i, columns, c.in(i))
+		}
+	}
+	if c.has(6) && !c.in(6).equal(Shape{columns}) {
+		return fmt.Errorf("the bias must be a vector of %v, not %v", columns, c.in(6))
+	}
+	return shapeMatMul(c)
+}

@@ -31,6 +31,8 @@ func init() {
 		{name: "BiasGelu", domain: microsoft, types: "TT:T", need: 2, t: floats, shape: shapeBiased},
 		{name: "Identity", types: "T:T", need: 1, t: every, shape: shapeSame, grad: gradIdentity},
 		{name: "Cast", types: "*:?", need: 1, shape: shapeCast, grad: gradCast, attrs: "to"},
+		{name: "QuantizeLinear", types: "TTU:?", need: 2, t: floats, u: bytes8, shape: shapeQuantizeLinear, attrs: "axis"},
+		{name: "DequantizeLinear", types: "UTU:T", need: 2, t: floats, u: bytes8, shape: shapeDequantizeLinear, attrs: "axis"},
 
 		// Comparison and logic.
 		{name: "Equal", types: "TT:b", need: 2, t: every, shape: shapeBroadcast},
@@ -47,6 +49,7 @@ func init() {
 		{name: "FusedMatMul", domain: microsoft, types: "TT:T", need: 2, t: floats, shape: shapeMatMul, grad: gradMatMul, attrs: "transA transB alpha"},
 		{name: "Gemm", types: "TTT:T", need: 2, t: floats, shape: shapeGemm, grad: gradGemm, attrs: "alpha beta transA transB"},
 		{name: "MatMulInteger", types: "TUTU:i", need: 2, t: bytes8, u: bytes8, shape: shapeMatMul},
+		{name: "MatMulIntegerToFloat", domain: microsoft, types: "TUffTUf:f", need: 4, t: bytes8, u: bytes8, shape: shapeMatMulIntegerToFloat},
 		{name: "MatMulNBits", domain: microsoft, types: "T8TUxT:T", need: 3, t: floats, u: bytes8 | floats, shape: shapeMatMulNBits, attrs: "K N bits block_size accuracy_level"},
 
 		// Layout.

@@ -6,6 +6,7 @@ import (
 	"nightshift/models/checkpoint"
 	"nightshift/models/template"
 	"nightshift/models/tokenizer"
+	"nightshift/onnx"
 	"nightshift/onnx/gpt2"
 )
 
@@ -43,6 +44,12 @@ func LoadModel(dir, cacheDir string) (*Model, error) {
 	}
 	return m, nil
 }
+
+// Initializer is a reference to a weight that is served, for a graph whose external data lies in Dir.
+func (m *Model) Initializer(name string) (onnx.Tensor, error) { return m.Checkpoint.Initializer(name) }
+
+// Dir is the folder of the weights that are served: a real path.
+func (m *Model) Dir() string { return m.Checkpoint.Dir() }
 
 // ChatTokens renders a conversation with the model's chat template, ready for the assistant's answer. What people
 // wrote never becomes a special token.

@@ -30,8 +30,12 @@ func (s *Store) Admit(ctx context.Context, track string, items ...replaystore.Me
 	return nil
 }
 
-// checkStrata refuses a stratum too many while the caller can still be told. When Redis is down the script decides.
+// checkStrata refuses a stratum too many while the caller can still be told, once what was admitted before is in Redis. When
+// that is down, or far behind, the script decides.
 func (s *Store) checkStrata(ctx context.Context, track string, records []replaystore.Record) error {
+	soon, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	_ = s.Sync(soon) // a failure is seen below, or does not matter
 	m := replaystore.NewMemory(s.cfg.Memory)
 	state := replaystore.MemoryState{}
 	var items []replaystore.MemoryItem

@@ -22,7 +22,7 @@ func benchCommand(s *settings) *cobra.Command {
 			"What is compared is measured in the same blocks, in random order. Each line over all blocks gives medians, and for ratios\n" +
 			"and shares of the machine's limits a 95 % interval. Nothing else should run meanwhile."}
 	cmd.AddCommand(benchRoofline(s), benchDecode(s), benchPrefill(s), benchServe(s), benchAdapters(s), benchSwap(s), benchStart(s), benchIngest(s), benchTrain(s),
-		benchBusy(s), benchNeighbour())
+		benchBusy(s), benchNeighbour(), benchReport())
 	return cmd
 }
 

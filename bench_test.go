@@ -2,6 +2,8 @@ package main_test
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -40,7 +42,7 @@ func TestBench(t *testing.T) {
 	needRuntime(t)
 	tests := []struct {
 		args  string
-		cases int      // lines over all blocks, and lines of each block
+		cases int      // lines over all blocks, and lines of each of two blocks
 		some  []string // figures of the summary that are positive
 		none  []string // figures of the summary that are 0
 	}{
@@ -83,7 +85,7 @@ func TestBench(t *testing.T) {
 	}
 }
 
-// checkIntervals reports ratios that lie outside their intervals, and a run without any figure.
+// checkIntervals reports ratios that lie outside their intervals.
 func checkIntervals(t *testing.T, lines []map[string]any) {
 	t.Helper()
 	for _, line := range lines {
@@ -92,9 +94,11 @@ func checkIntervals(t *testing.T, lines []map[string]any) {
 			if !ok {
 				continue
 			}
-			low, middle, high := v.(float64), line[figure].(float64), line[figure+"_high"].(float64)
-			if !(low <= middle && middle <= high) || low < 0 {
-				t.Errorf("%s is %v, its interval %v to %v", figure, middle, low, high)
+			low, _ := v.(float64)
+			middle, _ := line[figure].(float64)
+			high, _ := line[figure+"_high"].(float64)
+			if !(0 < low && low <= middle && middle <= high) {
+				t.Errorf("%s is %v, its interval %v to %v", figure, line[figure], v, line[figure+"_high"])
 			}
 		}
 	}
@@ -103,11 +107,11 @@ func checkIntervals(t *testing.T, lines []map[string]any) {
 // TestBenchJudges fails a run whose ratio misses a threshold, after its summary.
 func TestBenchJudges(t *testing.T) {
 	needRuntime(t)
-	got := execute(t, time.Minute, "bench", "decode", "--shape", "demo", "--batch", "1", "--prompt", "4", "--tokens", "8", "--blocks", "2", "--at-least", "100", "--json")
+	got := execute(t, time.Minute, "bench", "adapters", "--shape", smallShape, "--batch", "2", "--registered", "2", "--prompt", "4", "--tokens", "8", "--blocks", "2", "--at-least", "100", "--json")
 	if got.code != 1 || !strings.Contains(got.out, `"verdict":"fail"`) {
 		t.Errorf("status %d\n%s%s", got.code, got.out, got.err)
 	}
-	holds(t, "the error", got.err, "roofline_share", "misses")
+	holds(t, "the error", got.err, "adapters mixed: mixed_over_one is", "misses")
 }
 
 func TestBenchTable(t *testing.T) {
@@ -127,6 +131,29 @@ func TestBenchRefuses(t *testing.T) {
 	refused(t, []string{"bench", "serve", "--shape", "demo", "--blocks", "0"}, "blocks")
 	refused(t, []string{"bench", "serve", "--shape", "demo", "--rate", "-1"}, "rate", "positive")
 	refused(t, []string{"bench", "serve", "--shape", "2,2,16,64,64"}, "256 bytes")
+}
+
+// TestBenchReport makes a page of what a benchmark printed.
+func TestBenchReport(t *testing.T) {
+	needRuntime(t)
+	dir := t.TempDir()
+	run := execute(t, time.Minute, "bench", "adapters", "--shape", "demo", "--batch", "2", "--registered", "0,4", "--prompt", "4", "--tokens", "8", "--blocks", "2", "--json")
+	file, page := writeFile(t, dir, "adapters.jsonl", run.out), filepath.Join(dir, "page.md")
+	notes := writeFile(t, dir, "notes.md", "## adapters\n\nWhich one makes no difference.\n")
+	got := execute(t, time.Minute, "bench", "report", "--out", page, file)
+	text, err := os.ReadFile(page)
+	if got.code != 0 || err != nil {
+		t.Fatalf("status %d, %v\n%s", got.code, err, got.err)
+	}
+	holds(t, "the page", string(text), "# Performance", "## Adapters in a batch", "Which one makes no difference.", "| case | tokens/s |", "demo, f32, batch 2: mixed",
+		"## Registered adapters", "adapters  tokens/s, demo, f32, batch 2", "█")
+	if printed := execute(t, time.Minute, "bench", "report", file); printed.out != string(text) {
+		t.Errorf("printed is\n%s, written\n%s", printed.out, text)
+	}
+	refused(t, []string{"bench", "report", notes}, "notes.md", "line 1")
+	refused(t, []string{"bench", "report", filepath.Join(dir, "none.jsonl")}, "none.jsonl")
+	writeFile(t, dir, "notes.md", "## decoding\n\nx\n")
+	refused(t, []string{"bench", "report", file}, "notes.md", "decode-batch")
 }
 
 // TestBenchIngestRedis writes into a real Redis.

@@ -12,14 +12,15 @@ import (
 // format is a way to keep weights.
 type format struct {
 	name  string
-	bytes float64 // of memory that a decoded token reads for one weight, scales included
-	int8  bool    // products are integer ones: the machine's integer rate is the limit
-	open  func(*checkpoint.Checkpoint) (*engine.Model, error)
+	bytes float64  // of memory that a decoded token reads for one weight, scales included
+	int8  bool     // products are integer ones: the machine's integer rate is the limit
+	args  []string // with which the program serves in it
+	open  func(c *checkpoint.Checkpoint, cacheDir string) (*engine.Model, error)
 }
 
 // formats are the weight formats that can be measured.
 var formats = []format{
-	{name: "f32", bytes: 4, open: func(c *checkpoint.Checkpoint) (*engine.Model, error) {
+	{name: "f32", bytes: 4, open: func(c *checkpoint.Checkpoint, _ string) (*engine.Model, error) {
 		return &engine.Model{Checkpoint: c, Config: gpt2.Config(c.Config())}, nil
 	}},
 }

@@ -11,7 +11,8 @@ import (
 	"nightshift/onnx/ort"
 )
 
-// Machine measures the limits of the machine with a number of threads, again and again over the same memory.
+// Machine measures the limits of the machine with a number of threads, again and again over the same memory. One goroutine
+// may use it at a time.
 type Machine struct {
 	threads  int
 	data     []float32 // far beyond any cache
@@ -48,7 +49,7 @@ const (
 	productSize = 2048 // rows and columns of the matrices that are multiplied
 )
 
-// NewMachine prepares the measurements. Close gives the memory back.
+// NewMachine prepares to read memory; products are prepared when they are first asked for. Close gives the memory back.
 func NewMachine(threads int) (*Machine, error) {
 	m := &Machine{threads: threads, data: ort.AlignedFloats(dataRows * dataColumns)}
 	for i := range m.data {
@@ -89,7 +90,7 @@ func (m *Machine) prepare() error {
 	if err := errors.Join(bind(b.Input, "data", dims, m.data), bind(b.Output, "y", dims[:1], make([]float32, dataRows))); err != nil {
 		return err
 	}
-	return errors.Join(m.floatProduct(), m.int8Product("u8u8", onnx.Uint8, 128), m.int8Product("u8s8", onnx.Int8, 0))
+	return nil
 }
 
 // floatProduct multiplies two square matrices, the second of which is a constant of the graph, as weights are.
@@ -198,6 +199,11 @@ const productWork = 2 * productSize * productSize * productSize / 1e9
 
 // MatrixRate is the best of a few products of two 2048×2048 float32 matrices, in GFLOP/s.
 func (m *Machine) MatrixRate(passes int) (float64, error) {
+	if m.float.run == nil {
+		if err := m.floatProduct(); err != nil {
+			return 0, fmt.Errorf("prepare to measure the machine: %w", err)
+		}
+	}
 	took, err := m.float.best(passes)
 	return productWork / took.Seconds(), err
 }
@@ -205,6 +211,11 @@ func (m *Machine) MatrixRate(passes int) (float64, error) {
 // Int8Rates are those of MatMulInteger, of unsigned bytes with unsigned and with signed weights, in 10⁹ operations a second;
 // first, as int8_gop_s, the better of both.
 func (m *Machine) Int8Rates(passes int) ([]Number, error) {
+	if m.int8 == nil {
+		if err := errors.Join(m.int8Product("u8u8", onnx.Uint8, 128), m.int8Product("u8s8", onnx.Int8, 0)); err != nil {
+			return nil, fmt.Errorf("prepare to measure the machine: %w", err)
+		}
+	}
 	list := []Number{{Name: "int8_gop_s"}}
 	for _, p := range m.int8 {
 		took, err := p.best(passes)

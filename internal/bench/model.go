@@ -50,7 +50,7 @@ func RandomModel(shape, weights, cacheDir string) (*engine.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := f.open(c)
+	m, err := f.open(c, cacheDir)
 	if err != nil {
 		return nil, err
 	}

@@ -38,6 +38,7 @@ func Start(ctx context.Context, opt StartOptions, report Report) error {
 	if err != nil {
 		return err
 	}
+	opt.Program = slices.Concat(opt.Program, mustFormat(weights).args)
 	var last Result
 	var all []Result
 	p := plan{bench: "start", options: opt.Options, judged: "rss_over_weights"}

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"syscall"
 	"time"
@@ -28,6 +29,9 @@ func Train(ctx context.Context, opt TrainOptions, report Report) error {
 	}
 	if err := errors.Join(positive("number of rows", opt.Rows), positive("number of columns", opt.Columns), positive("rank", opt.Rank), positive("number of steps", opt.Steps)); err != nil {
 		return err
+	}
+	if weights != formats[0].name {
+		return fmt.Errorf("training in %s: adapters are trained on %s weights", weights, formats[0].name)
 	}
 	model, err := RandomModel(opt.Shape, weights, opt.CacheDir)
 	if err != nil {

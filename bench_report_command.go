@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"nightshift/internal/bench"
+)
+
+func benchReport() *cobra.Command {
+	var out, notes string
+	cmd := &cobra.Command{Use: "report FILE...", Short: "Make a page from what benchmarks printed with --json", Args: cobra.MinimumNArgs(1),
+		Long: "Make a page in Markdown, tables and charts, from files of what benchmarks printed with --json. Where two lines are about the\n" +
+			"same case, the later one counts. The page in docs is made by\n\n  nightshift bench report --out docs/performance.md docs/performance/*.jsonl",
+		RunE: func(_ *cobra.Command, args []string) error {
+			if notes == "" {
+				notes = filepath.Join(filepath.Dir(args[0]), "notes.md")
+			}
+			page, err := makePage(args, notes)
+			if err != nil {
+				return err
+			}
+			if out == "" {
+				fmt.Print(page)
+				return nil
+			}
+			if err := os.WriteFile(out, []byte(page), 0o644); err != nil {
+				return fmt.Errorf("write the page: %w", err)
+			}
+			return nil
+		}}
+	cmd.Flags().StringVar(&out, "out", "", "file to write (default: standard output)")
+	cmd.Flags().StringVar(&notes, "notes", "", "a sentence or more for each section (default: notes.md beside the first file)")
+	return cmd
+}
+
+// makePage reads runs and notes and makes the page.
+func makePage(files []string, notes string) (string, error) {
+	var lines []bench.Result
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			return "", fmt.Errorf("read runs: %w", err)
+		}
+		list, err := bench.ReadResults(f)
+		f.Close()
+		if err != nil {
+			return "", fmt.Errorf("read runs: %s: %w", name, err)
+		}
+		lines = append(lines, list...)
+	}
+	said, err := os.ReadFile(notes)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read notes: %w", err)
+	}
+	about, err := bench.ReadNotes(string(said))
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", notes, err)
+	}
+	return bench.Page(lines, about)
+}

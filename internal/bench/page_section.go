@@ -1,0 +1,193 @@
+package bench
+
+import (
+	"fmt"
+	"math"
+	"strings"
+)
+
+// section is a part of the page: lines of one benchmark, grouped by some fields and drawn over another.
+type section struct {
+	name, title string
+	bench       string
+	cases       []string // none: all
+	by          []string // fields that a group has in common
+	x           string   // the field that the lines of a group differ in
+	least       int      // lines that a group must have
+	summary     bool     // what is shown is in the summaries of runs
+	columns     []column
+	drawn       string // the figure of the chart; "" is none
+}
+
+// column is a figure of a table.
+type column struct {
+	figure, title string
+	percent       bool
+}
+
+var (
+	rate       = column{figure: "tokens_per_second", title: "tokens/s"}
+	ofLimit    = column{figure: roofline, title: "of the limit", percent: true}
+	limit      = column{figure: "ceiling_tokens_per_second", title: "limit, tokens/s"}
+	bandwidth  = column{figure: "bandwidth_gb_s", title: "memory, GB/s"}
+	matrixRate = column{figure: "matrix_gflop_s", title: "matrices, GFLOP/s"}
+	stepP50    = column{figure: "step_ms_p50", title: "step p50, ms"}
+	stepP99    = column{figure: "step_ms_p99", title: "step p99, ms"}
+	ttftP50    = column{figure: "ttft_ms_p50", title: "first token p50, ms"}
+	ttftP99    = column{figure: "ttft_ms_p99", title: "p99, ms"}
+	itlP50     = column{figure: "itl_ms_p50", title: "between tokens p50, ms"}
+	itlP99     = column{figure: "itl_ms_p99", title: "p99, ms"}
+	failed     = column{figure: "failed", title: "failed"}
+	overFirst  = column{figure: "over_f32", title: "to f32"}
+)
+
+// sections are the parts of the page, in order.
+var sections = []section{
+	{name: "roofline", title: "What the machine gives", bench: "roofline", x: "threads", least: 1, columns: []column{
+		bandwidth, {figure: "bandwidth_matvec_gb_s", title: "row times matrix"}, {figure: "bandwidth_reduce_gb_s", title: "sum of rows"}, {figure: "bandwidth_go_gb_s", title: "loop in Go"},
+		matrixRate, {figure: "int8_u8u8_gop_s", title: "u8 × u8, GOP/s"}, {figure: "int8_u8s8_gop_s", title: "u8 × s8, GOP/s"}}},
+	{name: "decode-batch", title: "Decoding, by batch size", bench: "decode", by: []string{"shape", "weights", "context"}, x: "batch", least: 2,
+		columns: []column{rate, ofLimit, limit, overFirst, stepP50, stepP99}, drawn: "tokens_per_second"},
+	{name: "decode-context", title: "Decoding, by context", bench: "decode", by: []string{"shape", "weights", "batch"}, x: "context", least: 2,
+		columns: []column{rate, ofLimit, limit, overFirst, stepP50, stepP99}, drawn: "tokens_per_second"},
+	{name: "decode-shape", title: "Decoding, by size of the model", bench: "decode", by: []string{"weights", "batch", "context"}, x: "shape", least: 2,
+		columns: []column{rate, ofLimit, limit, overFirst, stepP50, stepP99}, drawn: "tokens_per_second"},
+	{name: "prefill", title: "Reading prompts", bench: "prefill", by: []string{"shape", "weights"}, x: "prompt", least: 1,
+		columns: []column{rate, ofLimit, limit, overFirst, {figure: "first_token_ms_p50", title: "first token p50, ms"}, {figure: "first_token_ms_p99", title: "p99, ms"}}, drawn: "tokens_per_second"},
+	{name: "serve", title: "Serving over HTTP, clients that wait for their answers", bench: "serve", cases: []string{"http"}, by: []string{"shape", "weights"}, x: "concurrency", least: 1,
+		columns: []column{rate, {figure: "over_engine", title: "of the bare engine", percent: true}, ttftP50, ttftP99, itlP50, itlP99, failed}, drawn: "tokens_per_second"},
+	{name: "serve-open", title: "Serving over HTTP, requests that arrive by themselves", bench: "serve", cases: []string{"http-open"}, by: []string{"shape", "weights"}, x: "rate", least: 1,
+		columns: []column{rate, {figure: "over_engine", title: "of the bare engine", percent: true}, ttftP50, ttftP99, itlP50, itlP99, failed}},
+	{name: "adapters", title: "Adapters in a batch", bench: "adapters", cases: []string{"base", "one", "mixed"}, by: []string{"shape", "weights", "batch"}, x: "case", least: 1,
+		columns: []column{rate, {figure: "mixed_over_one", title: "to one adapter", percent: true}, {figure: "mixed_over_base", title: "to the base model", percent: true}, stepP50, stepP99}},
+	{name: "adapters-registered", title: "Registered adapters", bench: "adapters", cases: []string{"registered"}, by: []string{"shape", "weights", "batch"}, x: "adapters", least: 1,
+		columns: []column{rate, {figure: "over_base", title: "to the base model", percent: true}, stepP50, stepP99}, drawn: "tokens_per_second"},
+	{name: "swap", title: "Swapping versions under load", bench: "swap", by: []string{"shape", "weights"}, x: "concurrency", least: 1, summary: true,
+		columns: []column{rate, {figure: "itl_p99_ratio", title: "between tokens p99, to the same without swaps"}, itlP50, itlP99, {figure: "swaps", title: "swaps"}, {figure: "swap_ms_p50", title: "swap p50, ms"},
+			{figure: "answers", title: "answers"}, failed, {figure: "mixed_versions", title: "mixed"}}},
+	{name: "start", title: "Starting, and memory", bench: "start", by: []string{"weights"}, x: "shape", least: 1,
+		columns: []column{{figure: "ready_ms", title: "ready, ms"}, {figure: "weights_mb", title: "weights, MB"}, {figure: "rss_mb", title: "resident, MB"}, {figure: "anonymous_mb", title: "of that its own, MB"},
+			{figure: "file_mb", title: "of files, MB"}, {figure: "rss_over_weights", title: "resident to weights"}}},
+	{name: "ingest", title: "Recording", bench: "ingest", by: []string{"writers"}, x: "case", least: 1,
+		columns: []column{{figure: "durable_per_second", title: "durable, a second"}, {figure: "shipped_per_second", title: "in the store, a second"}, {figure: "added_ms_p50", title: "added to an answer p50, ms"},
+			{figure: "added_ms_p99", title: "p99, ms"}, {figure: "lost", title: "lost"}}},
+	{name: "busy", title: "Beside a busy neighbour", bench: "busy", cases: []string{"neighbour"}, by: []string{"shape", "weights"}, x: "batch", least: 1,
+		columns: []column{rate, {figure: "share_of_quiet", title: "of the quiet rate", percent: true}, stepP50, stepP99}},
+	{name: "train", title: "Training", bench: "train", by: []string{"weights", "batch", "columns"}, x: "shape", least: 1,
+		columns: []column{rate, ofLimit, matrixRate, stepP50, {figure: "peak_rss_mb", title: "peak memory, MB"}}},
+}
+
+// table writes the figures of all groups.
+func (s section) table(out *strings.Builder, groups []group) {
+	var columns []column
+	for _, c := range s.columns {
+		if c.in(groups) {
+			columns = append(columns, c)
+		}
+	}
+	fmt.Fprintf(out, "\n| %s |", s.x)
+	for _, c := range columns {
+		fmt.Fprintf(out, " %s |", c.title)
+	}
+	out.WriteString("\n|---|" + strings.Repeat("---:|", len(columns)) + "\n")
+	for _, g := range groups {
+		for _, l := range g.lines {
+			first := s.label(l)
+			if g.key != "" {
+				first = g.key + ": " + first
+			}
+			fmt.Fprintf(out, "| %s |", first)
+			for _, c := range columns {
+				fmt.Fprintf(out, " %s |", c.cell(l))
+			}
+			out.WriteString("\n")
+		}
+	}
+}
+
+// label is a line's x.
+func (s section) label(l Result) string {
+	if v, ok := l.Figure(s.x); ok {
+		return short(v)
+	}
+	return text(l, s.x)
+}
+
+// in says whether a line has the column's figure.
+func (c column) in(groups []group) bool {
+	for _, g := range groups {
+		for _, l := range g.lines {
+			if _, ok := l.Figure(c.figure); ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// cell is a figure, with its interval where there is one.
+func (c column) cell(l Result) string {
+	v, ok := l.Figure(c.figure)
+	if !ok {
+		return ""
+	}
+	low, haveLow := l.Figure(c.figure + "_low")
+	high, haveHigh := l.Figure(c.figure + "_high")
+	show := short
+	if c.percent {
+		show = func(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) }
+	}
+	if haveLow && haveHigh {
+		return fmt.Sprintf("%s (%s to %s)", show(v), show(low), show(high))
+	}
+	return show(v)
+}
+
+// short is a number with three digits, or all of those before the point.
+func short(v float64) string {
+	switch a := math.Abs(v); {
+	case v == math.Trunc(v) || a >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case a >= 10:
+		return fmt.Sprintf("%.1f", v)
+	case a >= 0.1:
+		return fmt.Sprintf("%.2f", v)
+	}
+	return fmt.Sprintf("%.2g", v)
+}
+
+// barWidth is the length of the longest bar.
+const barWidth = 50
+
+// chart draws a bar for each line, all to one scale.
+func (s section) chart(out *strings.Builder, groups []group) {
+	most, label := 0.0, len(s.x)
+	for _, g := range groups {
+		for _, l := range g.lines {
+			v, _ := l.Figure(s.drawn)
+			most, label = max(most, v), max(label, len(s.label(l)))
+		}
+	}
+	if s.drawn == "" || most == 0 {
+		return
+	}
+	out.WriteString("\n```\n")
+	for i, g := range groups {
+		if i > 0 {
+			out.WriteString("\n")
+		}
+		fmt.Fprintf(out, "%*s  %s\n", label, s.x, strings.Trim(strings.ReplaceAll(s.drawn, "_per_second", "/s")+", "+g.key, ", "))
+		for _, l := range g.lines {
+			if v, ok := l.Figure(s.drawn); ok {
+				fmt.Fprintf(out, "%*s  %s %s\n", label, s.label(l), bar(v/most), short(v))
+			}
+		}
+	}
+	out.WriteString("```\n")
+}
+
+// bar is a bar for a share of the longest one, in eighths of a character.
+func bar(share float64) string {
+	eighths := int(math.Round(share * barWidth * 8))
+	return strings.Repeat("█", eighths/8) + []string{"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"}[eighths%8]
+}

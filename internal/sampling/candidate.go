@@ -96,22 +96,34 @@ func (s *Sampler) cutPool(scale float32) {
 // keepNucleus fills the pool with the smallest set of likeliest tokens that reaches TopP, less those that MinP cuts, in the
 // order of their ids.
 //
-// Tokens whose probability is below (1-TopP)/vocab weigh together less than 1-TopP, so none of them is in the nucleus: they
-// are dropped first (by half that bound, which leaves room for rounding), and the pool is small.
+// The pool begins with what is at least as likely as some power of two from which on the tokens reach TopP together, so that it
+// is small before it is sorted. Tokens whose probability is below (1-TopP)/vocab weigh together less than 1-TopP, so half of that
+// bound, which leaves room for rounding, is low enough to begin with.
 func (s *Sampler) keepNucleus(logits []float32, scale float32) {
 	if cap(s.terms) < len(logits) {
-		s.terms, s.pool = make([]float32, len(logits)), make([]candidate, 0, len(logits))
-	}
-	topP := float64(s.params.TopP)
-	if topP == 0 {
-		topP = 1
+		s.terms = make([]float32, len(logits))
 	}
 	terms := s.terms[:len(logits)]
-	total := s.row.weigh(logits, scale, terms)
-	floor := max(float32((1-topP)*total/float64(2*len(logits))), s.params.MinP, math.SmallestNonzeroFloat32)
+	goal := s.row.weigh(logits, scale, terms)
+	cut := s.params.TopP > 0 && s.params.TopP < 1
+	floor := float32(math.SmallestNonzeroFloat32)
+	if cut {
+		_, exponent := math.Frexp((1 - float64(s.params.TopP)) * goal / float64(2*len(logits)))
+		goal *= float64(s.params.TopP)
+		low, high := 0, min(max(1-exponent, 0), -lowest)
+		for range 2 { // nearer than that costs more than it saves
+			if middle := (low + high) / 2; s.row.above(terms, power(middle)) >= goal {
+				high = middle
+			} else {
+				low = middle + 1
+			}
+		}
+		floor = power(high)
+	}
+	floor = max(floor, s.params.MinP)
 	s.pool = s.pool[:0]
-	for b, inBlock := range s.row.sums {
-		if inBlock < floor {
+	for b, peak := range s.row.peaks {
+		if term(peak, s.row.top, scale) < floor {
 			continue
 		}
 		for i := b * block; i < min((b+1)*block, len(logits)); i++ {
@@ -120,10 +132,13 @@ func (s *Sampler) keepNucleus(logits []float32, scale float32) {
 			}
 		}
 	}
-	if topP < 1 {
-		s.cutNucleus(topP * total)
+	if cut {
+		s.cutNucleus(goal)
 	}
 }
+
+// power is 2^-n.
+func power(n int) float32 { return math.Float32frombits(uint32(127-n) << 23) }
 
 // Classes of weights: 64 to each power of two, the largest weights first.
 const (

@@ -62,3 +62,13 @@ void ns_weigh(const float *logits, int64_t blocks, float top, float scale, float
 #endif
 	weigh_4(logits, blocks, top, scale, sums, terms);
 }
+
+void ns_above(const float *terms, int64_t blocks, float least, float *sums, int widest) {
+#if defined(__x86_64__)
+	if (widest && __builtin_cpu_supports("avx2")) {
+		above_8(terms, blocks, least, sums);
+		return;
+	}
+#endif
+	above_4(terms, blocks, least, sums);
+}

@@ -77,13 +77,31 @@ func portableTerms(logits []float32, top, scale float32, sums, terms []float32) 
 				terms[b*block+i] = w
 			}
 		}
-		for half := lanes / 2; half > 0; half /= 2 {
-			for j := range half {
-				s[j] += s[j+half]
+		sums[b] = fold(&s)
+	}
+}
+
+// portableAbove writes the sum of those terms of each block that are at least least.
+func portableAbove(terms []float32, least float32, sums []float32) {
+	for b := range sums {
+		var s [lanes]float32
+		for i, w := range terms[b*block : min((b+1)*block, len(terms))] {
+			if w >= least {
+				s[i%lanes] += w
 			}
 		}
-		sums[b] = s[0]
+		sums[b] = fold(&s)
 	}
+}
+
+// fold sums the lanes of a block, in halves.
+func fold(s *[lanes]float32) float32 {
+	for half := lanes / 2; half > 0; half /= 2 {
+		for j := range half {
+			s[j] += s[j+half]
+		}
+	}
+	return s[0]
 }
 
 // row is what is known of a row of logits, with its scratch memory.
@@ -149,6 +167,20 @@ func (r *row) weigh(logits []float32, scale float32, terms []float32) float64 {
 		rest = terms[whole*block:]
 	}
 	portableTerms(logits[whole*block:], r.top, scale, r.sums[whole:], rest)
+	total := 0.0
+	for _, s := range r.sums {
+		total += float64(s)
+	}
+	return total
+}
+
+// above sums those terms that are at least least, by block into r.sums.
+func (r *row) above(terms []float32, least float32) float64 {
+	whole := len(terms) / block
+	if whole > 0 {
+		wholeAbove(terms, least, r.sums[:whole])
+	}
+	portableAbove(terms[whole*block:], least, r.sums[whole:])
 	total := 0.0
 	for _, s := range r.sums {
 		total += float64(s)

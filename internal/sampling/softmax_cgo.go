@@ -8,6 +8,8 @@ package sampling
 #cgo nocallback ns_peaks
 #cgo noescape ns_weigh
 #cgo nocallback ns_weigh
+#cgo noescape ns_above
+#cgo nocallback ns_above
 #include "softmax.h"
 */
 import "C"
@@ -31,4 +33,9 @@ func wholePeaks(logits, peaks []float32) (usable bool) {
 // wholeTerms is portableTerms for a number of whole blocks, with the processor's vectors.
 func wholeTerms(logits []float32, top, scale float32, sums, terms []float32) {
 	C.ns_weigh(floats(logits), C.int64_t(len(sums)), C.float(top), C.float(scale), floats(sums), floats(terms), C.int(wide()))
+}
+
+// wholeAbove is portableAbove for a number of whole blocks, with the processor's vectors.
+func wholeAbove(terms []float32, least float32, sums []float32) {
+	C.ns_above(floats(terms), C.int64_t(len(sums)), C.float(least), floats(sums), C.int(wide()))
 }

@@ -1,4 +1,4 @@
-// The two loops for one width of vectors: WIDTH, NAME, ALL and TARGET say which. Included by softmax.c only.
+// The loops for one width of vectors: WIDTH, NAME, ALL and TARGET say which. Included by softmax.c only.
 
 typedef float NAME(any) __attribute__((vector_size(WIDTH * 4), aligned(4), may_alias));
 typedef float NAME(vec) __attribute__((vector_size(WIDTH * 4)));
@@ -53,6 +53,22 @@ TARGET static void NAME(weigh)(const float *logits, int64_t blocks, float top, f
 		}
 		if (terms)
 			terms += block;
+		sums[b] = fold_sum((const float *)s);
+	}
+}
+
+TARGET static void NAME(above)(const float *terms, int64_t blocks, float least, float *sums) {
+	enum { parts = lanes / WIDTH };
+	const NAME(vec) bound = ALL(least);
+	for (int64_t b = 0; b < blocks; b++, terms += block) {
+		NAME(vec) s[parts];
+		memset(s, 0, sizeof s);
+		for (int i = 0; i < block; i += lanes) {
+			for (int j = 0; j < parts; j++) {
+				NAME(vec) v = *(const NAME(any) *)(terms + i + j * WIDTH);
+				s[j] += (NAME(vec))((NAME(bits))v & (v >= bound));
+			}
+		}
 		sums[b] = fold_sum((const float *)s);
 	}
 }

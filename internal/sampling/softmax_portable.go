@@ -7,3 +7,5 @@ func wholePeaks(logits, peaks []float32) (usable bool) { return portablePeaks(lo
 func wholeTerms(logits []float32, top, scale float32, sums, terms []float32) {
 	portableTerms(logits, top, scale, sums, terms)
 }
+
+func wholeAbove(terms []float32, least float32, sums []float32) { portableAbove(terms, least, sums) }

@@ -27,7 +27,7 @@ func split(s *Stream, n int) []answer {
 		}
 	}
 	for i, r := range s.Results() {
-		if r.Finish != list[i].result.Finish || r.Err != list[i].result.Err {
+		if r.Finish != list[i].result.Finish || !errors.Is(r.Err, list[i].result.Err) {
 			list[i].result.Err = fmt.Errorf("ended with %+v, at last with %+v", list[i].result, r)
 		}
 	}

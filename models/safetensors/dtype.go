@@ -14,6 +14,8 @@ const (
 	F32  DType = "F32"
 	F16  DType = "F16"
 	BF16 DType = "BF16"
+	I8   DType = "I8"
+	U8   DType = "U8"
 )
 
 // sizes holds the bytes of one element. Types below a byte are left out: nothing here has a use for them.

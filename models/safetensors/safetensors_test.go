@@ -167,6 +167,36 @@ func TestWriteIsCanonical(t *testing.T) {
 	}
 }
 
+// TestWriteRaw mixes widths: the wide elements come first, so that their data is aligned.
+func TestWriteRaw(t *testing.T) {
+	bytesOf := func(data ...byte) func(func([]byte) error) error {
+		return func(visit func([]byte) error) error { return visit(data) }
+	}
+	var b bytes.Buffer
+	err := WriteRaw(&b, []Raw{{"a", I8, []int64{3}, bytesOf(1, 2, 255)}, {"b", U8, []int64{1}, bytesOf(9)}, Slice("z", []int64{1}, []float32{2}).Raw()}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := Parse(b.Bytes(), MaxAdapterHeader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range f.Entries() {
+		names = append(names, e.Name+" "+string(e.Type))
+	}
+	if want := []string{"z F32", "a I8", "b U8"}; !reflect.DeepEqual(names, want) {
+		t.Errorf("tensors lie as %v, want %v", names, want)
+	}
+	e, _ := f.Entry("a")
+	if data, err := io.ReadAll(f.Reader(e)); err != nil || !bytes.Equal(data, []byte{1, 2, 255}) {
+		t.Errorf("a holds %v (%v)", data, err)
+	}
+	if err := WriteRaw(io.Discard, []Raw{{"a", "Q3", []int64{3}, bytesOf()}}, nil); err == nil || !strings.Contains(err.Error(), `"Q3"`) {
+		t.Errorf("an unknown type: %v", err)
+	}
+}
+
 func TestWriteRefuses(t *testing.T) {
 	ok := func(func([]float32) error) error { return nil }
 	for name, tc := range map[string]struct {

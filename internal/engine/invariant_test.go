@@ -49,6 +49,10 @@ func randomJobs(rng *rand.Rand, n, maxPrompt, vocab int, digests []string) []job
 			j.Sampling = sampling.Params{Temperature: 1.3, TopP: 0.95, Seed: rng.Uint64()}
 			j.Stop = []string{"e", "の"}
 		}
+		if i%7 == 0 {
+			j.Adjustment = sampling.Adjustment{Repetition: 1.2, Presence: 0.5, Frequency: 0.3, MinTokens: i % 4, Bias: []sampling.Bias{{Token: int32(i % vocab), Value: 3}}}
+			j.Sampling.MinP, j.TopLogProbs, j.PromptLogProbs = 0.02, i%3, i%2 == 0
+		}
 		jobs[i] = j
 	}
 	return jobs

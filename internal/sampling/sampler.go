@@ -3,7 +3,8 @@
 // It is pure: a pick depends on the logits, the parameters, the seed and the step, and on nothing else, neither on earlier
 // picks nor on neighbours in a batch. Randomness is counter-based (see Uniform), so step 17 of a request draws the same
 // number whether or not steps 0 to 16 were drawn by the same Sampler. It knows nothing of models, text, batches or requests,
-// and imports the standard library only.
+// and imports the standard library only. The passes over a row are in C, for the processor's vectors, and once more in Go for where
+// there is no C compiler: the bits are the same on every processor.
 package sampling
 
 import (
@@ -84,8 +85,8 @@ func (s *Sampler) Reset(p Params) {
 // Params returns what the sampler picks by.
 func (s *Sampler) Params() Params { return s.params }
 
-// Pick chooses a token from logits [vocab], without the adjustment, for the given step of the request (0 for the first generated token). The logits
-// are only read.
+// Pick chooses a token from logits [vocab], without the adjustment, for the given step of the request (0 for the first generated
+// token). The logits are only read.
 //
 // logprob is the natural logarithm of the token's probability under the *unmodified* softmax of the logits: temperature 1
 // and no cut, whatever the parameters are. That is the quantity that learning compares between versions, and it stays

@@ -22,9 +22,9 @@ var widest = true
 const lowest = -125
 
 // term returns 2^((logit-top)·scale), for a logit of at most top: 0 below 2^lowest, exactly 1 for top itself, and otherwise
-// within 4e-7 of its value, and 6e-8·|(logit-top)·scale| for rounding that product. The exponent is split into the nearest whole number
-// and a fraction f in [-1/2, 1/2], for which 2^f is 1 plus f times the polynomial that meets (2^f-1)/f at five Chebyshev nodes.
-// Conversions keep compilers from fusing products with sums.
+// within 4e-7 of its value, and 6e-8·|(logit-top)·scale| for rounding that product. The exponent is split into the nearest whole
+// number and a fraction f in [-1/2, 1/2], for which 2^f is 1 plus f times the polynomial that meets (2^f-1)/f at five Chebyshev
+// nodes. Conversions keep compilers from fusing products with sums.
 func term(logit, top, scale float32) float32 {
 	const magic = 3 << 22 // adding it rounds to a whole number
 	y := float32((logit - top) * scale)
@@ -193,9 +193,9 @@ func (r *row) logProb(logit float32, total float64) float32 {
 	return float32(float64(logit) - float64(r.top) - logarithm(total))
 }
 
-// logarithm is the natural logarithm of a number of at least 1, within 1e-15 relative to it or to 1: ln(m·2^k) = k·ln2 + 2·artanh((m-1)/(m+1))
-// with m in [1/√2, √2), by the series of the inverse hyperbolic tangent to the 21st power. math.Log is another program on every
-// processor.
+// logarithm is the natural logarithm of a number of at least 1, within 1e-15 of it or, below e, absolutely: ln(m·2^k) is
+// k·ln2 + 2·artanh((m-1)/(m+1)) with m in [1/√2, √2), by the series of the inverse hyperbolic tangent to the 21st power. math.Log
+// is another program on every processor.
 func logarithm(x float64) float64 {
 	m, k := math.Frexp(x)
 	if m < math.Sqrt2/2 {

@@ -47,7 +47,7 @@ func (n *night) choose(ctx context.Context, g gathered, p past, key []byte) (cho
 	}
 	s := n.settings
 	selected := selection.FromEvents(g.events, selection.Options{Now: n.frozen.Time, MinAge: s.MinAge, HeldOut: s.HeldOut, HeldOutKey: key,
-		MaxExamples: s.MaxExamples, PerSubject: s.PerSubject, Correction: s.Correction, Approval: s.Approval})
+		MaxExamples: s.MaxExamples, PerSubject: s.PerSubject, Correction: s.Correction, Approval: s.Approval, Again: p.again})
 	c.rejected = selected.Rejected
 	fresh := map[string]bool{}
 	trained := trainedSubjects(memory)

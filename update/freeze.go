@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
@@ -59,6 +60,9 @@ func (n *night) freeze(ctx context.Context) ([]selection.Item, error) {
 		return nil, err
 	}
 	g.explain(&n.log)
+	if len(before.reviewed) > 0 {
+		n.log.say(fmt.Sprintf("takes up again what these nights selected, which a person has reviewed: %s", strings.Join(before.reviewed, ", ")))
+	}
 	c, err := n.choose(ctx, g, before, key)
 	if err != nil {
 		return nil, err
@@ -69,7 +73,7 @@ func (n *night) freeze(ctx context.Context) ([]selection.Item, error) {
 	if err := n.enough(c); err != nil {
 		return nil, err
 	}
-	n.frozen.Cursor, n.frozen.Retire, n.frozen.Rejected = g.cursor, c.retire, c.rejected
+	n.frozen.Cursor, n.frozen.Retire, n.frozen.Rejected, n.frozen.Reviewed = g.cursor, c.retire, c.rejected, before.reviewed
 	return c.items, n.store(c)
 }
 

@@ -33,11 +33,12 @@ type frozen struct {
 	DryRun    bool                `json:"dry_run"`
 	Time      time.Time           `json:"time"`
 	Settings  Settings            `json:"settings"`
-	Champion  registry.Activation `json:"champion"`  // the state of the track that the night rests on
-	Reference string              `json:"reference"` // digest of the fixed reference, "" the base model
-	Cursor    replaystore.Cursor  `json:"cursor"`    // how far the track's events are used up
-	Retire    []string            `json:"retire"`    // items of the rehearsal memory that do not hold any more
-	Rejected  []selection.Reason  `json:"rejected"`  // feedback that is not used, and why
+	Champion  registry.Activation `json:"champion"`           // the state of the track that the night rests on
+	Reference string              `json:"reference"`          // digest of the fixed reference, "" the base model
+	Cursor    replaystore.Cursor  `json:"cursor"`             // how far the track's events are used up
+	Retire    []string            `json:"retire"`             // items of the rehearsal memory that do not hold any more
+	Rejected  []selection.Reason  `json:"rejected"`           // feedback that is not used, and why
+	Reviewed  []string            `json:"reviewed,omitempty"` // earlier nights whose evidence it takes up again
 }
 
 // skip ends a night that has nothing to do.

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"nightshift/internal/nightrecord"
@@ -27,8 +29,9 @@ type completion struct {
 	Track     string             `json:"track"`
 	Cursor    replaystore.Cursor `json:"cursor"`
 	Completed time.Time          `json:"completed"`
-	Digest    string             `json:"digest"`    // of the candidate
-	Published bool               `json:"published"` // it was activated
+	Digest    string             `json:"digest"`             // of the candidate
+	Published bool               `json:"published"`          // it was activated
+	Reviewed  []string           `json:"reviewed,omitempty"` // earlier nights whose evidence it took up again
 }
 
 // retired lists examples of the model's own files (starter memory, anchors) that corrections up to a version contradict.
@@ -72,6 +75,9 @@ type past struct {
 	cursor  replaystore.Cursor
 	retired map[string]bool // examples of files that the champion's ancestors' corrections contradict
 	suspect map[string]bool // examples that only versions learned which no longer serve
+	// reviewed are nights that were rejected or rolled back and that a person vouches for, and again what they selected.
+	reviewed []string
+	again    []selection.Item
 }
 
 // lookBack reads the earlier nights of a track, whose champion now is the version with the digest.
@@ -86,6 +92,8 @@ func (u *Updater) lookBack(track, champion string) (past, error) {
 		return p, err
 	}
 	var newest time.Time
+	dropped := map[string]completion{} // nights whose candidates serve no more, or never did
+	taken := map[string]time.Time{}    // when a night was last taken up again
 	for _, id := range nights {
 		var done completion
 		found, err := u.readJSON(id, cursorFile, &done)
@@ -98,11 +106,17 @@ func (u *Updater) lookBack(track, champion string) (past, error) {
 		if done.Completed.After(newest) {
 			newest, p.cursor = done.Completed, done.Cursor
 		}
-		if done.Published && !ancestors[done.Digest] {
-			if err := u.suspects(id, p.suspect); err != nil {
-				return p, err
+		for _, other := range done.Reviewed {
+			if done.Completed.After(taken[other]) {
+				taken[other] = done.Completed
 			}
 		}
+		if !ancestors[done.Digest] {
+			dropped[id] = done
+		}
+	}
+	if err := u.sort(&p, dropped, taken); err != nil {
+		return p, err
 	}
 	if lineage != "" {
 		var r retired
@@ -114,6 +128,28 @@ func (u *Updater) lookBack(track, champion string) (past, error) {
 		}
 	}
 	return p, nil
+}
+
+// sort puts what dropped nights selected among what comes back, or among what is suspect.
+func (u *Updater) sort(p *past, dropped map[string]completion, taken map[string]time.Time) error {
+	for _, id := range slices.Sorted(maps.Keys(dropped)) {
+		back, err := u.reviewed(id, taken[id])
+		switch {
+		case err != nil:
+			return err
+		case back:
+			items, err := u.evidence(id)
+			if err != nil {
+				return err
+			}
+			p.reviewed, p.again = append(p.reviewed, id), append(p.again, items...)
+		case dropped[id].Published:
+			if err := u.suspects(id, p.suspect); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // ancestors is the set of a version and the versions that it was trained from, and the night that made it.

@@ -188,7 +188,7 @@ func admittedID(id, night string) string { return id + "." + night }
 
 // complete writes that the night has used up its evidence, and has the store drop what is too much of it.
 func (n *night) complete(ctx context.Context, published bool) error {
-	done := completion{Track: n.req.Track, Cursor: n.frozen.Cursor, Completed: n.log.now(), Published: published}
+	done := completion{Track: n.req.Track, Cursor: n.frozen.Cursor, Completed: n.log.now(), Published: published, Reviewed: n.frozen.Reviewed}
 	if c := n.log.night.Candidate; c != nil {
 		done.Digest = c.Digest
 	}

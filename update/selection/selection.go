@@ -14,6 +14,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -54,6 +55,7 @@ type Options struct {
 	PerSubject  int           // examples of one person, 0 for no cap
 	Correction  float64       // weight of a correction, 0 to learn from none
 	Approval    float64       // weight of an approved answer, 0 to learn from none
+	Again       []Item        // of earlier nights, to be chosen from once more; what the events say of the same interactions goes first
 }
 
 // Selection is what one night works with, before rehearsal and anchors are added.
@@ -86,6 +88,7 @@ func FromEvents(events []replaystore.Event, opt Options) Selection {
 		}
 		items = append(items, it)
 	}
+	items = append(items, again(opt.Again, list)...)
 	slices.SortStableFunc(items, func(a, b Item) int {
 		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.ID, b.ID))
 	})
@@ -104,6 +107,20 @@ func FromEvents(events []replaystore.Event, opt Options) Selection {
 	}
 	s.Items = kept
 	return s
+}
+
+// again is those of earlier items about whose interactions the evidence says nothing, each interaction's newest.
+func again(items []Item, list []evidence) []Item {
+	newest := map[string]Item{}
+	for _, it := range items {
+		if before, ok := newest[it.Interaction]; !ok || it.Time.After(before.Time) {
+			newest[it.Interaction] = it
+		}
+	}
+	for _, e := range list {
+		delete(newest, e.interaction.ID)
+	}
+	return slices.Collect(maps.Values(newest)) // the caller sorts
 }
 
 // reject notes why something is not used.

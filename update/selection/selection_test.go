@@ -232,3 +232,28 @@ func TestBound(t *testing.T) {
 		t.Errorf("selected %d items, rejected %v", len(s.Items), s.Rejected)
 	}
 }
+
+// TestAgain chooses once more from what earlier nights had, where nothing newer is said.
+func TestAgain(t *testing.T) {
+	events := func(minute int) (list []replaystore.Event) {
+		for _, id := range []string{"a", "b", "c"} {
+			list = append(list, chat(id, "p"+id, "question about "+id, "no", minute), says(id, "p"+id, 0, "the answer of "+id, minute+1))
+		}
+		return list
+	}
+	earlier := FromEvents(events(0), later()).Items
+	earlier[0].Use = HeldOut
+	opt := later()
+	opt.Again = append(earlier, FromEvents(events(10), later()).Items[1:]...) // b and c were chosen twice
+	s := FromEvents([]replaystore.Event{chat("b", "pb", "question about b", "no", 0), says("b", "pb", -1, "", 30)}, opt)
+	var got []string
+	for _, it := range s.Items {
+		got = append(got, fmt.Sprintf("%s %s %s", it.ID, it.Use, it.Completion))
+	}
+	if want := []string{"a new the answer of a", "c new the answer of c"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, want %q: b was rated down since", got, want)
+	}
+	if n := s.Items[1].Time.Sub(evening).Minutes(); n != 11 {
+		t.Errorf("c is of minute %v, want its newest of 11", n)
+	}
+}

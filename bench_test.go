@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -41,29 +42,30 @@ func benchLines(t *testing.T, args ...string) []map[string]any {
 func TestBench(t *testing.T) {
 	needRuntime(t)
 	tests := []struct {
-		args  string
-		cases int      // lines over all blocks, and lines of each of two blocks
-		some  []string // figures of the summary that are positive
-		none  []string // figures of the summary that are 0
+		args   string
+		blocks int
+		cases  int      // lines over all blocks, and lines of each block
+		some   []string // figures of the summary that are positive
+		none   []string // figures of the summary that are 0
 	}{
-		{"roofline", 1, []string{"bandwidth_gb_s", "bandwidth_matvec_gb_s", "bandwidth_reduce_gb_s", "bandwidth_go_gb_s", "matrix_gflop_s", "int8_u8u8_gop_s", "int8_u8s8_gop_s"}, nil},
-		{"decode --shape demo --batch 1,4 --prompt 8,16 --tokens 8", 4, []string{"batch", "context", "tokens_per_second", "step_ms_p50", "bandwidth_gb_s", "roofline_share"}, nil},
-		{"prefill --shape demo --prompt 16,130", 2, []string{"prompt", "tokens_per_second", "first_token_ms_p99", "matrix_gflop_s", "roofline_share"}, nil},
-		{"serve --shape " + smallShape + " --concurrency 1,3 --rate 20 --duration 200ms --prompt 4 --tokens 8", 6,
-			[]string{"concurrency", "tokens_per_second", "over_engine", "ttft_ms_p50", "ttft_ms_p99", "requests"}, []string{"failed"}},
-		{"adapters --shape demo --batch 4 --registered 0,2,8 --prompt 4 --tokens 8", 6, []string{"mixed_over_one", "mixed_over_base"}, nil},
-		{"swap --shape " + smallShape + " --duration 600ms --every 100ms --concurrency 3 --prompt 4 --tokens 8", 2,
+		{"roofline", 1, 1, []string{"bandwidth_gb_s", "bandwidth_matvec_gb_s", "bandwidth_reduce_gb_s", "bandwidth_go_gb_s", "matrix_gflop_s", "int8_u8u8_gop_s", "int8_u8s8_gop_s"}, nil},
+		{"decode --shape demo --batch 1,4 --prompt 8,16 --tokens 8", 2, 4, []string{"batch", "context", "tokens_per_second", "step_ms_p50", "bandwidth_gb_s", "roofline_share"}, nil},
+		{"prefill --shape demo --prompt 16,130", 1, 2, []string{"prompt", "tokens_per_second", "first_token_ms_p99", "matrix_gflop_s", "roofline_share"}, nil},
+		{"serve --shape " + smallShape + " --concurrency 1,3 --rate 20 --duration 200ms --prompt 4 --tokens 8", 2, 6,
+			[]string{"concurrency", "tokens_per_second", "over_engine", "ttft_ms_p50", "ttft_ms_p99", "requests", "roofline_share"}, []string{"failed"}},
+		{"adapters --shape demo --batch 4 --registered 0,2,8 --prompt 4 --tokens 8", 2, 6, []string{"mixed_over_one", "mixed_over_base"}, nil},
+		{"swap --shape " + smallShape + " --duration 600ms --every 100ms --concurrency 3 --prompt 4 --tokens 8", 2, 2,
 			[]string{"itl_p99_ratio", "swaps", "answers", "swap_ms_p50"}, []string{"failed", "mixed_versions"}},
-		{"start --shape " + smallShape, 1, []string{"ready_ms", "first_answer_ms", "weights_mb"}, nil},
-		{"ingest --interactions 100 --rate 1000", 1, []string{"durable_per_second", "added_ms_p99"}, []string{"lost"}},
-		{"busy --shape demo --batch 1,2 --prompt 4 --tokens 8", 4, []string{"share_of_quiet"}, nil},
-		{"train --shape demo --rows 2 --columns 32", 1, []string{"tokens_per_second", "step_ms_p50", "matrix_gflop_s", "peak_rss_mb", "roofline_share"}, nil},
+		{"start --shape " + smallShape, 1, 1, []string{"ready_ms", "first_answer_ms", "weights_mb"}, nil},
+		{"ingest --interactions 100 --rate 1000", 2, 1, []string{"durable_per_second", "added_ms_p99"}, []string{"lost"}},
+		{"busy --shape demo --batch 1,2 --prompt 4 --tokens 8", 1, 4, []string{"share_of_quiet"}, nil},
+		{"train --shape demo --rows 2 --columns 32", 1, 1, []string{"tokens_per_second", "step_ms_p50", "matrix_gflop_s", "peak_rss_mb", "roofline_share"}, nil},
 	}
 	for _, test := range tests {
 		args := strings.Fields(test.args)
 		t.Run(args[0], func(t *testing.T) {
-			lines := benchLines(t, append(args, "--json", "--blocks", "2")...)
-			if want := 3*test.cases + 1; len(lines) != want {
+			lines := benchLines(t, append(args, "--json", "--blocks", strconv.Itoa(test.blocks))...)
+			if want := (test.blocks+1)*test.cases + 1; len(lines) != want {
 				t.Errorf("%d lines, want %d", len(lines), want)
 			}
 			last := lines[len(lines)-1]
@@ -107,16 +109,16 @@ func checkIntervals(t *testing.T, lines []map[string]any) {
 // TestBenchJudges fails a run whose ratio misses a threshold, after its summary.
 func TestBenchJudges(t *testing.T) {
 	needRuntime(t)
-	got := execute(t, time.Minute, "bench", "adapters", "--shape", smallShape, "--batch", "2", "--registered", "2", "--prompt", "4", "--tokens", "8", "--blocks", "2", "--at-least", "100", "--json")
+	got := execute(t, time.Minute, "bench", "start", "--shape", smallShape, "--blocks", "1", "--at-most", "0.001", "--json")
 	if got.code != 1 || !strings.Contains(got.out, `"verdict":"fail"`) {
 		t.Errorf("status %d\n%s%s", got.code, got.out, got.err)
 	}
-	holds(t, "the error", got.err, "adapters mixed: mixed_over_one is", "misses")
+	holds(t, "the error", got.err, "start: rss_over_weights is", "misses")
 }
 
 func TestBenchTable(t *testing.T) {
 	needRuntime(t)
-	table := execute(t, time.Minute, "bench", "adapters", "--shape", smallShape, "--batch", "2", "--registered", "2", "--prompt", "4", "--tokens", "8", "--blocks", "2")
+	table := execute(t, time.Minute, "bench", "adapters", "--shape", smallShape, "--batch", "2", "--registered", "2", "--prompt", "4", "--tokens", "8", "--blocks", "1")
 	if table.code != 0 || strings.Contains(table.out, "{") || strings.Count(table.out, "\n") != 5 {
 		t.Errorf("for people: status %d, want a head and four rows\n%s%s", table.code, table.out, table.err)
 	}
@@ -137,7 +139,7 @@ func TestBenchRefuses(t *testing.T) {
 func TestBenchReport(t *testing.T) {
 	needRuntime(t)
 	dir := t.TempDir()
-	run := execute(t, time.Minute, "bench", "adapters", "--shape", "demo", "--batch", "2", "--registered", "0,4", "--prompt", "4", "--tokens", "8", "--blocks", "2", "--json")
+	run := execute(t, time.Minute, "bench", "adapters", "--shape", "demo", "--batch", "2", "--registered", "0,4", "--prompt", "4", "--tokens", "8", "--blocks", "1", "--json")
 	file, page := writeFile(t, dir, "adapters.jsonl", run.out), filepath.Join(dir, "page.md")
 	notes := writeFile(t, dir, "notes.md", "## adapters\n\nWhich one makes no difference.\n")
 	got := execute(t, time.Minute, "bench", "report", "--out", page, file)

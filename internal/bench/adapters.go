@@ -86,6 +86,7 @@ func (opt AdaptersOptions) plan(e *runningEngine, weights string) plan {
 	add := func(name string, registered int, pick func(row int) string) {
 		settings := []Number{{"batch", float64(opt.Batch)}, {"adapters", float64(registered)}, {"rank", adapterRank}}
 		p.cases = append(p.cases, testCase{name: name, weights: weights, settings: settings,
+			cost: decodeCost(cfg, mustFormat(weights), opt.Batch, float64(opt.Prompt)+float64(opt.Tokens)/2),
 			run: func(ctx context.Context, _ int) (measurement, error) {
 				jobs := make([]job, opt.Batch)
 				for i := range jobs {

@@ -75,7 +75,9 @@ func Busy(ctx context.Context, opt BusyOptions, report Report) (err error) {
 			return err
 		}
 		settings, at := []Number{{"batch", float64(batch)}}, len(p.cases)
-		p.cases = append(p.cases, testCase{name: "quiet", weights: weights, settings: settings, run: decode}, testCase{name: "neighbour", weights: weights, settings: settings, run: beside})
+		token := decodeCost(e.Model().Config, mustFormat(weights), batch, float64(opt.Prompt)+float64(opt.Tokens)/2)
+		p.cases = append(p.cases, testCase{name: "quiet", weights: weights, settings: settings, cost: token, run: decode},
+			testCase{name: "neighbour", weights: weights, settings: settings, cost: token, run: beside})
 		p.ratios = append(p.ratios, ratio{"share_of_quiet", at + 1, at, "tokens_per_second"})
 	}
 	lines, err := p.run(ctx, report)

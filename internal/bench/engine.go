@@ -179,6 +179,14 @@ func prefillCost(c gpt2.Config, f format, prompt int) cost {
 	return cost{bytes: f.bytes * (body + head) / n, operations: 2*body + 2*head/n + 2*float64(c.Layers*c.Width)*n, int8: f.int8}
 }
 
+// answerCost is what a token of an answer costs with its share of the prompt, when as many answers as batch are made at the
+// same time.
+func answerCost(c gpt2.Config, f format, batch, prompt, tokens int) cost {
+	decode, prefill := decodeCost(c, f, batch, float64(prompt)+float64(tokens)/2), prefillCost(c, f, prompt)
+	share := float64(prompt) / float64(tokens)
+	return cost{bytes: decode.bytes + share*prefill.bytes, operations: decode.operations + share*prefill.operations, int8: f.int8}
+}
+
 // closeAll closes engines.
 func closeAll(engines []*runningEngine) error {
 	var err error

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 )
 
 // measurement is what one case gave in one block.
@@ -125,7 +126,7 @@ func (p plan) line(c testCase) Result {
 	return Result{Bench: p.bench, Case: c.name, Shape: p.options.Shape, Weights: c.weights, Threads: p.options.Threads, Settings: c.settings}
 }
 
-// machine is there when a case has a cost.
+// machine is there when a case has a cost; then the lines of all cases carry the limits of their block.
 func (p plan) machine() (*Machine, error) {
 	for _, c := range p.cases {
 		if c.cost.operations > 0 {
@@ -158,8 +159,10 @@ func (p plan) block(ctx context.Context, block int, machine *Machine, random *ra
 	}
 	for i, c := range p.cases {
 		m := &list[i]
-		if rate, ok := m.figure("tokens_per_second"); ok && c.cost.operations > 0 {
+		if machine != nil {
 			m.figures = append(m.figures, limit.numbers()...)
+		}
+		if rate, ok := m.figure("tokens_per_second"); ok && c.cost.operations > 0 {
 			ceiling := limit.ceiling(c.cost)
 			m.figures = append(m.figures, Number{"ceiling_tokens_per_second", ceiling}, Number{roofline, rate / ceiling})
 		}
@@ -191,7 +194,7 @@ func (p plan) limits(machine *Machine) (limits, error) {
 				return l, err
 			}
 			l.int8 = rates[0].Value
-		case !c.cost.int8 && l.float == 0:
+		case c.cost.operations > 0 && !c.cost.int8 && l.float == 0:
 			if l.float, err = machine.MatrixRate(passes / 2); err != nil {
 				return l, err
 			}
@@ -266,7 +269,7 @@ func (p plan) conclude(lines []Result, summary Result, report Report) error {
 		switch {
 		case l.Verdict == Fail:
 			v, _ := l.Figure(p.judged)
-			failed = fmt.Errorf("%s %s: %s is %.3f: %w", p.bench, l.Case, p.judged, v, ErrJudged)
+			failed = fmt.Errorf("%s: %s is %.3f: %w", strings.TrimSpace(p.bench+" "+l.Case), p.judged, v, ErrJudged)
 			summary.Verdict = Fail
 		case l.Verdict != "" && summary.Verdict != Fail && (summary.Verdict == "" || l.Verdict == Undecided):
 			summary.Verdict = l.Verdict

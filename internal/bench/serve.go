@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -37,6 +38,7 @@ func Serve(ctx context.Context, opt ServeOptions, report Report) (err error) {
 			return fmt.Errorf("a rate of %v requests a second: it must be positive", r)
 		}
 	}
+	slices.Sort(opt.Concurrency)
 	s, err := startStack(ctx, opt.Options, weights, opt.Slots, 0)
 	if err != nil {
 		return err
@@ -60,10 +62,10 @@ func Serve(ctx context.Context, opt ServeOptions, report Report) (err error) {
 // plan has two cases for every load: the bare engine, and the server.
 func (opt ServeOptions) plan(s *stack, server target, weights string, failed *failures) plan {
 	p := plan{bench: "serve", options: opt.Options, judged: "over_engine"}
-	pair := func(kind string, settings []Number, run func(ctx context.Context, t target, random *rand.Rand) load) {
+	pair := func(kind string, settings []Number, cost cost, run func(ctx context.Context, t target, random *rand.Rand) load) {
 		settings = append(settings, Number{"prompt", float64(opt.Prompt)}, Number{"tokens", float64(opt.Tokens)})
 		for i, t := range []target{engineTarget{s.engine}, server} {
-			p.cases = append(p.cases, testCase{name: []string{"engine", "http"}[i] + kind, weights: weights, settings: settings,
+			p.cases = append(p.cases, testCase{name: []string{"engine", "http"}[i] + kind, weights: weights, settings: settings, cost: cost,
 				run: func(ctx context.Context, block int) (measurement, error) {
 					return failed.take(run(ctx, t, rand.New(rand.NewPCG(uint64(i), uint64(block))))), nil
 				}})
@@ -72,12 +74,13 @@ func (opt ServeOptions) plan(s *stack, server target, weights string, failed *fa
 		p.ratios = append(p.ratios, ratio{"over_engine", at, at - 1, "tokens_per_second"})
 	}
 	for _, c := range opt.Concurrency {
-		pair("", []Number{{"concurrency", float64(c)}}, func(ctx context.Context, t target, random *rand.Rand) load {
+		answer := answerCost(s.engine.Model().Config, mustFormat(weights), min(c, opt.Slots), opt.Prompt, opt.Tokens)
+		pair("", []Number{{"concurrency", float64(c)}}, answer, func(ctx context.Context, t target, random *rand.Rand) load {
 			return closedLoop(ctx, t, c, counted(c*opt.Requests, s.questions(random, opt.Prompt, opt.Tokens)))
 		})
 	}
 	for _, rate := range opt.Rates {
-		pair("-open", []Number{{"rate", rate}}, func(ctx context.Context, t target, random *rand.Rand) load {
+		pair("-open", []Number{{"rate", rate}}, cost{}, func(ctx context.Context, t target, random *rand.Rand) load {
 			at := poisson(random, rate, opt.Duration)
 			next, list := s.questions(random, opt.Prompt, opt.Tokens), make([]question, len(at))
 			for i := range list {

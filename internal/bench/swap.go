@@ -51,8 +51,9 @@ func Swap(ctx context.Context, opt SwapOptions, report Report) (err error) {
 		run.prompts = append(run.prompts, s.question(random, i, opt.Prompt, opt.Tokens))
 	}
 	p := plan{bench: "swap", options: opt.Options, judged: "itl_p99_ratio", ratios: []ratio{{"itl_p99_ratio", 1, 0, "itl_ms_p99"}}}
+	answer := answerCost(s.engine.Model().Config, mustFormat(weights), opt.Concurrency, opt.Prompt, opt.Tokens)
 	for i, name := range []string{"still", "swaps"} {
-		p.cases = append(p.cases, testCase{name: name, weights: weights, settings: []Number{{"concurrency", float64(opt.Concurrency)}},
+		p.cases = append(p.cases, testCase{name: name, weights: weights, cost: answer, settings: []Number{{"concurrency", float64(opt.Concurrency)}},
 			run: func(ctx context.Context, _ int) (measurement, error) { return run.block(ctx, i == 1) }})
 	}
 	run.failed.take(closedLoop(ctx, server, opt.Concurrency, counted(opt.Concurrency, run.next()))) // touches the memory

@@ -27,6 +27,7 @@ var layers = map[string]place{
 	"models/tokenizer":     {2, "models", 1},
 	"models/adapter":       {2, "models", 2},
 	"models/checkpoint":    {2, "models", 2},
+	"models/quantize":      {2, "models", 3},
 	"models/demo":          {2, "models", 3},
 	"replaystore":          {2, "replaystore", 0},
 	"internal/registry":    {2, "registry", 0},
@@ -50,6 +51,7 @@ var layers = map[string]place{
 	"update":            {4, "update", 3},
 
 	"internal/walkthrough": {4, "walkthrough", 0},
+	"internal/conversion":  {4, "conversion", 0},
 
 	"deploy":   {5, "deploy", 0},
 	"docs":     {5, "docs", 0},

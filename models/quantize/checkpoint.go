@@ -1,0 +1,217 @@
+package quantize
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"nightshift/models/checkpoint"
+	"nightshift/models/safetensors"
+	"nightshift/onnx"
+)
+
+// Checkpoint is a converted checkpoint. It holds no file open and is safe for concurrent use.
+type Checkpoint struct {
+	dir      string
+	metadata map[string]string
+	entries  map[string]safetensors.Entry
+	smooth   map[string][]float32 // by linear
+}
+
+// Open reads what Convert wrote to dir.
+func Open(dir string) (*Checkpoint, error) {
+	c, err := open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open quantised checkpoint %s: %w", dir, err)
+	}
+	return c, nil
+}
+
+func open(dir string) (*Checkpoint, error) {
+	path, err := filepath.EvalSymlinks(filepath.Join(dir, FileName))
+	if err != nil {
+		return nil, err
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return nil, err
+	}
+	f, err := safetensors.Open(path, safetensors.MaxCheckpointHeader)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	c := &Checkpoint{dir: filepath.Dir(path), metadata: f.Metadata(), entries: map[string]safetensors.Entry{}, smooth: map[string][]float32{}}
+	if c.metadata["format"] != "nightshift-quantized" || c.metadata["version"] != version {
+		return nil, fmt.Errorf("format %q, version %q is not one that this program reads; convert the model again", c.metadata["format"], c.metadata["version"])
+	}
+	if filepath.Base(path) != FileName {
+		return nil, fmt.Errorf("%s is a link to a file of another name", FileName)
+	}
+	for _, e := range f.Entries() {
+		c.entries[e.Name] = e
+		if name, ok := strings.CutSuffix(e.Name, ".input_scale"); ok {
+			if c.smooth[name], err = f.Floats(e.Name); err != nil {
+				return nil, err
+			}
+			for i, s := range c.smooth[name] {
+				if !(s > 0) {
+					return nil, fmt.Errorf("%s holds %v at index %d, want a positive number", e.Name, s, i)
+				}
+			}
+		}
+	}
+	return c, nil
+}
+
+// Dir is the folder that the locations of external data are relative to: a real path.
+func (c *Checkpoint) Dir() string { return c.dir }
+
+// Format is Int8 or Int4.
+func (c *Checkpoint) Format() string { return c.metadata["weights"] }
+
+// BaseDigest is the digest of the checkpoint that this one was made of.
+func (c *Checkpoint) BaseDigest() string { return c.metadata["base"] }
+
+// Unsigned says that int8 linears are stored with 128 added.
+func (c *Checkpoint) Unsigned() bool { return c.metadata["unsigned"] == "true" }
+
+// Text is the digest of the calibration text, "" without one.
+func (c *Checkpoint) Text() string { return c.metadata["calibration"] }
+
+// Bytes is the size of all tensors.
+func (c *Checkpoint) Bytes() (n int64) {
+	for _, e := range c.entries {
+		n += e.Length
+	}
+	return n
+}
+
+// InputScale is the vector s [in] by which the inputs of a linear, such as h.0.attn.c_attn or lm_head, were divided; nil for
+// none. What else is multiplied with these inputs, as the first factor of an adapter is, must have its rows multiplied by s.
+// The caller must not change it.
+func (c *Checkpoint) InputScale(linear string) []float32 { return c.smooth[linear] }
+
+// Has says whether there is a tensor of that name.
+func (c *Checkpoint) Has(name string) bool {
+	_, ok := c.entries[name]
+	return ok
+}
+
+// Initializer is a reference to the data of a tensor, for a graph whose external data lies in Dir.
+func (c *Checkpoint) Initializer(name string) (onnx.Tensor, error) {
+	e, ok := c.entries[name]
+	if !ok {
+		return onnx.Tensor{}, fmt.Errorf("look up tensor %s: the quantised checkpoint has no such tensor", name)
+	}
+	kinds := map[safetensors.DType]onnx.DType{safetensors.F32: onnx.Float, safetensors.I8: onnx.Int8, safetensors.U8: onnx.Uint8}
+	return onnx.Tensor{Type: kinds[e.Type], Dims: slices.Clone(e.Shape),
+		External: &onnx.External{Location: FileName, Offset: e.Offset, Length: e.Length}}, nil
+}
+
+// Check compares the tensors with what a model of this configuration and digest needs.
+func (c *Checkpoint) Check(cfg checkpoint.Config, digest string) error {
+	if err := c.check(cfg, digest); err != nil {
+		return fmt.Errorf("check quantised checkpoint %s: %w", c.dir, err)
+	}
+	return nil
+}
+
+func (c *Checkpoint) check(cfg checkpoint.Config, digest string) error {
+	if c.BaseDigest() != digest {
+		return fmt.Errorf("it was made of %s, this model is %s", c.BaseDigest(), digest)
+	}
+	left := maps.Clone(c.entries)
+	need := func(name string, kind safetensors.DType, shape ...int64) error {
+		e, ok := c.entries[name]
+		if !ok || e.Type != kind || !slices.Equal(e.Shape, shape) {
+			return fmt.Errorf("tensor %s is %s%v, want %s%v", name, e.Type, e.Shape, kind, shape)
+		}
+		delete(left, name)
+		return nil
+	}
+	for _, l := range linears(cfg) {
+		if err := c.checkLinear(l, need); err != nil {
+			return err
+		}
+	}
+	v, w := int64(cfg.Vocab), int64(cfg.Width)
+	if err := need("wte.weight", safetensors.I8, v, w); err != nil {
+		return err
+	}
+	if err := need("wte.weight_scale", safetensors.F32, v, 1); err != nil {
+		return err
+	}
+	for _, name := range cfg.Names() {
+		if _, ok := left[name]; !ok && c.Has(name) {
+			continue
+		}
+		shape, _ := cfg.Shape(name)
+		if err := need(name, safetensors.F32, shape...); err != nil {
+			return err
+		}
+	}
+	for name := range left {
+		return fmt.Errorf("tensor %s has no place in it", name)
+	}
+	return nil
+}
+
+// checkLinear needs the tensors of one linear in whichever format its weight is.
+func (c *Checkpoint) checkLinear(l linear, need func(string, safetensors.DType, ...int64) error) error {
+	name, in, out := l.name+".weight", int64(l.in), int64(l.out)
+	bytes8 := safetensors.I8
+	if c.Unsigned() {
+		bytes8 = safetensors.U8
+	}
+	e := c.entries[name]
+	var err error
+	switch {
+	case e.Type == safetensors.F32 && l.name != HeadName:
+		err = need(name, safetensors.F32, in, out)
+	case len(e.Shape) == 3:
+		if err = need(name, safetensors.U8, out, in/Block, Block/2); err == nil {
+			err = need(name+"_scale", safetensors.F32, out*(in/Block))
+		}
+	default:
+		if err = need(name, bytes8, in, out); err == nil {
+			err = need(name+"_scale", safetensors.F32, out)
+		}
+	}
+	if err == nil && c.smooth[l.name] != nil {
+		err = need(l.name+".input_scale", safetensors.F32, in)
+	}
+	return err
+}
+
+// Folder is where the conversion of a checkpoint is kept in a cache.
+func Folder(cacheDir, digest, format string, unsigned bool) string {
+	name := strings.TrimPrefix(digest, "sha256:") + "-" + format
+	if unsigned {
+		name += "-u8"
+	}
+	return filepath.Join(cacheDir, "quantized", name)
+}
+
+// Load opens the conversion of a checkpoint in the cache that suits this machine. One that was made for the other kind of
+// machine is rewritten first. The error is fs.ErrNotExist when there is none.
+func Load(cacheDir string, base *checkpoint.Checkpoint, format string) (*Checkpoint, error) {
+	unsigned := Unsigned()
+	dir := Folder(cacheDir, base.Digest(), format, unsigned)
+	if _, err := os.Stat(filepath.Join(dir, FileName)); os.IsNotExist(err) {
+		other, err := Open(Folder(cacheDir, base.Digest(), format, !unsigned))
+		if err != nil {
+			return nil, err
+		}
+		if err := other.flip(dir); err != nil {
+			return nil, err
+		}
+	}
+	c, err := Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.Check(base.Config(), base.Digest())
+}

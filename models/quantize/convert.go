@@ -1,0 +1,246 @@
+package quantize
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"nightshift/models/checkpoint"
+	"nightshift/models/internal/atomicfile"
+	"nightshift/models/safetensors"
+)
+
+// FileName is the one file of a converted checkpoint.
+const FileName = "model.safetensors"
+
+// version is the version of the layout in docs/quantization.md.
+const version = "1"
+
+// Options say how a checkpoint is converted. Defaults fills them in.
+type Options struct {
+	Format string // Int8 or Int4
+	// Unsigned stores int8 linears with 128 added, for processors whose products of unsigned and signed bytes saturate.
+	Unsigned bool
+	// Alphas are tried for the smoothing of each linear that a layer norm feeds, beside none; see Activation.
+	Alphas []float64
+	// Worst4 and Worst8 are relative errors of a linear's outputs on calibration text. One that is beyond Worst4 in int4 is
+	// kept in int8; one that is beyond Worst8 in int8 is kept in float32, but for the head.
+	Worst4, Worst8 float64
+	// Text is the digest of the calibration text, for the record.
+	Text string
+}
+
+// Defaults are the options of a format for this machine.
+func Defaults(format string) Options {
+	return Options{Format: format, Unsigned: Unsigned(), Alphas: []float64{0.5, 0.35, 0.65, 0.8}, Worst4: 0.15, Worst8: 0.05}
+}
+
+// Linear is what became of one linear.
+type Linear struct {
+	Name    string   `json:"name"`
+	Weights string   `json:"weights"`         // Int8, Int4 or Float32
+	Alpha   float64  `json:"alpha,omitempty"` // of its smoothing, 0 for none
+	Error   *float64 `json:"error,omitempty"` // relative error of its outputs on calibration text
+}
+
+// Convert writes the checkpoint in another format as dir/model.safetensors, which replaces what is there at once.
+// activations may be nil: then nothing is smoothed, no bias corrected, and no linear kept back. Memory is bounded by a few
+// times the largest tensor. progress, which may be nil, is called after each of total pieces of work.
+func Convert(base *checkpoint.Checkpoint, activations Activations, opt Options, dir string, progress func(done, total int)) ([]Linear, error) {
+	report, err := convert(base, activations, opt, dir, progress)
+	if err != nil {
+		return nil, fmt.Errorf("convert checkpoint %s to %s: %w", base.Digest(), opt.Format, err)
+	}
+	return report, nil
+}
+
+func convert(base *checkpoint.Checkpoint, activations Activations, opt Options, dir string, progress func(done, total int)) ([]Linear, error) {
+	if opt.Format != Int8 && opt.Format != Int4 {
+		return nil, fmt.Errorf("the formats are %s and %s", Int8, Int4)
+	}
+	for _, a := range opt.Alphas {
+		if !(a >= 0 && a <= 1) {
+			return nil, fmt.Errorf("alpha is %v, want 0 to 1", a)
+		}
+	}
+	list := linears(base.Config())
+	w := &writer{base: base, opt: opt, choices: map[string]choice{}}
+	done, total := 0, 2*len(list)
+	w.advance = func() {
+		if done++; progress != nil {
+			progress(min(done, total), total)
+		}
+	}
+	var report []Linear
+	for _, l := range list {
+		a := activations[l.name]
+		if activations != nil && (a == nil || len(a.Max) != l.in || len(a.OutMean) != l.out) {
+			return nil, fmt.Errorf("the activations of %s are missing or have another width", l.name)
+		}
+		c, err := choose(base, l, a, opt)
+		if err != nil {
+			return nil, err
+		}
+		w.choices[l.name] = c
+		r := Linear{Name: l.name, Weights: c.kind, Alpha: c.alpha}
+		if e := c.error; a != nil && c.kind != Float32 {
+			r.Error = &e
+		}
+		report = append(report, r)
+		w.advance()
+	}
+	tensors, err := w.tensors(list)
+	if err != nil {
+		return nil, err
+	}
+	return report, atomicfile.Create(filepath.Join(dir, FileName), func(to io.Writer) error {
+		return safetensors.WriteRaw(to, tensors, w.metadata())
+	})
+}
+
+// writer turns choices into tensors.
+type writer struct {
+	base    *checkpoint.Checkpoint
+	opt     Options
+	choices map[string]choice // by linear
+	advance func()
+}
+
+func (w *writer) metadata() map[string]string {
+	alphas := make([]string, len(w.opt.Alphas))
+	for i, a := range w.opt.Alphas {
+		alphas[i] = strconv.FormatFloat(a, 'g', -1, 64)
+	}
+	bits := "8"
+	if w.opt.Format == Int4 {
+		bits = "4"
+	}
+	return map[string]string{"format": "nightshift-quantized", "version": version, "weights": w.opt.Format, "bits": bits, "block": strconv.Itoa(Block),
+		"base": w.base.Digest(), "alpha": strings.Join(alphas, ","), "calibration": w.opt.Text, "unsigned": strconv.FormatBool(w.opt.Unsigned)}
+}
+
+// tensors lists what the file holds.
+func (w *writer) tensors(list []linear) ([]safetensors.Raw, error) {
+	replaced := map[string][]float32{} // float32 tensors that differ from the checkpoint's
+	var tensors []safetensors.Raw
+	for _, l := range list {
+		c := w.choices[l.name]
+		tensors = append(tensors, w.linear(c)...)
+		if c.bias != nil {
+			replaced[l.name+".bias"] = c.bias
+		}
+		if c.smooth == nil {
+			continue
+		}
+		tensors = append(tensors, floats(l.name+".input_scale", c.smooth, int64(l.in)))
+		for _, part := range []string{".weight", ".bias"} {
+			values, err := w.base.Floats(l.norm + part)
+			if err != nil {
+				return nil, err
+			}
+			for i := range values {
+				values[i] /= c.smooth[i]
+			}
+			replaced[l.norm+part] = values
+		}
+	}
+	table, err := w.embedding()
+	if err != nil {
+		return nil, err
+	}
+	tensors = append(tensors, table...)
+	written := map[string]bool{}
+	for _, t := range tensors {
+		written[t.Name] = true
+	}
+	for _, name := range w.base.Names() {
+		if written[name] {
+			continue
+		}
+		shape, _ := w.base.Config().Shape(name)
+		values := replaced[name]
+		if values == nil {
+			if values, err = w.base.Floats(name); err != nil {
+				return nil, err
+			}
+		}
+		tensors = append(tensors, floats(name, values, shape...))
+	}
+	return tensors, nil
+}
+
+func floats(name string, values []float32, shape ...int64) safetensors.Raw {
+	return safetensors.Slice(name, shape, values).Raw()
+}
+
+// linear is the weight of a linear and its scales.
+func (w *writer) linear(c choice) []safetensors.Raw {
+	name, in, out := c.name+".weight", int64(c.in), int64(c.out)
+	weights := func(visit func([]float32) error) error {
+		defer w.advance()
+		values, err := c.weights(w.base)
+		if err != nil {
+			return err
+		}
+		return visit(scaled(values, c.smooth))
+	}
+	switch c.kind {
+	case Float32:
+		return []safetensors.Raw{safetensors.Tensor{Name: name, Shape: []int64{in, out}, Read: weights}.Raw()}
+	case Int4:
+		read := func(visit func([]byte) error) error {
+			return weights(func(values []float32) error {
+				packed := make([]byte, len(values)/2)
+				pack4(packed, values, c.in, c.out, c.scales)
+				return visit(packed)
+			})
+		}
+		return []safetensors.Raw{{Name: name, Type: safetensors.U8, Shape: []int64{out, in / Block, Block / 2}, Read: read},
+			floats(name+"_scale", c.scales, int64(len(c.scales)))}
+	}
+	kind, flip := safetensors.I8, byte(0)
+	if w.opt.Unsigned {
+		kind, flip = safetensors.U8, 0x80
+	}
+	read := func(visit func([]byte) error) error {
+		return weights(func(values []float32) error { return bytes8(values, c.scales, flip, visit) })
+	}
+	return []safetensors.Raw{{Name: name, Type: kind, Shape: []int64{in, out}, Read: read}, floats(name+"_scale", c.scales, out)}
+}
+
+// bytes8 hands on rows of int8 weights as bytes, some at a time.
+func bytes8(weights, scales []float32, flip byte, visit func([]byte) error) error {
+	rows := max(1, 1<<20/len(scales)) * len(scales)
+	values, data := make([]int8, min(rows, len(weights))), make([]byte, min(rows, len(weights)))
+	for at := 0; at < len(weights); at += rows {
+		part := weights[at:min(len(weights), at+rows)]
+		round8(values[:len(part)], part, scales)
+		for i, v := range values[:len(part)] {
+			data[i] = byte(v) ^ flip
+		}
+		if err := visit(data[:len(part)]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// embedding is the token embedding as int8 and the scale of each token.
+func (w *writer) embedding() ([]safetensors.Raw, error) {
+	const name = "wte.weight"
+	cfg := w.base.Config()
+	table, err := w.base.Floats(name)
+	if err != nil {
+		return nil, err
+	}
+	values, scales := Rows8(table, cfg.Width)
+	data := make([]byte, len(values))
+	for i, v := range values {
+		data[i] = byte(v)
+	}
+	read := func(visit func([]byte) error) error { return visit(data) }
+	return []safetensors.Raw{{Name: name, Type: safetensors.I8, Shape: []int64{int64(cfg.Vocab), int64(cfg.Width)}, Read: read},
+		floats(name+"_scale", scales, int64(cfg.Vocab), 1)}, nil
+}

@@ -1,0 +1,107 @@
+// Package quantize turns the weights of a GPT-2 checkpoint into 8-bit and 4-bit integers and reads what it wrote.
+//
+// A converted checkpoint is one safetensors file, which graphs point into as they point into the original
+// (docs/quantization.md publishes its layout). Linears are int8 (one scale for each output) or int4 (one scale for each block
+// of inputs of each output); the token embedding has one scale for each token; what is small stays float32. Every tensor says
+// by its type what it is, so that a linear which suffers too much can be kept in a wider one.
+//
+// Invariants: the same checkpoint, activations and options give the same bytes; a file appears whole or not at all; it names
+// the digest of the checkpoint that it was made of and is refused for any other. The package runs nothing: what it knows of
+// the inputs of a linear is given to it (see Activation), and what a conversion costs in perplexity is measured elsewhere.
+package quantize
+
+import (
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// The formats of weights, as configuration and files name them.
+const (
+	Float32 = "float32"
+	Int8    = "int8"
+	Int4    = "int4"
+)
+
+// Block is how many inputs of one output share a scale in int4.
+const Block = 32
+
+// Bytes8 quantises weights [in,out], row-major, to int8 with one scale for each output: weight ≈ value·scale. Values are
+// within ±127, and the largest weight of an output is exact.
+func Bytes8(weights []float32, in, out int) (values []int8, scales []float32) {
+	scales = scales8(weights, out)
+	values = make([]int8, in*out)
+	round8(values, weights, scales)
+	return values, scales
+}
+
+// scales8 is the scale of each of the out columns of weights: its largest absolute value over 127, 1 for a column of zeros.
+func scales8(weights []float32, out int) []float32 {
+	scales := make([]float32, out)
+	for at := 0; at < len(weights); at += out {
+		for o, w := range weights[at : at+out] {
+			scales[o] = max(scales[o], abs(w))
+		}
+	}
+	for o := range scales {
+		scales[o] = step(scales[o])
+	}
+	return scales
+}
+
+// step is the distance between neighbours when ±largest are the ends of int8.
+func step(largest float32) float32 {
+	if largest < 127*math.SmallestNonzeroFloat32 {
+		return 1
+	}
+	return largest / 127
+}
+
+// round8 rounds rows of weights, each len(scales) long, to the nearest values. Halves go to the even one.
+func round8(values []int8, weights, scales []float32) {
+	for at := 0; at < len(weights); at += len(scales) {
+		row := values[at : at+len(scales)]
+		for o, w := range weights[at : at+len(scales)] {
+			row[o] = int8(max(-127, min(127, math.RoundToEven(float64(w/scales[o])))))
+		}
+	}
+}
+
+// Rows8 quantises rows [n,width] to int8 with one scale for each row, as the token embedding is kept.
+func Rows8(rows []float32, width int) (values []int8, scales []float32) {
+	values, scales = make([]int8, len(rows)), make([]float32, len(rows)/width)
+	for r := range scales {
+		row := rows[r*width : (r+1)*width]
+		scales[r] = step(largest(row))
+		for i, v := range row {
+			values[r*width+i] = int8(max(-127, min(127, math.RoundToEven(float64(v/scales[r])))))
+		}
+	}
+	return values, scales
+}
+
+func abs(v float32) float32 { return math.Float32frombits(math.Float32bits(v) &^ (1 << 31)) }
+
+func largest(row []float32) (m float32) {
+	for _, v := range row {
+		m = max(m, abs(v))
+	}
+	return m
+}
+
+// parallel calls f for 0 to n-1 on as many goroutines as there are processors, and waits for all of them.
+func parallel(n int, f func(i int)) {
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(i)
+			}
+		}()
+	}
+	wait.Wait()
+}

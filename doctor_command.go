@@ -132,12 +132,12 @@ func examineModel(c config.Config) finding {
 	if err != nil {
 		return finding{"model", stateFailed, err.Error()}
 	}
-	m, err := engine.LoadModel(dir, cache)
+	m, err := engine.LoadModelAs(dir, cache, c.Weights)
 	if err != nil {
 		return finding{"model", stateFailed, err.Error()}
 	}
 	g := m.Config
-	f := finding{"model", stateOK, fmt.Sprintf("%s: %d layers, %d heads, width %d, vocabulary %d, context %d", dir, g.Layers, g.Heads, g.Width, g.Vocab, g.Context)}
+	f := finding{"model", stateOK, fmt.Sprintf("%s: %d layers, %d heads, width %d, vocabulary %d, context %d, weights %s", dir, g.Layers, g.Heads, g.Width, g.Vocab, g.Context, c.Weights)}
 	if m.Template == nil {
 		f.State = stateWarning
 		f.Detail += "; it has no chat template, so only /v1/completions works"

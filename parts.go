@@ -61,7 +61,7 @@ func (s *settings) open(cmd *cobra.Command, role string) (*parts, error) {
 	if p.modelDir, p.cache, err = modelDir(c); err != nil {
 		return nil, err
 	}
-	if p.model, err = engine.LoadModel(p.modelDir, p.cache); err != nil {
+	if p.model, err = engine.LoadModelAs(p.modelDir, p.cache, c.Weights); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
@@ -97,7 +97,7 @@ func (p *parts) server(updater string) (*serve.Server, *engine.Engine, error) {
 		return nil, nil, err
 	}
 	cfg := serve.FromConfig(c)
-	cfg.ModelDir, cfg.Updater = p.modelDir, updater
+	cfg.ModelDir, cfg.Updater, cfg.API.Weights = p.modelDir, updater, p.model.Weights()
 	if c.Model == "" {
 		cfg.ModelName = "the model that ships"
 	}

@@ -1,9 +1,12 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"nightshift/models/checkpoint"
+	"nightshift/models/quantize"
 	"nightshift/models/template"
 	"nightshift/models/tokenizer"
 	"nightshift/onnx"
@@ -12,12 +15,66 @@ import (
 
 // Model is a checkpoint with what turns text into its tokens.
 type Model struct {
+	// Checkpoint is the float32 model: it names the model, and it is what adapters are trained on.
 	Checkpoint *checkpoint.Checkpoint
-	Config     gpt2.Config
+	// Quantized is what is served in its place; nil serves the checkpoint itself.
+	Quantized *quantize.Checkpoint
+	Config    gpt2.Config
 	// Tokenizer is nil for a model that is only measured; its answers have tokens and no text.
 	Tokenizer *tokenizer.Tokenizer
 	// Template is nil for a model without a chat template.
 	Template *template.Template
+}
+
+// LoadModelAs is LoadModel with the weights that are served in a format: quantize.Float32, Int8 or Int4. The last two must
+// have been made before.
+func LoadModelAs(dir, cacheDir, weights string) (*Model, error) {
+	m, err := LoadModel(dir, cacheDir)
+	if err == nil {
+		err = m.Serve(weights, cacheDir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Serve chooses the format of the weights that are served; "" is float32. It is for a model that no engine has yet.
+func (m *Model) Serve(weights, cacheDir string) error {
+	switch weights {
+	case "", quantize.Float32:
+		m.Quantized = nil
+		return nil
+	case quantize.Int8, quantize.Int4:
+	default:
+		return fmt.Errorf("serve weights as %q: use %s, %s or %s", weights, quantize.Float32, quantize.Int8, quantize.Int4)
+	}
+	q, err := quantize.Load(cacheDir, m.Checkpoint, weights)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("serve weights as %s: they were not made yet: run nightshift import MODEL --weights %s with the directory of the model (%s)", weights, weights, m.Checkpoint.Digest())
+	}
+	if err != nil {
+		return fmt.Errorf("serve weights as %s: %w; nightshift import MODEL --weights %s makes them anew", weights, err, weights)
+	}
+	m.Quantized = q
+	return nil
+}
+
+// Weights names the format of the weights that are served, as interactions record it: f32, int8 or int4.
+func (m *Model) Weights() string {
+	if m.Quantized != nil {
+		return m.Quantized.Format()
+	}
+	return "f32"
+}
+
+// InputScale is what the inputs of a linear, such as h.0.attn.c_attn or lm_head, are divided by in the weights that are
+// served; nil for 1. See quantize.Checkpoint.
+func (m *Model) InputScale(linear string) []float32 {
+	if m.Quantized == nil {
+		return nil
+	}
+	return m.Quantized.InputScale(linear)
 }
 
 // LoadModel opens a Hugging Face GPT-2 directory. Converted weights are kept in cacheDir.
@@ -46,10 +103,20 @@ func LoadModel(dir, cacheDir string) (*Model, error) {
 }
 
 // Initializer is a reference to a weight that is served, for a graph whose external data lies in Dir.
-func (m *Model) Initializer(name string) (onnx.Tensor, error) { return m.Checkpoint.Initializer(name) }
+func (m *Model) Initializer(name string) (onnx.Tensor, error) {
+	if m.Quantized != nil {
+		return m.Quantized.Initializer(name)
+	}
+	return m.Checkpoint.Initializer(name)
+}
 
 // Dir is the folder of the weights that are served: a real path.
-func (m *Model) Dir() string { return m.Checkpoint.Dir() }
+func (m *Model) Dir() string {
+	if m.Quantized != nil {
+		return m.Quantized.Dir()
+	}
+	return m.Checkpoint.Dir()
+}
 
 // ChatTokens renders a conversation with the model's chat template, ready for the assistant's answer. What people
 // wrote never becomes a special token.

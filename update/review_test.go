@@ -1,0 +1,35 @@
+package update
+
+import (
+	"strings"
+	"time"
+
+	"nightshift/internal/nightrecord"
+	"nightshift/internal/registry"
+)
+
+// reviewed has a person vouch for a rejected night: the next one takes its evidence up again, once, and the gate judges.
+func (s *shop) reviewed(u *Updater, first, rejected nightrecord.Night) {
+	s.Helper()
+	for night, why := range map[string]string{first.ID: "has learned from it", "20260101-000000-none": "no such night"} {
+		if _, _, err := Review(s.registry, night, "ann", s.now); err == nil || !strings.Contains(err.Error(), why) {
+			s.Errorf("reviewed night %s: %v", night, err)
+		}
+	}
+	s.now = s.now.Add(time.Hour)
+	want := rejected.Selection.New + rejected.Selection.HeldOut
+	if track, n, err := Review(s.registry, rejected.ID, "ann", s.now); err != nil || track != registry.Default || n != want {
+		s.Errorf("reviewed %d examples of track %s, %v; want %d", n, track, err, want)
+	}
+	s.now = s.now.Add(time.Hour)
+	again, err := u.RunNight(s.Context(), Request{})
+	if err != nil || again.Verdict == nil {
+		s.Fatalf("the night after the review: %s %s, %v", again.State, again.Reason, err)
+	}
+	if got := again.Selection; got.New != rejected.Selection.New || got.HeldOut != rejected.Selection.HeldOut {
+		s.Errorf("selected %+v, want what the reviewed night had: %+v", got, rejected.Selection)
+	}
+	if after := s.run(u, Request{}, nightrecord.Skipped); after.Selection.New != 0 {
+		s.Errorf("the reviewed evidence is taken a third time: %+v", after.Selection)
+	}
+}

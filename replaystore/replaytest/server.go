@@ -49,6 +49,7 @@ func StartRedis(t testing.TB, args ...string) *Server {
 func (s *Server) Start() {
 	s.t.Helper()
 	s.cmd = exec.Command("redis-server", s.args...)
+	s.cmd.SysProcAttr = dieWithUs()
 	out, err := s.cmd.StdoutPipe()
 	must(s.t, err)
 	must(s.t, s.cmd.Start())

@@ -35,7 +35,7 @@ type benchFlags struct {
 // add defines the flags; judged names the ratio that the thresholds are for, "" for none.
 func (b *benchFlags) add(cmd *cobra.Command, judged string) {
 	f := cmd.Flags()
-	f.IntVar(&b.Blocks, "blocks", 10, "blocks, in each of which everything is measured once")
+	f.IntVar(&b.Blocks, "blocks", 10, "blocks, in each of which everything is measured once; six or more give 95 % intervals")
 	f.BoolVar(&b.json, "json", false, "one JSON object a line, the summary last")
 	if judged != "" {
 		f.Float64Var(&b.AtLeast, "at-least", 0, "fail when all of the interval of "+judged+" is below this")

@@ -109,7 +109,7 @@ func checkIntervals(t *testing.T, lines []map[string]any) {
 // TestBenchJudges fails a run whose ratio misses a threshold, after its summary.
 func TestBenchJudges(t *testing.T) {
 	needRuntime(t)
-	got := execute(t, time.Minute, "bench", "start", "--shape", smallShape, "--blocks", "1", "--at-most", "0.001", "--json")
+	got := execute(t, time.Minute, "bench", "start", "--shape", smallShape, "--blocks", "6", "--at-most", "0.001", "--json")
 	if got.code != 1 || !strings.Contains(got.out, `"verdict":"fail"`) {
 		t.Errorf("status %d\n%s%s", got.code, got.out, got.err)
 	}

@@ -1,11 +1,15 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"nightshift/internal/engine"
 	"nightshift/models/checkpoint"
+	"nightshift/models/quantize"
 	"nightshift/onnx/gpt2"
 )
 
@@ -15,14 +19,13 @@ type format struct {
 	bytes float64  // of memory that a decoded token reads for one weight, scales included
 	int8  bool     // products are integer ones: the machine's integer rate is the limit
 	args  []string // with which the program serves in it
-	open  func(c *checkpoint.Checkpoint, cacheDir string) (*engine.Model, error)
 }
 
-// formats are the weight formats that can be measured.
+// formats are the weight formats that can be measured; the first is that of checkpoints.
 var formats = []format{
-	{name: "f32", bytes: 4, open: func(c *checkpoint.Checkpoint, _ string) (*engine.Model, error) {
-		return &engine.Model{Checkpoint: c, Config: gpt2.Config(c.Config())}, nil
-	}},
+	{name: "f32", bytes: 4},
+	{name: quantize.Int8, bytes: 1, int8: true, args: []string{"--set", "weights=" + quantize.Int8}},
+	{name: quantize.Int4, bytes: 0.5 + 4.0/quantize.Block, int8: true, args: []string{"--set", "weights=" + quantize.Int4}},
 }
 
 // Formats names the weight formats.
@@ -41,4 +44,24 @@ func formatOf(name string) (format, error) {
 		}
 	}
 	return format{}, fmt.Errorf("weight format %q is not known: use one of %s", name, strings.Join(Formats(), ", "))
+}
+
+// open makes a model of a checkpoint in the format, converting it the first time: without calibration, which random weights
+// have no use for, so that every linear is in the format.
+func (f format) open(c *checkpoint.Checkpoint, cacheDir string) (*engine.Model, error) {
+	m := &engine.Model{Checkpoint: c, Config: gpt2.Config(c.Config())}
+	if f.name == formats[0].name {
+		return m, nil
+	}
+	if _, err := quantize.Load(cacheDir, c, f.name); errors.Is(err, os.ErrNotExist) {
+		opt := quantize.Defaults(f.name)
+		dir := quantize.Folder(cacheDir, c.Digest(), f.name, opt.Unsigned)
+		if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+			return nil, fmt.Errorf("make random model: %w", err)
+		}
+		if _, err := quantize.Convert(c, nil, opt, dir, nil); err != nil {
+			return nil, err
+		}
+	}
+	return m, m.Serve(f.name, cacheDir)
 }

@@ -45,6 +45,21 @@ func TestCosts(t *testing.T) {
 	}
 }
 
+func TestFormats(t *testing.T) {
+	cache := t.TempDir()
+	for range 2 { // made, then found
+		for _, name := range Formats() {
+			m, err := RandomModel("2,2,32,320,64", name, cache)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m.Weights() != name {
+				t.Errorf("a model in %s serves %s", name, m.Weights())
+			}
+		}
+	}
+}
+
 func TestTokenizer(t *testing.T) {
 	m, err := servedModel("2,2,16,320,64", "f32", t.TempDir())
 	if err != nil {

@@ -216,7 +216,7 @@ func (l limits) numbers() []Number {
 }
 
 // over is the line of a case over all blocks: medians, sums, quantiles of all samples, and for ratios and the share of the
-// machine's limits their 95 % intervals.
+// machine's limits their 95 % intervals, which cover with interval_coverage: with less where there are fewer than six blocks.
 func (p plan) over(i int, blocks [][]measurement) Result {
 	r := p.line(p.cases[i])
 	r.Blocks = len(blocks)
@@ -235,6 +235,7 @@ func (p plan) over(i int, blocks [][]measurement) Result {
 			pooled.counts[at].Value += n.Value
 		}
 	}
+	coverage := 0.0
 	for _, n := range blocks[0][i].figures {
 		var values []float64
 		for _, block := range blocks {
@@ -246,13 +247,17 @@ func (p plan) over(i int, blocks [][]measurement) Result {
 		if !p.compared(i, n.Name) {
 			continue
 		}
-		interval := MedianInterval(values, 0.95)
+		interval := MedianInterval(values, confidence)
+		coverage = interval.Coverage
 		r.Figures = append(r.Figures, Number{n.Name + "_low", interval.Low}, Number{n.Name + "_high", interval.High})
 		if n.Name == p.judged {
 			r.Verdict = Judge(interval, p.options.AtLeast, p.options.AtMost)
 		}
 	}
 	r.Figures = append(r.Figures, pooled.numbers()...)
+	if coverage > 0 {
+		r.Figures = append(r.Figures, Number{"interval_coverage", coverage})
+	}
 	return r
 }
 

@@ -75,7 +75,9 @@ func startStack(ctx context.Context, opt Options, weights string, slots, bankRow
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	server, err := serve.New(serve.FromConfig(c), serve.Deps{Engine: s.engine, Registry: s.registry, Store: s.store, Secret: secret, Redactor: redactor,
+	cfg := serve.FromConfig(c)
+	cfg.API.Weights = model.Weights()
+	server, err := serve.New(cfg, serve.Deps{Engine: s.engine, Registry: s.registry, Store: s.store, Secret: secret, Redactor: redactor,
 		Metrics: telemetry.New(), Log: log, Listener: listener})
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())

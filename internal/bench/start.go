@@ -44,6 +44,9 @@ func Start(ctx context.Context, opt StartOptions, report Report) error {
 	p := plan{bench: "start", options: opt.Options, judged: "rss_over_weights"}
 	for _, shape := range opt.Shapes {
 		opt.say("make the model of %s", shape)
+		if _, err := RandomModel(shape, weights, opt.CacheDir); err != nil { // converts the weights
+			return err
+		}
 		dir, err := servedDir(shape, opt.CacheDir)
 		if err != nil {
 			return err

@@ -63,13 +63,20 @@ type Verdict string
 const (
 	Pass      Verdict = "pass"      // all of the interval is on the right side
 	Fail      Verdict = "fail"      // all of it is on the wrong side
-	Undecided Verdict = "undecided" // the threshold is inside: measure more blocks
+	Undecided Verdict = "undecided" // the threshold is inside, or there are fewer than six values: measure more blocks
 )
 
-// Judge compares an interval with what it must at least and at most be; 0 asks nothing.
+// confidence is that of all intervals here.
+const confidence = 0.95
+
+// Judge compares an interval with what it must at least and at most be; 0 asks nothing. An interval that covers with less
+// than 95 % decides nothing.
 func Judge(i Interval, atLeast, atMost float64) Verdict {
 	if atLeast == 0 && atMost == 0 {
 		return ""
+	}
+	if i.Coverage < confidence {
+		return Undecided
 	}
 	verdict := Pass
 	for _, side := range []struct {

@@ -67,7 +67,7 @@ func TestMedianInterval(t *testing.T) {
 }
 
 func TestJudge(t *testing.T) {
-	inside := Interval{Low: 0.88, High: 0.93}
+	inside := Interval{Low: 0.88, High: 0.93, Coverage: 0.98}
 	tests := []struct {
 		least, most float64
 		want        Verdict
@@ -79,5 +79,8 @@ func TestJudge(t *testing.T) {
 		if got := Judge(inside, test.least, test.most); got != test.want {
 			t.Errorf("at least %v, at most %v: %q, want %q", test.least, test.most, got, test.want)
 		}
+	}
+	if got := Judge(Interval{Low: 1, High: 2, Coverage: 0.94}, 3, 0); got != Undecided {
+		t.Errorf("five values decide: %q", got)
 	}
 }

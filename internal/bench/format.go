@@ -65,3 +65,12 @@ func (f format) open(c *checkpoint.Checkpoint, cacheDir string) (*engine.Model, 
 	}
 	return m, m.Serve(f.name, cacheDir)
 }
+
+// weightsFile is the file of the weights that a model serves.
+func weightsFile(dir string, m *engine.Model, cacheDir string) string {
+	if m.Quantized != nil {
+		w := m.Weights()
+		return filepath.Join(quantize.Folder(cacheDir, m.Checkpoint.Digest(), w, quantize.Defaults(w).Unsigned), quantize.FileName)
+	}
+	return filepath.Join(dir, "model.safetensors")
+}

@@ -44,14 +44,15 @@ func Start(ctx context.Context, opt StartOptions, report Report) error {
 	p := plan{bench: "start", options: opt.Options, judged: "rss_over_weights"}
 	for _, shape := range opt.Shapes {
 		opt.say("make the model of %s", shape)
-		if _, err := RandomModel(shape, weights, opt.CacheDir); err != nil { // converts the weights
+		m, err := RandomModel(shape, weights, opt.CacheDir) // converts the weights
+		if err != nil {
 			return err
 		}
 		dir, err := servedDir(shape, opt.CacheDir)
 		if err != nil {
 			return err
 		}
-		info, err := os.Stat(filepath.Join(dir, "model.safetensors"))
+		info, err := os.Stat(weightsFile(dir, m, opt.CacheDir))
 		if err != nil {
 			return fmt.Errorf("measure the start: %w", err)
 		}

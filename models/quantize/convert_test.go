@@ -1,0 +1,371 @@
+package quantize
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"nightshift/models/checkpoint"
+	"nightshift/models/safetensors"
+	"nightshift/onnx"
+)
+
+// base writes a small random checkpoint and opens it.
+func base(t *testing.T, tied bool) *checkpoint.Checkpoint {
+	t.Helper()
+	cfg := checkpoint.Config{Layers: 2, Heads: 2, Width: 32, Context: 16, Vocab: 50, Inner: 96, Activation: "gelu_new", Epsilon: 1e-5,
+		ScaleAttn: true, TiedHead: tied, EOS: 10, BOS: -1}
+	dir := t.TempDir()
+	if err := checkpoint.Write(dir, cfg, checkpoint.Random(cfg, 3)); err != nil {
+		t.Fatal(err)
+	}
+	c, err := checkpoint.Open(dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// seen invents activations for a checkpoint's linears.
+func seen(c *checkpoint.Checkpoint) Activations {
+	all := Activations{}
+	for i, l := range linears(c.Config()) {
+		const rows = 16
+		a := &Activation{Max: make([]float32, l.in), Mean: make([]float32, l.in), Square: make([]float32, l.in), Rows: normals(rows*l.in, uint64(i)),
+			OutMean: make([]float32, l.out), OutSqr: make([]float32, l.out)}
+		for at, v := range a.Rows {
+			c := at % l.in
+			if c == 3 {
+				v *= 40
+				a.Rows[at] = v
+			}
+			a.Max[c] = max(a.Max[c], abs(v))
+			a.Mean[c] += v / rows
+			a.Square[c] += v * v / rows
+		}
+		for o := range a.OutSqr {
+			a.OutSqr[o] = 1
+		}
+		all[l.name] = a
+	}
+	return all
+}
+
+func convertTo(t *testing.T, c *checkpoint.Checkpoint, acts Activations, opt Options) (*Checkpoint, []Linear) {
+	t.Helper()
+	dir := t.TempDir()
+	last := 0
+	report, err := Convert(c, acts, opt, dir, func(done, total int) {
+		if done != last+1 || done > total {
+			t.Errorf("progress %d of %d after %d", done, total, last)
+		}
+		last = done
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Check(c.Config(), c.Digest()); err != nil {
+		t.Fatal(err)
+	}
+	return q, report
+}
+
+// content reads the bytes that an initializer points at.
+func content(t *testing.T, c *Checkpoint, name string) (onnx.Tensor, []byte) {
+	t.Helper()
+	ref, err := c.Initializer(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(c.Dir(), ref.External.Location))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ref, data[ref.External.Offset : ref.External.Offset+ref.External.Length]
+}
+
+func values(t *testing.T, c *Checkpoint, name string) []float32 {
+	t.Helper()
+	ref, data := content(t, c, name)
+	v := make([]float32, len(data)/4)
+	if ref.Type != onnx.Float {
+		t.Fatalf("%s is %v", name, ref.Type)
+	}
+	if err := safetensors.F32.Convert(v, data); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// TestConvertReadsBack converts without activations and reads every linear back.
+func TestConvertReadsBack(t *testing.T) {
+	for _, tied := range []bool{true, false} {
+		for _, format := range []string{Int8, Int4} {
+			c := base(t, tied)
+			q, report := convertTo(t, c, nil, Defaults(format))
+			if q.Format() != format || q.BaseDigest() != c.Digest() || q.Bytes() <= 0 || q.Text() != "" {
+				t.Errorf("format %s of %s", q.Format(), q.BaseDigest())
+			}
+			for i, l := range linears(c.Config()) {
+				if report[i].Name != l.name || report[i].Weights != format || report[i].Error != nil || q.InputScale(l.name) != nil {
+					t.Errorf("%+v", report[i])
+				}
+				want, err := l.weights(c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				compareLinear(t, q, l, want)
+			}
+			if got, _ := c.Floats("h.1.ln_2.bias"); !equal(values(t, q, "h.1.ln_2.bias"), got) {
+				t.Error("a bias changed")
+			}
+			table, _ := c.Floats("wte.weight")
+			_, raw := content(t, q, "wte.weight")
+			scales := values(t, q, "wte.weight_scale")
+			for i, v := range table {
+				if s := scales[i/32]; abs(float32(int8(raw[i]))*s-v) > 0.501*s {
+					t.Fatalf("element %d of the embedding is %g, read back %g", i, v, float32(int8(raw[i]))*s)
+				}
+			}
+		}
+	}
+}
+
+func equal(a, b []float32) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// compareLinear reads a linear by the published layout and compares it with weights [in,out].
+func compareLinear(t *testing.T, q *Checkpoint, l linear, want []float32) {
+	t.Helper()
+	ref, raw := content(t, q, l.name+".weight")
+	scales := values(t, q, l.name+".weight_scale")
+	for i, w := range want {
+		in, out := i/l.out, i%l.out
+		var got, limit float32
+		switch {
+		case len(ref.Dims) == 3:
+			scale := scales[out*(l.in/32)+in/32]
+			nibble := raw[out*l.in/2+in/2] >> (4 * (in % 2)) & 15
+			got, limit = (float32(nibble)-8)*scale, 4*abs(scale) // the ends may be clipped
+		case ref.Type == onnx.Uint8:
+			got, limit = (float32(raw[i])-128)*scales[out], 0.501*scales[out]
+		default:
+			got, limit = float32(int8(raw[i]))*scales[out], 0.501*scales[out]
+		}
+		if abs(got-w) > limit {
+			t.Fatalf("%s: weight %d,%d is %g, read back %g", l.name, in, out, w, got)
+		}
+	}
+}
+
+// TestSmoothingKeepsTheProduct multiplies the parts that smoothing changes.
+func TestSmoothingKeepsTheProduct(t *testing.T) {
+	c := base(t, true)
+	q, report := convertTo(t, c, seen(c), Defaults(Int8))
+	smoothed := 0
+	for i, l := range linears(c.Config()) {
+		s := q.InputScale(l.name)
+		if (s != nil) != (report[i].Alpha > 0) || (s != nil && l.norm == "") {
+			t.Errorf("%s: scale of %d, alpha %g", l.name, len(s), report[i].Alpha)
+		}
+		if s == nil {
+			continue
+		}
+		smoothed++
+		if s[3] < 4*s[4] {
+			t.Errorf("%s: the channel of outliers is divided by %g, its neighbour by %g", l.name, s[3], s[4])
+		}
+		for _, part := range []string{".weight", ".bias"} {
+			before, _ := c.Floats(l.norm + part)
+			for i, after := range values(t, q, l.norm+part) {
+				if abs(after*s[i]-before[i]) > 1e-6 {
+					t.Fatalf("%s%s[%d] is %g times %g, want %g", l.norm, part, i, after, s[i], before[i])
+				}
+			}
+		}
+		want, _ := l.weights(c)
+		compareLinear(t, q, l, scaled(want, s))
+	}
+	if smoothed < 3 {
+		t.Errorf("%d linears were smoothed", smoothed)
+	}
+}
+
+// TestBiasTakesUpTheShift compares the mean output before and after.
+func TestBiasTakesUpTheShift(t *testing.T) {
+	c := base(t, true)
+	acts := seen(c)
+	q, _ := convertTo(t, c, acts, Defaults(Int4))
+	const name = "h.0.mlp.c_proj"
+	a, l := acts[name], linears(c.Config())[3]
+	weights, _ := c.Floats(name + ".weight")
+	before, _ := c.Floats(name + ".bias")
+	after := values(t, q, name+".bias")
+	_, raw := content(t, q, name+".weight")
+	scales := values(t, q, name+".weight_scale")
+	moved := false
+	for o := range l.out {
+		want, got := float64(before[o]), float64(after[o])
+		for i := range l.in {
+			q4 := float32(raw[o*l.in/2+i/2]>>(4*(i%2))&15) - 8
+			want += float64(a.Mean[i]) * float64(weights[i*l.out+o])
+			got += float64(a.Mean[i]) * float64(q4*scales[o*(l.in/32)+i/32])
+		}
+		if d := got - want; d > 1e-6 || d < -1e-6 {
+			t.Errorf("the mean of output %d moved by %g", o, d)
+		}
+		moved = moved || before[o] != after[o]
+	}
+	if !moved {
+		t.Error("no bias was corrected")
+	}
+}
+
+// TestLinearsAreKeptBack sets thresholds that nothing meets.
+func TestLinearsAreKeptBack(t *testing.T) {
+	c := base(t, false)
+	opt := Defaults(Int4)
+	opt.Worst4 = 0
+	_, report := convertTo(t, c, seen(c), opt)
+	for _, l := range report {
+		if l.Weights != Int8 {
+			t.Errorf("%s is %s, want int8", l.Name, l.Weights)
+		}
+	}
+	opt.Worst8 = 0
+	q, report := convertTo(t, c, seen(c), opt)
+	for _, l := range report {
+		if want := map[bool]string{true: Int8, false: Float32}[l.Name == HeadName]; l.Weights != want {
+			t.Errorf("%s is %s, want %s", l.Name, l.Weights, want)
+		}
+	}
+	got := values(t, q, "h.1.mlp.c_fc.weight")
+	if want, _ := c.Floats("h.1.mlp.c_fc.weight"); !equal(got, want) || q.Has("h.1.mlp.c_fc.weight_scale") {
+		t.Error("a linear that was kept back changed")
+	}
+}
+
+// TestSameBytes converts twice, and to the other kind of processor and back.
+func TestSameBytes(t *testing.T) {
+	c := base(t, true)
+	acts := seen(c)
+	for _, format := range []string{Int8, Int4} {
+		opt := Defaults(format)
+		opt.Worst4 = 0.1 // some of both
+		opt.Unsigned = false
+		first, _ := convertTo(t, c, acts, opt)
+		again, _ := convertTo(t, c, acts, opt)
+		opt.Unsigned = true
+		unsigned, _ := convertTo(t, c, acts, opt)
+		flipped, back := t.TempDir(), t.TempDir()
+		if err := first.flip(flipped); err != nil {
+			t.Fatal(err)
+		}
+		if err := unsigned.flip(back); err != nil {
+			t.Fatal(err)
+		}
+		read := func(dir string) []byte {
+			data, err := os.ReadFile(filepath.Join(dir, FileName))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return data
+		}
+		if !bytes.Equal(read(first.Dir()), read(again.Dir())) {
+			t.Errorf("%s: two conversions differ", format)
+		}
+		if !bytes.Equal(read(unsigned.Dir()), read(flipped)) || !bytes.Equal(read(first.Dir()), read(back)) {
+			t.Errorf("%s: rewritten for the other kind of processor it is not what a conversion for it gives", format)
+		}
+	}
+}
+
+func TestLoad(t *testing.T) {
+	c, cache := base(t, true), t.TempDir()
+	if _, err := Load(cache, c, Int8); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("nothing there: %v", err)
+	}
+	opt := Defaults(Int8)
+	opt.Unsigned = !opt.Unsigned // as made by another machine
+	if _, err := Convert(c, nil, opt, Folder(cache, c.Digest(), Int8, opt.Unsigned), nil); err != nil {
+		t.Fatal(err)
+	}
+	q, err := Load(cache, c, Int8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if q.Unsigned() != Unsigned() {
+		t.Error("what was loaded is for another kind of processor")
+	}
+	if err := q.Check(c.Config(), "sha256:00"); err == nil || !strings.Contains(err.Error(), "sha256:00") {
+		t.Errorf("another model: %v", err)
+	}
+	cfg := c.Config()
+	cfg.Inner = 128
+	if err := q.Check(cfg, c.Digest()); err == nil || !strings.Contains(err.Error(), "h.0.mlp.c_fc.weight") {
+		t.Errorf("another shape: %v", err)
+	}
+	cfg = c.Config()
+	cfg.Layers = 1
+	if err := q.Check(cfg, c.Digest()); err == nil || !strings.Contains(err.Error(), "has no place") {
+		t.Errorf("a model of fewer layers: %v", err)
+	}
+	if _, err := q.Initializer("h.9.ln_1.bias"); err == nil {
+		t.Error("a tensor that is not there was found")
+	}
+	file := filepath.Join(q.Dir(), FileName)
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, data[:len(data)-1], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(cache, c, Int8); err == nil || !strings.Contains(err.Error(), "truncated") {
+		t.Errorf("a truncated file: %v", err)
+	}
+	if err := os.WriteFile(file, bytes.Replace(data, []byte(`"version":"1"`), []byte(`"version":"9"`), 1), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(cache, c, Int8); err == nil || !strings.Contains(err.Error(), "convert the model again") {
+		t.Errorf("another version: %v", err)
+	}
+}
+
+func TestConvertRefuses(t *testing.T) {
+	c := base(t, true)
+	for name, test := range map[string]struct {
+		change func(*Options, Activations)
+		want   string
+	}{
+		"format":      {func(o *Options, _ Activations) { o.Format = "int3" }, "int8 and int4"},
+		"alpha":       {func(o *Options, _ Activations) { o.Alphas = []float64{2} }, "alpha is 2"},
+		"activations": {func(_ *Options, a Activations) { delete(a, "h.1.attn.c_proj") }, "h.1.attn.c_proj"},
+	} {
+		opt, acts, dir := Defaults(Int8), seen(c), t.TempDir()
+		test.change(&opt, acts)
+		if _, err := Convert(c, acts, opt, dir, nil); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %q", name, err, test.want)
+		}
+		if entries, _ := os.ReadDir(dir); len(entries) != 0 {
+			t.Errorf("%s: files were left behind", name)
+		}
+	}
+}

@@ -10,27 +10,30 @@ import (
 	"nightshift/internal/engine"
 	"nightshift/internal/registry"
 	"nightshift/models/adapter"
+	"nightshift/models/quantize"
 	"nightshift/serve"
 )
 
 func importCommand(s *settings) *cobra.Command {
 	var track string
 	var activate bool
-	cmd := &cobra.Command{Use: "import DIR", Short: "Check a Hugging Face GPT-2 directory, or take a PEFT adapter into a track", Args: cobra.ExactArgs(1)}
+	var opt conversionFlags
+	cmd := &cobra.Command{Use: "import DIR", Short: "Check a Hugging Face GPT-2 directory and make int8 or int4 weights of it, or take a PEFT adapter into a track", Args: cobra.ExactArgs(1)}
 	cmd.Flags().StringVar(&track, "track", registry.Default, "track of an adapter")
 	cmd.Flags().BoolVar(&activate, "activate", false, "make an adapter the champion of its track")
+	opt.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if _, err := os.Stat(filepath.Join(args[0], registry.ConfigFile)); err == nil {
 			return s.importAdapter(cmd, args[0], track, activate)
 		}
-		return s.importModel(cmd, args[0])
+		return s.importModel(cmd, args[0], opt)
 	}
 	return cmd
 }
 
 // importModel checks a checkpoint and makes what serving needs of it: half-precision weights are converted into the
-// cache; float32 ones are served as they lie.
-func (s *settings) importModel(cmd *cobra.Command, dir string) error {
+// cache, float32 ones are served as they lie, and int8 and int4 weights are made where the configuration asks for them.
+func (s *settings) importModel(cmd *cobra.Command, dir string, opt conversionFlags) error {
 	c, err := s.load(cmd)
 	if err != nil {
 		return err
@@ -43,12 +46,27 @@ func (s *settings) importModel(cmd *cobra.Command, dir string) error {
 	if err != nil {
 		return err
 	}
-	g := m.Config
-	fmt.Printf("%s is a GPT-2 model: %d layers, %d heads, width %d, vocabulary %d, context %d\n%s\nserve it: nightshift run --model %s\n",
-		dir, g.Layers, g.Heads, g.Width, g.Vocab, g.Context, m.Checkpoint.Digest(), dir)
-	if m.Template == nil {
-		fmt.Println("it has no chat template: /v1/completions works; add chat_template.jinja for /v1/chat/completions")
+	out := os.Stdout
+	if opt.json {
+		out = os.Stderr
 	}
+	g := m.Config
+	fmt.Fprintf(out, "%s is a GPT-2 model: %d layers, %d heads, width %d, vocabulary %d, context %d\n%s\n",
+		dir, g.Layers, g.Heads, g.Width, g.Vocab, g.Context, m.Checkpoint.Digest())
+	if m.Template == nil {
+		fmt.Fprintln(out, "it has no chat template: /v1/completions works; add chat_template.jinja for /v1/chat/completions")
+	}
+	serve := "serve it: nightshift run --model " + dir
+	if c.Weights != quantize.Float32 {
+		if err := openRuntime(cmd.Context(), c); err != nil {
+			return err
+		}
+		if err := opt.convert(cmd.Context(), m, dir, cache, c); err != nil {
+			return err
+		}
+		serve += " --weights " + c.Weights
+	}
+	fmt.Fprintln(out, serve)
 	return nil
 }
 

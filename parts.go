@@ -17,6 +17,7 @@ import (
 	"nightshift/internal/redact"
 	"nightshift/internal/registry"
 	"nightshift/internal/telemetry"
+	"nightshift/models/quantize"
 	"nightshift/replaystore"
 	"nightshift/serve"
 	"nightshift/update"
@@ -98,6 +99,7 @@ func (p *parts) server(updater string) (*serve.Server, *engine.Engine, error) {
 	}
 	cfg := serve.FromConfig(c)
 	cfg.ModelDir, cfg.Updater, cfg.API.Weights = p.modelDir, updater, p.model.Weights()
+	cfg.Tolerance = tolerances[c.Weights]
 	if c.Model == "" {
 		cfg.ModelName = "the model that ships"
 	}
@@ -108,6 +110,10 @@ func (p *parts) server(updater string) (*serve.Server, *engine.Engine, error) {
 	}
 	return s, e, nil
 }
+
+// tolerances are how far, in nats, the scores of a version's self-test may be from those that its night recorded with float32
+// weights; 0 is the default of serving.
+var tolerances = map[string]float64{quantize.Int8: 0.5, quantize.Int4: 2}
 
 // redactConfig turns the configuration's rules into the redactor's.
 func redactConfig(c config.Redact) redact.Config {

@@ -69,8 +69,10 @@ func (g *Graph) encode() (m message) {
 	for _, i := range g.Initializers {
 		m.bytes(5, i.Tensor.encode(i.Value.Name))
 	}
-	for _, v := range g.Inputs {
-		m.bytes(11, v.encode())
+	if g.scope == "" { // a branch has no inputs: it sees the outer values by their names
+		for _, v := range g.Inputs {
+			m.bytes(11, v.encode())
+		}
 	}
 	for _, v := range g.Outputs {
 		m.bytes(12, v.encode())
@@ -79,7 +81,11 @@ func (g *Graph) encode() (m message) {
 }
 
 func (n *Node) encode() (m message) {
-	for _, v := range n.Inputs {
+	inputs := n.Inputs
+	if n.Op == "If" {
+		inputs = inputs[:1] // what the branches capture is not an input of the operator
+	}
+	for _, v := range inputs {
 		if v == nil {
 			m.text(1, "")
 		} else {
@@ -111,6 +117,8 @@ func (a Attr) encode() (m message) {
 		m.text(4, a.S)
 	case kindTensor:
 		m.bytes(5, a.T.encode(""))
+	case kindGraph:
+		m.bytes(6, a.G.encode())
 	case kindFloats:
 		for _, v := range a.Fs {
 			m.float(7, v)

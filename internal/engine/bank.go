@@ -38,6 +38,7 @@ type bankTensor struct {
 	in, out          int
 	a, b             []float32
 	tensorA, tensorB *ort.Tensor
+	divided          []float32 // [in] what the weights divide the linear's inputs by, nil for nothing
 }
 
 // resident is a version in the bank.
@@ -51,7 +52,8 @@ type resident struct {
 func rowsOf(rank int) int { return (rank + gpt2.BankRank - 1) / gpt2.BankRank }
 
 // newBank allocates a bank of rows rows, row 0 included, for the given modules of a model.
-func newBank(cfg gpt2.Config, modules []string, rows, maxRank int) (*Bank, error) {
+func newBank(model *Model, modules []string, rows, maxRank int) (*Bank, error) {
+	cfg := model.Config
 	b := &Bank{base: adapter.Base{Layers: cfg.Layers, Width: cfg.Width, Inner: cfg.Inner}, rows: rows, maxRank: maxRank,
 		versions: map[string]*resident{}, installing: map[string]bool{}}
 	b.settled.L = &b.mu
@@ -60,7 +62,7 @@ func newBank(cfg gpt2.Config, modules []string, rows, maxRank int) (*Bank, error
 	}
 	for layer := range cfg.Layers {
 		for _, m := range modules {
-			if err := b.add(cfg, adapter.Target{Layer: layer, Module: m}); err != nil {
+			if err := b.add(model, adapter.Target{Layer: layer, Module: m}); err != nil {
 				return nil, errors.Join(fmt.Errorf("allocate adapter bank: %w", err), b.close())
 			}
 		}
@@ -69,12 +71,12 @@ func newBank(cfg gpt2.Config, modules []string, rows, maxRank int) (*Bank, error
 }
 
 // add allocates one linear's rows.
-func (b *Bank) add(cfg gpt2.Config, target adapter.Target) error {
-	in, out, err := cfg.ModuleShape(target.Module)
+func (b *Bank) add(model *Model, target adapter.Target) error {
+	in, out, err := model.Config.ModuleShape(target.Module)
 	if err != nil {
 		return err
 	}
-	t := bankTensor{target: target, in: in, out: out,
+	t := bankTensor{target: target, in: in, out: out, divided: model.InputScale(fmt.Sprintf("h.%d.%s", target.Layer, target.Module)),
 		a: ort.AlignedFloats(b.rows * in * gpt2.BankRank), b: ort.AlignedFloats(b.rows * gpt2.BankRank * out)}
 	n := int64(b.rows)
 	t.tensorA, err = ort.NewTensor([]int64{n, int64(in), gpt2.BankRank}, t.a)
@@ -191,7 +193,8 @@ func (b *Bank) covers(a *adapter.Adapter) error {
 	return nil
 }
 
-// write copies one linear's factors into rows, eight ranks a row, with the scale folded into B; ranks beyond the
+// write copies one linear's factors into rows, eight ranks a row, with the adapter's scale folded into B and what the linear's
+// inputs are divided by into A; ranks beyond the
 // adapter's are zero, and so is a linear without factors.
 func (t *bankTensor) write(a *adapter.Adapter, rows []int64) {
 	f, ok := a.Factors[t.target]
@@ -206,7 +209,13 @@ func (t *bankTensor) write(a *adapter.Adapter, rows []int64) {
 		}
 		first, last := n*gpt2.BankRank, min(rank, (n+1)*gpt2.BankRank)
 		for i := range t.in {
-			copy(dstA[i*gpt2.BankRank:], f.A[i*rank+first:i*rank+last])
+			row := dstA[i*gpt2.BankRank:]
+			copy(row, f.A[i*rank+first:i*rank+last])
+			if t.divided != nil {
+				for r := range last - first {
+					row[r] *= t.divided[i]
+				}
+			}
 		}
 		for r := first; r < last; r++ {
 			for o, v := range f.B[r*t.out : (r+1)*t.out] {

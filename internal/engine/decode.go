@@ -21,7 +21,7 @@ type class struct {
 }
 
 func newClass(e *Engine, capacity int) *class {
-	return &class{engine: e, cache: newCache(e.model.Config, max(2, e.cfg.Slots), capacity), rows: make([]*sequence, 0, e.cfg.Slots),
+	return &class{engine: e, cache: newCache(e.model.Config, e.cfg.Slots, capacity), rows: make([]*sequence, 0, e.cfg.Slots),
 		steps: map[stepShape]*step{}, logits: ort.AlignedFloats(e.cfg.Slots * e.model.Config.Vocab)}
 }
 

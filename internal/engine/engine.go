@@ -39,8 +39,7 @@ type Config struct {
 	QueueTokens int
 	// BankRows is how many rank-8 adapter rows are resident, the base model's included (33).
 	BankRows int
-	// MaxRank is the largest rank of an adapter (64). Every sequence in a batch with an adapter of more than rank 8
-	// pays for this many.
+	// MaxRank is the largest rank of an adapter (64). A batch pays for the largest rank in it.
 	MaxRank int
 	// Chunk is the prefill grid in positions (128). Answers depend on it in their last bits.
 	Chunk int
@@ -110,7 +109,7 @@ func New(model *Model, cfg Config) (*Engine, error) {
 	if err := cfg.fill(model.Config.Context); err != nil {
 		return nil, err
 	}
-	graph, err := gpt2.Decode(model.Config, model.Checkpoint.Initializer, gpt2.DecodeOptions{Bank: cfg.Modules})
+	graph, err := gpt2.Decode(model.Config, model.Initializer, gpt2.DecodeOptions{Bank: cfg.Modules})
 	if err != nil {
 		return nil, err
 	}
@@ -118,13 +117,13 @@ func New(model *Model, cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	session, err := ort.NewSession(encoded, ort.SessionConfig{Threads: cfg.Threads, ExternalDir: model.Checkpoint.Dir(), Spin: cfg.Spin})
+	session, err := ort.NewSession(encoded, ort.SessionConfig{Threads: cfg.Threads, ExternalDir: model.Dir(), Spin: cfg.Spin})
 	if err != nil {
 		return nil, fmt.Errorf("open decode session: %w", err)
 	}
 	e := &Engine{model: model, cfg: cfg, session: session, wake: make(chan struct{}, 1), ended: make(chan struct{}),
 		queue: &queue{maxRequests: cfg.Queue, maxTokens: cfg.QueueTokens}}
-	if e.bank, err = newBank(model.Config, cfg.Modules, cfg.BankRows, cfg.MaxRank); err == nil {
+	if e.bank, err = newBank(model, cfg.Modules, cfg.BankRows, cfg.MaxRank); err == nil {
 		e.staging, err = newStaging(e)
 	}
 	if err != nil {

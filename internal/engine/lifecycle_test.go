@@ -252,7 +252,7 @@ func TestFailuresEndOnlyWhatTheyCarried(t *testing.T) {
 
 	a = put(40, 30)
 	e.tick()
-	e.filling.rows = []int64{0, 1 << 40} // the runtime refuses the chunk
+	e.filling.rows = []int64{1, 1 << 40} // the runtime refuses the chunk
 	e.tick()
 	fails(a, "prompt positions 16 to 32")
 	a = put(40, 30)
@@ -429,7 +429,7 @@ func TestConfigRefusals(t *testing.T) {
 	if _, err := New(&bad, Config{}); err == nil {
 		t.Error("an engine for a model of no shape was made")
 	}
-	if _, err := newBank(m.Config, []string{"attn.c_attn", "nothing"}, 2, 8); err == nil {
+	if _, err := newBank(m, []string{"attn.c_attn", "nothing"}, 2, 8); err == nil {
 		t.Error("a bank for a module that does not exist was made")
 	}
 	if !slices.Equal(checkpoint.Config(m.Config).Names(), m.Checkpoint.Names()) || gpt2.Config(m.Checkpoint.Config()) != m.Config {

@@ -63,6 +63,7 @@ func (s *staging) run(cfg gpt2.Config, tokens []int32, rows []int64, from, to, f
 		{"logit_index", func() (*ort.Tensor, error) { return ort.NewTensor([]int64{int64(len(index))}, index) }},
 		{"seqlens_k", func() (*ort.Tensor, error) { return ort.NewTensor([]int64{1}, []int32{int32(to - 1)}) }},
 		{"total_sequence_length", func() (*ort.Tensor, error) { return ort.NewTensor([]int64{1}, []int32{int32(to)}) }},
+		{"adapters", func() (*ort.Tensor, error) { return ort.NewTensor([]int64{1}, []bool{rows[0] != 0}) }},
 		{"adapter_ids", func() (*ort.Tensor, error) { return ort.NewTensor([]int64{1, int64(len(rows))}, rows) }},
 	}
 	for _, in := range inputs {

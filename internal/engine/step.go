@@ -4,22 +4,17 @@ import (
 	"nightshift/onnx/ort"
 )
 
-// stepShape tells apart the bindings of a class: sequences, rows in the batch, and bank rows per sequence. There are at
-// most two for each number of sequences.
-type stepShape struct{ rows, batch, bank int }
+// stepShape tells apart the bindings of a class: sequences in the batch, and bank rows of the one that has most, rounded up to
+// a power of two so that there are few.
+type stepShape struct{ rows, bank int }
 
-// shape is the shape of the present batch's step. The graph sums the products of a sequence's bank rows, and the
-// runtime's order of summation depends on how many there are and on whether the batch is 1, which shows in the last bit
-// from seven rows on. So a batch in which any sequence has more than one bank row always sums as many as the largest
-// rank takes, the missing ones being zero, and a sequence alone gets an idle row of the base model beside it. With one
-// bank row each there is nothing to sum.
+// shape is the shape of the present batch's step. Sequences with fewer bank rows than the largest get the base model's,
+// which are zero and change no bit.
 func (c *class) shape() stepShape {
-	shape := stepShape{len(c.rows), len(c.rows), 1}
+	shape := stepShape{len(c.rows), 1}
 	for _, s := range c.rows {
-		if len(s.rows) > 1 {
-			shape.bank = rowsOf(c.engine.cfg.MaxRank)
-			shape.batch = max(2, shape.rows)
-			break
+		for shape.bank < len(s.rows) {
+			shape.bank *= 2
 		}
 	}
 	return shape
@@ -31,8 +26,9 @@ type step struct {
 	binding        *ort.Binding
 	ids, positions []int64 // [rows]
 	index          []int64 // [rows]
-	adapters       []int64 // [batch, bank]
-	lengths, total []int32 // [batch], [1]
+	adapters       []int64 // [rows, bank]
+	adapted        []bool  // [1]: some sequence is not the base model's
+	lengths, total []int32 // [rows], [1]
 	tensors        []*ort.Tensor
 }
 
@@ -48,24 +44,25 @@ func (c *class) prepare() (*step, error) {
 		}
 		c.steps[shape] = st
 	}
-	longest := 0
+	longest, adapted := 0, false
 	for i, s := range c.rows {
 		position := len(s.tokens) - 1
 		st.ids[i], st.positions[i], st.index[i] = int64(s.tokens[position]), int64(position), int64(i)
 		st.lengths[i] = int32(position)
 		longest = max(longest, position+1)
+		adapted = adapted || s.rows[0] != 0
 		used := copy(st.adapters[i*bank:(i+1)*bank], s.rows)
 		clear(st.adapters[i*bank+used : (i+1)*bank])
 	}
-	st.total[0] = int32(longest)
+	st.total[0], st.adapted[0] = int32(longest), adapted
 	return st, nil
 }
 
 // newStep builds the persistent binding of one shape.
 func (c *class) newStep(shape stepShape) (*step, error) {
-	n := shape.batch
-	st := &step{shape: shape, ids: make([]int64, n), positions: make([]int64, n), index: make([]int64, shape.rows), adapters: make([]int64, n*shape.bank),
-		lengths: make([]int32, n), total: make([]int32, 1)}
+	n := shape.rows
+	st := &step{shape: shape, ids: make([]int64, n), positions: make([]int64, n), index: make([]int64, n), adapters: make([]int64, n*shape.bank),
+		adapted: make([]bool, 1), lengths: make([]int32, n), total: make([]int32, 1)}
 	var err error
 	if st.binding, err = c.engine.session.NewBinding(); err != nil {
 		return nil, err
@@ -79,7 +76,7 @@ func (c *class) newStep(shape stepShape) (*step, error) {
 
 // bind binds everything that a step reads and writes.
 func (st *step) bind(c *class) error {
-	rows, batch := int64(st.shape.rows), int64(st.shape.batch)
+	rows := int64(st.shape.rows)
 	input := func(name string, t *ort.Tensor, err error) error {
 		if err != nil {
 			return err
@@ -92,23 +89,27 @@ func (st *step) bind(c *class) error {
 		dims []int64
 		data []int64
 	}{
-		{"input_ids", []int64{batch, 1}, st.ids}, {"position_ids", []int64{batch, 1}, st.positions},
-		{"logit_index", []int64{rows}, st.index}, {"adapter_ids", []int64{batch, int64(st.shape.bank)}, st.adapters},
+		{"input_ids", []int64{rows, 1}, st.ids}, {"position_ids", []int64{rows, 1}, st.positions},
+		{"logit_index", []int64{rows}, st.index}, {"adapter_ids", []int64{rows, int64(st.shape.bank)}, st.adapters},
 	} {
 		t, err := ort.NewTensor(in.dims, in.data)
 		if err := input(in.name, t, err); err != nil {
 			return err
 		}
 	}
-	t, err := ort.NewTensor([]int64{batch}, st.lengths)
+	t, err := ort.NewTensor([]int64{rows}, st.lengths)
 	if err := input("seqlens_k", t, err); err != nil {
+		return err
+	}
+	t, err = ort.NewTensor([]int64{1}, st.adapted)
+	if err := input("adapters", t, err); err != nil {
 		return err
 	}
 	t, err = ort.NewTensor([]int64{1}, st.total)
 	if err := input("total_sequence_length", t, err); err != nil {
 		return err
 	}
-	cached, err := c.cache.bind(st.binding, st.shape.batch)
+	cached, err := c.cache.bind(st.binding, st.shape.rows)
 	st.tensors = append(st.tensors, cached...)
 	if err != nil {
 		return err

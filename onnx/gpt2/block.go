@@ -18,6 +18,7 @@ type builder struct {
 	trainable map[string]*onnx.Value
 	// adapt adds an adapter's product to a linear: it gets the linear's input and output and returns the new output.
 	adapt func(layer int, module string, x, y *onnx.Value) *onnx.Value
+	once  map[string]*onnx.Value // see memo
 	err   error
 }
 

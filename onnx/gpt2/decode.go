@@ -2,7 +2,6 @@ package gpt2
 
 import (
 	"fmt"
-	"slices"
 
 	"nightshift/onnx"
 )
@@ -24,6 +23,7 @@ type DecodeOptions struct {
 //	seqlens_k                 int32 [B]         total length of each sequence after this step, minus one
 //	total_sequence_length     int32 [1]         the largest total length in the batch
 //	past.{l}.key, .value      float [B,H,C,D]   bound to the same memory as present.{l}.key, .value
+//	adapters                  bool [1]          whether any sequence has an adapter; without one the bank is not read
 //	adapter_ids               int64 [B,R]       bank rows of each sequence; row 0 is the base model
 //	lora_A.{l}.{module}       float [N,in,8]    lora_B.{l}.{module} float [N,8,out], scale folded into B
 //	→ logits                  float [K,V]
@@ -35,17 +35,21 @@ func Decode(cfg Config, weights Weights, opt DecodeOptions) (*onnx.Graph, error)
 		return nil, err
 	}
 	g := onnx.NewGraph("decode")
-	b := &builder{g: g, cfg: cfg, weights: weights}
 	batch, step := onnx.Sym("B"), onnx.Sym("S")
-	ids := g.Input("input_ids", onnx.Int64, batch, step)
+	d := &decoder{builder: &builder{g: g, cfg: cfg, weights: weights}, modules: opt.Bank}
+	d.ids = g.Input("input_ids", onnx.Int64, batch, step)
 	positions := g.Input("position_ids", onnx.Int64, batch, step)
 	index := g.Input("logit_index", onnx.Int64, onnx.Sym("K"))
 	lengths := g.Input("seqlens_k", onnx.Int32, batch)
 	total := g.Input("total_sequence_length", onnx.Int32, onnx.N(1))
 	if len(opt.Bank) > 0 {
-		if err := b.bank(opt.Bank, batch); err != nil {
-			return nil, err
+		for _, m := range opt.Bank {
+			if _, _, err := cfg.ModuleShape(m); err != nil {
+				return nil, fmt.Errorf("build adapter bank: %w", err)
+			}
 		}
+		d.adapters = g.Input("adapters", onnx.Bool, onnx.N(1))
+		d.rows = g.Input("adapter_ids", onnx.Int64, batch, onnx.Sym("R"))
 	}
 	cache := []onnx.Dim{batch, onnx.N(cfg.Heads), onnx.Sym("C"), onnx.N(cfg.HeadSize())}
 	type pair struct{ key, value *onnx.Value }
@@ -59,43 +63,12 @@ func Decode(cfg Config, weights Weights, opt DecodeOptions) (*onnx.Graph, error)
 		present[layer] = pair{out[1], out[2]}
 		return out[0]
 	}
-	x := b.embed(ids, positions)
-	for l := range cfg.Layers {
-		x = b.block(l, x, attend)
-	}
-	g.Output("logits", b.logits(x, index))
+	g.Output("logits", d.logits(d.blocks(d.embed(positions), attend), index))
 	for l, p := range present {
 		g.Output(PresentKey(l), p.key)
 		g.Output(PresentValue(l), p.value)
 	}
-	return b.finish()
-}
-
-// bank declares the adapter bank's inputs and makes every banked linear add its sequences' products.
-func (b *builder) bank(modules []string, batch onnx.Dim) error {
-	g := b.g
-	ids := g.Input("adapter_ids", onnx.Int64, batch, onnx.Sym("R"))
-	for _, m := range modules {
-		if _, _, err := b.cfg.ModuleShape(m); err != nil {
-			return fmt.Errorf("build adapter bank: %w", err)
-		}
-	}
-	rows := onnx.Sym("N")
-	b.adapt = func(layer int, module string, x, y *onnx.Value) *onnx.Value {
-		if !slices.Contains(modules, module) {
-			return y
-		}
-		in, out, _ := b.cfg.ModuleShape(module)
-		bankA := g.Input(LoraA(layer, module), onnx.Float, rows, onnx.N(in), onnx.N(BankRank))
-		bankB := g.Input(LoraB(layer, module), onnx.Float, rows, onnx.N(BankRank), onnx.N(out))
-		rowA := g.Op("Gather", []*onnx.Value{bankA, ids}, onnx.Int("axis", 0)) // [B,R,in,8]
-		rowB := g.Op("Gather", []*onnx.Value{bankB, ids}, onnx.Int("axis", 0)) // [B,R,8,out]
-		axis := g.Const(onnx.Ints([]int64{1}, 1))
-		each := g.Op("Unsqueeze", []*onnx.Value{x, axis}) // [B,1,S,in]
-		product := g.MatMul(g.MatMul(each, rowA), rowB)   // [B,R,S,out]
-		return g.Add(y, g.Op("ReduceSum", []*onnx.Value{product, axis}, onnx.Int("keepdims", 0)))
-	}
-	return nil
+	return d.finish()
 }
 
 // PastKey names a layer's key cache input, [B,H,C,D].

@@ -86,6 +86,7 @@ func (d *decoder) run(t testing.TB, first int, tokens [][]int64, from, n int, ad
 			flat = append(flat, a...)
 		}
 		put(t, in, "adapter_ids", flat, b, int64(len(adapters[0])))
+		put(t, in, "adapters", []bool{true}, 1)
 	}
 	out := tensors{}
 	logits := make([]float32, len(tokens)*d.cfg.Vocab)

@@ -1,0 +1,74 @@
+package gpt2
+
+import (
+	"fmt"
+
+	"nightshift/onnx"
+)
+
+// WeightScale names the scales of a quantised weight.
+func WeightScale(weight string) string { return weight + "_scale" }
+
+// levels is how far a signed 8-bit number is used on either side of zero.
+const levels = 127
+
+// product is x·W of flat rows x [rows,in], by the type in which W is stored:
+//
+//	float [in,out]             a float32 product
+//	int8 or uint8 [in,out]     integers: rows are quantised as they come, see integerProduct; uint8 is int8 plus 128
+//	uint8 [out,in/block,block/2] 4-bit blocks, as MatMulNBits defines them
+func (b *builder) product(name string, x *onnx.Value, in, out int) *onnx.Value {
+	w, err := b.weights(name)
+	if err != nil {
+		if b.err == nil {
+			b.err = fmt.Errorf("find weight %s: %w", name, err)
+		}
+		return x
+	}
+	switch {
+	case w.Type == onnx.Float:
+		return b.g.MatMul(x, b.g.Initializer(name, w))
+	case len(w.Dims) == 3:
+		block := 2 * w.Dims[2]
+		return b.g.Op("MatMulNBits", []*onnx.Value{x, b.g.Initializer(name, w), b.param(WeightScale(name))},
+			onnx.Int("K", int64(in)), onnx.Int("N", int64(out)), onnx.Int("bits", 4), onnx.Int("block_size", block), onnx.Int("accuracy_level", 4))
+	default:
+		return b.integerProduct(name, w, x)
+	}
+}
+
+// integerProduct is x·W for an 8-bit W with a scale for each output. Each row of x is quantised by its own largest element:
+// with s = max|x|/127, x ≈ s·q and q in −127…127, stored with 128 added. The sums are integers and therefore exact, so that a
+// row's result depends neither on the rows beside it nor on threads or processors. A row of zeros has s = 0 and gives zeros.
+func (b *builder) integerProduct(name string, w onnx.Tensor, x *onnx.Value) *onnx.Value {
+	g := b.g
+	peak := g.Op("ReduceMax", []*onnx.Value{g.Op("Abs", []*onnx.Value{x}), g.Const(onnx.Ints([]int64{1}, 1))}, onnx.Int("keepdims", 1))
+	scale := g.Mul(peak, g.Const(onnx.Floats([]int64{1}, 1.0/levels))) // [rows,1]
+	flat := g.Reshape(scale, -1)
+	middle := onnx.Tensor{Type: onnx.Uint8, Dims: []int64{1}, Raw: []byte{128}}
+	zeros := b.memo("zeros of "+x.Shape[0].String(), func() *onnx.Value {
+		return g.Op("ConstantOfShape", []*onnx.Value{g.Op("Shape", []*onnx.Value{flat})}, onnx.TensorAttr("value", middle))
+	})
+	quantized := g.Op("QuantizeLinear", []*onnx.Value{x, flat, zeros}, onnx.Int("axis", 0))
+	zero := onnx.Tensor{Type: w.Type, Raw: []byte{0}}
+	if w.Type == onnx.Uint8 {
+		zero.Raw[0] = 128
+	}
+	middle.Dims = nil
+	y := g.Op("MatMulIntegerToFloat", []*onnx.Value{quantized, g.Initializer(name, w), g.Const(onnx.FloatScalar(1)), b.param(WeightScale(name)),
+		g.Const(middle), g.Const(zero)})
+	return g.Mul(y, scale)
+}
+
+// memo is a value that is built once a graph.
+func (b *builder) memo(key string, build func() *onnx.Value) *onnx.Value {
+	if v, ok := b.once[key]; ok {
+		return v
+	}
+	if b.once == nil {
+		b.once = map[string]*onnx.Value{}
+	}
+	v := build()
+	b.once[key] = v
+	return v
+}

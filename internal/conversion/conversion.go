@@ -2,16 +2,20 @@
 // calibration text, converts the weights (models/quantize), and compares both models' log-probabilities of text that was held
 // out, through the engine that serves.
 //
-// A conversion that loses more than the limit is thrown away, and what was there before stays. Nothing here decides which
+// Where a conversion loses more than the limit, it is tried again with the linears that suffered most in a wider type. One that
+// still loses too much is thrown away, and what was there before stays. Nothing here decides which
 // format is served.
 package conversion
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"nightshift/internal/engine"
 	"nightshift/models/quantize"
@@ -55,6 +59,7 @@ type Report struct {
 	Change      float64           `json:"change"`      // of the nats per token; positive is worse
 	Uncertainty float64           `json:"uncertainty"` // standard error of Change
 	Limit       float64           `json:"limit"`
+	Attempts    int               `json:"attempts"` // each keeps more linears in a wider type than the one before
 	Kept        bool              `json:"kept"`
 }
 
@@ -90,6 +95,10 @@ func run(ctx context.Context, model *engine.Model, text Text, opt Options) (Repo
 		return r, err
 	}
 	r.Calibrated = tokens
+	before, err := logProbs(ctx, &original, measured, opt, "measure float32")
+	if err != nil {
+		return r, err
+	}
 	if err := os.MkdirAll(opt.CacheDir, 0o755); err != nil {
 		return r, err
 	}
@@ -100,26 +109,54 @@ func run(ctx context.Context, model *engine.Model, text Text, opt Options) (Repo
 	defer os.RemoveAll(work)
 	opt.Text = text.digest()
 	made := quantize.Folder(work, model.Checkpoint.Digest(), opt.Format, opt.Unsigned)
-	r.Linears, err = quantize.Convert(model.Checkpoint, activations, opt.Options, made, func(done, total int) { opt.progress("convert", done, total) })
+	for _, share := range wider {
+		opt.Wider = append(opt.Wider, worst(r.Linears, opt.Format, share)...)
+		if err := r.attempt(ctx, &original, activations, measured, before, opt, made); err != nil {
+			return r, err
+		}
+		if opt.Force || r.Change <= opt.Limit {
+			r.Kept = true
+			return r, keep(made, final, quantize.Folder(opt.CacheDir, model.Checkpoint.Digest(), opt.Format, !opt.Unsigned))
+		}
+	}
+	return r, fmt.Errorf("%w: %.4f nats per token (limit %g)", ErrLoss, r.Change, opt.Limit)
+}
+
+// wider are the shares of the linears that each attempt moves to a wider type: the second and later ones after too great a loss.
+var wider = []float64{0, 0.1, 0.25, 0.5}
+
+// worst names a share of all linears: those in a format with the largest errors.
+func worst(list []quantize.Linear, format string, share float64) (names []string) {
+	left := slices.DeleteFunc(slices.Clone(list), func(l quantize.Linear) bool { return l.Weights != format || l.Error == nil })
+	slices.SortStableFunc(left, func(a, b quantize.Linear) int { return cmp.Compare(*b.Error, *a.Error) })
+	for _, l := range left[:min(len(left), int(math.Ceil(share*float64(len(list)))))] {
+		names = append(names, l.Name)
+	}
+	return names
+}
+
+// attempt converts a model into made and compares it with what the original gives to the measured text.
+func (r *Report) attempt(ctx context.Context, original *engine.Model, activations quantize.Activations, measured []Sequence, before []float32, opt Options, made string) error {
+	var err error
+	r.Attempts++
+	r.Linears, err = quantize.Convert(original.Checkpoint, activations, opt.Options, made, func(done, total int) { opt.progress("convert", done, total) })
 	if err != nil {
-		return r, err
+		return err
 	}
-	converted := original
+	converted := *original
 	if converted.Quantized, err = quantize.Open(made); err != nil {
-		return r, err
+		return err
 	}
-	if err := converted.Quantized.Check(model.Checkpoint.Config(), model.Checkpoint.Digest()); err != nil {
-		return r, err
+	if err := converted.Quantized.Check(original.Checkpoint.Config(), original.Checkpoint.Digest()); err != nil {
+		return err
 	}
 	r.Bytes = converted.Quantized.Bytes()
-	if err := r.measure(ctx, &original, &converted, measured, opt); err != nil {
-		return r, err
+	after, err := logProbs(ctx, &converted, measured, opt, "measure "+opt.Format)
+	if err != nil {
+		return err
 	}
-	if !opt.Force && !(r.Change <= opt.Limit) {
-		return r, fmt.Errorf("%w: %.4f nats per token (limit %g)", ErrLoss, r.Change, opt.Limit)
-	}
-	r.Kept = true
-	return r, keep(made, final, quantize.Folder(opt.CacheDir, model.Checkpoint.Digest(), opt.Format, !opt.Unsigned))
+	r.compare(before, after)
+	return nil
 }
 
 // keep puts a conversion in its place at once, and removes the one for other processors that was made of an earlier one.

@@ -9,16 +9,8 @@ import (
 	"nightshift/internal/engine"
 )
 
-// measure compares both models on sequences.
-func (r *Report) measure(ctx context.Context, original, converted *engine.Model, sequences []Sequence, opt Options) error {
-	before, err := logProbs(ctx, original, sequences, opt, "measure float32")
-	if err != nil {
-		return err
-	}
-	after, err := logProbs(ctx, converted, sequences, opt, "measure "+opt.Format)
-	if err != nil {
-		return err
-	}
+// compare fills in what the log-probabilities of the same tokens say about two models.
+func (r *Report) compare(before, after []float32) {
 	n := float64(len(before))
 	var first, second, squares float64
 	for i, p := range before {
@@ -32,7 +24,6 @@ func (r *Report) measure(ctx context.Context, original, converted *engine.Model,
 	}
 	r.Uncertainty = math.Sqrt(squares / n / max(1, n-1))
 	r.Float32, r.Converted = Loss{first, math.Exp(first)}, Loss{second, math.Exp(second)}
-	return nil
 }
 
 // logProbs scores sequences one after the other through an engine.

@@ -2,6 +2,7 @@ package quantize
 
 import (
 	"math"
+	"slices"
 
 	"nightshift/models/checkpoint"
 )
@@ -25,15 +26,16 @@ func choose(base *checkpoint.Checkpoint, l linear, a *Activation, opt Options) (
 	if err != nil {
 		return choice{}, err
 	}
+	wider := slices.Contains(opt.Wider, l.name)
 	kind := opt.Format
-	if kind == Int4 && l.in%Block != 0 {
+	if kind == Int4 && (wider || l.in%Block != 0) {
 		kind = Int8
 	}
 	best := search(l, weights, a, kind, opt)
 	if kind == Int4 && best.error > opt.Worst4 {
 		best = search(l, weights, a, Int8, opt)
 	}
-	if best.kind == Int8 && best.error > opt.Worst8 && l.name != HeadName {
+	if best.kind == Int8 && l.name != HeadName && (best.error > opt.Worst8 || wider && opt.Format == Int8) {
 		return choice{linear: l, kind: Float32}, nil
 	}
 	if a != nil && l.bias {

@@ -28,6 +28,8 @@ type Options struct {
 	// Worst4 and Worst8 are relative errors of a linear's outputs on calibration text. One that is beyond Worst4 in int4 is
 	// kept in int8; one that is beyond Worst8 in int8 is kept in float32, but for the head.
 	Worst4, Worst8 float64
+	// Wider names linears that are kept in the next wider type whatever their error.
+	Wider []string
 	// Text is the digest of the calibration text, for the record.
 	Text string
 }

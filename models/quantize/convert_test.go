@@ -256,6 +256,16 @@ func TestLinearsAreKeptBack(t *testing.T) {
 			t.Errorf("%s is %s, want %s", l.Name, l.Weights, want)
 		}
 	}
+	for format, want := range map[string]string{Int4: Int8, Int8: Float32} {
+		opt := Defaults(format)
+		opt.Wider = []string{"h.1.mlp.c_proj"}
+		_, report := convertTo(t, c, nil, opt)
+		for _, l := range report {
+			if kind := map[bool]string{true: want, false: format}[l.Name == "h.1.mlp.c_proj"]; l.Weights != kind {
+				t.Errorf("%s is %s, want %s", l.Name, l.Weights, kind)
+			}
+		}
+	}
 	got := values(t, q, "h.1.mlp.c_fc.weight")
 	if want, _ := c.Floats("h.1.mlp.c_fc.weight"); !equal(got, want) || q.Has("h.1.mlp.c_fc.weight_scale") {
 		t.Error("a linear that was kept back changed")

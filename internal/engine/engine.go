@@ -3,7 +3,7 @@
 //
 // Invariants. An answer depends on its request and its version alone: prefill runs one sequence at a time in chunks
 // that end on a fixed grid of absolute positions, decoding runs one token a row, and the graph's arithmetic for a row
-// does not depend on the rows beside it. A request is pinned to its version from admission to its last token. One
+// does not depend on the rows beside it; Config.Lookup gives up its last bits for speed. A request is pinned to its version from admission to its last token. One
 // session lives as long as the engine. Only the goroutine of Run touches caches and bindings. A step that fails or
 // panics ends the requests that it carried, with an error, and nothing else.
 //
@@ -43,8 +43,14 @@ type Config struct {
 	MaxRank int
 	// Chunk is the prefill grid in positions (128). Answers depend on it in their last bits.
 	Chunk int
+	// PrefixCache is how many bytes of keys and values of prompt beginnings are kept (256 MiB); negative is none.
+	PrefixCache int64
 	// Spin lets idle worker threads spin between operators: faster alone, bad for neighbours.
 	Spin bool
+	// Lookup is the longest draft, in tokens, for a sequence that decodes alone; 0 is off. A draft is what followed the last
+	// tokens where they stood before, and is computed in one step with the token before it. Steps of several tokens round
+	// differently, so that answers depend in their last bits on whether they decoded alone.
+	Lookup int
 	// Modules that adapters may change; nil is every linear of a block.
 	Modules []string
 }
@@ -72,6 +78,12 @@ func (c *Config) fill(context int) error {
 	if c.QueueTokens < 1 {
 		return fmt.Errorf("configure engine: queue tokens is %d, it must be positive", c.QueueTokens)
 	}
+	if c.PrefixCache == 0 {
+		c.PrefixCache = 256 << 20
+	}
+	if c.Lookup < 0 {
+		return fmt.Errorf("configure engine: lookup is %d, it must not be negative", c.Lookup)
+	}
 	if c.Modules == nil {
 		c.Modules = gpt2.Modules
 	}
@@ -95,6 +107,7 @@ type Engine struct {
 
 	// What follows is owned by the loop.
 	staging  *staging
+	prefixes *prefixCache
 	classes  []*class
 	filling  *sequence // in the staging cache
 	active   int       // sequences in decode batches
@@ -123,6 +136,7 @@ func New(model *Model, cfg Config) (*Engine, error) {
 	}
 	e := &Engine{model: model, cfg: cfg, session: session, wake: make(chan struct{}, 1), ended: make(chan struct{}),
 		queue: &queue{maxRequests: cfg.Queue, maxTokens: cfg.QueueTokens}}
+	e.prefixes = newPrefixCache(model.Config, cfg.Chunk, cfg.PrefixCache)
 	if e.bank, err = newBank(model, cfg.Modules, cfg.BankRows, cfg.MaxRank); err == nil {
 		e.staging, err = newStaging(e)
 	}
@@ -173,19 +187,34 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 	return nil
 }
 
-// tick is one turn of the loop: at most one prefill chunk, then one decode step of every sequence. It says whether
-// there was anything to do.
+// tick is one turn of the loop: prompts of one chunk's positions together at most, then one decode step of every sequence. It
+// says whether there was anything to do.
 func (e *Engine) tick() bool {
 	e.sweep()
-	e.admit()
-	if e.filling == nil && e.active == 0 {
+	filled := e.fill()
+	if !filled && e.active == 0 {
 		return false
-	}
-	if e.filling != nil {
-		e.prefill()
 	}
 	e.decode()
 	return true
+}
+
+// fill computes prompts, until the next chunk would make it more positions than the grid's: running streams never wait for
+// longer than that. It says whether there was one.
+func (e *Engine) fill() bool {
+	left := e.cfg.Chunk
+	for {
+		e.admit()
+		if e.filling == nil {
+			return left < e.cfg.Chunk
+		}
+		n := e.nextChunk(e.filling) - e.filling.prefilled
+		if n > left {
+			return true
+		}
+		left -= n
+		e.prefill()
+	}
 }
 
 // poke wakes the loop.
@@ -221,6 +250,7 @@ func (e *Engine) admit() {
 		return
 	}
 	s.started = now
+	e.recall(s)
 	if s.score == nil {
 		s.sampler = e.newSampler(s.params)
 	}
@@ -275,6 +305,7 @@ func (e *Engine) free() {
 	if e.staging != nil {
 		err = e.staging.close()
 	}
+	err = errors.Join(err, e.prefixes.close())
 	for _, c := range e.classes {
 		err = errors.Join(err, c.close())
 	}

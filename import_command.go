@@ -18,27 +18,36 @@ func importCommand(s *settings) *cobra.Command {
 	var track string
 	var activate bool
 	var opt conversionFlags
-	cmd := &cobra.Command{Use: "import DIR", Short: "Check a Hugging Face GPT-2 directory and make int8 or int4 weights of it, or take a PEFT adapter into a track", Args: cobra.ExactArgs(1)}
+	cmd := &cobra.Command{Use: "import [DIR]", Short: "Check a Hugging Face GPT-2 directory and make int8 or int4 weights of it, or take a PEFT adapter into a track", Args: cobra.MaximumNArgs(1),
+		Long: "Check a Hugging Face GPT-2 directory, without DIR the configured model, and make int8 or int4 weights of it\nwhere --weights or the configuration asks for them; or take a PEFT adapter into a track."}
 	cmd.Flags().StringVar(&track, "track", registry.Default, "track of an adapter")
 	cmd.Flags().BoolVar(&activate, "activate", false, "make an adapter the champion of its track")
 	opt.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if _, err := os.Stat(filepath.Join(args[0], registry.ConfigFile)); err == nil {
-			return s.importAdapter(cmd, args[0], track, activate)
+		dir := ""
+		if len(args) > 0 {
+			dir = args[0]
+			if _, err := os.Stat(filepath.Join(dir, registry.ConfigFile)); err == nil {
+				return s.importAdapter(cmd, dir, track, activate)
+			}
 		}
-		return s.importModel(cmd, args[0], opt)
+		return s.importModel(cmd, dir, opt)
 	}
 	return cmd
 }
 
-// importModel checks a checkpoint and makes what serving needs of it: half-precision weights are converted into the
+// importModel checks a checkpoint, that of the configuration where dir is empty, and makes what serving needs of it: half-precision weights are converted into the
 // cache, float32 ones are served as they lie, and int8 and int4 weights are made where the configuration asks for them.
 func (s *settings) importModel(cmd *cobra.Command, dir string, opt conversionFlags) error {
 	c, err := s.load(cmd)
 	if err != nil {
 		return err
 	}
-	cache, err := cacheDir(c)
+	if dir != "" {
+		c.Model = dir
+	}
+	shipped := c.Model == ""
+	dir, cache, err := modelDir(c)
 	if err != nil {
 		return err
 	}
@@ -56,7 +65,10 @@ func (s *settings) importModel(cmd *cobra.Command, dir string, opt conversionFla
 	if m.Template == nil {
 		fmt.Fprintln(out, "it has no chat template: /v1/completions works; add chat_template.jinja for /v1/chat/completions")
 	}
-	serve := "serve it: nightshift run --model " + dir
+	serve := "serve it: nightshift run"
+	if !shipped {
+		serve += " --model " + dir
+	}
 	if c.Weights != quantize.Float32 {
 		if err := openRuntime(cmd.Context(), c); err != nil {
 			return err

@@ -30,11 +30,11 @@ type Model struct {
 // have been made before.
 func LoadModelAs(dir, cacheDir, weights string) (*Model, error) {
 	m, err := LoadModel(dir, cacheDir)
-	if err == nil {
-		err = m.Serve(weights, cacheDir)
-	}
 	if err != nil {
 		return nil, err
+	}
+	if err := m.Serve(weights, cacheDir); err != nil {
+		return nil, fmt.Errorf("%w: run nightshift import %s --weights %s", err, dir, weights)
 	}
 	return m, nil
 }
@@ -51,10 +51,10 @@ func (m *Model) Serve(weights, cacheDir string) error {
 	}
 	q, err := quantize.Load(cacheDir, m.Checkpoint, weights)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("serve weights as %s: they were not made yet: run nightshift import MODEL --weights %s with the directory of the model (%s)", weights, weights, m.Checkpoint.Digest())
+		return fmt.Errorf("serve weights as %s: they were not made yet", weights)
 	}
 	if err != nil {
-		return fmt.Errorf("serve weights as %s: %w; nightshift import MODEL --weights %s makes them anew", weights, err, weights)
+		return fmt.Errorf("serve weights as %s: %w", weights, err)
 	}
 	m.Quantized = q
 	return nil

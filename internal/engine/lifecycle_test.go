@@ -274,7 +274,7 @@ func TestFailuresEndOnlyWhatTheyCarried(t *testing.T) {
 
 // TestPanicOutsideAStepEndsRun makes the loop itself panic: Run returns it, and the process and its callers go on.
 func TestPanicOutsideAStepEndsRun(t *testing.T) {
-	e := newEngine(t, smallModel(t), Config{})
+	e := newEngine(t, smallModel(t), Config{Slots: 1})
 	s := submit(t, e, context.Background(), Request{Prompt: []int32{1}, MaxTokens: 200, IgnoreEOS: true})
 	broken := submit(t, e, context.Background(), Request{Prompt: []int32{1}, MaxTokens: 1})
 	e.tick()

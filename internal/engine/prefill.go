@@ -114,7 +114,20 @@ func (e *Engine) prefill() {
 	}
 }
 
-// chunk computes the prompt up to the next position of the grid.
+// recall fills the staging cache with what is known of a sequence's prompt.
+func (e *Engine) recall(s *sequence) {
+	begin := time.Now()
+	s.prefilled = e.prefixes.find(s.pin.Digest, s.tokens, s.reusable(), e.staging.cache)
+	s.prefillTime += time.Since(begin)
+	e.stats.recalled(s.prefilled)
+}
+
+// nextChunk is where the next chunk of a sequence's prompt ends: at the next position of the grid.
+func (e *Engine) nextChunk(s *sequence) int {
+	return min(s.prompt, (s.prefilled/e.cfg.Chunk+1)*e.cfg.Chunk)
+}
+
+// chunk computes the prompt up to the next position of the grid, and keeps what ends there for prompts that begin alike.
 func (e *Engine) chunk(s *sequence) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -122,13 +135,13 @@ func (e *Engine) chunk(s *sequence) (err error) {
 		}
 	}()
 	begin := time.Now()
-	from := s.prefilled
-	to := min(s.prompt, (from/e.cfg.Chunk+1)*e.cfg.Chunk)
+	from, to := s.prefilled, e.nextChunk(s)
 	first := s.firstLogit(from, to)
 	if err := e.staging.run(e.model.Config, s.tokens, s.rows, from, to, first); err != nil {
 		return fmt.Errorf("compute prompt positions %d to %d: %w", from, to, err)
 	}
 	s.prefilled = to
+	e.prefixes.add(s.pin.Digest, s.tokens[:to], e.staging.cache)
 	s.prefillTime += time.Since(begin)
 	e.stats.promptTokens.Add(int64(to - from))
 	return s.readLogits(first, to, e.staging.logits, e.model.Config.Vocab)

@@ -11,7 +11,7 @@ import (
 // TestQueueBounds fills the queue by requests and by tokens.
 func TestQueueBounds(t *testing.T) {
 	m := smallModel(t)
-	e := newEngine(t, m, Config{Queue: 3, QueueTokens: 100})
+	e := newEngine(t, m, Config{Queue: 3, QueueTokens: 100, Chunk: 16, PrefixCache: -1})
 	ctx := context.Background()
 	var streams []*Stream
 	try := func(prompt, answer int) error {
@@ -55,7 +55,7 @@ func TestQueueBounds(t *testing.T) {
 	if err := <-scored; err != nil { // nor does it wait for the others
 		t.Errorf("score with a full queue: %v", err)
 	}
-	if s := e.Stats(); s.Waiting != 3 || s.WaitingTokens != 100 || s.Refused != 3 || s.Requests != 4 {
+	if s := e.Stats(); s.Waiting != 2 || s.WaitingTokens != 70 || s.Refused != 3 || s.Requests != 4 {
 		t.Errorf("stats %+v", s)
 	}
 	drain(e)

@@ -1,0 +1,150 @@
+package engine
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"nightshift/onnx/gpt2"
+	"nightshift/onnx/ort"
+)
+
+// prefixCache keeps the keys and values of prompt beginnings, so that a system prompt is computed once per version. An entry
+// holds the positions of one chunk of the prefill grid, and is found by the version's digest and all tokens up to its end:
+// what was computed for another version, or after another beginning, is never found. Entries come from prefilled positions
+// alone and end on the grid, so that an answer after a hit has the bits of an answer without one.
+//
+// The least recently used entries make room within the byte budget. Entries are copied in and out, never referred to: there
+// is nothing to pin. The loop's goroutine owns it.
+type prefixCache struct {
+	cfg     gpt2.Config
+	chunk   int
+	limit   int // entries
+	entries map[string]*prefixEntry
+	idle    [][]float32 // memory of evicted entries
+	clock   uint64
+	key     []byte // scratch
+}
+
+// prefixEntry is one chunk: for each layer keys and then values, row-major [heads, chunk, head size].
+type prefixEntry struct {
+	data []float32
+	used uint64
+}
+
+// newPrefixCache makes a cache of at most budget bytes; less than one entry switches it off.
+func newPrefixCache(cfg gpt2.Config, chunk int, budget int64) *prefixCache {
+	p := &prefixCache{cfg: cfg, chunk: chunk, entries: map[string]*prefixEntry{}}
+	p.limit = int(budget / p.entryBytes())
+	return p
+}
+
+// entryBytes is the memory of one entry.
+func (p *prefixCache) entryBytes() int64 {
+	return int64(p.cfg.Layers) * 2 * int64(p.cfg.Width) * int64(p.chunk) * 4
+}
+
+// find copies the longest known beginning of tokens, at most limit positions, into row 0 of c and returns its length.
+func (p *prefixCache) find(digest string, tokens []int32, limit int, c *cache) int {
+	n := 0
+	for p.limit > 0 && n+p.chunk <= limit {
+		e := p.entries[string(p.name(digest, tokens[:n+p.chunk]))]
+		if e == nil {
+			break
+		}
+		p.move(c, n, e.data, false)
+		n += p.chunk
+	}
+	for end := n; end > 0; end -= p.chunk { // a beginning is younger than what follows it, which is useless without it
+		p.clock++
+		p.entries[string(p.name(digest, tokens[:end]))].used = p.clock
+	}
+	return n
+}
+
+// add keeps the chunk that ends tokens, whose positions lie in row 0 of c.
+func (p *prefixCache) add(digest string, tokens []int32, c *cache) {
+	if p.limit == 0 || len(tokens)%p.chunk != 0 {
+		return
+	}
+	key := string(p.name(digest, tokens))
+	if p.entries[key] != nil {
+		return
+	}
+	for len(p.entries) >= p.limit {
+		p.evict()
+	}
+	e := &prefixEntry{}
+	if n := len(p.idle); n > 0 {
+		e.data, p.idle = p.idle[n-1], p.idle[:n-1]
+	} else {
+		e.data = ort.AlignedFloats(int(p.entryBytes() / 4))
+	}
+	p.clock++
+	e.used = p.clock
+	p.move(c, len(tokens)-p.chunk, e.data, true)
+	p.entries[key] = e
+}
+
+// reusable is how many positions of a sequence's prompt may come from the cache: those whose logits nobody wants.
+func (s *sequence) reusable() int {
+	switch {
+	case s.score != nil:
+		return s.score.from - 1
+	case s.prompted:
+		return 0
+	}
+	return s.prompt - 1
+}
+
+// name is the key of a beginning.
+func (p *prefixCache) name(digest string, tokens []int32) []byte {
+	p.key = append(append(p.key[:0], digest...), 0)
+	for _, t := range tokens {
+		p.key = binary.LittleEndian.AppendUint32(p.key, uint32(t)) //nolint:gosec // a token id, not negative
+	}
+	return p.key
+}
+
+// evict frees the least recently used entry.
+func (p *prefixCache) evict() {
+	oldest := ""
+	for key, e := range p.entries {
+		if oldest == "" || e.used < p.entries[oldest].used {
+			oldest = key
+		}
+	}
+	p.idle = append(p.idle, p.entries[oldest].data)
+	delete(p.entries, oldest)
+}
+
+// move copies a chunk between an entry and positions from at on of row 0 of c: out of c when keep is set, else into it.
+func (p *prefixCache) move(c *cache, at int, data []float32, keep bool) {
+	size := p.cfg.HeadSize()
+	n := p.chunk * size
+	for l := range p.cfg.Layers {
+		for _, side := range [][]float32{c.keys[l], c.values[l]} {
+			for h := range p.cfg.Heads {
+				row := side[(h*c.capacity+at)*size:][:n]
+				if keep {
+					copy(data[:n], row)
+				} else {
+					copy(row, data[:n])
+				}
+				data = data[n:]
+			}
+		}
+	}
+}
+
+// close frees all memory.
+func (p *prefixCache) close() error {
+	var err error
+	for _, e := range p.entries {
+		err = errors.Join(err, ort.FreeFloats(e.data))
+	}
+	for _, data := range p.idle {
+		err = errors.Join(err, ort.FreeFloats(data))
+	}
+	p.entries, p.idle, p.limit = nil, nil, 0
+	return err
+}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,20 +34,30 @@ func (f *conversionFlags) add(cmd *cobra.Command) {
 	flags.BoolVar(&f.json, "json", false, "the result of making int8 or int4 weights as one line of JSON")
 }
 
+// unused refuses flags that mean nothing for what is imported.
+func (f *conversionFlags) unused(cmd *cobra.Command) error {
+	for _, name := range []string{"text", "limit", "force", "alpha"} {
+		if cmd.Flags().Changed(name) {
+			return fmt.Errorf("--%s is for making int8 or int4 weights: add --weights int8", name)
+		}
+	}
+	return nil
+}
+
 // convert makes the weights that the configuration names, measures them, and says what was lost.
-func (f *conversionFlags) convert(ctx context.Context, m *engine.Model, dir, cache string, c config.Config) error {
+func (f *conversionFlags) convert(cmd *cobra.Command, m *engine.Model, dir, cache string, c config.Config) error {
 	text, err := conversion.Read(m, dir, f.text)
 	if err != nil {
 		return err
 	}
 	opt := conversion.Options{Options: quantize.Defaults(c.Weights), CacheDir: cache, Threads: c.Threads, Limit: f.limit, Force: f.force, Progress: stagePrinter()}
-	if f.limit == 0 {
+	if !cmd.Flags().Changed("limit") {
 		opt.Limit = conversion.Limits[c.Weights]
 	}
 	if f.alphas != nil {
 		opt.Alphas = f.alphas
 	}
-	r, err := conversion.Run(ctx, m, text, opt)
+	r, err := conversion.Run(cmd.Context(), m, text, opt)
 	if err != nil && !errors.Is(err, conversion.ErrLoss) {
 		return err
 	}

@@ -28,6 +28,9 @@ func importCommand(s *settings) *cobra.Command {
 		if len(args) > 0 {
 			dir = args[0]
 			if _, err := os.Stat(filepath.Join(dir, registry.ConfigFile)); err == nil {
+				if err := opt.unused(cmd); err != nil {
+					return err
+				}
 				return s.importAdapter(cmd, dir, track, activate)
 			}
 		}
@@ -73,10 +76,12 @@ func (s *settings) importModel(cmd *cobra.Command, dir string, opt conversionFla
 		if err := openRuntime(cmd.Context(), c); err != nil {
 			return err
 		}
-		if err := opt.convert(cmd.Context(), m, dir, cache, c); err != nil {
+		if err := opt.convert(cmd, m, dir, cache, c); err != nil {
 			return err
 		}
 		serve += " --weights " + c.Weights
+	} else if err := opt.unused(cmd); err != nil {
+		return err
 	}
 	fmt.Fprintln(out, serve)
 	return nil

@@ -107,7 +107,7 @@ func run(ctx context.Context, model *engine.Model, text Text, opt Options) (Repo
 		return r, err
 	}
 	defer os.RemoveAll(work)
-	opt.Text = text.digest()
+	opt.Text, opt.Stop = text.digest(), func() error { return context.Cause(ctx) }
 	made := quantize.Folder(work, model.Checkpoint.Digest(), opt.Format, opt.Unsigned)
 	for _, share := range wider {
 		opt.Wider = append(opt.Wider, worst(r.Linears, opt.Format, share)...)

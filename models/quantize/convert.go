@@ -3,6 +3,7 @@ package quantize
 import (
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -32,6 +33,8 @@ type Options struct {
 	Wider []string
 	// Text is the digest of the calibration text, for the record.
 	Text string
+	// Stop, which may be nil, is asked before each piece of work; its error ends the conversion.
+	Stop func() error
 }
 
 // Defaults are the options of a format for this machine.
@@ -77,6 +80,9 @@ func convert(base *checkpoint.Checkpoint, activations Activations, opt Options, 
 	}
 	var report []Linear
 	for _, l := range list {
+		if err := opt.stopped(); err != nil {
+			return nil, err
+		}
 		a := activations[l.name]
 		if activations != nil && (a == nil || len(a.Max) != l.in || len(a.OutMean) != l.out) {
 			return nil, fmt.Errorf("the activations of %s are missing or have another width", l.name)
@@ -87,7 +93,7 @@ func convert(base *checkpoint.Checkpoint, activations Activations, opt Options, 
 		}
 		w.choices[l.name] = c
 		r := Linear{Name: l.name, Weights: c.kind, Alpha: c.alpha}
-		if e := c.error; a != nil && c.kind != Float32 {
+		if e := c.error; c.kind != Float32 && !math.IsNaN(e) && !math.IsInf(e, 0) {
 			r.Error = &e
 		}
 		report = append(report, r)
@@ -100,6 +106,13 @@ func convert(base *checkpoint.Checkpoint, activations Activations, opt Options, 
 	return report, atomicfile.Create(filepath.Join(dir, FileName), func(to io.Writer) error {
 		return safetensors.WriteRaw(to, tensors, w.metadata())
 	})
+}
+
+func (o *Options) stopped() error {
+	if o.Stop == nil {
+		return nil
+	}
+	return o.Stop()
 }
 
 // writer turns choices into tensors.
@@ -181,6 +194,9 @@ func floats(name string, values []float32, shape ...int64) safetensors.Raw {
 func (w *writer) linear(c choice) []safetensors.Raw {
 	name, in, out := c.name+".weight", int64(c.in), int64(c.out)
 	weights := func(visit func([]float32) error) error {
+		if err := w.opt.stopped(); err != nil {
+			return err
+		}
 		defer w.advance()
 		values, err := c.weights(w.base)
 		if err != nil {

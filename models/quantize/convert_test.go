@@ -359,6 +359,16 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// stopAfter lets n pieces of work be done.
+func stopAfter(n int) func() error {
+	return func() error {
+		if n--; n < 0 {
+			return errors.New("asked to stop")
+		}
+		return nil
+	}
+}
+
 func TestConvertRefuses(t *testing.T) {
 	c := base(t, true)
 	for name, test := range map[string]struct {
@@ -367,6 +377,8 @@ func TestConvertRefuses(t *testing.T) {
 	}{
 		"format":      {func(o *Options, _ Activations) { o.Format = "int3" }, "int8 and int4"},
 		"alpha":       {func(o *Options, _ Activations) { o.Alphas = []float64{2} }, "alpha is 2"},
+		"stop":        {func(o *Options, _ Activations) { o.Stop = stopAfter(3) }, "asked to stop"},
+		"late stop":   {func(o *Options, _ Activations) { o.Stop = stopAfter(12) }, "asked to stop"},
 		"activations": {func(_ *Options, a Activations) { delete(a, "h.1.attn.c_proj") }, "h.1.attn.c_proj"},
 	} {
 		opt, acts, dir := Defaults(Int8), seen(c), t.TempDir()

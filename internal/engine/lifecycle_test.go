@@ -35,7 +35,7 @@ func TestCancelFreesWithinOneStep(t *testing.T) {
 	first, second := put(3), put(3)
 	e.tick()
 	e.tick()
-	filling, queued, scored := put(40), put(3), make(chan error, 1)
+	filling, queued, scored := put(40), put(50), make(chan error, 1)
 	e.tick() // one chunk of three
 	if e.filling == nil || e.active != 2 || e.Stats().Waiting != 1 {
 		t.Fatalf("filling %v, %d active, %d waiting", e.filling, e.active, e.Stats().Waiting)
@@ -276,7 +276,7 @@ func TestFailuresEndOnlyWhatTheyCarried(t *testing.T) {
 func TestPanicOutsideAStepEndsRun(t *testing.T) {
 	e := newEngine(t, smallModel(t), Config{Slots: 1})
 	s := submit(t, e, context.Background(), Request{Prompt: []int32{1}, MaxTokens: 200, IgnoreEOS: true})
-	broken := submit(t, e, context.Background(), Request{Prompt: []int32{1}, MaxTokens: 1})
+	broken := submit(t, e, context.Background(), Request{Prompt: []int32{1}, MaxTokens: 250})
 	e.tick()
 	e.queue.waiting[0].ctx = nil
 	if err := e.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "panic") {

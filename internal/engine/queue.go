@@ -7,15 +7,19 @@ import (
 	"time"
 )
 
-// queue holds the requests that wait for the staging cache, first come, first served, bounded by their number and by
-// the tokens that they may take (prompt and answer). Scores go first and always find a place: a version is tested with
-// them before it serves, and a server that is full must be able to go back to an older one. Whoever asks for a score waits
-// for it, so there are as many as callers.
+// queue holds the requests that wait for the staging cache, bounded by their number and by the tokens that they may take
+// (prompt and answer). Scores go first and always find a place: a version is tested with them before it serves, and a server
+// that is full must be able to go back to an older one. Whoever asks for a score waits for it, so there are as many as
+// callers. For generations see turns.
+//
+// To take one out, or to look for those that are cancelled or late, is one pass over all that wait: microseconds, once a
+// request and once a step.
 type queue struct {
 	maxRequests, maxTokens int
 
 	mu       sync.Mutex
-	waiting  []*sequence
+	waiting  []*sequence // in the order of arrival
+	turns    turns
 	tokens   int // of waiting and reserved requests
 	reserved int // requests that have a place and are still being prepared
 	closed   bool
@@ -61,29 +65,41 @@ func (q *queue) push(list []*sequence) error {
 		q.pace.resume(list[0].submitted)
 	}
 	q.waiting = append(q.waiting, list...)
+	for _, s := range list {
+		if s.score == nil {
+			q.turns.enter(s)
+		}
+	}
 	return nil
 }
 
 // pop takes the request that starts next, nil when there is none: the first score, or else, when there is a slot for it, the
-// first generation.
+// generation whose turn it is.
 func (q *queue) pop(slot bool, now time.Time) *sequence {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	next := slices.IndexFunc(q.waiting, func(s *sequence) bool { return s.score != nil })
-	if next < 0 && (!slot || len(q.waiting) == 0) {
+	if next < 0 && slot {
+		next = q.turns.next(q.waiting, now)
+	}
+	if next < 0 {
 		return nil
 	}
-	next = max(next, 0)
 	s := q.waiting[next]
-	if next == 0 {
-		q.waiting[0] = nil
-		q.waiting = q.waiting[1:]
-	} else {
-		q.waiting = slices.Delete(q.waiting, next, next+1)
+	q.waiting = slices.Delete(q.waiting, next, next+1)
+	if s.score == nil {
+		q.turns.start(s)
 	}
 	q.tokens -= s.cost
 	q.pace.take(now, s.cost)
 	return s
+}
+
+// settle tells the queue that a request has ended, and so how much of what was counted for it it took.
+func (q *queue) settle(s *sequence) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.turns.settle(s)
 }
 
 // sweep appends to gone the requests that are cancelled or have waited for too long, and takes them out of the queue.
@@ -94,6 +110,9 @@ func (q *queue) sweep(now time.Time, gone []*sequence) []*sequence {
 	for i, s := range q.waiting {
 		if s.ctx.Err() != nil || s.late(now) {
 			q.tokens -= s.cost
+			if s.score == nil {
+				q.turns.leave(s)
+			}
 			gone = append(gone, s)
 			continue
 		}

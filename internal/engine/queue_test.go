@@ -124,3 +124,76 @@ func TestWaitInQueue(t *testing.T) {
 		t.Errorf("stats %+v", s)
 	}
 }
+
+// TestRetryAfterHolds fills the queue with requests of all sizes, large ones first, and refuses one more; when what it was told
+// has passed there is room for it, and not long before: the order in which the others start does not change how many tokens
+// leave in a second.
+func TestRetryAfterHolds(t *testing.T) {
+	const perSecond = 200
+	for size, places := range map[int]int{400: 1000, 10: 40} { // refused for its tokens, and for want of a place
+		l := newLine(t)
+		l.queue.maxTokens, l.queue.maxRequests = 4000, places
+		step := func() {
+			s := l.take()
+			l.now = l.now.Add(time.Duration(s.cost) * time.Second / perSecond)
+		}
+		for n := range 40 { // the pace becomes known
+			l.add("a", 0, 10+n%5*40)
+		}
+		for range 39 {
+			step()
+		}
+		var err error
+		for n := 0; err == nil; n++ {
+			if cost := max(10, 190-n*4); l.queue.reserve(1, cost, false) == nil {
+				l.queue.tokens, l.queue.reserved = l.queue.tokens-cost, l.queue.reserved-1
+				l.add(string(rune('a'+n%3)), n%2, cost)
+			} else {
+				err = l.queue.reserve(1, size, false)
+			}
+		}
+		var busy *BusyError
+		if !errors.As(err, &busy) {
+			t.Fatal(err)
+		}
+		refused := l.now
+		for l.queue.reserve(1, size, false) != nil {
+			step()
+		}
+		if took := l.now.Sub(refused); took > busy.RetryAfter+time.Second || took < busy.RetryAfter/4 {
+			t.Errorf("%d tokens and %d places: there is room after %s, the refusal said %s", size, places, took, busy.RetryAfter)
+		}
+	}
+}
+
+// TestEngineTakesTurns lets one group flood an engine with a single slot: another group's request starts after one of them, an
+// urgent one before all.
+func TestEngineTakesTurns(t *testing.T) {
+	m := smallModel(t)
+	e := newEngine(t, m, Config{Slots: 1})
+	ctx := context.Background()
+	ask := func(group string, priority int) *Stream {
+		return submit(t, e, ctx, Request{Prompt: []int32{1, 2}, MaxTokens: 6, IgnoreEOS: true, Group: group, Priority: priority})
+	}
+	running := ask("flood", 0)
+	e.tick()
+	var floods []*Stream
+	for range 5 {
+		floods = append(floods, ask("flood", 0))
+	}
+	calm, urgent := ask("calm", 0), ask("flood", -1)
+	drain(e)
+	wait := func(s *Stream) time.Duration {
+		r := s.Result()
+		if r.Err != nil {
+			t.Error(r.Err)
+		}
+		return r.Timings.Queue
+	}
+	if wait(urgent) >= wait(floods[0]) || wait(urgent) >= wait(calm) {
+		t.Errorf("the urgent request waited %s, others %s and %s", wait(urgent), wait(floods[0]), wait(calm))
+	}
+	if wait(calm) >= wait(floods[1]) || wait(running) >= wait(urgent) {
+		t.Errorf("the other group's request waited %s, the second of the flood %s", wait(calm), wait(floods[1]))
+	}
+}

@@ -31,6 +31,11 @@ type Request struct {
 	Stop []string
 	// IgnoreEOS goes on after the end-of-text token.
 	IgnoreEOS bool
+	// Priority decides first whose turn it is: a lower one goes before a higher one.
+	Priority int
+	// Group is whom the tokens are given to, the track for instance: groups of the same priority that have requests waiting are
+	// given as many tokens as each other.
+	Group string
 	// MaxWait ends the request with a *BusyError when it is still in the queue after this time; 0 waits for as long as
 	// its context does.
 	MaxWait time.Duration
@@ -93,6 +98,11 @@ type sequence struct {
 	prompted bool     // the prompt's log-probabilities are wanted
 	finished bool
 
+	priority int
+	group    string
+	account  *account // what its group has been given; nil of a scoring job
+	charged  bool     // its cost is in the account
+
 	prefilled int // positions in the staging cache
 	class     *class
 	row       int
@@ -131,7 +141,7 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 		choices[i] = &sequence{ctx: ctx, tokens: append(make([]int32, 0, limit), r.Prompt...), prompt: n, limit: limit, cost: limit,
 			pin: r.Pin, rows: r.Pin.bankRows(), params: r.Sampling, adjust: r.Adjustment, top: r.TopLogProbs, eos: !r.IgnoreEOS, maxWait: r.MaxWait,
 			out: newOutput(e.model.Tokenizer, r.Stop), submitted: now, stream: stream, choice: i, prompted: r.PromptLogProbs && i == 0,
-			gaps: make([]uint32, 0, max(0, limit-n-1))}
+			priority: r.Priority, group: r.Group, gaps: make([]uint32, 0, max(0, limit-n-1))}
 		choices[i].params.Seed = sampling.ChoiceSeed(r.Sampling.Seed, i)
 	}
 	if err := e.push(choices); err != nil {
@@ -218,6 +228,7 @@ func (e *Engine) finish(s *sequence, reason Finish, err error) {
 		e.samplers = append(e.samplers, s.sampler)
 		s.sampler = nil
 	}
+	e.queue.settle(s)
 	e.stats.ended(err)
 	if s.score != nil {
 		s.pin.release(pinTaken)

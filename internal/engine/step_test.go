@@ -113,10 +113,12 @@ func TestBindingsAreBounded(t *testing.T) {
 	e := newEngine(t, m, Config{Slots: 3, BankRows: 40})
 	digests := installRanks(t, e, 1, 8, 12, 24, 40, 64)
 	rng := rand.New(rand.NewPCG(3, 3))
-	for range 60 {
+	for n := range 60 {
 		submit(t, e, context.Background(), Request{Prompt: randomTokens(rng, 1+rng.IntN(20), m.Config.Vocab), Pin: pinned(t, e, digests[rng.IntN(len(digests))]), MaxTokens: 1 + rng.IntN(9)})
+		if n%6 == 5 {
+			drain(e)
+		}
 	}
-	drain(e)
 	if n := len(e.classes[0].steps); n < 6 || n > 12 {
 		t.Errorf("3 slots have %d bindings, want 6 to 12", n)
 	}

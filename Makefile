@@ -28,10 +28,10 @@ COVERAGE ?= 80
 
 LINT := $(GO) tool -modfile=tools/lint/go.mod golangci-lint
 
-.PHONY: help build run demo demo-model test race lint cover fuzz loadtest clean
+.PHONY: help build run demo demo-model test race lint cover fuzz k6 loadtest clean
 
 help: ## Print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 build: ## Build bin/nightshift
 	$(GO) build -trimpath -buildvcs=$(VCS) -o bin/nightshift .
@@ -73,7 +73,11 @@ fuzz: ## Run every fuzz target for FUZZTIME (5s)
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -parallel 2 "$$package" </dev/null || exit 1; \
 	done
 
-loadtest: build ## Load-test a server of its own with k6 (built on first use): smoke, swap-under-load
+k6: ## Build .cache/k6, the load generator (a program in a module of its own, minutes once; nothing of it is in nightshift)
+	@mkdir -p .cache
+	@CGO_ENABLED=0 $(GO) build -C tools/k6 -trimpath -buildvcs=false -o ../../.cache/k6 go.k6.io/k6
+
+loadtest: build k6 ## Load-test a server of its own with k6 (built on first use): smoke, swap-under-load
 	@GO="$(GO)" loadtest/run.sh
 
 clean: ## Remove what was built; data and downloads stay

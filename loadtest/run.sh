@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs load tests against a server of its own: the model that ships, two small random adapters to swap between, a temporary
 # data directory, a free port and a new key. SCRIPTS names the tests; what k6 reads from the environment (VUS, DURATION, ...)
-# reaches them. Ends the server that it started, and fails when a test does. Called by "make loadtest".
+# reaches them. Ends the server that it started, and fails when a test does. Called by "make loadtest", which builds k6 first.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -27,11 +27,6 @@ cleanup() {
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM
-
-# k6 is a program of its own, in a module of its own; nothing of it is in nightshift.
-mkdir -p .cache
-[ -x "$k6" ] || echo "building k6 (minutes, once)"
-CGO_ENABLED=0 $GO build -C tools/k6 -trimpath -buildvcs=false -o "../../$k6" go.k6.io/k6
 
 key=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 cat >"$dir/nightshift.yaml" <<CONFIG

@@ -80,7 +80,7 @@ func refine4(v, weight *[Block]float32, scale float32) (refined, err float32) {
 	inverse := 1 / scale
 	var xx, xq, qq float32
 	for i, x := range v {
-		q := nearest4(x * inverse)
+		q := nearest4(float32(x * inverse))
 		w := weight[i]
 		xx += w * x * x
 		xq += w * x * q
@@ -96,9 +96,16 @@ func refine4(v, weight *[Block]float32, scale float32) (refined, err float32) {
 	return refined, max(0, xx-xq*refined)
 }
 
-// nearest4 is the nearest of −8 to 7.
+// nearest4 is the nearest of −8 to 7, of two the even one: beyond 2²³ a float32 has no fraction.
 func nearest4(x float32) float32 {
-	return float32(max(-8, min(7, math.RoundToEven(float64(x)))))
+	const whole = 3 << 22
+	if x > 7 {
+		return 7
+	}
+	if x < -8 {
+		return -8
+	}
+	return float32(x+whole) - whole
 }
 
 // pack4 rounds weights with given scales.

@@ -5,7 +5,7 @@
 // of inputs of each output); the token embedding has one scale for each token; what is small stays float32. Every tensor says
 // by its type what it is, so that a linear which suffers too much can be kept in a wider one.
 //
-// Invariants: the same checkpoint, activations and options give the same bytes; a file appears whole or not at all; it names
+// Invariants: on one architecture the same checkpoint, activations and options give the same bytes; a file appears whole or not at all; it names
 // the digest of the checkpoint that it was made of and is refused for any other. The package runs nothing: what it knows of
 // the inputs of a linear is given to it (see Activation), and what a conversion costs in perplexity is measured elsewhere.
 package quantize

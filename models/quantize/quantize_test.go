@@ -85,6 +85,14 @@ func TestBlocks4Layout(t *testing.T) {
 	}
 }
 
+func TestNearest4(t *testing.T) {
+	for x := float32(-12); x <= 12; x += 0.03125 {
+		if got, want := nearest4(x), max(-8, min(7, math.RoundToEven(float64(x)))); float64(got) != want {
+			t.Errorf("%g became %g, want %g", x, got, want)
+		}
+	}
+}
+
 // TestBlocks4Error compares the search with the plain rule, largest weight over 7.
 func TestBlocks4Error(t *testing.T) {
 	const in, out = 128, 32

@@ -32,24 +32,12 @@ type Bank struct {
 	closed     bool
 }
 
-// bankTensor is one linear's pair of factor banks, as they are bound to the graph.
-type bankTensor struct {
-	target           adapter.Target
-	in, out          int
-	a, b             []float32
-	tensorA, tensorB *ort.Tensor
-	divided          []float32 // [in] what the weights divide the linear's inputs by, nil for nothing
-}
-
 // resident is a version in the bank.
 type resident struct {
 	rows []int64
 	pins int
 	used uint64
 }
-
-// rowsOf is how many bank rows an adapter takes.
-func rowsOf(rank int) int { return (rank + gpt2.BankRank - 1) / gpt2.BankRank }
 
 // newBank allocates a bank of rows rows, row 0 included, for the given modules of a model.
 func newBank(model *Model, modules []string, rows, maxRank int) (*Bank, error) {
@@ -68,23 +56,6 @@ func newBank(model *Model, modules []string, rows, maxRank int) (*Bank, error) {
 		}
 	}
 	return b, nil
-}
-
-// add allocates one linear's rows.
-func (b *Bank) add(model *Model, target adapter.Target) error {
-	in, out, err := model.Config.ModuleShape(target.Module)
-	if err != nil {
-		return err
-	}
-	t := bankTensor{target: target, in: in, out: out, divided: model.InputScale(fmt.Sprintf("h.%d.%s", target.Layer, target.Module)),
-		a: ort.AlignedFloats(b.rows * in * gpt2.BankRank), b: ort.AlignedFloats(b.rows * gpt2.BankRank * out)}
-	n := int64(b.rows)
-	t.tensorA, err = ort.NewTensor([]int64{n, int64(in), gpt2.BankRank}, t.a)
-	if err == nil {
-		t.tensorB, err = ort.NewTensor([]int64{n, gpt2.BankRank, int64(out)}, t.b)
-	}
-	b.tensors = append(b.tensors, t)
-	return err
 }
 
 // close frees the rows once nothing is bound to them. Installations in progress are waited for, later ones fail.
@@ -118,49 +89,93 @@ func (b *Bank) Install(digest string, a *adapter.Adapter) error {
 	if a == nil {
 		return fmt.Errorf("install adapter %s: no adapter given", digest)
 	}
-	rows, err := b.reserve(digest, a)
+	return b.install(digest, a.Config.Rank, func() error { return b.covers(a) }, func(t *bankTensor, rows []int64) { t.write(a, rows) })
+}
+
+// Reinstall is Install of a version that was installed before and has been evicted, from the bytes of its file: they must be
+// those that were checked then, and are not checked again.
+func (b *Bank) Reinstall(digest string, l *adapter.Layout, weights []byte) error {
+	covers := func() error {
+		found := 0
+		for _, t := range b.tensors {
+			if fa, fb := l.Factors(weights, t.target); len(fa) == 4*t.in*l.Config.Rank && len(fb) == 4*t.out*l.Config.Rank && fa != nil {
+				found++
+			}
+		}
+		if found != l.Targets() {
+			return errors.New("its bytes are not those that were laid out for this bank; install it anew")
+		}
+		return nil
+	}
+	return b.install(digest, l.Config.Rank, covers, func(t *bankTensor, rows []int64) { t.rewrite(l, weights, rows) })
+}
+
+// install checks an adapter, reserves rows and has every linear's written, all of it but the books outside the bank's lock.
+func (b *Bank) install(digest string, rank int, covers func() error, write func(t *bankTensor, rows []int64)) error {
+	begun, err := b.begin(digest)
 	if err != nil {
 		return fmt.Errorf("install adapter %s: %w", digest, err)
 	}
-	if rows == nil {
+	if !begun {
 		return nil
 	}
-	for i := range b.tensors {
-		b.tensors[i].write(a, rows)
+	var rows []int64
+	defer func() { b.settle(digest, rows) }()
+	if err := covers(); err != nil {
+		return fmt.Errorf("install adapter %s: %w", digest, err)
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.clock++
-	b.versions[digest] = &resident{rows: rows, used: b.clock}
-	delete(b.installing, digest)
-	b.settled.Broadcast()
+	reserved, err := b.reserve(rank)
+	if err != nil {
+		return fmt.Errorf("install adapter %s: %w", digest, err)
+	}
+	for i := range b.tensors {
+		write(&b.tensors[i], reserved)
+	}
+	rows = reserved
 	return nil
 }
 
-// reserve finds rows for a version that is about to be written; none and no error when it is resident.
-func (b *Bank) reserve(digest string, a *adapter.Adapter) ([]int64, error) {
+// begin starts the installation of a version, unless it is resident.
+func (b *Bank) begin(digest string) (bool, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for b.installing[digest] {
 		b.settled.Wait()
 	}
 	if b.closed {
-		return nil, ErrClosed
+		return false, ErrClosed
 	}
 	if v, ok := b.versions[digest]; ok {
 		b.clock++
 		v.used = b.clock
-		return nil, nil
+		return false, nil
 	}
-	if err := b.covers(a); err != nil {
-		return nil, err
+	b.installing[digest] = true
+	return true, nil
+}
+
+// settle ends an installation; without rows it has failed.
+func (b *Bank) settle(digest string, rows []int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if rows != nil {
+		b.clock++
+		b.versions[digest] = &resident{rows: rows, used: b.clock}
 	}
-	if a.Config.Rank > b.maxRank {
-		return nil, fmt.Errorf("its rank is %d and this engine takes up to %d; raise engine.max_rank", a.Config.Rank, b.maxRank)
+	delete(b.installing, digest)
+	b.settled.Broadcast()
+}
+
+// reserve finds rows for a version that is about to be written, and evicts what it has to.
+func (b *Bank) reserve(rank int) ([]int64, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if rank > b.maxRank {
+		return nil, fmt.Errorf("its rank is %d and this engine takes up to %d; raise engine.max_rank", rank, b.maxRank)
 	}
-	need := rowsOf(a.Config.Rank)
+	need := rowsOf(rank)
 	if need > b.rows-1 {
-		return nil, fmt.Errorf("rank %d takes %d bank rows and the bank has %d; raise engine.bank_rows", a.Config.Rank, need, b.rows-1)
+		return nil, fmt.Errorf("rank %d takes %d bank rows and the bank has %d; raise engine.bank_rows", rank, need, b.rows-1)
 	}
 	room := len(b.free)
 	for _, v := range b.versions {
@@ -176,7 +191,6 @@ func (b *Bank) reserve(digest string, a *adapter.Adapter) ([]int64, error) {
 	}
 	rows := slices.Clone(b.free[len(b.free)-need:])
 	b.free = b.free[:len(b.free)-need]
-	b.installing[digest] = true
 	return rows, nil
 }
 
@@ -191,38 +205,6 @@ func (b *Bank) covers(a *adapter.Adapter) error {
 		}
 	}
 	return nil
-}
-
-// write copies one linear's factors into rows, eight ranks a row, with the adapter's scale folded into B and what the linear's
-// inputs are divided by into A; ranks beyond the
-// adapter's are zero, and so is a linear without factors.
-func (t *bankTensor) write(a *adapter.Adapter, rows []int64) {
-	f, ok := a.Factors[t.target]
-	rank, scale := a.Config.Rank, float32(a.Config.Scale())
-	for n, row := range rows {
-		dstA := t.a[int(row)*t.in*gpt2.BankRank:][:t.in*gpt2.BankRank]
-		dstB := t.b[int(row)*t.out*gpt2.BankRank:][:t.out*gpt2.BankRank]
-		clear(dstA)
-		clear(dstB)
-		if !ok {
-			continue
-		}
-		first, last := n*gpt2.BankRank, min(rank, (n+1)*gpt2.BankRank)
-		for i := range t.in {
-			row := dstA[i*gpt2.BankRank:]
-			copy(row, f.A[i*rank+first:i*rank+last])
-			if t.divided != nil {
-				for r := range last - first {
-					row[r] *= t.divided[i]
-				}
-			}
-		}
-		for r := first; r < last; r++ {
-			for o, v := range f.B[r*t.out : (r+1)*t.out] {
-				dstB[(r-first)*t.out+o] = v * scale
-			}
-		}
-	}
 }
 
 // evict frees the rows of the least recently used version without pins. b.mu is held, and there is one.
@@ -261,6 +243,9 @@ func (b *Bank) unpin(digest string) {
 	defer b.mu.Unlock()
 	b.versions[digest].pins--
 }
+
+// Rows is how many rows the bank has, row 0 included.
+func (b *Bank) Rows() int { return b.rows }
 
 // Resident lists the versions in the bank.
 func (b *Bank) Resident() []string {

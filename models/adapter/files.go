@@ -89,20 +89,16 @@ func parseWeights(rank int, weights []byte) (a *Adapter, root string, err error)
 	}
 	a = &Adapter{Factors: map[Target]Factors{}}
 	for i, e := range f.Entries() {
-		m := stored.FindStringSubmatch(e.Name)
-		if m == nil {
-			return nil, "", fmt.Errorf("tensor %s is not a LoRA factor of %v", e.Name, Linears)
+		t, factor, path, err := splitName(e.Name)
+		if err != nil {
+			return nil, "", err
 		}
-		if i > 0 && m[1] != root {
+		if i > 0 && path != root {
 			return nil, "", fmt.Errorf("tensor %s is named in another way than %s", e.Name, f.Entries()[0].Name)
 		}
-		root = m[1]
-		layer, err := strconv.Atoi(m[2])
-		if err != nil || layer >= maxLayers {
-			return nil, "", fmt.Errorf("tensor %s: layer %s is out of range", e.Name, m[2])
-		}
+		root = path
 		rows := 0 // the axis of the rank
-		if m[4] == "B" {
+		if factor == "B" {
 			rows = 1
 		}
 		if len(e.Shape) != 2 || e.Shape[rows] != int64(rank) || e.Shape[1-rows] == 0 {
@@ -113,9 +109,8 @@ func parseWeights(rank int, weights []byte) (a *Adapter, root string, err error)
 			return nil, "", err
 		}
 		values = transpose(values, int(e.Shape[0]), int(e.Shape[1]))
-		t := Target{layer, m[3]}
 		factors := a.Factors[t]
-		if m[4] == "A" {
+		if factor == "A" {
 			factors.A = values
 		} else {
 			factors.B = values
@@ -128,6 +123,19 @@ func parseWeights(rank int, weights []byte) (a *Adapter, root string, err error)
 		}
 	}
 	return a, root, nil
+}
+
+// splitName takes a tensor's name apart: its linear, "A" or "B", and the model's own part of the path.
+func splitName(name string) (t Target, factor, root string, err error) {
+	m := stored.FindStringSubmatch(name)
+	if m == nil {
+		return t, "", "", fmt.Errorf("tensor %s is not a LoRA factor of %v", name, Linears)
+	}
+	layer, err := strconv.Atoi(m[2])
+	if err != nil || layer >= maxLayers {
+		return t, "", "", fmt.Errorf("tensor %s: layer %s is out of range", name, m[2])
+	}
+	return Target{layer, m[3]}, m[4], m[1], nil
 }
 
 // settle checks the factors against the file's selection of modules and states that selection canonically.
@@ -177,11 +185,19 @@ func (s settings) everywhere(root string, depth int, modules []string) bool {
 	return true
 }
 
+// transpose turns [rows, columns] into [columns, rows], in blocks of lines that fit the nearest cache.
 func transpose(values []float32, rows, columns int) []float32 {
+	const block = 64
 	out := make([]float32, len(values))
-	for r := range rows {
-		for c := range columns {
-			out[c*rows+r] = values[r*columns+c]
+	for r0 := 0; r0 < rows; r0 += block {
+		r1 := min(r0+block, rows)
+		for c0 := 0; c0 < columns; c0 += block {
+			c1 := min(c0+block, columns)
+			for r := r0; r < r1; r++ {
+				for c, v := range values[r*columns+c0 : r*columns+c1] {
+					out[(c0+c)*rows+r] = v
+				}
+			}
 		}
 	}
 	return out

@@ -106,7 +106,8 @@ func (s *Server) begin(ctx context.Context, q query) (*generation, error) {
 		g.choices = append(g.choices, &draft{g: g, index: i, seed: sampling.ChoiceSeed(q.sampling.Seed, i)})
 	}
 	g.pieces, err = s.deps.Generator.Submit(ctx, engine.Request{Prompt: g.prompt, Pin: pinned.Pin, MaxTokens: q.maxTokens, Sampling: q.sampling, Adjustment: q.adjustment,
-		Choices: made, TopLogProbs: q.top, PromptLogProbs: q.echo && (q.logProbs || q.maxTokens == 0), Stop: q.stop, IgnoreEOS: q.ignoreEOS, MaxWait: s.cfg.MaxWait})
+		Choices: made, TopLogProbs: q.top, PromptLogProbs: q.echo && (q.logProbs || q.maxTokens == 0), Stop: q.stop, IgnoreEOS: q.ignoreEOS, Priority: q.priority, Group: g.ref.Track,
+		MaxWait: s.cfg.MaxWait})
 	if err != nil {
 		var prompt *engine.PromptError
 		if errors.As(err, &prompt) {

@@ -26,6 +26,7 @@ type query struct {
 	logProbs     bool
 	top          int // likeliest tokens beside each
 	user         string
+	priority     int // lower goes first
 }
 
 // unsupportedFields are fields of OpenAI's API that this one refuses by name, with what to do instead.
@@ -42,6 +43,7 @@ const (
 	maxStopBytes = 256
 	maxUser      = 256
 	maxModel     = 128
+	maxPriority  = 100 // and least −100
 )
 
 // decodeQuery reads the body of a chat or a raw completion.
@@ -78,6 +80,8 @@ func decodeQuery(body []byte, chat bool, d Defaults) (query, error) {
 	decodeLogprobs(o, &q)
 	q.stop = decodeStop(o)
 	q.user = o.limited("user", maxUser)
+	priority, _ := o.int("priority", -maxPriority, maxPriority)
+	q.priority = int(priority)
 	decodeMetadata(o)
 	return q, o.end(unsupportedFields)
 }

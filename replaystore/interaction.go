@@ -14,18 +14,27 @@ type Message struct {
 // RolePrompt is the role of the one message of a raw completion.
 const RolePrompt = "prompt"
 
-// Sampling is how an answer was sampled.
+// Sampling is how an answer was sampled. With the prompt's tokens, the version and the weight format it is everything that the
+// answer depends on: asked for again, it is the same. What is 0 or empty is off.
 type Sampling struct {
-	Temperature float32 `json:"temperature"`
-	TopP        float32 `json:"top_p"`
-	TopK        int     `json:"top_k,omitempty"`
-	Seed        uint64  `json:"seed"`
-	MaxTokens   int     `json:"max_tokens,omitempty"`
+	Temperature float32           `json:"temperature"`
+	TopP        float32           `json:"top_p"`
+	TopK        int               `json:"top_k,omitempty"`
+	MinP        float32           `json:"min_p,omitempty"`
+	Repetition  float32           `json:"repetition_penalty,omitempty"` // 1 is off too
+	Presence    float32           `json:"presence_penalty,omitempty"`
+	Frequency   float32           `json:"frequency_penalty,omitempty"`
+	LogitBias   map[int32]float32 `json:"logit_bias,omitempty"` // by token
+	Seed        uint64            `json:"seed"`                 // of this answer, where a request has several
+	MaxTokens   int               `json:"max_tokens,omitempty"`
+	MinTokens   int               `json:"min_tokens,omitempty"`
+	IgnoreEOS   bool              `json:"ignore_eos,omitempty"`
+	Stop        []string          `json:"stop,omitempty"`
 }
 
 // Span marks a piece of personal data that was replaced before the text was written.
 type Span struct {
-	Field string `json:"field"` // "messages.0", "answer", "correction", "comment"
+	Field string `json:"field"` // "messages.0", "answer", "sampling.stop.0", "correction", "comment"
 	Start int    `json:"start"` // bytes in the text as stored
 	End   int    `json:"end"`
 	Rule  string `json:"rule"` // what was found: "email", "phone", ...

@@ -15,6 +15,8 @@ const (
 	MaxMessages = 1024     // messages of one conversation
 	MaxText     = 1 << 20  // bytes of one text
 	MaxTokens   = 1 << 20  // tokens of a prompt or of an answer
+	MaxStops    = 64       // stop strings of one answer, each a text of at most MaxName bytes
+	MaxBiases   = 100_000  // tokens with a bias of one answer
 	MaxSpans    = 10_000   // redacted spans of one event
 	MaxEncoded  = 12 << 20 // bytes of an encoded event or memory item
 	MaxWeight   = 1e6      // weight of an example; the smallest is 1e-6
@@ -106,11 +108,40 @@ func (i *Interaction) validate() error {
 			return invalid(what, "logprobs[%d] is %v; it must be finite and not above 0", n, v)
 		}
 	}
-	if !finite(float64(i.Sampling.Temperature)) || !finite(float64(i.Sampling.TopP)) {
-		return invalid(what, "has a sampling parameter that is not finite")
+	if i.VersionNumber < 0 || i.Latency < 0 {
+		return invalid(what, "has a negative version number or latency")
 	}
-	if i.VersionNumber < 0 || i.Latency < 0 || i.Sampling.TopK < 0 || i.Sampling.MaxTokens < 0 {
-		return invalid(what, "has a negative version number, latency, top_k or max_tokens")
+	return i.Sampling.validate(what)
+}
+
+func (s *Sampling) validate(what string) error {
+	for _, f := range []struct {
+		name  string
+		value float32
+	}{{"temperature", s.Temperature}, {"top_p", s.TopP}, {"min_p", s.MinP}, {"repetition_penalty", s.Repetition}, {"presence_penalty", s.Presence},
+		{"frequency_penalty", s.Frequency}} {
+		if !finite(float64(f.value)) {
+			return invalid(what, "%s is %v; it must be a finite number", f.name, f.value)
+		}
+	}
+	if s.TopK < 0 || s.MaxTokens < 0 || s.MinTokens < 0 {
+		return invalid(what, "has a negative top_k, max_tokens or min_tokens")
+	}
+	if len(s.LogitBias) > MaxBiases {
+		return invalid(what, "logit_bias has %d tokens; the limit is %d", len(s.LogitBias), MaxBiases)
+	}
+	if len(s.Stop) > MaxStops {
+		return invalid(what, "stop has %d strings; the limit is %d", len(s.Stop), MaxStops)
+	}
+	for id, v := range s.LogitBias {
+		if id < 0 || !finite(float64(v)) {
+			return invalid(what, "logit_bias of token %d is %v; it must be finite, and token ids are not negative", id, v)
+		}
+	}
+	for n, stop := range s.Stop {
+		if err := validName(what, fmt.Sprintf("stop[%d]", n), stop); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -13,23 +13,16 @@ import (
 // another track, and then the rest of the flood.
 func TestPriority(t *testing.T) {
 	h := open(t, options{engine: engine.Config{Slots: 1}, cfg: func(c *serve.Config) { c.API.MaxWait = 0 }, before: func(h *house) { h.put("calm", 1, nil) }})
-	waits, results, asked := map[string]float64{}, make(chan func(), 8), int64(0)
+	type result struct {
+		name string
+		reply
+	}
+	results, asked := make(chan result, 8), int64(0)
 	ask := func(name, model string, tokens, n, priority int) {
 		t.Helper()
 		go func() {
 			r := h.post(textPath, fmt.Sprintf(`{"model":%q,"prompt":"the quick","max_tokens":%d,"n":%d,"ignore_eos":true,"priority":%d}`, model, tokens, n, priority))
-			results <- func() {
-				var v struct {
-					Timings struct {
-						Queue float64 `json:"queue_ms"`
-					}
-				}
-				if r.status != 200 {
-					t.Fatalf("%s: status %d, %s", name, r.status, r.body)
-				}
-				must(t, json.Unmarshal(r.body, &v))
-				waits[name] = v.Timings.Queue
-			}
+			results <- result{name, r}
 		}()
 		asked += int64(n)
 		h.await(name+" has come", func() bool { return h.engine.Stats().Requests == asked })
@@ -43,8 +36,19 @@ func TestPriority(t *testing.T) {
 	if n := h.engine.Stats().Waiting; n < 6 {
 		t.Fatalf("only %d wait: the first requests ended before the last had come", n)
 	}
+	waits := map[string]float64{}
 	for range 6 {
-		(<-results)()
+		r := <-results
+		var v struct {
+			Timings struct {
+				Queue float64 `json:"queue_ms"`
+			}
+		}
+		if r.status != 200 {
+			t.Fatalf("%s: status %d, %s", r.name, r.status, r.body)
+		}
+		must(t, json.Unmarshal(r.body, &v))
+		waits[r.name] = v.Timings.Queue
 	}
 	if waits["urgent"] >= min(waits["calm"], waits["flood 0"]) || waits["calm"] >= max(waits["flood 1"], waits["flood 2"]) {
 		t.Errorf("waited %v", waits)

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"regexp"
+	"slices"
 
 	"nightshift/internal/redact"
 	"nightshift/replaystore"
@@ -41,6 +42,10 @@ func (r *recorder) Record(i replaystore.Interaction) (logged bool) {
 		i.Messages[n].Content = r.redact(&spans, fmt.Sprintf("messages.%d", n), i.Messages[n].Content)
 	}
 	i.Answer = r.redact(&spans, "answer", i.Answer)
+	i.Sampling.Stop = slices.Clone(i.Sampling.Stop) // the request goes on with its own
+	for n := range i.Sampling.Stop {
+		i.Sampling.Stop[n] = r.redact(&spans, fmt.Sprintf("sampling.stop.%d", n), i.Sampling.Stop[n])
+	}
 	if i.Redacted = spans; len(spans) > 0 {
 		i.PromptTokens, i.AnswerTokens, i.LogProbs = nil, nil, nil
 	}

@@ -41,7 +41,11 @@ func (c *draft) take(p engine.Piece) (show string) {
 	if c.last.IsZero() {
 		m.firstToken.WithLabelValues().Observe(now.Sub(c.g.created).Seconds())
 	} else {
-		m.nextToken.WithLabelValues().Observe(now.Sub(c.last).Seconds())
+		gap := now.Sub(c.last)
+		m.nextToken.WithLabelValues().Observe(gap.Seconds())
+		if told := c.g.server.deps.Gap; told != nil {
+			told(gap)
+		}
 	}
 	c.last = now
 	c.tokens = append(c.tokens, p.Token)
@@ -154,9 +158,7 @@ func (c *draft) interaction(id string) replaystore.Interaction {
 	i := replaystore.Interaction{
 		ID: id, Track: g.ref.Track, Time: g.created, Subject: g.subject, Answer: c.text.String(),
 		PromptTokens: g.prompt, AnswerTokens: c.tokens, LogProbs: c.logProbs, Finish: c.finish(),
-		Sampling: replaystore.Sampling{Temperature: g.q.sampling.Temperature, TopP: g.q.sampling.TopP, TopK: g.q.sampling.TopK,
-			Seed: c.seed, MaxTokens: g.q.maxTokens},
-		Version: g.ref.Digest, VersionNumber: g.ref.Number, Weights: g.server.cfg.Weights, Latency: time.Since(g.created),
+		Sampling: g.q.record(c.seed), Version: g.ref.Digest, VersionNumber: g.ref.Number, Weights: g.server.cfg.Weights, Latency: time.Since(g.created),
 	}
 	if !g.q.chat {
 		i.Messages = []replaystore.Message{{Role: replaystore.RolePrompt, Content: g.q.prompt}}

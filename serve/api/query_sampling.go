@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"nightshift/internal/sampling"
+	"nightshift/replaystore"
 )
 
 const (
@@ -100,6 +101,20 @@ func decodeBias(o *object) []sampling.Bias {
 		list = append(list, sampling.Bias{Token: int32(id), Value: float32(f)})
 	}
 	return list
+}
+
+// record is how the choice with a seed is sampled, for its interaction.
+func (q *query) record(seed uint64) replaystore.Sampling {
+	p, a := q.sampling, q.adjustment
+	s := replaystore.Sampling{Temperature: p.Temperature, TopP: p.TopP, TopK: p.TopK, MinP: p.MinP, Repetition: a.Repetition, Presence: a.Presence,
+		Frequency: a.Frequency, Seed: seed, MaxTokens: q.maxTokens, MinTokens: a.MinTokens, IgnoreEOS: q.ignoreEOS, Stop: q.stop}
+	for _, b := range a.Bias {
+		if s.LogitBias == nil {
+			s.LogitBias = make(map[int32]float32, len(a.Bias))
+		}
+		s.LogitBias[b.Token] = b.Value
+	}
+	return s
 }
 
 // checkBias wants the tokens of logit_bias in a vocabulary.

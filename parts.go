@@ -93,7 +93,7 @@ func (p *parts) server(updater string) (*serve.Server, *engine.Engine, error) {
 		return nil, nil, err
 	}
 	e, err := engine.New(p.model, engine.Config{Threads: c.Threads, Slots: c.Engine.Slots, Queue: c.Engine.Queue, QueueTokens: c.Engine.QueueTokens,
-		BankRows: c.Engine.BankRows, MaxRank: c.Engine.MaxRank})
+		BankRows: bankRows(c.Engine, p.model), PrefixCache: c.Engine.PrefixBytes(), MaxRank: c.Engine.MaxRank, Spin: c.Engine.Spin})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -109,6 +109,14 @@ func (p *parts) server(updater string) (*serve.Server, *engine.Engine, error) {
 		return nil, nil, err
 	}
 	return s, e, nil
+}
+
+// bankRows is the size of the adapter bank, which depends on the model where nothing is configured.
+func bankRows(c config.Engine, model *engine.Model) int {
+	if c.BankRows == 0 {
+		return engine.BankRows(model)
+	}
+	return c.BankRows
 }
 
 // tolerances are how far, in nats, the scores of a version's self-test may be from those that its night recorded with float32

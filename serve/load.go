@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -47,7 +48,25 @@ func (v *versions) load(digest string) error {
 	return err
 }
 
+// checked is a version that this process has verified and tested, as far as it takes to bring it back into the bank.
+type checked struct {
+	stamp  registry.Stamp
+	layout *adapter.Layout
+}
+
 func (v *versions) loadOnce(ctx context.Context, digest string) error {
+	if known, ok := v.checked.Load(digest); ok {
+		err := v.reload(digest, known.(*checked))
+		if !errors.Is(err, registry.ErrChanged) {
+			return err
+		}
+		v.checked.Delete(digest) // all of it again, which says what is wrong
+		v.log.Warn("the weights of a version have changed since they were checked, and are checked again", "version", digest, "reason", err)
+	}
+	stamp, err := v.registry.Stamp(digest)
+	if err != nil {
+		return fmt.Errorf("%w: %w", api.ErrRefused, err)
+	}
 	config, weights, manifest, err := v.registry.Load(digest)
 	if err != nil {
 		return fmt.Errorf("%w: %w", api.ErrRefused, err)
@@ -60,7 +79,27 @@ func (v *versions) loadOnce(ctx context.Context, digest string) error {
 	if err := bank.Install(digest, a); err != nil {
 		return err
 	}
-	return v.selfTest(ctx, digest, manifest.SelfTest)
+	if err := v.selfTest(ctx, digest, manifest.SelfTest); err != nil {
+		return err
+	}
+	if layout, err := a.Layout(weights); err == nil { // otherwise it is parsed each time
+		v.checked.Store(digest, &checked{stamp.Bind(weights), layout})
+	}
+	return nil
+}
+
+// reload brings a version back into the bank that was verified and tested before: its file is read once, and copied. An error
+// wraps registry.ErrChanged when the file is not the one that was checked. As many versions as there are processors are
+// reloaded at the same time, each with a buffer.
+func (v *versions) reload(digest string, c *checked) error {
+	buffer := <-v.buffers
+	defer func() { v.buffers <- buffer }()
+	weights, err := v.registry.Reload(digest, c.stamp, buffer)
+	if err != nil {
+		return err
+	}
+	buffer = weights[:0]
+	return v.engine.Bank().Reinstall(digest, c.layout, weights)
 }
 
 // selfTest recomputes the scores that the manifest records. The manifest of an imported version may have none.

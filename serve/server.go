@@ -2,13 +2,16 @@ package serve
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -32,7 +35,7 @@ type Config struct {
 
 	Poll      time.Duration // of the registry (1 s)
 	Tolerance float64       // of self-test scores, in nats (0.02)
-	Name      string        // of this server in the control stream
+	Name      string        // of this server in the control stream (made of machine, process and chance)
 	ModelDir  string        // where generation_config.json may be
 	ModelName string        // for /v1/status; the base name of ModelDir where empty
 	Updater   string        // in-process, remote or none (none)
@@ -61,7 +64,8 @@ type Deps struct {
 	Redactor *redact.Redactor
 	Metrics  *telemetry.Metrics
 	Log      *slog.Logger
-	Listener net.Listener // nil: Config.Listen
+	Listener net.Listener                   // nil: Config.Listen
+	Waited   func(time.Duration, Residence) // is told what each request waited for its version; nil: nobody
 }
 
 // Server is the serving side. Create it with New, then Run.
@@ -77,6 +81,7 @@ type Server struct {
 	ready    atomic.Bool
 	address  atomic.Pointer[string]
 	hints    chan struct{}
+	gaps     gaps
 }
 
 func (c Config) withDefaults() Config {
@@ -87,7 +92,7 @@ func (c Config) withDefaults() Config {
 		c.Tolerance = 0.02
 	}
 	if c.Name == "" {
-		c.Name = "serve"
+		c.Name = uniqueName()
 	}
 	if c.ModelName == "" && c.ModelDir != "" {
 		c.ModelName = filepath.Base(c.ModelDir)
@@ -99,6 +104,15 @@ func (c Config) withDefaults() Config {
 		c.Slots = 16
 	}
 	return c
+}
+
+// uniqueName tells servers apart, also those of one machine and those of containers that call themselves the same.
+func uniqueName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "server"
+	}
+	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), strings.ToLower(rand.Text()[:6]))
 }
 
 // New wires the serving side. It starts nothing.
@@ -137,7 +151,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		Model: model, Generator: deps.Engine, Versions: s.versions, Recorder: r,
 		Feedback: &feedbackBox{store: deps.Store, recorder: r, ledger: s.ledger},
 		Tracks:   &tracks{versions: s.versions, registry: deps.Registry, ledger: s.ledger},
-		Switch:   s.versions, Nights: s.nights, Queue: s.nights, Condition: s, Metrics: deps.Metrics, Log: s.log,
+		Switch:   s.versions, Nights: s.nights, Queue: s.nights, Condition: s, Gap: s.gaps.add, Metrics: deps.Metrics, Log: s.log,
 	})
 	if err != nil {
 		return nil, err
@@ -272,6 +286,7 @@ func (s *Server) observe(m *telemetry.Metrics) {
 	m.CounterFunc("engine_step_rows_total", "Sequences in decode steps: divided by steps, the mean batch.", func() float64 { return float64(e().StepRows) })
 	m.CounterFunc("engine_refused_total", "Requests refused because the queue was full.", func() float64 { return float64(e().Refused) })
 	m.CounterFunc("engine_cancelled_total", "Requests whose clients left.", func() float64 { return float64(e().Cancelled) })
+	observePrefixes(m, e)
 	m.Func("resident_versions", "Versions in the adapter bank.", func() float64 { return float64(len(s.deps.Engine.Bank().Resident())) })
 	m.Func("ready", "1 when the server answers.", func() float64 {
 		if s.ready.Load() {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -36,6 +37,9 @@ type versions struct {
 	marks   sync.Map // digest → "pass" or "fail": self-tests
 	sound   sync.Map // digest → true: loaded and tested by this process
 	unsound sync.Map // digest → *refusal: what requests by name need not try again yet
+	checked sync.Map // digest → *checked: what brings a version back in short
+	buffers chan []byte
+	waited  func(d time.Duration, how Residence) // may be nil
 
 	mu      sync.Mutex                      // one change at a time
 	lines   atomic.Pointer[map[string]line] // replaced as a whole
@@ -44,13 +48,15 @@ type versions struct {
 	failing map[string]retry // track → activation that could not be served
 }
 
-// line is what serves a track. Its pins keep its versions in the bank until the line is replaced.
+// line is what serves a track. Its pins keep its versions in the bank until the line is replaced, unless so many tracks have
+// their own that the bank has to be shared among them: then they are brought back when somebody asks.
 type line struct {
 	activation registry.Activation // the newest one that is served
 	champion   registry.Ref
 	candidate  registry.Ref // zero without a canary
 	share      float64
 	pins       []*engine.Pin
+	lent       bool   // its versions may leave the bank
 	problem    string // why a newer activation is not served
 }
 
@@ -65,6 +71,11 @@ func newVersions(deps Deps, cfg Config, log *slog.Logger) *versions {
 	v := &versions{engine: deps.Engine, registry: deps.Registry, control: deps.Store.Control(), log: log, tolerance: cfg.Tolerance, extra: cfg.Tracks,
 		metrics: newVersionMetrics(deps.Metrics), watcher: deps.Registry.Watcher(), failing: map[string]retry{}, base: context.Background()}
 	v.lines.Store(&map[string]line{})
+	v.buffers = make(chan []byte, runtime.GOMAXPROCS(0))
+	for range cap(v.buffers) {
+		v.buffers <- nil
+	}
+	v.waited = deps.Waited
 	return v
 }
 
@@ -87,6 +98,7 @@ func (v *versions) mark(digest string, err error) {
 	case errors.Is(err, api.ErrRefused):
 		v.marks.Store(digest, "fail")
 		v.sound.Delete(digest)
+		v.checked.Delete(digest)
 		wait := firstRetry
 		if old, ok := v.unsound.Load(digest); ok {
 			wait = min(2*old.(*refusal).wait, lastRetry)
@@ -104,62 +116,107 @@ func (v *versions) refused(ref registry.Ref) error {
 	return nil
 }
 
-// hold pins a version, loading it when it is not resident. ctx ends the wait, not the loading.
+// Residence is where a request found its version.
+type Residence string
+
+// The residences.
+const (
+	Resident Residence = "resident" // in the bank
+	Evicted  Residence = "evicted"  // checked before, and brought back into the bank
+	Unseen   Residence = "unseen"   // loaded, verified and tested
+)
+
+// hold pins a version, loading it when it is not resident.
 func (v *versions) hold(ref registry.Ref) (*engine.Pin, error) {
+	pin, _, err := v.bring(ref)
+	return pin, err
+}
+
+// bring is hold, and says where the version was.
+func (v *versions) bring(ref registry.Ref) (pin *engine.Pin, from Residence, err error) {
 	bank := v.engine.Bank()
+	from = Resident
 	for range 4 { // a version can be evicted between being loaded and being pinned
 		if _, ok := v.sound.Load(ref.Digest); ok || ref.Base() {
 			if pin, ok := bank.Pin(ref.Digest); ok {
-				return pin, nil
+				return pin, from, nil
+			}
+		}
+		if from == Resident {
+			from = Unseen
+			if _, ok := v.checked.Load(ref.Digest); ok {
+				from = Evicted
 			}
 		}
 		if err := v.load(ref.Digest); err != nil {
-			return nil, fmt.Errorf("load version %s: %w", ref, err)
+			return nil, from, fmt.Errorf("load version %s: %w", ref, err)
 		}
 	}
-	return nil, fmt.Errorf("load version %s: the adapter bank is too small for what is asked of it; raise engine.bank_rows", ref)
+	return nil, from, fmt.Errorf("load version %s: the adapter bank is too small for what is asked of it; raise engine.bank_rows", ref)
 }
 
 // Pin implements api.Versions.
 func (v *versions) Pin(_ context.Context, model, subject string) (api.Pinned, error) {
+	begin := time.Now()
+	pinned, from, err := v.pin(model, subject)
+	if err == nil {
+		took := time.Since(begin)
+		v.metrics.waited(took, from)
+		if v.waited != nil {
+			v.waited(took, from)
+		}
+	}
+	return pinned, err
+}
+
+// pin finds out what a model's name means for a subject now, and pins it.
+func (v *versions) pin(model, subject string) (api.Pinned, Residence, error) {
 	track, selector := registry.SplitName(model)
 	for {
 		loaded := v.loaded.Load() // before the lines, which may become whole in between
 		l, ok := (*v.lines.Load())[track]
 		if !ok && !loaded {
-			return api.Pinned{}, fmt.Errorf("the champions are being loaded: %w", api.ErrNotReady)
+			return api.Pinned{}, "", fmt.Errorf("the champions are being loaded: %w", api.ErrNotReady)
 		}
 		if !ok {
-			return api.Pinned{}, fmt.Errorf("there is no model %q; /v1/models lists them: %w", clip(model), api.ErrUnknownModel)
+			return api.Pinned{}, "", fmt.Errorf("there is no model %q; /v1/models lists them: %w", clip(model), api.ErrUnknownModel)
 		}
 		if selector != "" {
 			return v.pinSelected(track, selector)
 		}
 		ref := l.choose(subject)
 		if pin, ok := v.engine.Bank().Pin(ref.Digest); ok {
-			return api.Pinned{Ref: ref, Pin: pin}, nil
+			return api.Pinned{Ref: ref, Pin: pin}, Resident, nil
+		}
+		if l.lent {
+			return v.pinRef(ref)
 		}
 		// The line was replaced between reading it and pinning, and its version evicted: read the new one.
 	}
 }
 
 // pinSelected pins what track@selector means now.
-func (v *versions) pinSelected(track, selector string) (api.Pinned, error) {
+func (v *versions) pinSelected(track, selector string) (api.Pinned, Residence, error) {
 	ref, err := v.registry.Resolve(track, selector)
 	switch {
 	case errors.Is(err, registry.ErrNotFound), errors.Is(err, registry.ErrName):
-		return api.Pinned{}, fmt.Errorf("there is no model %q; /v1/adapters lists the versions of a track: %w", clip(track+selector), api.ErrUnknownModel)
+		return api.Pinned{}, "", fmt.Errorf("there is no model %q; /v1/adapters lists the versions of a track: %w", clip(track+selector), api.ErrUnknownModel)
 	case err != nil:
-		return api.Pinned{}, fmt.Errorf("%w: %w", api.ErrUnavailable, err)
+		return api.Pinned{}, "", fmt.Errorf("%w: %w", api.ErrUnavailable, err)
 	}
+	return v.pinRef(ref)
+}
+
+// pinRef pins a version that may have to be loaded.
+func (v *versions) pinRef(ref registry.Ref) (api.Pinned, Residence, error) {
 	if err := v.refused(ref); err != nil {
-		return api.Pinned{}, fmt.Errorf("%w: %w", api.ErrUnavailable, err)
+		return api.Pinned{}, "", fmt.Errorf("%w: %w", api.ErrUnavailable, err)
 	}
-	pin, err := v.hold(ref)
+	pin, from, err := v.bring(ref)
 	if err != nil {
-		return api.Pinned{}, fmt.Errorf("%w: %w", api.ErrUnavailable, err)
+		return api.Pinned{}, from, fmt.Errorf("%w: %w", api.ErrUnavailable, err)
 	}
-	return api.Pinned{Ref: ref, Pin: pin}, nil
+	return api.Pinned{Ref: ref, Pin: pin}, from, nil
 }
 
 // choose takes the champion, or the candidate for the subjects whose place in [0, 1) is below its share. The place depends
@@ -202,6 +259,7 @@ func (v *versions) problems() []string {
 func (v *versions) publish(track string, l line) {
 	old := *v.lines.Load()
 	lines := maps.Clone(old)
+	share(&l, lines, track, v.engine.Bank())
 	lines[track] = l
 	v.lines.Store(&lines)
 	for _, pin := range old[track].pins {
@@ -210,6 +268,29 @@ func (v *versions) publish(track string, l line) {
 		}
 	}
 	v.metrics.serving(track, l)
+}
+
+// share lets a new line's pins go when those of all other tracks hold half of the bank already: the other half is for
+// requests that name a version, and for lines that share it.
+func share(l *line, lines map[string]line, track string, bank *engine.Bank) {
+	held := 0
+	for name, other := range lines {
+		if name != track {
+			for _, pin := range other.pins {
+				held += pin.Rows()
+			}
+		}
+	}
+	for _, pin := range l.pins {
+		held += pin.Rows()
+	}
+	if len(l.pins) == 0 || held <= (bank.Rows()-1)/2 {
+		return
+	}
+	for _, pin := range l.pins {
+		pin.Release()
+	}
+	l.pins, l.lent = nil, true
 }
 
 // clip keeps a client's text short enough for a message.

@@ -52,6 +52,7 @@ func (c Config) Check() error {
 		_, err := regexp.Compile(extra.Pattern)
 		k.want(err == nil && extra.Pattern != "" && extra.Name != "", fmt.Sprintf("redact.extra[%d]", i), "want a name and a regular expression (%v)", err)
 	}
+	k.want(c.Engine.BankRows != 1, "engine.bank_rows", "want 0, or at least 2: the first row is the base model's")
 	k.update(c.Update, "update")
 	for name, t := range c.Tracks {
 		k.want(trackName.MatchString(name), "tracks."+name, "want a name of 1 to 63 of a-z, 0-9, _ and -, beginning with a letter or digit")

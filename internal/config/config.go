@@ -24,7 +24,7 @@ type Config struct {
 	Registry string           `yaml:"registry" doc:"Directory of versions, activations and nights. Empty: registry in the data directory."`
 	Cache    string           `yaml:"cache" doc:"Directory of what can be made again: runtime library, converted weights. Empty: the user's cache directory."`
 	Listen   string           `yaml:"listen" doc:"Address to serve on, host:port. Without keys it must be a loopback address."`
-	Threads  int              `yaml:"threads" min:"0" max:"1024" doc:"Threads of one computation. 0: as many as there are cores."`
+	Threads  int              `yaml:"threads" min:"0" max:"1024" doc:"Threads of one computation. 0: as many as the processors that this process may use, by its affinity and by the CPU limit of its\ncgroup. A limit that is no whole number is rounded up, and one below 2 counts as 2: set 1 there."`
 	Log      Log              `yaml:"log" doc:"Logging, to standard error."`
 	Keys     []Key            `yaml:"keys" doc:"API keys: a list of {name, key or hash, roles, tracks}. roles: generate, feedback, admin. tracks: empty for all.\nhash is sha256: and the hex sha256 of the key, so that the file need not hold it."`
 	CORS     CORS             `yaml:"cors" doc:"What browsers may do."`
@@ -105,8 +105,10 @@ type Engine struct {
 	QueueTokens int           `yaml:"queue_tokens" min:"0" doc:"Tokens, prompts and longest answers together, that may wait. 0: a quarter of queue full contexts."`
 	Wait        time.Duration `yaml:"wait" min:"0s" max:"1h" doc:"How long a request may wait for a slot; then it is refused with 429. 0: as long as the client waits."`
 	MaxTokens   int           `yaml:"max_tokens" min:"1" max:"1000000" doc:"Most tokens of one answer. The model's context bounds it too."`
-	BankRows    int           `yaml:"bank_rows" min:"2" max:"65536" doc:"Rows of rank 8 for resident adapters, the empty one of the base model included. An adapter of rank 16 takes two."`
+	BankRows    int           `yaml:"bank_rows" min:"0" max:"65536" doc:"Rows of rank 8 for resident adapters, the empty one of the base model included. An adapter of rank 16 takes two. A row takes memory\nonce it is used. 0: as many as 512 MiB hold, but at least 33 and at most 129."`
+	PrefixCache int           `yaml:"prefix_cache" min:"0" max:"1048576" doc:"Memory in MiB for what prompts begin with, so that a system prompt is computed once for each version. 0: off."`
 	MaxRank     int           `yaml:"max_rank" min:"8" max:"1024" doc:"Largest rank of an adapter. A batch with an adapter of more than rank 8 pays for this many in every sequence."`
+	Spin        bool          `yaml:"spin" doc:"Threads that wait for the next operator of a step spin for some microseconds before they sleep: small steps are faster.\nfalse: they sleep at once, which leaves the most to other programs on the same processors."`
 }
 
 // Redact chooses redaction rules.
@@ -132,7 +134,7 @@ func Defaults() Config {
 		Weights: "float32", Data: "./data", Listen: "127.0.0.1:8080",
 		Log:    Log{Level: "info", Format: "auto"},
 		Store:  Store{Kind: "local", Redis: Redis{Addresses: []string{"127.0.0.1:6379"}, Prefix: "nightshift", Timeout: 500 * time.Millisecond}},
-		Engine: Engine{Slots: 16, Queue: 256, Wait: 30 * time.Second, MaxTokens: 1024, BankRows: 33, MaxRank: 64},
+		Engine: Engine{Slots: 16, Queue: 256, Wait: 30 * time.Second, MaxTokens: 1024, PrefixCache: 256, MaxRank: 64, Spin: true},
 		Update: Update{
 			Schedule: "0 3 * * *", TimeZone: "Local", Evidence: Evidence{
 				MinNewExamples: 20, MinSubjects: 3, LargestShare: 0.5, Quarantine: time.Hour, MaxExamples: 5000, PerSubject: 20, HeldOut: 0.2,
@@ -147,6 +149,14 @@ func Defaults() Config {
 			Deadline: 2 * time.Hour, Nice: 10,
 		},
 	}
+}
+
+// PrefixBytes is the memory for beginnings of prompts in bytes, negative for none.
+func (e Engine) PrefixBytes() int64 {
+	if e.PrefixCache == 0 {
+		return -1
+	}
+	return int64(e.PrefixCache) << 20
 }
 
 // RegistryDir returns the directory of the registry.

@@ -105,22 +105,45 @@ func (t *bankTensor) rewrite(l *adapter.Layout, weights []byte, rows []int64) {
 		if fa == nil {
 			continue
 		}
-		for r := first; r < last; r++ {
-			to, from := dstA[r-first:], fa[4*r*t.in:4*(r+1)*t.in]
-			if t.divided != nil {
-				for i, d := range t.divided {
-					to[i*gpt2.BankRank] = number(from[4*i:]) * d
-				}
-				continue
-			}
-			for i := range t.in {
-				to[i*gpt2.BankRank] = number(from[4*i:])
+		t.rewriteA(dstA, fa[4*first*t.in:4*last*t.in])
+		t.rewriteB(dstB, fb[4*first:], rank, last-first, scale)
+	}
+}
+
+// rewriteA transposes A [ranks, in] into [in, 8], a block of inputs at a time that stays in the nearest cache.
+func (t *bankTensor) rewriteA(dst []float32, from []byte) {
+	const block = 512
+	for low := 0; low < t.in; low += block {
+		high := min(low+block, t.in)
+		for r := 0; 4*r*t.in < len(from); r++ {
+			source := from[4*(r*t.in+low) : 4*(r*t.in+high)]
+			to := dst[low*gpt2.BankRank : high*gpt2.BankRank]
+			for len(source) >= 4 {
+				to[r] = number(source)
+				source, to = source[4:], to[gpt2.BankRank:]
 			}
 		}
-		for o := range t.out {
-			from := fb[4*(o*rank+first) : 4*(o*rank+last)]
-			for r := range last - first {
-				dstB[r*t.out+o] = number(from[4*r:]) * scale
+		if t.divided != nil {
+			for i := low; i < high; i++ {
+				row := dst[i*gpt2.BankRank : (i+1)*gpt2.BankRank]
+				for r := range row {
+					row[r] *= t.divided[i]
+				}
+			}
+		}
+	}
+}
+
+// rewriteB transposes ranks columns of B [out, rank] into [8, out], scaled.
+func (t *bankTensor) rewriteB(dst []float32, from []byte, rank, ranks int, scale float32) {
+	const block = 512
+	for low := 0; low < t.out; low += block {
+		high := min(low+block, t.out)
+		for r := range ranks {
+			to, at := dst[r*t.out+low:r*t.out+high], 4*(low*rank+r)
+			for o := range to {
+				to[o] = number(from[at:]) * scale
+				at += 4 * rank
 			}
 		}
 	}

@@ -29,6 +29,9 @@ func (p *Pin) bankRows() []int64 {
 	return p.rows
 }
 
+// Rows is how many bank rows the pin keeps in use; none of the base model's.
+func (p *Pin) Rows() int { return len(p.rows) }
+
 // take gives the pin to a request; false when another request has it or it was released.
 func (p *Pin) take() bool {
 	return p.bank == nil || p.state.CompareAndSwap(pinHeld, pinTaken)

@@ -70,12 +70,13 @@ type ShippedMark struct {
 
 // LoadSignal tells the governor of a night how busy a server is.
 type LoadSignal struct {
-	Server  string  `json:"server"`
-	Active  int     `json:"active"` // running requests
-	Queued  int     `json:"queued"`
-	Busy    float64 `json:"busy"` // 0…1 share of the engine's capacity
-	P95     float64 `json:"p95_ms,omitempty"`
-	Allowed bool    `json:"allowed"` // learning may run now
+	Server string  `json:"server"` // no two have the same
+	Active int     `json:"active"` // running requests
+	Queued int     `json:"queued"` // requests that wait for a slot
+	Busy   float64 `json:"busy"`   // 0…1 share of the engine's capacity
+	Gaps   int     `json:"gaps"`   // between tokens, in the last seconds; what follows is of them and 0 without any
+	P50    float64 `json:"p50_ms,omitempty"`
+	P99    float64 `json:"p99_ms,omitempty"`
 }
 
 // ActivationHint says that a track has a new activation; the registry is the truth.

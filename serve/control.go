@@ -7,10 +7,7 @@ import (
 	"nightshift/replaystore"
 )
 
-const (
-	loadEvery = 2 * time.Second // between load signals
-	busyShare = 0.5             // of the slots, above which learning should wait
-)
+const loadEvery = 2 * time.Second // between load signals
 
 // listen reads the control stream: hints for the registry, requests and steps of nights. It also says how busy this
 // server is. A stream that fails is read again later: it carries no truth.
@@ -81,11 +78,12 @@ func (s *Server) hear(signal replaystore.Signal) {
 	}
 }
 
-// tellLoad publishes how busy the engine is.
+// tellLoad publishes how busy the engine is and how long readers wait for tokens.
 func (s *Server) tellLoad(ctx context.Context, control replaystore.Control) error {
 	stats := s.deps.Engine.Stats()
-	busy := min(1, float64(stats.Active)/float64(s.cfg.Slots))
-	_, err := replaystore.Send(ctx, control, replaystore.LoadSignal{Server: s.cfg.Name, Active: int(stats.Active), Queued: int(stats.Waiting), Busy: busy,
-		Allowed: stats.Waiting == 0 && busy <= busyShare})
+	p50, p99, n := s.gaps.quantiles()
+	s.gaps.next()
+	_, err := replaystore.Send(ctx, control, replaystore.LoadSignal{Server: s.cfg.Name, Active: int(stats.Active), Queued: int(stats.Waiting),
+		Busy: min(1, float64(stats.Active)/float64(s.cfg.Slots)), Gaps: n, P50: p50.Seconds() * 1e3, P99: p99.Seconds() * 1e3})
 	return err
 }

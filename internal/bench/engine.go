@@ -25,7 +25,7 @@ func startEngine(ctx context.Context, opt Options, weights string, cfg engine.Co
 	if err != nil {
 		return nil, err
 	}
-	cfg.Threads = opt.Threads
+	cfg.Threads, cfg.Spin = opt.Threads, true
 	cfg.QueueTokens = 2 * max(16, cfg.Slots) * model.Config.Context // nothing that is measured is refused
 	e, err := engine.New(model, cfg)
 	if err != nil {

@@ -67,7 +67,7 @@ func startStack(ctx context.Context, opt Options, weights string, slots, bankRow
 	if err != nil {
 		return nil, err
 	}
-	s.engine, err = engine.New(model, engine.Config{Threads: c.Threads, Slots: slots, Queue: c.Engine.Queue, QueueTokens: 1024 * model.Config.Context, BankRows: bankRows, MaxRank: c.Engine.MaxRank})
+	s.engine, err = engine.New(model, engine.Config{Threads: c.Threads, Slots: slots, Queue: c.Engine.Queue, QueueTokens: 1024 * model.Config.Context, BankRows: bankRows, MaxRank: c.Engine.MaxRank, Spin: c.Engine.Spin})
 	if err != nil {
 		return nil, err
 	}

@@ -38,8 +38,10 @@ type Config struct {
 type Defaults struct {
 	Temperature, TopP float32 // TopP 0 is off
 	TopK              int
-	MaxTokens         int // of an answer (256)
-	Limit             int // most tokens of one answer (1024)
+	MinP              float32 // 0 is off
+	Repetition        float32 // penalty; 0 and 1 are off
+	MaxTokens         int     // of an answer (256)
+	Limit             int     // most tokens of one answer (1024)
 }
 
 // StaticFile is a file that is served as it is: the console.
@@ -62,6 +64,7 @@ type Deps struct {
 	Nights    Nights
 	Queue     NightQueue
 	Condition Condition
+	Gap       func(time.Duration) // is told of the time between every two tokens of an answer; nil: nobody asks
 	Metrics   *telemetry.Metrics
 	Log       *slog.Logger
 }

@@ -2,6 +2,8 @@ package serve_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +11,7 @@ import (
 	"nightshift/internal/engine"
 	"nightshift/internal/sampling"
 	"nightshift/replaystore"
+	"nightshift/serve"
 )
 
 // again is the request that an interaction records.
@@ -72,5 +75,19 @@ func TestStopsAreRedacted(t *testing.T) {
 	}
 	if !slices.Equal(kept.Sampling.Stop, []string{"##", "[EMAIL]"}) || len(kept.Redacted) != 1 || kept.Redacted[0].Field != "sampling.stop.1" || kept.Replayable() || len(kept.PromptTokens) > 0 {
 		t.Errorf("kept %+v", kept)
+	}
+}
+
+// TestDefaultsAreTheModels answers with the model's min_p and repetition penalty, unless a request has its own.
+func TestDefaultsAreTheModels(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "generation_config.json"), []byte(`{"min_p":0.3,"repetition_penalty":1.5}`), 0o600))
+	h := open(t, options{cfg: func(c *serve.Config) { c.ModelDir = dir }})
+	for more, want := range map[string][2]float32{"": {0.3, 1.5}, `,"min_p":0,"repetition_penalty":1`: {0, 1}} {
+		a := h.generate(textPath, `{"model":"default","prompt":"the quick","max_tokens":5,"ignore_eos":true`+more+`}`)
+		kept, found, err := h.store.Interaction(t.Context(), "default", a.Nightshift.Interaction)
+		if s := kept.Sampling; err != nil || !found || s.MinP != want[0] || s.Repetition != want[1] {
+			t.Errorf("with %q: %+v, %v, %v; want min_p and repetition_penalty %v", more, s, found, err, want)
+		}
 	}
 }

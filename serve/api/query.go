@@ -75,7 +75,7 @@ func decodeQuery(body []byte, chat bool, d Defaults) (query, error) {
 	}
 	decodeSampling(o, &q, d)
 	q.maxTokens = decodeMaxTokens(o, d, q.echo)
-	decodeAdjustment(o, &q)
+	decodeAdjustment(o, &q, d)
 	decodeChoices(o, &q)
 	decodeLogprobs(o, &q)
 	q.stop = decodeStop(o)

@@ -17,7 +17,7 @@ const (
 
 // decodeSampling reads how tokens are chosen. A request without a seed gets one, so that its record can be replayed.
 func decodeSampling(o *object, q *query, d Defaults) {
-	q.sampling = sampling.Params{Temperature: d.Temperature, TopP: d.TopP, TopK: d.TopK}
+	q.sampling = sampling.Params{Temperature: d.Temperature, TopP: d.TopP, TopK: d.TopK, MinP: d.MinP}
 	if f, ok := o.float("temperature", 0, 2); ok {
 		q.sampling.Temperature = float32(f)
 	}
@@ -60,12 +60,12 @@ func decodeMaxTokens(o *object, d Defaults, echo bool) int {
 }
 
 // decodeAdjustment reads what changes logits before a token is chosen, and what becomes of the end-of-text token.
-func decodeAdjustment(o *object, q *query) {
+func decodeAdjustment(o *object, q *query, d Defaults) {
 	penalty := func(name string) float32 {
 		f, _ := o.float(name, -2, 2)
 		return float32(f)
 	}
-	q.adjustment = sampling.Adjustment{Presence: penalty("presence_penalty"), Frequency: penalty("frequency_penalty"), Bias: decodeBias(o)}
+	q.adjustment = sampling.Adjustment{Repetition: d.Repetition, Presence: penalty("presence_penalty"), Frequency: penalty("frequency_penalty"), Bias: decodeBias(o)}
 	if f, ok := o.float("repetition_penalty", 0, 100); ok {
 		if q.adjustment.Repetition = float32(f); q.adjustment.Repetition == 0 {
 			o.r.fail(badRequest("invalid_value", "repetition_penalty", "repetition_penalty is %v, it must be more than 0", f))

@@ -17,12 +17,13 @@ type class struct {
 	cache  *cache
 	rows   []*sequence
 	steps  map[stepShape]*step
-	logits []float32 // [slots, vocabulary]
+	lookup *lookup
+	logits []float32 // [slots or 1 + longest draft, vocabulary]
 }
 
 func newClass(e *Engine, capacity int) *class {
 	return &class{engine: e, cache: newCache(e.model.Config, e.cfg.Slots, capacity), rows: make([]*sequence, 0, e.cfg.Slots),
-		steps: map[stepShape]*step{}, logits: ort.AlignedFloats(e.cfg.Slots * e.model.Config.Vocab)}
+		steps: map[stepShape]*step{}, lookup: newLookup(e.cfg.Lookup), logits: ort.AlignedFloats(max(e.cfg.Slots, 1+e.cfg.Lookup) * e.model.Config.Vocab)}
 }
 
 // close frees the bindings and then what they were bound to.
@@ -59,6 +60,7 @@ func (e *Engine) leave(s *sequence) {
 	}
 	c.rows[last] = nil
 	c.rows = c.rows[:last]
+	c.lookup.forget(s)
 	e.setActive(e.active - 1)
 }
 
@@ -67,7 +69,7 @@ func (e *Engine) setActive(n int) {
 	e.stats.active.Store(int64(n))
 }
 
-// decode runs one step of every class that has sequences: one token a row.
+// decode runs one step of every class that has sequences: one token a row, and the draft of a sequence that is alone.
 func (e *Engine) decode() {
 	for _, c := range e.classes {
 		c.dropCancelled()
@@ -102,8 +104,24 @@ func (c *class) fail(err error) {
 	}
 }
 
+// propose drafts tokens for a sequence that decodes alone. Continuing with several tokens is for one row only, see
+// gpt2.Decode. The last token that the step picks comes after the draft, and it must fit too; so the draft fits the cache,
+// whose capacity is at least the sequence's limit.
+func (c *class) propose() {
+	if c.lookup.most == 0 || c.engine.active != 1 {
+		c.lookup.draft = c.lookup.draft[:0]
+		return
+	}
+	s := c.rows[0]
+	c.lookup.propose(s, s.limit-len(s.tokens)-1, int32(c.engine.model.Config.EOS))
+}
+
 // deliver samples a token for every row, from the last row on, so that a leaving row moves only rows that are done.
 func (c *class) deliver() {
+	if len(c.lookup.draft) > 0 {
+		c.deliverDraft()
+		return
+	}
 	vocab := c.engine.model.Config.Vocab
 	for i := len(c.rows) - 1; i >= 0; i-- {
 		s := c.rows[i]
@@ -113,13 +131,30 @@ func (c *class) deliver() {
 	}
 }
 
-// step computes the next token's logits of every row into c.logits.
+// deliverDraft samples the tokens of a step that carried a draft: for as long as they are what the draft says, and one more.
+func (c *class) deliverDraft() {
+	s, draft, vocab := c.rows[0], c.lookup.draft, c.engine.model.Config.Vocab
+	for i := range len(draft) + 1 {
+		if c.engine.accept(s, c.logits[i*vocab:(i+1)*vocab]) {
+			c.lookup.learn(i)
+			c.engine.leave(s)
+			return
+		}
+		if i == len(draft) || s.tokens[len(s.tokens)-1] != draft[i] {
+			c.lookup.learn(i)
+			return
+		}
+	}
+}
+
+// step computes the next token's logits of every row into c.logits, and those after every token of a draft.
 func (c *class) step() (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = panicked("decode a token", r)
 		}
 	}()
+	c.propose()
 	st, err := c.prepare()
 	if err != nil {
 		return fmt.Errorf("prepare a decode step: %w", err)

@@ -4,14 +4,14 @@ import (
 	"nightshift/onnx/ort"
 )
 
-// stepShape tells apart the bindings of a class: sequences in the batch, and bank rows of the one that has most, rounded up to
-// a power of two so that there are few.
-type stepShape struct{ rows, bank int }
+// stepShape tells apart the bindings of a class: sequences in the batch, tokens of each (more than one only for a sequence that
+// is alone), and bank rows of the one that has most, rounded up to a power of two so that there are few.
+type stepShape struct{ rows, tokens, bank int }
 
 // shape is the shape of the present batch's step. Sequences with fewer bank rows than the largest get the base model's,
 // which are zero and change no bit.
 func (c *class) shape() stepShape {
-	shape := stepShape{len(c.rows), 1}
+	shape := stepShape{len(c.rows), 1 + len(c.lookup.draft), 1}
 	for _, s := range c.rows {
 		for shape.bank < len(s.rows) {
 			shape.bank *= 2
@@ -24,8 +24,8 @@ func (c *class) shape() stepShape {
 type step struct {
 	shape          stepShape
 	binding        *ort.Binding
-	ids, positions []int64 // [rows]
-	index          []int64 // [rows]
+	ids, positions []int64 // [rows, tokens]
+	index          []int64 // [rows·tokens]: the logits of all tokens are wanted
 	adapters       []int64 // [rows, bank]
 	adapted        []bool  // [1]: some sequence is not the base model's
 	lengths, total []int32 // [rows], [1]
@@ -46,8 +46,12 @@ func (c *class) prepare() (*step, error) {
 	}
 	longest, adapted := 0, false
 	for i, s := range c.rows {
-		position := len(s.tokens) - 1
-		st.ids[i], st.positions[i], st.index[i] = int64(s.tokens[position]), int64(position), int64(i)
+		first := len(s.tokens) - 1
+		position := first + len(c.lookup.draft) // of the last token; there is a draft only when i is the one row
+		st.ids[i], st.positions[i] = int64(s.tokens[first]), int64(first)
+		for j, id := range c.lookup.draft {
+			st.ids[1+j], st.positions[1+j] = int64(id), int64(first+1+j)
+		}
 		st.lengths[i] = int32(position)
 		longest = max(longest, position+1)
 		adapted = adapted || s.rows[0] != 0
@@ -60,9 +64,12 @@ func (c *class) prepare() (*step, error) {
 
 // newStep builds the persistent binding of one shape.
 func (c *class) newStep(shape stepShape) (*step, error) {
-	n := shape.rows
-	st := &step{shape: shape, ids: make([]int64, n), positions: make([]int64, n), index: make([]int64, n), adapters: make([]int64, n*shape.bank),
-		adapted: make([]bool, 1), lengths: make([]int32, n), total: make([]int32, 1)}
+	n := shape.rows * shape.tokens
+	st := &step{shape: shape, ids: make([]int64, n), positions: make([]int64, n), index: make([]int64, n), adapters: make([]int64, shape.rows*shape.bank),
+		adapted: make([]bool, 1), lengths: make([]int32, shape.rows), total: make([]int32, 1)}
+	for i := range st.index {
+		st.index[i] = int64(i)
+	}
 	var err error
 	if st.binding, err = c.engine.session.NewBinding(); err != nil {
 		return nil, err
@@ -76,7 +83,7 @@ func (c *class) newStep(shape stepShape) (*step, error) {
 
 // bind binds everything that a step reads and writes.
 func (st *step) bind(c *class) error {
-	rows := int64(st.shape.rows)
+	rows, tokens := int64(st.shape.rows), int64(st.shape.tokens)
 	input := func(name string, t *ort.Tensor, err error) error {
 		if err != nil {
 			return err
@@ -89,8 +96,8 @@ func (st *step) bind(c *class) error {
 		dims []int64
 		data []int64
 	}{
-		{"input_ids", []int64{rows, 1}, st.ids}, {"position_ids", []int64{rows, 1}, st.positions},
-		{"logit_index", []int64{rows}, st.index}, {"adapter_ids", []int64{rows, int64(st.shape.bank)}, st.adapters},
+		{"input_ids", []int64{rows, tokens}, st.ids}, {"position_ids", []int64{rows, tokens}, st.positions},
+		{"logit_index", []int64{rows * tokens}, st.index}, {"adapter_ids", []int64{rows, int64(st.shape.bank)}, st.adapters},
 	} {
 		t, err := ort.NewTensor(in.dims, in.data)
 		if err := input(in.name, t, err); err != nil {
@@ -115,7 +122,7 @@ func (st *step) bind(c *class) error {
 		return err
 	}
 	vocab := c.engine.model.Config.Vocab
-	out, err := ort.NewTensor([]int64{rows, int64(vocab)}, c.logits[:st.shape.rows*vocab])
+	out, err := ort.NewTensor([]int64{rows * tokens, int64(vocab)}, c.logits[:int(rows*tokens)*vocab])
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,143 @@
+package engine
+
+import "sync/atomic"
+
+// A match is so many tokens long: at least lookupLeast, and more than lookupMost tell nothing more. After one that is as short as
+// allowed a draft has at most lookupDoubt tokens.
+const (
+	lookupLeast = 2
+	lookupMost  = 4
+	lookupDoubt = 3
+)
+
+// A draft begins with lookupFirst tokens; after lookupPatience drafts in a row of which nothing was right there is none for
+// lookupRest steps, for twice as many after the next one, and so on up to lookupRestMost.
+const (
+	lookupFirst    = 8
+	lookupPatience = 2
+	lookupRest     = 4
+	lookupRestMost = 64
+)
+
+// lookup drafts the next tokens of a sequence that decodes alone: those that followed where its last tokens stood before, in
+// prompt or answer. What it drafts depends on the tokens alone, so that a request that decodes alone from its first token to
+// its last gets the same steps every time.
+//
+// The step computes the logits after every token of the draft, and tokens are picked from them one by one with the request's
+// own numbers, for as long as the draft says the same: the answer is that of single steps, up to the rounding of a step of
+// several tokens. What the step wrote into the cache beyond is overwritten by the next one.
+type lookup struct {
+	most  int       // tokens of the longest draft; 0 is off
+	of    *sequence // whose draft, reach, missed and rest these are
+	draft []int32   // of the present step
+
+	reach  int // tokens that the next draft may have
+	missed int // drafts in a row of which nothing was right
+	rest   int // steps without a draft that are still to come
+
+	steps, drafted, accepted atomic.Int64
+}
+
+func newLookup(most int) *lookup { return &lookup{most: most, draft: make([]int32, 0, most)} }
+
+// Lookups are totals of drafts since the start, see Config.Lookup.
+type Lookups struct {
+	Steps    int64 // that carried a draft
+	Drafted  int64 // tokens of drafts
+	Accepted int64 // of them those that were the answer's
+}
+
+// Lookups reads the counters of drafts.
+func (e *Engine) Lookups() Lookups {
+	var total Lookups
+	for _, c := range e.classes {
+		total.Steps += c.lookup.steps.Load()
+		total.Drafted += c.lookup.drafted.Load()
+		total.Accepted += c.lookup.accepted.Load()
+	}
+	return total
+}
+
+// forget drops the draft, and what was learned when it was about s or s is nil.
+func (l *lookup) forget(s *sequence) {
+	l.draft = l.draft[:0]
+	if s == nil || l.of == s {
+		l.of = nil
+	}
+}
+
+// propose drafts what may follow the sequence's tokens: at most room tokens, none of them end.
+func (l *lookup) propose(s *sequence, room int, end int32) {
+	l.draft = l.draft[:0]
+	if l.of != s {
+		l.of, l.reach, l.missed, l.rest = s, min(lookupFirst, l.most), 0, 0
+	}
+	if room = min(room, l.reach); room < 1 {
+		return
+	}
+	if l.rest > 0 {
+		l.rest--
+		return
+	}
+	next, long := match(s.tokens)
+	switch {
+	case next == 0:
+		return
+	case long == lookupLeast:
+		room = min(room, lookupDoubt)
+	}
+	for i := range room {
+		var id int32
+		if at := next + i; at < len(s.tokens) {
+			id = s.tokens[at]
+		} else {
+			id = l.draft[at-len(s.tokens)] // the text repeats itself: so does the draft
+		}
+		if s.eos && id == end {
+			return
+		}
+		l.draft = append(l.draft, id)
+	}
+}
+
+// learn says how many tokens of the draft were right.
+func (l *lookup) learn(accepted int) {
+	n := len(l.draft)
+	l.steps.Add(1)
+	l.drafted.Add(int64(n))
+	l.accepted.Add(int64(accepted))
+	switch {
+	case accepted == n:
+		l.missed = 0
+		if n == l.reach { // a draft that was cut short says nothing about longer ones
+			l.reach = min(2*l.reach, l.most)
+		}
+	case accepted > 0:
+		l.missed, l.reach = 0, min(accepted+1, l.most)
+	default:
+		l.reach = max(l.reach/2, 1)
+		if l.missed++; l.missed >= lookupPatience {
+			l.rest = min(lookupRest<<min(l.missed-lookupPatience, 8), lookupRestMost)
+		}
+	}
+}
+
+// match finds where the last tokens stood before and returns the place after it and for how many tokens it is the same; 0, 0
+// when there is none. The longest match counts, and of those as long the latest.
+func match(tokens []int32) (next, long int) {
+	n := len(tokens)
+	long = lookupLeast - 1
+	for at := n - 1; at > long && long < lookupMost; at-- { // a match ends before at
+		same := 0
+		for same < min(lookupMost, at) && tokens[at-1-same] == tokens[n-1-same] {
+			same++
+		}
+		if same > long {
+			next, long = at, same
+		}
+	}
+	if next == 0 {
+		return 0, 0
+	}
+	return next, long
+}

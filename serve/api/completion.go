@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -97,7 +99,7 @@ func (s *Server) begin(ctx context.Context, q query) (*generation, error) {
 		return nil, err
 	}
 	g.ref = pinned.Ref
-	if g.prompt, err = s.promptTokens(q); err != nil {
+	if g.prompt, err = s.promptTokens(&g.q); err != nil {
 		pinned.Pin.Release()
 		return nil, err
 	}
@@ -128,10 +130,13 @@ func promptParam(q query) string {
 	return "prompt"
 }
 
-// promptTokens turns the request's text into tokens.
-func (s *Server) promptTokens(q query) ([]int32, error) {
+// promptTokens turns the request's text into tokens, or its tokens into the text that is echoed and recorded.
+func (s *Server) promptTokens(q *query) ([]int32, error) {
 	m := s.deps.Model
-	if !q.chat {
+	switch {
+	case len(q.promptIDs) > 0:
+		return q.promptIDs, s.spellPrompt(q)
+	case !q.chat:
 		return m.Tokenizer.Encode(nil, q.prompt), nil
 	}
 	if m.Template == nil {
@@ -148,6 +153,27 @@ func (s *Server) promptTokens(q query) ([]int32, error) {
 		return nil, p
 	}
 	return ids, nil
+}
+
+// spellPrompt makes the text of a prompt that was given by its tokens. They are as little trusted as a text: what no text can
+// become, special tokens such as those between the turns of a chat, is refused.
+func (s *Server) spellPrompt(q *query) error {
+	m := s.deps.Model
+	for i, id := range q.promptIDs {
+		at := fmt.Sprintf("%s[%d]", q.promptAt, i)
+		if _, err := m.Tokenizer.Decode(nil, id); err != nil || int(id) >= m.Config.Vocab {
+			return badRequest("invalid_value", at, "%s is %d, the model has no such token", at, id)
+		}
+		if m.Tokenizer.IsSpecial(id) || int(id) == m.Config.EOS {
+			return badRequest("special_token", at, "%s is %d, a special token; a prompt holds text only, use /v1/chat/completions for turns", at, id)
+		}
+	}
+	spelled, err := m.Tokenizer.Decode(nil, q.promptIDs...)
+	if err != nil {
+		return fmt.Errorf("spell the prompt's tokens: %w", err)
+	}
+	q.prompt = strings.ToValidUTF8(string(spelled), "\ufffd")
+	return nil
 }
 
 // whole waits for all choices and returns the answer in one piece.

@@ -2,10 +2,12 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
 	"nightshift/internal/telemetry"
+	"nightshift/replaystore"
 )
 
 // TestRoutesAreDocumented compares the table of routes with the OpenAPI document, both ways.
@@ -76,6 +78,19 @@ func TestFramedTwice(t *testing.T) {
 	} {
 		if got := framedTwice([]byte(raw)); got != want {
 			t.Errorf("%q: %v, want %v", raw, got, want)
+		}
+	}
+}
+
+// TestLimitsAreDocumented wants the limits of feedback and of priorities in the document.
+func TestLimitsAreDocumented(t *testing.T) {
+	for _, want := range []string{
+		fmt.Sprintf("An interaction takes %d items", MostFeedback), fmt.Sprintf("up to %d in items", maxFeedback), fmt.Sprintf("At most %d KiB; a longer one", maxComment>>10),
+		fmt.Sprintf("at most %d bytes for each token of the model's context, or %d KiB", tokenBytes, leastCorrection>>10),
+		fmt.Sprintf("at most %d bytes; the same id", replaystore.MaxID), fmt.Sprintf(`"minimum": -%d, "maximum": %[1]d, "description": "Which waiting`, maxPriority),
+	} {
+		if !strings.Contains(string(OpenAPI), want) {
+			t.Errorf("openapi.json does not say %q", want)
 		}
 	}
 }

@@ -140,25 +140,28 @@ func (o *object) int(name string, low, high int64) (n int64, ok bool) {
 	if !ok {
 		return 0, false
 	}
-	path := o.at(name)
+	return o.r.int(o.at(name), v, low, high), true
+}
+
+func (r *reader) int(path string, v value, low, high int64) int64 {
 	if v.kind != number {
-		o.r.wrong(path, v, "an integer")
-		return low, true
+		r.wrong(path, v, "an integer")
+		return low
 	}
 	n, err := strconv.ParseInt(v.text, 10, 64)
 	if err != nil {
 		if f, ferr := strconv.ParseFloat(v.text, 64); ferr == nil && f != math.Trunc(f) {
-			o.r.fail(badRequest("wrong_type", path, "%s is %s, it must be an integer", path, v.text))
+			r.fail(badRequest("wrong_type", path, "%s is %s, it must be an integer", path, v.text))
 		} else {
-			o.r.fail(badRequest("invalid_value", path, "%s is %s, it must be an integer from %d to %d", path, v.text, low, high))
+			r.fail(badRequest("invalid_value", path, "%s is %s, it must be an integer from %d to %d", path, v.text, low, high))
 		}
-		return low, true
+		return low
 	}
 	if n < low || n > high {
-		o.r.fail(badRequest("invalid_value", path, "%s is %d, it must be from %d to %d", path, n, low, high))
-		return low, true
+		r.fail(badRequest("invalid_value", path, "%s is %d, it must be from %d to %d", path, n, low, high))
+		return low
 	}
-	return n, true
+	return n
 }
 
 // list reads an optional array of at most max items.

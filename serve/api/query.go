@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"math"
 
 	"nightshift/internal/sampling"
 	"nightshift/models/template"
@@ -14,6 +15,8 @@ type query struct {
 	model        string
 	messages     []template.Message // of a chat
 	prompt       string             // of a raw completion
+	promptIDs    []int32            // its tokens, where it was given by them; promptTokens makes prompt of them
+	promptAt     string             // where it stands in the body
 	stream       bool
 	includeUsage bool
 	sampling     sampling.Params
@@ -59,7 +62,7 @@ func decodeQuery(body []byte, chat bool, d Defaults) (query, error) {
 	if chat {
 		q.messages = decodeMessages(o)
 	} else {
-		q.prompt = o.need("prompt")
+		decodePrompt(o, &q)
 		q.echo = o.bool("echo")
 	}
 	q.stream = o.bool("stream")
@@ -118,6 +121,33 @@ func decodeMessages(o *object) []template.Message {
 		messages = append(messages, template.Message{Role: role, Content: content})
 	}
 	return messages
+}
+
+// decodePrompt reads the prompt of a raw completion: a text or the ids of its tokens, or an array with one of these.
+func decodePrompt(o *object, q *query) {
+	v, ok := o.get("prompt")
+	if !ok {
+		o.missing("prompt")
+		return
+	}
+	q.promptAt = o.at("prompt")
+	if v.kind == array && len(v.items) > 0 && v.items[0].kind != number {
+		if len(v.items) > 1 {
+			o.r.fail(badRequest("invalid_value", q.promptAt, "%s has %d prompts; send each in a request of its own", q.promptAt, len(v.items)))
+			return
+		}
+		v, q.promptAt = v.items[0], q.promptAt+"[0]"
+	}
+	switch {
+	case v.kind != text && v.kind != array:
+		o.r.wrong(q.promptAt, v, "a string or an array of token ids")
+	case v.text == "" && len(v.items) == 0:
+		o.r.fail(badRequest("invalid_value", q.promptAt, "%s is empty", q.promptAt))
+	}
+	q.prompt = v.text
+	for i, item := range v.items {
+		q.promptIDs = append(q.promptIDs, int32(o.r.int(fmt.Sprintf("%s[%d]", q.promptAt, i), item, 0, math.MaxInt32)))
+	}
 }
 
 // decodeStop reads a stop string or a few of them.

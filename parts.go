@@ -93,7 +93,7 @@ func (p *parts) server(updater string) (*serve.Server, *engine.Engine, error) {
 		return nil, nil, err
 	}
 	e, err := engine.New(p.model, engine.Config{Threads: c.Threads, Slots: c.Engine.Slots, Queue: c.Engine.Queue, QueueTokens: c.Engine.QueueTokens,
-		BankRows: bankRows(c.Engine, p.model), PrefixCache: c.Engine.PrefixBytes(), MaxRank: c.Engine.MaxRank, Spin: c.Engine.Spin})
+		BankRows: bankRows(c.Engine, p.model), PrefixCache: c.Engine.PrefixBytes(), MaxRank: c.Engine.MaxRank, Spin: c.Engine.Spin, Lookup: c.Engine.Lookup})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -146,6 +146,7 @@ func (p *parts) updateConfig() update.Config {
 		threads = runtime.GOMAXPROCS(0)
 	}
 	u := update.Config{ModelDir: p.modelDir, CacheDir: p.cache, Threads: threads, Deadline: c.Update.Deadline, Nice: c.Update.Nice,
+		Governor: update.Governor{Target: c.Update.Governor.Target, Least: c.Update.Governor.Least},
 		Settings: p.settings(c.Update), Tracks: map[string]update.Settings{}}
 	for track := range c.Tracks {
 		u.Tracks[track] = p.settings(c.UpdateOf(track))

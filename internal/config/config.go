@@ -109,6 +109,7 @@ type Engine struct {
 	PrefixCache int           `yaml:"prefix_cache" min:"0" max:"1048576" doc:"Memory in MiB for what prompts begin with, so that a system prompt is computed once for each version. 0: off."`
 	MaxRank     int           `yaml:"max_rank" min:"8" max:"1024" doc:"Largest rank of an adapter. A batch with an adapter of more than rank 8 pays for this many in every sequence."`
 	Spin        bool          `yaml:"spin" doc:"Threads that wait for the next operator of a step spin for some microseconds before they sleep: small steps are faster.\nfalse: they sleep at once, which leaves the most to other programs on the same processors."`
+	Lookup      int           `yaml:"lookup" min:"0" max:"64" doc:"Longest draft in tokens, such as 8, for an answer that is generated while there is no other: what followed its last tokens\nwhere they stood before is computed at once and kept as far as it is right. Answers that repeat what was said come faster.\nProbabilities then differ in their last bits by whether an answer was alone, and so may a word where two are equally likely.\n0: off; an answer depends on the request and its version alone."`
 }
 
 // Redact chooses redaction rules.
@@ -146,7 +147,7 @@ func Defaults() Config {
 			Gate: Gate{
 				SignTest: 0.05, RetentionChampion: 0.03, RetentionReference: 0.05, Repetition: 0.02, Length: 0.2, EndOfText: 0.05, Bootstrap: 2000,
 			},
-			Deadline: 2 * time.Hour, Nice: 10,
+			Deadline: 2 * time.Hour, Nice: 10, Governor: Governor{Target: 100 * time.Millisecond, Least: 0.1},
 		},
 	}
 }

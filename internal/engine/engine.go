@@ -1,11 +1,11 @@
 // Package engine generates text: continuous batching over in-place key/value caches, adapters mixed in one batch
 // through a bank, and streams that end within one step of their request's cancellation.
 //
-// Invariants. An answer depends on its request and its version alone: prefill runs one sequence at a time in chunks
-// that end on a fixed grid of absolute positions, decoding runs one token a row, and the graph's arithmetic for a row
-// does not depend on the rows beside it; Config.Lookup gives up its last bits for speed. A request is pinned to its version from admission to its last token. One
-// session lives as long as the engine. Only the goroutine of Run touches caches and bindings. A step that fails or
-// panics ends the requests that it carried, with an error, and nothing else.
+// Invariants. An answer depends on its request and its version alone: prefill runs one sequence at a time in chunks that end on
+// a fixed grid of absolute positions, decoding runs one token a row, and the graph's arithmetic for a row does not depend on
+// the rows beside it; Config.Lookup gives up its last bits for speed. A request is pinned to its version from admission to its
+// last token. One session lives as long as the engine. Only the goroutine of Run touches caches and bindings. A step that fails
+// or panics ends the requests that it carried, with an error, and nothing else.
 //
 // It is not a server and knows no tracks: callers pin a version and hand it over.
 package engine

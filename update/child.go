@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"slices"
@@ -20,7 +21,8 @@ import (
 const errorBytes = 8 << 10
 
 // compute runs the work of a directory in a child process: niced, in a process group of its own, killed at the deadline,
-// when ctx ends, and where the system can do that with this process. tell gets its progress.
+// when ctx ends, and where the system can do that with this process. It gives way to servers as the configuration says. tell gets
+// its progress.
 func (u *Updater) compute(ctx context.Context, dir string, tell func(context.Context, work.Progress) error) error {
 	limit, stop := context.WithTimeout(ctx, u.cfg.Deadline)
 	defer stop()
@@ -38,7 +40,7 @@ func (u *Updater) compute(ctx context.Context, dir string, tell func(context.Con
 	cmd.Stdout = write
 	ended := make(chan error, 1)
 	go func() {
-		err := runNiced(cmd, u.cfg.Nice)
+		err := runNiced(cmd, u.cfg.Nice, u.governed(limit))
 		_ = write.Close() // never fails
 		ended <- err
 	}()
@@ -61,6 +63,33 @@ func (u *Updater) compute(ctx context.Context, dir string, tell func(context.Con
 		return fmt.Errorf("train and evaluate: %s (%w)", stderr.last(), err)
 	}
 	return fmt.Errorf("train and evaluate: %w", err)
+}
+
+// governed returns what starts the governor of a child process. Its result ends the governor.
+func (u *Updater) governed(ctx context.Context) func(*os.Process) (stop func()) {
+	return func(child *os.Process) func() {
+		if u.cfg.Governor.Target == 0 {
+			return func() {}
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		had := make(chan float64, 1)
+		go func() { had <- u.govern(ctx, child) }()
+		return func() {
+			cancel()
+			if share := <-had; share < 1 {
+				u.deps.Log.Info("a night gave way to servers", "share", math.Round(1000*share)/1000)
+			}
+		}
+	}
+}
+
+// run starts a child process and waits for it; beside runs from its start to its end.
+func run(cmd *exec.Cmd, beside func(*os.Process) (stop func())) error {
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	defer beside(cmd.Process)()
+	return cmd.Wait()
 }
 
 // follow tells the lines of progress until the child closes its output. Other lines are passed over.

@@ -5,6 +5,7 @@ package update
 import (
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"syscall"
 )
@@ -15,13 +16,14 @@ func detach(cmd *exec.Cmd) {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 }
 
-// runNiced runs the child at a niceness.
-func runNiced(cmd *exec.Cmd, nice int) error {
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	if err := syscall.Setpriority(syscall.PRIO_PROCESS, cmd.Process.Pid, nice); err != nil {
-		return errors.Join(fmt.Errorf("set niceness %d: %w", nice, err), cmd.Cancel(), cmd.Wait())
-	}
-	return cmd.Wait()
+// runNiced runs the child at a niceness, and something beside it.
+func runNiced(cmd *exec.Cmd, nice int, beside func(*os.Process) (stop func())) error {
+	var failed error
+	err := run(cmd, func(child *os.Process) func() {
+		if err := syscall.Setpriority(syscall.PRIO_PROCESS, child.Pid, nice); err != nil {
+			failed = errors.Join(fmt.Errorf("set niceness %d: %w", nice, err), cmd.Cancel())
+		}
+		return beside(child)
+	})
+	return errors.Join(failed, err)
 }

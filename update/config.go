@@ -31,6 +31,8 @@ type Config struct {
 	MemoryLimit string        // GOMEMLIMIT of the child process, "" for none
 	Keep        int64         // events of a track that a store keeps which has no room for all (Redis), 1,000,000; never fewer than nights have not read
 
+	Governor Governor // of the child process
+
 	Settings                     // of every track
 	Tracks   map[string]Settings // of the tracks that differ, each complete
 }
@@ -89,6 +91,9 @@ func (c *Config) complete() error {
 	c.Alive = positive(c.Alive, 30*time.Second)
 	if c.Nice == 0 {
 		c.Nice = 10
+	}
+	if c.Governor.Least <= 0 {
+		c.Governor.Least = 0.1
 	}
 	if c.Keep <= 0 {
 		c.Keep = 1_000_000

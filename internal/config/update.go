@@ -8,10 +8,17 @@ type Update struct {
 	TimeZone string        `yaml:"time_zone" doc:"Of the schedule: Local, UTC, or a name such as Europe/Berlin."`
 	Deadline time.Duration `yaml:"deadline" min:"1m" max:"24h" doc:"A night that takes longer is ended and counts as failed: nothing changes, and the next one tries the same data again."`
 	Nice     int           `yaml:"nice" min:"0" max:"19" doc:"Niceness of the process that trains. 19 gives way most."`
+	Governor Governor      `yaml:"governor" doc:"When the process that trains gives way to servers."`
 	Anchors  string        `yaml:"anchors" doc:"File of examples that measure what is forgotten, one {messages, completion} a line. Empty: anchors.jsonl beside the model."`
 	Evidence Evidence      `yaml:"evidence" doc:"What a night needs and may use."`
 	Train    Train         `yaml:"train" doc:"How it learns."`
 	Gate     Gate          `yaml:"gate" doc:"What a candidate must prove. A candidate that fails one is not activated."`
+}
+
+// Governor slows training down while servers are busy.
+type Governor struct {
+	Target time.Duration `yaml:"target" min:"0s" max:"1m" doc:"Time between two tokens of an answer, 99th percentile, that servers shall keep. Training computes for a smaller part of the time\nwhile one of them comes near it or has requests waiting, and all of the time while none has anything to do. 0: it never gives way."`
+	Least  float64       `yaml:"least" min:"0.01" max:"1" doc:"Part of the time that training has in any case. Half of the deadline after its start it has all of it, so that nights end."`
 }
 
 // Evidence bounds what a night learns from.

@@ -15,7 +15,7 @@ measure() { # FILE BENCHMARK FLAGS...
 	rm "$file.blocks"
 }
 
-for what in ${*:-roofline decode prefill serve adapters swap start ingest busy train}; do
+for what in ${*:-roofline decode prefill serve adapters swap versions prefix invariance start ingest busy train}; do
 	case $what in
 	roofline) measure roofline roofline ;;
 	decode)
@@ -29,6 +29,12 @@ for what in ${*:-roofline decode prefill serve adapters swap start ingest busy t
 	serve) measure serve serve --rate 1,2 ;;
 	adapters) measure adapters adapters ;;
 	swap) measure swap swap ;;
+	versions) measure versions versions ;;
+	prefix) measure prefix prefix ;;
+	invariance)
+		measure invariance invariance --weights f32,int8
+		measure invariance-gpt2 invariance --shape gpt2 --requests 100 --weights f32,int8
+		;;
 	start) measure start start ;;
 	ingest) measure ingest ingest ${redis:+--redis $redis} ;;
 	busy) measure busy busy ;;

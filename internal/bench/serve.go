@@ -39,7 +39,7 @@ func Serve(ctx context.Context, opt ServeOptions, report Report) (err error) {
 		}
 	}
 	slices.Sort(opt.Concurrency)
-	s, err := startStack(ctx, opt.Options, weights, opt.Slots, 0)
+	s, err := startStack(ctx, opt.Options, weights, stackOptions{slots: opt.Slots})
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"nightshift/internal/redact"
 	"nightshift/internal/registry"
 	"nightshift/internal/telemetry"
+	"nightshift/models/adapter"
 	"nightshift/replaystore"
 	"nightshift/replaystore/localstore"
 	"nightshift/serve"
@@ -33,8 +35,15 @@ type stack struct {
 	stop     func() error
 }
 
+// stackOptions are how a server differs from that of an empty configuration.
+type stackOptions struct {
+	slots    int
+	bankRows int
+	waited   func(time.Duration, serve.Residence) // is told what each request waited for its version
+}
+
 // startStack makes a server of a random model and waits until it is ready.
-func startStack(ctx context.Context, opt Options, weights string, slots, bankRows int) (s *stack, err error) {
+func startStack(ctx context.Context, opt Options, weights string, own stackOptions) (s *stack, err error) {
 	model, err := servedModel(opt.Shape, weights, opt.CacheDir)
 	if err != nil {
 		return nil, err
@@ -67,7 +76,8 @@ func startStack(ctx context.Context, opt Options, weights string, slots, bankRow
 	if err != nil {
 		return nil, err
 	}
-	s.engine, err = engine.New(model, engine.Config{Threads: c.Threads, Slots: slots, Queue: c.Engine.Queue, QueueTokens: 1024 * model.Config.Context, BankRows: bankRows, MaxRank: c.Engine.MaxRank, Spin: c.Engine.Spin})
+	s.engine, err = engine.New(model, engine.Config{Threads: c.Threads, Slots: own.slots, Queue: c.Engine.Queue, QueueTokens: 1024 * model.Config.Context,
+		BankRows: cmp.Or(own.bankRows, engine.BankRows(model)), PrefixCache: c.Engine.PrefixBytes(), MaxRank: c.Engine.MaxRank, Spin: c.Engine.Spin})
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +88,7 @@ func startStack(ctx context.Context, opt Options, weights string, slots, bankRow
 	cfg := serve.FromConfig(c)
 	cfg.API.Weights = model.Weights()
 	server, err := serve.New(cfg, serve.Deps{Engine: s.engine, Registry: s.registry, Store: s.store, Secret: secret, Redactor: redactor,
-		Metrics: telemetry.New(), Log: log, Listener: listener})
+		Metrics: telemetry.New(), Log: log, Listener: listener, Waited: own.waited})
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
@@ -128,6 +138,16 @@ func (s *stack) close() error {
 		err = errors.Join(err, os.RemoveAll(s.dir))
 	}
 	return err
+}
+
+// publish stores an adapter as a version of the default track.
+func (s *stack) publish(ctx context.Context, a *adapter.Adapter) (registry.Ref, error) {
+	config, weights, err := a.Files()
+	if err != nil {
+		return registry.Ref{}, err
+	}
+	v := registry.Version{Config: config, Weights: weights, Manifest: registry.Manifest{BaseDigest: s.engine.Model().Checkpoint.Digest()}}
+	return s.registry.Put(ctx, registry.Default, v)
 }
 
 // questions makes questions of new prompts, each of exactly prompt tokens.

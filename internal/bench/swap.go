@@ -19,11 +19,13 @@ type SwapOptions struct {
 	Every       time.Duration // between two swaps
 	Concurrency int
 	Prompt      int // tokens
-	Tokens      int // of each answer
+	Tokens      int // of the longest answer
 }
 
-// swapPrompts is how many different prompts are asked: few, because every version that answered is asked them again, alone.
-const swapPrompts = 2
+// swapPrompts is how many different prompts are asked: few, because every version that answered is asked them again, alone. Their
+// answers are a quarter, two, three and four quarters of the longest one's length, so that clients do not all ask at the same
+// time, and every version is asked soon after it came.
+const swapPrompts = 4
 
 // Swap measures a server under load whose version changes again and again, each time to a new one that it has to load,
 // beside the same without changes, in alternating blocks. The summary has itl_p99_ratio, the ratio of the 99th percentiles
@@ -38,7 +40,7 @@ func Swap(ctx context.Context, opt SwapOptions, report Report) (err error) {
 		positive("prompt length", opt.Prompt), positive("number of tokens", opt.Tokens)); err != nil {
 		return err
 	}
-	s, err := startStack(ctx, opt.Options, weights, 0, 0)
+	s, err := startStack(ctx, opt.Options, weights, stackOptions{})
 	if err != nil {
 		return err
 	}
@@ -48,7 +50,7 @@ func Swap(ctx context.Context, opt SwapOptions, report Report) (err error) {
 	run := &swapRun{opt: opt, stack: s, server: server}
 	random := rand.New(rand.NewPCG(9, 0))
 	for i := range swapPrompts {
-		run.prompts = append(run.prompts, s.question(random, i, opt.Prompt, opt.Tokens))
+		run.prompts = append(run.prompts, s.question(random, i, opt.Prompt, max(1, opt.Tokens*(i+1)/swapPrompts)))
 	}
 	p := plan{bench: "swap", options: opt.Options, judged: "itl_p99_ratio", ratios: []ratio{{"itl_p99_ratio", 1, 0, "itl_ms_p99"}}}
 	answer := answerCost(s.engine.Model().Config, mustFormat(weights), opt.Concurrency, opt.Prompt, opt.Tokens)
@@ -129,16 +131,11 @@ func (r *swapRun) block(ctx context.Context, swaps bool) (measurement, error) {
 // publish stores a new random version and returns its number.
 func (r *swapRun) publish(ctx context.Context) (int, error) {
 	r.made++
-	model := r.stack.engine.Model()
-	a, err := randomAdapter(model.Config, adapterRank, uint64(r.made))
+	a, err := randomAdapter(r.stack.engine.Model().Config, adapterRank, uint64(r.made))
 	if err != nil {
 		return 0, err
 	}
-	config, weights, err := a.Files()
-	if err != nil {
-		return 0, err
-	}
-	ref, err := r.stack.registry.Put(ctx, registry.Default, registry.Version{Config: config, Weights: weights, Manifest: registry.Manifest{BaseDigest: model.Checkpoint.Digest()}})
+	ref, err := r.stack.publish(ctx, a)
 	return ref.Number, err
 }
 

@@ -117,9 +117,10 @@ func (e *Engine) prefill() {
 // recall fills the staging cache with what is known of a sequence's prompt.
 func (e *Engine) recall(s *sequence) {
 	begin := time.Now()
-	s.prefilled = e.prefixes.find(s.pin.Digest, s.tokens, s.reusable(), e.staging.cache)
+	s.recalled = e.prefixes.find(s.pin.Digest, s.tokens, s.reusable(), e.staging.cache)
+	s.prefilled = s.recalled
 	s.prefillTime += time.Since(begin)
-	e.stats.recalled(s.prefilled)
+	e.stats.recalled(s.recalled)
 }
 
 // nextChunk is where the next chunk of a sequence's prompt ends: at the next position of the grid.

@@ -19,8 +19,8 @@ func TestPrefixCache(t *testing.T) {
 		before := e.Stats()
 		s := submit(t, e, context.Background(), Request{Prompt: prompt, Pin: pinned(t, e, digest), MaxTokens: 2, IgnoreEOS: true})
 		drain(e)
-		if r := read(t, s).result; r.Err != nil {
-			t.Fatal(r.Err)
+		if r := read(t, s).result; r.Err != nil || r.Recalled != known {
+			t.Fatalf("%d tokens were known, want %d; %v", r.Recalled, known, r.Err)
 		}
 		after := e.Stats()
 		if got := after.CachedTokens - before.CachedTokens; got != int64(known) {

@@ -104,6 +104,7 @@ type sequence struct {
 	charged  bool     // its cost is in the account
 
 	prefilled int // positions in the staging cache
+	recalled  int // of them out of the prefix cache
 	class     *class
 	row       int
 
@@ -243,7 +244,7 @@ func (e *Engine) finish(s *sequence, reason Finish, err error) {
 			reason = FinishStop
 		}
 	}
-	ended := s.stream.end(s.choice, Result{Finish: reason, Err: err, Timings: s.timings(time.Now()), Tokens: len(s.tokens) - s.prompt, gaps: s.gaps})
+	ended := s.stream.end(s.choice, Result{Finish: reason, Err: err, Timings: s.timings(time.Now()), Tokens: len(s.tokens) - s.prompt, Recalled: s.recalled, gaps: s.gaps})
 	s.stream.pieces <- last
 	if ended {
 		s.pin.release(pinTaken)

@@ -46,7 +46,9 @@ type Result struct {
 	Err     error // nil, or why the answer is not whole: the context's error, ErrClosed, *BusyError or a failed step
 	Timings Timings
 	Tokens  int
-	gaps    []uint32 // microseconds between tokens
+	// Recalled is how many tokens of the prompt were not computed, because an earlier prompt began with them.
+	Recalled int
+	gaps     []uint32 // microseconds between tokens
 }
 
 // Timings are the parts of a request's time.

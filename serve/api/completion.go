@@ -300,6 +300,7 @@ func (g *generation) frame(whole bool) completion {
 // usage counts the prompt once, and the tokens of all choices that were made.
 func (g *generation) usage() *usage {
 	u := &usage{PromptTokens: len(g.prompt)}
+	u.Details.CachedTokens = g.pieces.Results()[0].Recalled
 	for _, c := range g.choices {
 		u.CompletionTokens += len(c.tokens)
 	}

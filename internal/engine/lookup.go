@@ -2,19 +2,17 @@ package engine
 
 import "sync/atomic"
 
-// A match is so many tokens long: at least lookupLeast, and more than lookupMost tell nothing more. After one that is as short as
-// allowed a draft has at most lookupDoubt tokens.
-const (
-	lookupLeast = 2
-	lookupMost  = 4
-	lookupDoubt = 3
-)
+// lookupMost is the length of the longest match: more tokens tell nothing more.
+const lookupMost = 4
+
+// lookupRoom is how many tokens a draft has at most after a match of one token, of two, and so on; 0 is as many as there may be.
+var lookupRoom = [1 + lookupMost]int{1: 1, 2: 3}
 
 // A draft begins with lookupFirst tokens; after lookupPatience drafts in a row of which nothing was right there is none for
 // lookupRest steps, for twice as many after the next one, and so on up to lookupRestMost.
 const (
 	lookupFirst    = 8
-	lookupPatience = 2
+	lookupPatience = 3
 	lookupRest     = 4
 	lookupRestMost = 64
 )
@@ -80,11 +78,11 @@ func (l *lookup) propose(s *sequence, room int, end int32) {
 		return
 	}
 	next, long := match(s.tokens)
-	switch {
-	case next == 0:
+	if next == 0 {
 		return
-	case long == lookupLeast:
-		room = min(room, lookupDoubt)
+	}
+	if most := lookupRoom[long]; most > 0 {
+		room = min(room, most)
 	}
 	for i := range room {
 		var id int32
@@ -126,7 +124,6 @@ func (l *lookup) learn(accepted int) {
 // when there is none. The longest match counts, and of those as long the latest.
 func match(tokens []int32) (next, long int) {
 	n := len(tokens)
-	long = lookupLeast - 1
 	for at := n - 1; at > long && long < lookupMost; at-- { // a match ends before at
 		same := 0
 		for same < min(lookupMost, at) && tokens[at-1-same] == tokens[n-1-same] {
@@ -135,9 +132,6 @@ func match(tokens []int32) (next, long int) {
 		if same > long {
 			next, long = at, same
 		}
-	}
-	if next == 0 {
-		return 0, 0
 	}
 	return next, long
 }

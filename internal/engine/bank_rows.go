@@ -110,41 +110,48 @@ func (t *bankTensor) rewrite(l *adapter.Layout, weights []byte, rows []int64) {
 	}
 }
 
-// rewriteA transposes A [ranks, in] into [in, 8], a block of inputs at a time that stays in the nearest cache.
+// rewriteA transposes A [ranks, in] into [in, 8].
 func (t *bankTensor) rewriteA(dst []float32, from []byte) {
-	const block = 512
-	for low := 0; low < t.in; low += block {
-		high := min(low+block, t.in)
-		for r := 0; 4*r*t.in < len(from); r++ {
-			source := from[4*(r*t.in+low) : 4*(r*t.in+high)]
-			to := dst[low*gpt2.BankRank : high*gpt2.BankRank]
-			for len(source) >= 4 {
-				to[r] = number(source)
-				source, to = source[4:], to[gpt2.BankRank:]
-			}
+	n := 4 * t.in
+	if len(from) == gpt2.BankRank*n && t.divided == nil { // the usual adapter: each number is read once and each line written once
+		r0, r1, r2, r3 := from[:n], from[n:2*n], from[2*n:3*n], from[3*n:4*n]
+		r4, r5, r6, r7 := from[4*n:5*n], from[5*n:6*n], from[6*n:7*n], from[7*n:8*n]
+		for i := range t.in {
+			at, to := 4*i, dst[i*gpt2.BankRank:][:gpt2.BankRank]
+			to[0], to[1], to[2], to[3] = number(r0[at:]), number(r1[at:]), number(r2[at:]), number(r3[at:])
+			to[4], to[5], to[6], to[7] = number(r4[at:]), number(r5[at:]), number(r6[at:]), number(r7[at:])
 		}
-		if t.divided != nil {
-			for i := low; i < high; i++ {
-				row := dst[i*gpt2.BankRank : (i+1)*gpt2.BankRank]
-				for r := range row {
-					row[r] *= t.divided[i]
-				}
+		return
+	}
+	for r := 0; r*n < len(from); r++ {
+		source := from[r*n : (r+1)*n]
+		for i := range t.in {
+			v := number(source[4*i:])
+			if t.divided != nil {
+				v *= t.divided[i]
 			}
+			dst[i*gpt2.BankRank+r] = v
 		}
 	}
 }
 
 // rewriteB transposes ranks columns of B [out, rank] into [8, out], scaled.
 func (t *bankTensor) rewriteB(dst []float32, from []byte, rank, ranks int, scale float32) {
-	const block = 512
-	for low := 0; low < t.out; low += block {
-		high := min(low+block, t.out)
-		for r := range ranks {
-			to, at := dst[r*t.out+low:r*t.out+high], 4*(low*rank+r)
-			for o := range to {
-				to[o] = number(from[at:]) * scale
-				at += 4 * rank
-			}
+	n := t.out
+	if rank == gpt2.BankRank {
+		r0, r1, r2, r3 := dst[:n], dst[n:2*n], dst[2*n:3*n], dst[3*n:4*n]
+		r4, r5, r6, r7 := dst[4*n:5*n], dst[5*n:6*n], dst[6*n:7*n], dst[7*n:8*n]
+		for o := range n {
+			line := from[4*gpt2.BankRank*o:][:4*gpt2.BankRank]
+			r0[o], r1[o], r2[o], r3[o] = number(line)*scale, number(line[4:])*scale, number(line[8:])*scale, number(line[12:])*scale
+			r4[o], r5[o], r6[o], r7[o] = number(line[16:])*scale, number(line[20:])*scale, number(line[24:])*scale, number(line[28:])*scale
+		}
+		return
+	}
+	for r := range ranks {
+		to := dst[r*n : (r+1)*n]
+		for o := range to {
+			to[o] = number(from[4*(o*rank+r):]) * scale
 		}
 	}
 }

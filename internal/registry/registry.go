@@ -12,6 +12,7 @@
 //     directory synced) before the call that wrote it returns.
 //   - A number is given once: two that race for it are told apart by the file system, in link(2).
 //   - What is read is checked every time: records carry their own sha256, versions are compared with size and sha256.
+//     Reload alone, of weights that this process has checked before, is content with their Stamp.
 //     A damaged file is an error that wraps ErrCorrupt and names the file; nothing falls back silently.
 //   - An activation is the whole state of its track (version, canary, hold), so one file answers every question, and an
 //     updater that decided on an older state is refused with ErrConflict.

@@ -45,7 +45,7 @@ type Config struct {
 	Chunk int
 	// PrefixCache is how many bytes of keys and values of prompt beginnings are kept (256 MiB); negative is none.
 	PrefixCache int64
-	// Spin lets idle worker threads spin between operators: faster alone, bad for neighbours.
+	// Spin lets worker threads spin for some microseconds between operators before they sleep: small steps are faster.
 	Spin bool
 	// Lookup is the longest draft, in tokens, for a sequence that decodes alone; 0 is off. A draft is what followed the last
 	// tokens where they stood before, and is computed in one step with the token before it. Steps of several tokens round

@@ -137,6 +137,9 @@ func New(model *Model, cfg Config) (*Engine, error) {
 	if _, err := ort.ReleaseMapped(model.Dir()); err != nil {
 		slog.Warn("pages of the weights' file stay in memory", "error", err)
 	}
+	if _, err := ort.UseHugePages(); err != nil {
+		slog.Warn("the weights stay in small pages", "error", err)
+	}
 	e := &Engine{model: model, cfg: cfg, session: session, wake: make(chan struct{}, 1), ended: make(chan struct{}),
 		queue: &queue{maxRequests: cfg.Queue, maxTokens: cfg.QueueTokens}}
 	e.prefixes = newPrefixCache(model.Config, cfg.Chunk, cfg.PrefixCache)

@@ -13,9 +13,9 @@ import (
 // and without failing operations. Whatever was acknowledged is there afterwards, once and under its number; numbers are
 // never used twice.
 func TestAcknowledgedIsDurable(t *testing.T) {
-	rounds := 400
+	rounds := 8000
 	if testing.Short() {
-		rounds = 60
+		rounds = 1500
 	}
 	for seed := range rounds {
 		crashRound(t, uint64(seed))

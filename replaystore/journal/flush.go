@@ -131,7 +131,7 @@ func (j *Journal) seal() {
 	if len(s.deltas) == 0 {
 		j.segments = slices.DeleteFunc(j.segments, func(o *segment) bool { return o == s })
 		s.file.Close()
-		err = errors.Join(err, j.cfg.FS.Remove(segmentName(s.number)))
+		j.doomed = append(j.doomed, segmentName(s.number))
 	}
 	if err != nil {
 		j.cfg.Log.Warn("cannot cut a sealed journal segment", "segment", segmentName(s.number), "error", err)
@@ -195,7 +195,19 @@ func (j *Journal) create(base uint64) (*segment, error) {
 		f.Close()
 		return nil, errors.Join(fmt.Errorf("create %s: %w", name, err), j.cfg.FS.Remove(name))
 	}
+	j.bury()
 	return &segment{number: j.number, base: base, file: f, size: headerSize}, nil
+}
+
+// bury removes sealed segments without records. Until the next segment is durable, their headers may be all that tells which
+// numbers were used: the records may have been removed.
+func (j *Journal) bury() {
+	for _, name := range j.doomed {
+		if err := j.cfg.FS.Remove(name); err != nil {
+			j.cfg.Log.Warn("cannot remove an empty journal segment; it goes when the journal is opened again", "segment", name, "error", err)
+		}
+	}
+	j.doomed = nil
 }
 
 // rotate closes the active segment and opens the next. On error the active one stays. Called with flushing and mu.

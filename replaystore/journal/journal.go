@@ -87,6 +87,7 @@ type Journal struct {
 
 	mu           sync.RWMutex
 	segments     []*segment // ascending; with the active one
+	doomed       []string   // files of sealed segments without records, to be removed once there is a next segment
 	active       *segment   // nil after a failure, until a new one could be made
 	number       uint64     // of the newest segment ever tried
 	last         uint64

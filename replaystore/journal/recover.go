@@ -34,13 +34,44 @@ func (j *Journal) recover() error {
 		j.number = n
 	}
 	j.durable = j.last
+	empty := j.weed()
 	if j.active == nil {
 		if err := j.ensureActive(); err != nil {
 			return err
 		}
 	}
+	for _, s := range empty {
+		s.file.Close()
+		if err := j.cfg.FS.Remove(segmentName(s.number)); err != nil {
+			return fmt.Errorf("remove empty %s: %w", segmentName(s.number), err)
+		}
+	}
+	if len(empty) > 0 {
+		if err := j.cfg.FS.Sync(); err != nil {
+			return fmt.Errorf("remove empty segments: sync directory: %w", err)
+		}
+	}
 	j.report.Segments = len(j.segments)
 	return nil
+}
+
+// weed takes the segments without records out of the list and returns them: what is left of one that could not be made or ended,
+// and could not be removed then. Reading relies on the last number of a segment being no smaller than those before it, which
+// holds for an empty segment only where its base follows all of them: that of the newest, which goes on as the active one.
+func (j *Journal) weed() (empty []*segment) {
+	kept, last := j.segments[:0], uint64(0)
+	for _, s := range j.segments {
+		if len(s.deltas) > 0 || s == j.active && s.base > last {
+			kept, last = append(kept, s), max(last, s.last())
+			continue
+		}
+		if s == j.active {
+			j.active = nil
+		}
+		empty = append(empty, s)
+	}
+	j.segments = kept
+	return empty
 }
 
 // load reads one segment; the last one is made durable and becomes active.

@@ -121,7 +121,7 @@ await check('errors', async () => {
 
 await check('abort', async () => {
   const controller = new AbortController();
-  const stream = await client.completions.create({ model: 'default', prompt: 'a', seed: 3, max_tokens: 240, stream: true }, { signal: controller.signal });
+  const stream = await client.completions.create({ model: 'default', prompt: 'a', seed: 3, max_tokens: 240, n: 16, stream: true }, { signal: controller.signal });
   let chunks = 0;
   for await (const chunk of stream) {
     if (++chunks === 2) controller.abort();

@@ -162,7 +162,7 @@ func window(arrivals [][]time.Time) (measurement, error) {
 	return measurement{figures: []Number{{"tokens_per_second", rate}}, samples: []sample{{"step_ms", steps}}}, nil
 }
 
-func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+func milliseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }
 
 // decodeCost is what one decoded token costs: a step reads every weight once for the whole batch, and each row its keys and
 // values so far.

@@ -6,19 +6,19 @@ import (
 	"testing"
 )
 
-// near says whether two figures agree to a share of the larger, or to that share of 1e-3 where both are tiny.
-func near(a, b, share float64) bool {
+// agree says whether two figures agree to a share of the larger, or to that share of 1e-3 where both are tiny.
+func agree(a, b, share float64) bool {
 	return math.Abs(a-b) <= share*math.Max(math.Max(math.Abs(a), math.Abs(b)), 1e-3)
 }
 
-// random draws the likelihoods of a completion: sums of tens of nats whose difference goes both ways.
-func random(r *rand.Rand) Likelihood {
+// randomLikelihood draws the likelihoods of a completion: sums of tens of nats whose difference goes both ways.
+func randomLikelihood(r *rand.Rand) Likelihood {
 	reference := -60 * r.Float64()
 	return Likelihood{Policy: reference + 8*r.NormFloat64(), Reference: reference}
 }
 
-// slope is the central difference of f at 0.
-func slope(f func(d float64) float64) float64 {
+// derivative is the central difference of f at 0.
+func derivative(f func(d float64) float64) float64 {
 	const h = 1e-4
 	return (f(h) - f(-h)) / (2 * h)
 }
@@ -29,22 +29,22 @@ func moved(l Likelihood, d float64) Likelihood { return Likelihood{l.Policy + d,
 func TestCoefficientsAreDerivatives(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 7))
 	for range 500 {
-		a, b := random(r), random(r)
+		a, b := randomLikelihood(r), randomLikelihood(r)
 		beta, weight, smoothing, baseline := 0.02+r.Float64(), 3*r.Float64(), 0.5*r.Float64(), 3*r.Float64()
 		_, chosen, rejected := DPO(a, b, beta, smoothing)
-		if want := -slope(func(d float64) float64 { l, _, _ := DPO(moved(a, d), b, beta, smoothing); return l }); !near(chosen, want, 1e-4) {
+		if want := -derivative(func(d float64) float64 { l, _, _ := DPO(moved(a, d), b, beta, smoothing); return l }); !agree(chosen, want, 1e-4) {
 			t.Fatalf("DPO %+v %+v β %g: the coefficient of chosen is %g, differences give %g", a, b, beta, chosen, want)
 		}
-		if want := -slope(func(d float64) float64 { l, _, _ := DPO(a, moved(b, d), beta, smoothing); return l }); !near(rejected, want, 1e-4) {
+		if want := -derivative(func(d float64) float64 { l, _, _ := DPO(a, moved(b, d), beta, smoothing); return l }); !agree(rejected, want, 1e-4) {
 			t.Fatalf("DPO %+v %+v β %g: the coefficient of rejected is %g, differences give %g", a, b, beta, rejected, want)
 		}
 		for _, good := range []bool{true, false} {
 			_, c := KTO(a, good, baseline, beta, weight)
-			if want := -slope(func(d float64) float64 { l, _ := KTO(moved(a, d), good, baseline, beta, weight); return l }); !near(c, want, 1e-4) || c > 0 != good {
+			if want := -derivative(func(d float64) float64 { l, _ := KTO(moved(a, d), good, baseline, beta, weight); return l }); !agree(c, want, 1e-4) || c > 0 != good {
 				t.Fatalf("KTO %+v good %t: coefficient %g, differences give %g", a, good, c, want)
 			}
 			_, c = APOZero(a, good, beta, weight)
-			if want := -slope(func(d float64) float64 { l, _ := APOZero(moved(a, d), good, beta, weight); return l }); !near(c, want, 1e-4) || c > 0 != good {
+			if want := -derivative(func(d float64) float64 { l, _ := APOZero(moved(a, d), good, beta, weight); return l }); !agree(c, want, 1e-4) || c > 0 != good {
 				t.Fatalf("APO-zero %+v good %t: coefficient %g, differences give %g", a, good, c, want)
 			}
 		}
@@ -55,21 +55,21 @@ func TestCoefficientsAreDerivatives(t *testing.T) {
 func TestSwappingTurnsThePreferenceRound(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 7))
 	for range 500 {
-		a, b := random(r), random(r)
+		a, b := randomLikelihood(r), randomLikelihood(r)
 		beta := 0.02 + r.Float64()
 		x := beta * (a.Reward() - b.Reward())
 		there, c, d := DPO(a, b, beta, 0)
 		back, e, f := DPO(b, a, beta, 0)
-		if !near(back-there, x, 1e-9) || c != -d || e != -f || !near(c+e, beta, 1e-9) {
+		if !agree(back-there, x, 1e-9) || c != -d || e != -f || !agree(c+e, beta, 1e-9) {
 			t.Fatalf("x %g: losses %g and %g, coefficients %g %g and %g %g", x, there, back, c, d, e, f)
 		}
 		smooth, _, _ := DPO(a, b, beta, 0.2)
-		if !near(smooth, 0.8*there+0.2*back, 1e-9) {
+		if !agree(smooth, 0.8*there+0.2*back, 1e-9) {
 			t.Fatalf("smoothed by 0.2 the loss is %g, of %g and %g", smooth, there, back)
 		}
 		good, c := KTO(a, true, 1, beta, 1)
 		bad, d := KTO(a, false, 1, beta, 1)
-		if !near(good+bad, 1, 1e-9) || c != -d {
+		if !agree(good+bad, 1, 1e-9) || c != -d {
 			t.Fatalf("good %g with %g, bad %g with %g", good, c, bad, d)
 		}
 	}
@@ -79,16 +79,16 @@ func TestSwappingTurnsThePreferenceRound(t *testing.T) {
 func TestSmallBeta(t *testing.T) {
 	const beta = 1e-9
 	a, b := Likelihood{-3, -9}, Likelihood{-12, -2}
-	if loss, c, d := DPO(a, b, beta, 0); !near(loss, math.Ln2, 1e-6) || !near(c/beta, 0.5, 1e-6) || !near(d/beta, -0.5, 1e-6) {
+	if loss, c, d := DPO(a, b, beta, 0); !agree(loss, math.Ln2, 1e-6) || !agree(c/beta, 0.5, 1e-6) || !agree(d/beta, -0.5, 1e-6) {
 		t.Errorf("DPO %g, %g, %g", loss, c/beta, d/beta)
 	}
-	if _, c, _ := DPO(a, b, beta, 0.25); !near(c/beta, 0.25, 1e-6) {
+	if _, c, _ := DPO(a, b, beta, 0.25); !agree(c/beta, 0.25, 1e-6) {
 		t.Errorf("DPO smoothed by a quarter: %g", c/beta)
 	}
-	if loss, c := KTO(a, true, 2, beta, 3); !near(loss, 1.5, 1e-6) || !near(c/beta, 0.75, 1e-6) {
+	if loss, c := KTO(a, true, 2, beta, 3); !agree(loss, 1.5, 1e-6) || !agree(c/beta, 0.75, 1e-6) {
 		t.Errorf("KTO %g, %g", loss, c/beta)
 	}
-	if loss, c := APOZero(a, false, beta, 1); !near(loss, 0.5, 1e-6) || !near(c/beta, -0.25, 1e-6) {
+	if loss, c := APOZero(a, false, beta, 1); !agree(loss, 0.5, 1e-6) || !agree(c/beta, -0.25, 1e-6) {
 		t.Errorf("APO-zero %g, %g", loss, c/beta)
 	}
 }
@@ -96,16 +96,16 @@ func TestSmallBeta(t *testing.T) {
 // TestLossesByHand has figures that were worked out on paper: σ(ln 3) = 3/4.
 func TestLossesByHand(t *testing.T) {
 	x := math.Log(3)
-	if loss, c, d := DPO(Likelihood{-1 + x, -1}, Likelihood{-7 - x, -7}, 0.5, 0); !near(loss, math.Log(4.0/3), 1e-12) || !near(c, 0.125, 1e-12) || !near(d, -0.125, 1e-12) {
+	if loss, c, d := DPO(Likelihood{-1 + x, -1}, Likelihood{-7 - x, -7}, 0.5, 0); !agree(loss, math.Log(4.0/3), 1e-12) || !agree(c, 0.125, 1e-12) || !agree(d, -0.125, 1e-12) {
 		t.Errorf("DPO %g, %g, %g", loss, c, d)
 	}
-	if loss, c := KTO(Likelihood{-5 + x + 2, -5}, true, 2, 1, 2); !near(loss, 0.5, 1e-12) || !near(c, 0.375, 1e-12) {
+	if loss, c := KTO(Likelihood{-5 + x + 2, -5}, true, 2, 1, 2); !agree(loss, 0.5, 1e-12) || !agree(c, 0.375, 1e-12) {
 		t.Errorf("KTO, good: %g, %g", loss, c)
 	}
-	if loss, c := KTO(Likelihood{-5 + x + 2, -5}, false, 2, 1, 2); !near(loss, 1.5, 1e-12) || !near(c, -0.375, 1e-12) {
+	if loss, c := KTO(Likelihood{-5 + x + 2, -5}, false, 2, 1, 2); !agree(loss, 1.5, 1e-12) || !agree(c, -0.375, 1e-12) {
 		t.Errorf("KTO, bad: %g, %g", loss, c)
 	}
-	if loss, c := APOZero(Likelihood{-5 - x, -5}, true, 1, 1); !near(loss, 0.75, 1e-12) || !near(c, 0.1875, 1e-12) {
+	if loss, c := APOZero(Likelihood{-5 - x, -5}, true, 1, 1); !agree(loss, 0.75, 1e-12) || !agree(c, 0.1875, 1e-12) {
 		t.Errorf("APO-zero %g, %g", loss, c)
 	}
 	for _, c := range []struct {

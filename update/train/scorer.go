@@ -72,7 +72,7 @@ func (s *Scorer) Teach(params []float32, list []Sequence, share float32) error {
 		if b.Positions == 0 {
 			continue
 		}
-		ids, logprobs, err := s.run(b)
+		ids, logprobs, _, err := s.run(b)
 		if err != nil {
 			return err
 		}
@@ -93,22 +93,52 @@ func (s *Scorer) Teach(params []float32, list []Sequence, share float32) error {
 	return nil
 }
 
-// run scores one batch.
-func (s *Scorer) run(b Batch) (ids []int64, logprobs []float32, err error) {
+// LogProbs returns, for every sequence, the log-probabilities of the tokens that carry loss under the model with the given
+// parameters, in nats and in order. Of a sequence longer than a row, whose oldest tokens are cut, they are those of the tokens
+// that remain. Weights and teachers make no difference.
+func (s *Scorer) LogProbs(params []float32, list []Sequence) ([][]float32, error) {
+	if len(params) != len(s.params) {
+		return nil, fmt.Errorf("score sequences: %d parameters were given, the graph has %d", len(params), len(s.params))
+	}
+	copy(s.params, params)
+	plain, result := make([]Sequence, len(list)), make([][]float32, len(list))
+	for i, q := range list {
+		plain[i] = Sequence{ID: q.ID, Tokens: q.Tokens, Prompt: q.Prompt}
+	}
+	for _, b := range Pack(plain, s.rows, s.columns) {
+		if b.Positions == 0 {
+			continue
+		}
+		_, _, logprobs, err := s.run(b)
+		if err != nil {
+			return nil, err
+		}
+		for p, origin := range b.Origin {
+			result[origin.Sequence] = append(result[origin.Sequence], logprobs[p])
+		}
+	}
+	return result, nil
+}
+
+// run scores one batch: the likeliest tokens with their log-probabilities, and those of the targets.
+func (s *Scorer) run(b Batch) (ids []int64, top, targets []float32, err error) {
 	if err := bindBatch(s.binding, b); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	ids, logprobs = make([]int64, b.Positions*s.top), make([]float32, b.Positions*s.top)
+	ids, top, targets = make([]int64, b.Positions*s.top), make([]float32, b.Positions*s.top), make([]float32, b.Positions)
 	if err := bindOutput(s.binding, "top_ids", ids, b.Positions, s.top); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	if err := bindOutput(s.binding, "top_logprobs", logprobs, b.Positions, s.top); err != nil {
-		return nil, nil, err
+	if err := bindOutput(s.binding, "top_logprobs", top, b.Positions, s.top); err != nil {
+		return nil, nil, nil, err
+	}
+	if err := bindOutput(s.binding, "logprobs", targets, b.Positions); err != nil {
+		return nil, nil, nil, err
 	}
 	if err := s.binding.Run(); err != nil {
-		return nil, nil, fmt.Errorf("score %d positions: %w", b.Positions, err)
+		return nil, nil, nil, fmt.Errorf("score %d positions: %w", b.Positions, err)
 	}
-	return ids, logprobs, nil
+	return ids, top, targets, nil
 }
 
 // distribution renormalises one position's top tokens.

@@ -38,12 +38,19 @@ func Defaults() Options {
 	}
 }
 
-// Build writes a whole model directory: vocabulary, configuration, weights, chat template and generation settings.
+// Build writes the directory of the model that ships: what Make writes of the shop's corpus, and the starters.
 func Build(ctx context.Context, dir string, opt Options, report func(train.Step) error) error {
+	if err := Make(ctx, dir, demo.Corpus(opt.Seed, opt.Corpus), opt, report); err != nil {
+		return err
+	}
+	return WriteStarters(dir, opt.Seed)
+}
+
+// Make writes a model directory of any dialogues: vocabulary, configuration, weights, chat template and generation settings.
+func Make(ctx context.Context, dir string, dialogues []demo.Dialogue, opt Options, report func(train.Step) error) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	dialogues := demo.Corpus(opt.Seed, opt.Corpus)
 	tok, err := vocabulary(dir, dialogues, opt.Vocab)
 	if err != nil {
 		return err
@@ -51,7 +58,7 @@ func Build(ctx context.Context, dir string, opt Options, report func(train.Step)
 	eos := int(tok.EOS())
 	cfg := checkpoint.Config{Layers: opt.Layers, Heads: opt.Heads, Width: opt.Width, Context: opt.Context, Vocab: tok.Size(), Inner: 4 * opt.Width,
 		Activation: "gelu_new", Epsilon: 1e-5, ScaleAttn: true, TiedHead: true, EOS: eos, BOS: eos}
-	weights, err := fit(ctx, cfg, sequences(tok, dialogues), opt, report)
+	weights, err := fit(ctx, cfg, Sequences(tok, dialogues), opt, report)
 	if err != nil {
 		return err
 	}
@@ -63,7 +70,7 @@ func Build(ctx context.Context, dir string, opt Options, report func(train.Step)
 			return err
 		}
 	}
-	return WriteStarters(dir, opt.Seed)
+	return nil
 }
 
 // vocabulary trains and writes the tokenizer.
@@ -84,8 +91,8 @@ func vocabulary(dir string, dialogues []demo.Dialogue, size int) (*tokenizer.Tok
 	return tokenizer.Load(dir)
 }
 
-// sequences tokenizes dialogues; the last answer and its end-of-text token carry the loss.
-func sequences(tok *tokenizer.Tokenizer, dialogues []demo.Dialogue) []train.Sequence {
+// Sequences tokenizes dialogues as demo.ChatTemplate renders them; the last answer and its end-of-text token carry the loss.
+func Sequences(tok *tokenizer.Tokenizer, dialogues []demo.Dialogue) []train.Sequence {
 	list := make([]train.Sequence, len(dialogues))
 	for i, d := range dialogues {
 		s := train.Sequence{ID: fmt.Sprint(i)}

@@ -46,8 +46,11 @@ func (n *night) choose(ctx context.Context, g gathered, p past, key []byte) (cho
 		return c, fmt.Errorf("read rehearsal memory of track %s: %w", n.req.Track, err)
 	}
 	s := n.settings
-	selected := selection.FromEvents(g.events, selection.Options{Now: n.frozen.Time, MinAge: s.MinAge, HeldOut: s.HeldOut, HeldOutKey: key,
+	selected, err := selection.FromEvents(g.events, selection.Options{Now: n.frozen.Time, MinAge: s.MinAge, HeldOut: s.HeldOut, HeldOutKey: key,
 		MaxExamples: s.MaxExamples, PerSubject: s.PerSubject, Correction: s.Correction, Approval: s.Approval, Again: p.again})
+	if err != nil {
+		return c, err
+	}
 	c.rejected = selected.Rejected
 	fresh := map[string]bool{}
 	trained := trainedSubjects(memory)

@@ -14,7 +14,7 @@ func Rivals(items []Item, most int) [][]int {
 	var held []int
 	bags := make([][]string, len(items))
 	for i, it := range items {
-		answer := it.Completion
+		answer := answerOf(it)
 		if it.Use == HeldOut && it.Rejected != "" {
 			held, answer = append(held, i), it.Rejected
 		}

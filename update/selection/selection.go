@@ -3,9 +3,10 @@
 //
 // Invariants. The same events and options give the same selection. A thumbs-down answer is never imitated. Whoever is
 // held out is held out as a person, by a keyed hash, so nobody can choose it. Every interaction with feedback that is
-// not used has a reason.
+// not used has a reason. What one person says many times counts once, and what only one person says many times waits until
+// others say it.
 //
-// It reads no store and tokenizes nothing.
+// It reads no store, tokenizes nothing and runs no model: what a model says about examples is handed in.
 package selection
 
 import (
@@ -16,6 +17,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -35,14 +37,17 @@ const (
 type Item struct {
 	replaystore.Example
 	Use    string  `json:"use"`
-	Weight float64 `json:"weight"` // of the loss
-	Why    string  `json:"why"`    // where it comes from, for people
+	Weight float64 `json:"weight"`         // of the loss
+	Why    string  `json:"why"`            // where it comes from, for people
+	Loss   float64 `json:"loss,omitempty"` // of the champion, nats per token, where it was measured
+	Fed    int     `json:"fed,omitempty"`  // while it waits: for how many like it it stands
 }
 
 // Reason says why something is not used.
 type Reason struct {
-	ID  string `json:"id"`
-	Why string `json:"why"`
+	ID    string `json:"id"`
+	Why   string `json:"why"`
+	Waits bool   `json:"waits,omitempty"` // quarantined: later nights look at it again
 }
 
 // Options of a selection.
@@ -56,13 +61,20 @@ type Options struct {
 	Correction  float64       // weight of a correction, 0 to learn from none
 	Approval    float64       // weight of an approved answer, 0 to learn from none
 	Again       []Item        // of earlier nights, to be chosen from once more; what the events say of the same interactions goes first
+	Known       []Item        // learned before, or the model's own: they confirm what is new
+
+	Objective string       // what is learned from, "" SFT
+	Near      float64      // Jaccard index from which one person's examples are near duplicates, 0 for exact ones alone
+	Confirm   Confirmation // what waits for others
+	Outliers  Outliers     // what waits because the model finds it strange
 }
 
 // Selection is what one night works with, before rehearsal and anchors are added.
 type Selection struct {
-	Items    []Item   // New and HeldOut, oldest evidence first
-	Rejected []Reason // feedback that is not used
-	Waiting  int      // feedback that is too young
+	Items       []Item   // New and HeldOut, oldest evidence first
+	Quarantined []Item   // not used yet: to be handed in as Again by later nights
+	Rejected    []Reason // feedback that is not used, what is quarantined included
+	Waiting     int      // feedback that is too young
 }
 
 // evidence is an interaction with the feedback that counts.
@@ -71,17 +83,18 @@ type evidence struct {
 	feedback    replaystore.Feedback
 }
 
-// FromEvents selects from events in commit order.
-func FromEvents(events []replaystore.Event, opt Options) Selection {
+// FromEvents selects from events in commit order. Its only errors are those of Options.Outliers.Measure.
+func FromEvents(events []replaystore.Event, opt Options) (Selection, error) {
 	var s Selection
 	list := gather(events, &s)
+	scale := scales(list)
 	var items []Item
 	for _, e := range list {
 		if opt.Now.Sub(e.feedback.Time) < opt.MinAge {
 			s.Waiting++
 			continue
 		}
-		it, why := example(e, opt)
+		it, why := example(e, opt, scale)
 		if why != "" {
 			s.reject(e.interaction.ID, why)
 			continue
@@ -92,27 +105,68 @@ func FromEvents(events []replaystore.Event, opt Options) Selection {
 	slices.SortStableFunc(items, func(a, b Item) int {
 		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.ID, b.ID))
 	})
+	waits := confirm(items, opt.Known, opt.Confirm, opt.Near)
+	unconfirmed := map[string]string{}
+	for i, w := range waits {
+		unconfirmed[items[i].ID], items[i].Fed = w.why, w.fed
+	}
 	items = s.dedupe(items)
+	items = s.dedupeNear(items, opt.Near)
 	items = s.cap(items, opt.PerSubject)
+	items = s.quarantine(items, func(i int) string { return unconfirmed[items[i].ID] }, opt)
 	items = s.bound(items, opt.MaxExamples)
+	strange, err := opt.Outliers.find(items, opt)
+	if err != nil {
+		return s, err
+	}
+	items = s.quarantine(items, func(i int) string { return strange[i] }, opt)
 	kept, retired := Supersede(items, items)
 	for _, r := range retired {
 		s.reject(r.ID, r.Why)
 	}
-	for i := range kept {
-		kept[i].Use = New
-		if heldOut(kept[i], opt) {
-			kept[i].Use = HeldOut
+	s.Items = s.split(kept, opt)
+	return s, nil
+}
+
+// split holds people out. A bad answer of one of them measures nothing.
+func (s *Selection) split(items []Item, opt Options) []Item {
+	var list []Item
+	for _, it := range items {
+		it.Use = New
+		if heldOut(it, opt) {
+			if bad(it) {
+				s.reject(it.ID, "a bad answer of a person who is held out: it neither teaches nor measures")
+				continue
+			}
+			it.Use, it.Kind, it.Good = HeldOut, replaystore.SFT, false
+		}
+		list = append(list, it)
+	}
+	return list
+}
+
+// quarantine puts aside the items for which there is a reason. Those that have waited long enough are rejected.
+func (s *Selection) quarantine(items []Item, reason func(i int) string, opt Options) []Item {
+	var kept []Item
+	for i, it := range items {
+		switch why := reason(i); {
+		case why == "":
+			kept = append(kept, it)
+		case opt.Confirm.Within > 0 && opt.Now.Sub(it.Time) > opt.Confirm.Within:
+			s.reject(it.ID, why+"; it has waited for too long")
+		default:
+			s.Quarantined = append(s.Quarantined, it)
+			s.Rejected = append(s.Rejected, Reason{ID: it.ID, Why: why, Waits: true})
 		}
 	}
-	s.Items = kept
-	return s
+	return kept
 }
 
 // again is those of earlier items about whose interactions the evidence says nothing, each interaction's newest.
 func again(items []Item, list []evidence) []Item {
 	newest := map[string]Item{}
 	for _, it := range items {
+		it = Plain(it)
 		if before, ok := newest[it.Interaction]; !ok || it.Time.After(before.Time) {
 			newest[it.Interaction] = it
 		}
@@ -168,7 +222,7 @@ func outranks(a, b replaystore.Feedback) bool {
 }
 
 // example makes an SFT example, or says why not.
-func example(e evidence, opt Options) (Item, string) {
+func example(e evidence, opt Options, scale map[string]float64) (Item, string) {
 	if len(e.interaction.Redacted) > 0 {
 		return Item{}, "the interaction was redacted"
 	}
@@ -184,6 +238,8 @@ func example(e evidence, opt Options) (Item, string) {
 		it.Weight, it.Why = opt.Correction, "correction"
 	case f.Correction != nil:
 		return approved(it, e.interaction, opt)
+	case f.Rating != nil && rated(opt.Objective):
+		return rating(it, e, opt, scale)
 	case f.Rating != nil && *f.Rating > 0:
 		return approved(it, e.interaction, opt)
 	case f.Rating != nil:
@@ -223,7 +279,9 @@ func leading(text string) string {
 // dedupe keeps the newest of the examples with the same prompt and completion of one person.
 func (s *Selection) dedupe(items []Item) []Item {
 	last := map[string]int{}
-	key := func(it Item) string { return promptText(it.Prompt) + "\x00" + it.Completion + "\x00" + it.Subject }
+	key := func(it Item) string {
+		return promptText(it.Prompt) + "\x00" + it.Completion + "\x00" + it.Subject + "\x00" + string(it.Kind) + strconv.FormatBool(it.Good)
+	}
 	for i, it := range items {
 		last[key(it)] = i
 	}
@@ -231,6 +289,36 @@ func (s *Selection) dedupe(items []Item) []Item {
 	for i, it := range items {
 		if j := last[key(it)]; j != i {
 			s.reject(it.ID, "the same example as "+items[j].ID)
+			continue
+		}
+		kept = append(kept, it)
+	}
+	return kept
+}
+
+// dedupeNear keeps the newest of one person's near-identical examples.
+func (s *Selection) dedupeNear(items []Item, near float64) []Item {
+	if near <= 0 {
+		return items
+	}
+	r := resemble(items, near)
+	newest := make([]map[string]int, len(r.items))
+	for t, list := range r.items {
+		newest[t] = map[string]int{}
+		for _, i := range list {
+			newest[t][items[i].Subject] = i
+		}
+	}
+	var kept []Item
+	for i, it := range items {
+		by := i
+		for _, t := range r.near[r.text[i]] {
+			if j, ok := newest[t][it.Subject]; ok {
+				by = max(by, j)
+			}
+		}
+		if by != i {
+			s.reject(it.ID, "nearly the same example as "+items[by].ID+" of the same person, which is newer")
 			continue
 		}
 		kept = append(kept, it)

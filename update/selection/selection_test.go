@@ -31,6 +31,16 @@ func says(interaction, person string, rating float64, correction string, minute 
 	return replaystore.Event{Feedback: f}
 }
 
+// selected is the selection of events that needs no model.
+func selected(t *testing.T, events []replaystore.Event, opt Options) Selection {
+	t.Helper()
+	s, err := FromEvents(events, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // later is an evening with nothing held out.
 func later() Options { return Options{Now: evening.Add(24 * time.Hour), Correction: 2, Approval: 0.5} }
 
@@ -84,7 +94,7 @@ func TestFromEvents(t *testing.T) {
 		{"unknown interaction", []replaystore.Event{says("i", "p", 1, "", 1)}, "", "", 0, "not in the store"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := FromEvents(c.events, later())
+			s := selected(t, c.events, later())
 			if c.completion == "" {
 				if len(s.Items) != 0 {
 					t.Fatalf("selected %+v", s.Items)
@@ -115,7 +125,7 @@ func TestWeightOfZeroLearnsNothing(t *testing.T) {
 		correction, approval float64
 		id                   string
 	}{{1, 0, "b"}, {0, 1, "a"}} {
-		s := FromEvents(events, Options{Now: evening.Add(24 * time.Hour), Correction: c.correction, Approval: c.approval})
+		s := selected(t, events, Options{Now: evening.Add(24 * time.Hour), Correction: c.correction, Approval: c.approval})
 		if len(s.Items) != 1 || s.Items[0].ID != c.id || s.Items[0].Weight != 1 || len(s.Rejected) != 1 || !strings.Contains(s.Rejected[0].Why, " is 0") {
 			t.Errorf("corrections %g, approvals %g: selected %+v, rejected %v", c.correction, c.approval, s.Items, s.Rejected)
 		}
@@ -125,7 +135,7 @@ func TestWeightOfZeroLearnsNothing(t *testing.T) {
 func TestYoungFeedbackWaits(t *testing.T) {
 	opt := later()
 	opt.Now, opt.MinAge = evening.Add(90*time.Minute), time.Hour
-	s := FromEvents([]replaystore.Event{chat("a", "p", "x", "y", 0), says("a", "p", 1, "", 10), chat("b", "q", "z", "y", 0), says("b", "q", 1, "", 40)}, opt)
+	s := selected(t, []replaystore.Event{chat("a", "p", "x", "y", 0), says("a", "p", 1, "", 10), chat("b", "q", "z", "y", 0), says("b", "q", 1, "", 40)}, opt)
 	if len(s.Items) != 1 || s.Items[0].ID != "a" || s.Waiting != 1 {
 		t.Errorf("selected %+v, %d wait", s.Items, s.Waiting)
 	}
@@ -147,7 +157,7 @@ func TestOnePersonsExamplesAreCappedAndDeduplicated(t *testing.T) {
 	}
 	opt := later()
 	opt.PerSubject = 2
-	s := FromEvents(events, opt)
+	s := selected(t, events, opt)
 	var ids []string
 	for _, it := range s.Items {
 		ids = append(ids, it.ID)
@@ -180,7 +190,7 @@ func TestHeldOutIsByPersonAndStable(t *testing.T) {
 	opt.HeldOut, opt.HeldOutKey = 0.25, []byte("key")
 	heldOut := func(events []replaystore.Event, opt Options) map[string]bool {
 		people := map[string]bool{}
-		for _, it := range FromEvents(events, opt).Items {
+		for _, it := range selected(t, events, opt).Items {
 			out := it.Use == HeldOut
 			if before, seen := people[it.Subject]; seen && before != out {
 				t.Fatalf("%s is held out in part", it.Subject)
@@ -204,7 +214,7 @@ func TestHeldOutIsByPersonAndStable(t *testing.T) {
 	if !reflect.DeepEqual(all, heldOut(shuffled, opt)) {
 		t.Error("the order of events changes who is held out")
 	}
-	if !reflect.DeepEqual(FromEvents(events, opt).Items, FromEvents(shuffled, opt).Items) {
+	if !reflect.DeepEqual(selected(t, events, opt).Items, selected(t, shuffled, opt).Items) {
 		t.Error("the order of events changes the selection")
 	}
 	for person, out := range heldOut(events[:200], opt) {
@@ -227,7 +237,7 @@ func TestBound(t *testing.T) {
 	}
 	opt := later()
 	opt.MaxExamples = 4
-	s := FromEvents(events, opt)
+	s := selected(t, events, opt)
 	if len(s.Items) != 4 || s.Items[0].ID != "b2" || len(s.Rejected) != 2 || !strings.Contains(s.Rejected[0].Why, "newest 4") {
 		t.Errorf("selected %d items, rejected %v", len(s.Items), s.Rejected)
 	}
@@ -241,11 +251,11 @@ func TestAgain(t *testing.T) {
 		}
 		return list
 	}
-	earlier := FromEvents(events(0), later()).Items
+	earlier := selected(t, events(0), later()).Items
 	earlier[0].Use = HeldOut
 	opt := later()
-	opt.Again = append(earlier, FromEvents(events(10), later()).Items[1:]...) // b and c were chosen twice
-	s := FromEvents([]replaystore.Event{chat("b", "pb", "question about b", "no", 0), says("b", "pb", -1, "", 30)}, opt)
+	opt.Again = append(earlier, selected(t, events(10), later()).Items[1:]...) // b and c were chosen twice
+	s := selected(t, []replaystore.Event{chat("b", "pb", "question about b", "no", 0), says("b", "pb", -1, "", 30)}, opt)
 	var got []string
 	for _, it := range s.Items {
 		got = append(got, fmt.Sprintf("%s %s %s", it.ID, it.Use, it.Completion))

@@ -41,6 +41,10 @@ func Supersede(items, newer []Item) (kept []Item, retired []Reason) {
 	}
 	rarity := idf(append(slices.Clone(bags), correctionBags(corrections)...))
 	for i, it := range items {
+		if bad(it) { // what was called bad agrees with what corrects it
+			kept = append(kept, it)
+			continue
+		}
 		if by := contradicted(it, bags[i], corrections, rarity); by != "" {
 			retired = append(retired, Reason{ID: it.ID, Why: "the newer correction of " + by + " answers the same question differently"})
 			continue

@@ -1,0 +1,102 @@
+package selection
+
+import (
+	"math"
+
+	"nightshift/replaystore"
+)
+
+// Objectives: what a night learns from.
+const (
+	SFT = "sft" // corrections and approved answers, by imitation
+	DPO = "dpo" // corrections as pairs: better than the answer that was corrected; approved answers by imitation
+	KTO = "kto" // corrections as pairs, and answers with their ratings, good or bad
+	APO = "apo" // the same
+)
+
+// Objectives lists them.
+func Objectives() []string { return []string{SFT, DPO, KTO, APO} }
+
+// rated says whether an objective learns from ratings by themselves.
+func rated(objective string) bool { return objective == KTO || objective == APO }
+
+// Shape gives new examples the kinds that an objective learns from: a correction becomes a pair, of the corrected text as
+// Chosen and the answer that was served as Rejected. All else stays as it is, and for SFT everything does.
+func Shape(items []Item, objective string) []Item {
+	if objective == "" || objective == SFT {
+		return items
+	}
+	list := make([]Item, len(items))
+	for i, it := range items {
+		if it.Use == New && it.Kind == replaystore.SFT && it.Rejected != "" {
+			it.Kind, it.Chosen, it.Completion = replaystore.Preference, it.Completion, ""
+		}
+		list[i] = it
+	}
+	return list
+}
+
+// Plain undoes Shape, in whatever form an example was stored.
+func Plain(it Item) Item {
+	if it.Kind == replaystore.Preference {
+		it.Kind, it.Completion, it.Chosen = replaystore.SFT, it.Chosen, ""
+	}
+	return it
+}
+
+// scaleOf is how many ratings show what a person's scale is.
+const scaleOf = 3
+
+// scales are the mean ratings of people who rate by numbers: of at least scaleOf ratings some are not thumbs. Thumbs mean what
+// they say, but one person's 0.5 is praise and another's is what everything gets.
+func scales(list []evidence) map[string]float64 {
+	type sum struct {
+		total   float64
+		count   int
+		numbers bool
+	}
+	sums := map[string]sum{}
+	for _, e := range list {
+		who := rater(e)
+		if e.feedback.Rating == nil || who == "" {
+			continue
+		}
+		s, r := sums[who], *e.feedback.Rating
+		s.total, s.count = s.total+r, s.count+1
+		s.numbers = s.numbers || r != math.Trunc(r)
+		sums[who] = s
+	}
+	means := map[string]float64{}
+	for who, s := range sums {
+		if s.numbers && s.count >= scaleOf {
+			means[who] = s.total / float64(s.count)
+		}
+	}
+	return means
+}
+
+// rater is the person who rated, "" for nobody who is named.
+func rater(e evidence) string {
+	if e.feedback.Subject != "" {
+		return e.feedback.Subject
+	}
+	return e.interaction.Subject
+}
+
+// indifferent is how near to a person's mean a rating says nothing.
+const indifferent = 0.05
+
+// rating makes an example of an answer that was rated, good or bad: by the sign of the rating, of people who rate by numbers
+// after their mean is taken off, and with the weight of an approval times how far it is from there, at most 1.
+func rating(it Item, e evidence, opt Options, scale map[string]float64) (Item, string) {
+	score := *e.feedback.Rating - scale[rater(e)]
+	if math.Abs(score) < indifferent {
+		return Item{}, "the rating is what this person gives on average, or 0: it says neither good nor bad"
+	}
+	it, why := approved(it, e.interaction, opt)
+	if why != "" {
+		return Item{}, why
+	}
+	it.Kind, it.Good, it.Weight, it.Why = replaystore.Unpaired, score > 0, it.Weight*min(1, math.Abs(score)), "rated answer"
+	return it, ""
+}

@@ -1,0 +1,122 @@
+package selection
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"testing"
+
+	"nightshift/replaystore"
+)
+
+// conversation is one of each kind of feedback, and four ratings by a person who rates by numbers.
+func conversation() []replaystore.Event {
+	var events []replaystore.Event
+	add := func(id, person string, rating float64, right string) {
+		events = append(events, chat(id, person, "question "+id, "answer "+id, len(events)), says(id, person, rating, right, 50+len(events)))
+	}
+	add("corrected", "ann", -1, "what is right")
+	add("up", "ann", 1, "")
+	add("down", "bob", -1, "")
+	for i, r := range []float64{0.9, 0.8, 0.5, 0.75} { // their mean is 0.7375
+		add(fmt.Sprintf("n%d", i), "cid", r, "")
+	}
+	return events
+}
+
+func TestObjectives(t *testing.T) {
+	forms := func(objective string) map[string]string {
+		opt := later()
+		opt.Objective = objective
+		s := selected(t, conversation(), opt)
+		got := map[string]string{}
+		for _, it := range Shape(s.Items, objective) {
+			text := string(it.Kind)
+			switch it.Kind {
+			case replaystore.Unpaired:
+				text += fmt.Sprintf(" %t %.3f", it.Good, it.Weight)
+			case replaystore.Preference:
+				text += fmt.Sprintf(" %s > %s %g", it.Chosen, it.Rejected, it.Weight)
+			default:
+				text += fmt.Sprintf(" %s %g", it.Completion, it.Weight)
+			}
+			got[it.ID] = text
+			if m := (replaystore.MemoryItem{Example: it.Example, Weight: 1}); it.Kind != replaystore.SFT && m.Validate() != nil {
+				t.Errorf("%s of %s: %v", it.ID, objective, m.Validate())
+			}
+			if plain := Plain(it); plain.Completion == "" {
+				t.Errorf("%s of %s has no completion: %+v", it.ID, objective, plain)
+			}
+		}
+		return got
+	}
+	sft := map[string]string{"corrected": "sft what is right 2", "up": "sft answer up 0.5", "n0": "sft answer n0 0.5", "n1": "sft answer n1 0.5", "n2": "sft answer n2 0.5", "n3": "sft answer n3 0.5"}
+	dpo := map[string]string{}
+	for id, text := range sft {
+		dpo[id] = text
+	}
+	dpo["corrected"] = "preference what is right > answer corrected 2"
+	rated := map[string]string{"corrected": dpo["corrected"], "up": "unpaired true 0.500", "down": "unpaired false 0.500",
+		"n0": "unpaired true 0.081", "n1": "unpaired true 0.031", "n2": "unpaired false 0.119"} // n3 is as cid always rates
+	for objective, want := range map[string]map[string]string{"": sft, SFT: sft, DPO: dpo, KTO: rated, APO: rated} {
+		if got := forms(objective); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %v, want %v", objective, got, want)
+		}
+	}
+}
+
+// TestBadAnswersAreNotHeldOut: the gain is measured on answers that are good.
+func TestBadAnswersAreNotHeldOut(t *testing.T) {
+	opt := later()
+	opt.Objective, opt.HeldOut, opt.HeldOutKey = KTO, 1, []byte("k")
+	s := selected(t, conversation(), opt)
+	for _, it := range s.Items {
+		if it.Use != HeldOut || it.Kind != replaystore.SFT || it.Completion == "" || it.Good || it.ID == "down" || it.ID == "n2" {
+			t.Errorf("held out: %+v", it)
+		}
+	}
+	if len(s.Items) != 4 || len(s.Rejected) != 3 {
+		t.Errorf("%d are held out, %v", len(s.Items), s.Rejected)
+	}
+}
+
+// TestBadAnswersAndCorrections: a correction retires the approval of what it corrects, and not that it was called bad.
+func TestBadAnswersAndCorrections(t *testing.T) {
+	events := []replaystore.Event{
+		chat("good", "ann", "How long can I return a tent?", "You can return it within 30 days.", 0), says("good", "ann", 1, "", 1),
+		chat("bad", "bob", "How long can I return a tent?", "You can return it within 30 days.", 2), says("bad", "bob", -1, "", 3),
+		chat("fix", "cid", "How long can I return a tent?", "You can return it within 30 days.", 4), says("fix", "cid", 0, "You can return it within 45 days.", 5),
+	}
+	opt := guarded()
+	opt.Objective, opt.Confirm.Examples = KTO, 2
+	s := selected(t, events, opt)
+	var ids []string
+	for _, it := range s.Items {
+		ids = append(ids, it.ID)
+	}
+	if !reflect.DeepEqual(ids, []string{"bad", "fix"}) {
+		t.Errorf("selected %v, rejected %v", ids, s.Rejected)
+	}
+	opt.Confirm.Examples = 1 // a good rating of an answer does not confirm a bad one
+	if s := selected(t, events, opt); len(s.Items) != 0 {
+		t.Errorf("selected %+v", s.Items)
+	}
+}
+
+func TestScales(t *testing.T) {
+	list := func(ratings ...float64) (list []evidence) {
+		for i, r := range ratings {
+			id := fmt.Sprint(i)
+			list = append(list, evidence{*chat(id, "p", "q", "a", i).Interaction, *says(id, "p", r, "", i).Feedback})
+		}
+		return list
+	}
+	for _, c := range []struct {
+		ratings []float64
+		mean    float64
+	}{{[]float64{1, -1, 1, 1}, 0}, {[]float64{0.5, 1}, 0}, {[]float64{0.5, 1, 0.75}, 0.75}, {[]float64{-0.5, -1, -0.75}, -0.75}} {
+		if got := scales(list(c.ratings...))["p"]; math.Abs(got-c.mean) > 1e-12 {
+			t.Errorf("of %v: %g, want %g", c.ratings, got, c.mean)
+		}
+	}
+}

@@ -131,7 +131,7 @@ func phrases(items []Item, count int, c Confirmation, waits []wait) {
 // stop words alone are left out.
 func phrasesOf(it Item) []uint64 {
 	var set []uint64
-	for _, text := range []string{lastQuestion(it.Prompt), answerOf(it)} {
+	for _, text := range []string{LastQuestion(it.Prompt), answerOf(it)} {
 		list := words(text)
 		for i := range list {
 			for n := 1; n <= 3 && i+n <= len(list); n++ {

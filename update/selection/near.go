@@ -41,7 +41,7 @@ func resemble(items []Item, least float64) resemblance {
 	var sets [][]uint64
 	var facts []string
 	for i, it := range items {
-		question, answer := words(lastQuestion(it.Prompt)), words(answerOf(it))
+		question, answer := words(LastQuestion(it.Prompt)), words(answerOf(it))
 		fact := factsOf(it, answer)
 		key := strings.Join(question, " ") + "\x00" + strings.Join(answer, " ") + "\x00" + fact
 		t, ok := known[key]

@@ -74,7 +74,7 @@ func TestNearIsWhatComparingAllPairsFinds(t *testing.T) {
 	}
 	sets := make([][]uint64, len(items))
 	for i, it := range items {
-		sets[i] = shingles(words(lastQuestion(it.Prompt)), words(it.Completion))
+		sets[i] = shingles(words(LastQuestion(it.Prompt)), words(it.Completion))
 	}
 	for _, least := range []float64{0.6, 0.7, 0.85} {
 		r := resemble(items, least)

@@ -47,13 +47,15 @@ func Plain(it Item) Item {
 // scaleOf is how many ratings show what a person's scale is.
 const scaleOf = 3
 
-// scales are the mean ratings of people who rate by numbers: of at least scaleOf ratings some are not thumbs. Thumbs mean what
-// they say, but one person's 0.5 is praise and another's is what everything gets.
+// scales are the mean ratings of people who rate by numbers: of at least scaleOf ratings some are not thumbs, and they are not all
+// the same. Thumbs mean what they say, but one person's 0.5 is praise and another's is what everything gets.
 func scales(list []evidence) map[string]float64 {
 	type sum struct {
 		total   float64
 		count   int
+		first   float64
 		numbers bool
+		differ  bool
 	}
 	sums := map[string]sum{}
 	for _, e := range list {
@@ -62,13 +64,16 @@ func scales(list []evidence) map[string]float64 {
 			continue
 		}
 		s, r := sums[who], *e.feedback.Rating
+		if s.count == 0 {
+			s.first = r
+		}
 		s.total, s.count = s.total+r, s.count+1
-		s.numbers = s.numbers || r != math.Trunc(r)
+		s.numbers, s.differ = s.numbers || r != math.Trunc(r), s.differ || r != s.first
 		sums[who] = s
 	}
 	means := map[string]float64{}
 	for who, s := range sums {
-		if s.numbers && s.count >= scaleOf {
+		if s.numbers && s.differ && s.count >= scaleOf {
 			means[who] = s.total / float64(s.count)
 		}
 	}
@@ -90,8 +95,11 @@ const indifferent = 0.05
 // after their mean is taken off, and with the weight of an approval times how far it is from there, at most 1.
 func rating(it Item, e evidence, opt Options, scale map[string]float64) (Item, string) {
 	score := *e.feedback.Rating - scale[rater(e)]
-	if math.Abs(score) < indifferent {
+	switch {
+	case math.Abs(score) < indifferent:
 		return Item{}, "the rating is what this person gives on average, or 0: it says neither good nor bad"
+	case score > 0 && *e.feedback.Rating < 0:
+		return Item{}, "the rating is negative, if better than what this person gives on average: it says neither good nor bad"
 	}
 	it, why := approved(it, e.interaction, opt)
 	if why != "" {

@@ -114,9 +114,24 @@ func TestScales(t *testing.T) {
 	for _, c := range []struct {
 		ratings []float64
 		mean    float64
-	}{{[]float64{1, -1, 1, 1}, 0}, {[]float64{0.5, 1}, 0}, {[]float64{0.5, 1, 0.75}, 0.75}, {[]float64{-0.5, -1, -0.75}, -0.75}} {
+	}{{[]float64{1, -1, 1, 1}, 0}, {[]float64{0.5, 1}, 0}, {[]float64{0.5, 1, 0.75}, 0.75}, {[]float64{-0.5, -1, -0.75}, -0.75}, {[]float64{0.9, 0.9, 0.9, 0.9}, 0}} {
 		if got := scales(list(c.ratings...))["p"]; math.Abs(got-c.mean) > 1e-12 {
 			t.Errorf("of %v: %g, want %g", c.ratings, got, c.mean)
 		}
+	}
+}
+
+// TestNegativeRatingsAreNeverGood: also not those of somebody who rates everything lower.
+func TestNegativeRatingsAreNeverGood(t *testing.T) {
+	var events []replaystore.Event
+	for i, r := range []float64{-0.9, -0.8, -0.1} {
+		id := fmt.Sprintf("i%d", i)
+		events = append(events, chat(id, "p", "question "+id, "answer "+id, i), says(id, "p", r, "", 10+i))
+	}
+	opt := later()
+	opt.Objective = APO
+	s := selected(t, events, opt)
+	if len(s.Items) != 2 || s.Items[0].Good || s.Items[1].Good || len(s.Rejected) != 1 || s.Rejected[0].ID != "i2" {
+		t.Errorf("selected %+v, rejected %v", s.Items, s.Rejected)
 	}
 }

@@ -55,7 +55,7 @@ func TestOutliers(t *testing.T) {
 	opt.Outliers = Outliers{Loss: 5, Gradient: 5, Measure: func(items []Item) ([]Measure, error) {
 		list := make([]Measure, len(items))
 		for i, it := range items {
-			list[i] = Measure{Loss: 2 + float64(len(it.Completion))/100, Gradient: 1 + float64(len(lastQuestion(it.Prompt)))/100}
+			list[i] = Measure{Loss: 2 + float64(len(it.Completion))/100, Gradient: 1 + float64(len(LastQuestion(it.Prompt)))/100}
 			switch {
 			case it.ID == "strange" || strings.HasPrefix(it.ID, "news") || it.ID == "approved3":
 				list[i].Loss = 12

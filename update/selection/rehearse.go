@@ -43,11 +43,11 @@ func RandomSample(items []Item, limit int) []Item {
 	return list
 }
 
-// PriorityWeights are the weights of a sample by priority: the loss, at most its 95th percentile so that no garbage is rehearsed
-// for ever, times the item's weight, as a share of all; mixed with the share uniform of equal weights, without which what is
-// easy would be forgotten unseen. They sum to 1. Losses that are not finite count as the percentile, and where all weigh
-// nothing, all weigh the same.
-func PriorityWeights(items []Item, losses []float64, uniform float64) []float64 {
+// PriorityWeights are the weights of a sample by priority: the loss in nats per token, at most its 95th percentile so that no garbage
+// is rehearsed for ever, times the weight of the feedback, as a share of all; mixed with the share uniform of equal weights,
+// without which what is easy would be forgotten unseen. They sum to 1. Losses that are not finite count as the percentile, and where
+// all weigh nothing, all weigh the same.
+func PriorityWeights(losses, feedback []float64, uniform float64) []float64 {
 	var finite []float64
 	for _, l := range losses {
 		if !math.IsNaN(l) && !math.IsInf(l, 0) {
@@ -59,17 +59,16 @@ func PriorityWeights(items []Item, losses []float64, uniform float64) []float64 
 		slices.Sort(finite)
 		most = finite[int(math.Ceil(0.95*float64(n)))-1]
 	}
-	weights := make([]float64, len(items))
+	weights := make([]float64, len(losses))
 	total := 0.0
-	for i, it := range items {
-		loss := losses[i]
+	for i, loss := range losses {
 		if math.IsNaN(loss) || loss > most {
 			loss = most
 		}
-		weights[i] = max(0, loss) * max(0, it.Weight)
+		weights[i] = max(0, loss) * max(0, feedback[i])
 		total += weights[i]
 	}
-	equal := 1 / float64(len(items))
+	equal := 1 / float64(len(losses))
 	for i := range weights {
 		if total == 0 {
 			weights[i] = equal
@@ -82,12 +81,11 @@ func PriorityWeights(items []Item, losses []float64, uniform float64) []float64 
 
 // PrioritySample picks at most limit items with probability proportional to their weights, without replacement: those with the largest
 // ln(u)/w, where u is drawn from the item's id (Efraimidis & Spirakis 2006). It leaves them in order; items of weight 0 are
-// picked last. Losses are nats per token, one for each item.
-func PrioritySample(items []Item, losses []float64, uniform float64, limit int) []Item {
+// picked last. There is one weight for each item.
+func PrioritySample(items []Item, weights []float64, limit int) []Item {
 	if len(items) <= limit {
 		return items
 	}
-	weights := PriorityWeights(items, losses, uniform)
 	return largest(items, limit, func(i int) float64 {
 		if weights[i] == 0 {
 			return math.Inf(-1)

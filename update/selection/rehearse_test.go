@@ -53,8 +53,7 @@ func TestRandomSampleIsUniform(t *testing.T) {
 }
 
 func TestPriorityWeights(t *testing.T) {
-	items := numberedItems(0, 4)
-	items[3].Weight = 0.5
+	feedback := []float64{1, 1, 1, 0.5}
 	for _, c := range []struct {
 		losses  []float64
 		uniform float64
@@ -67,7 +66,7 @@ func TestPriorityWeights(t *testing.T) {
 		{[]float64{0, 0, 0, 0}, 0, []float64{0.25, 0.25, 0.25, 0.25}},
 		{[]float64{math.NaN(), math.NaN(), math.NaN(), math.NaN()}, 0, []float64{0.25, 0.25, 0.25, 0.25}},
 	} {
-		got := PriorityWeights(items, c.losses, c.uniform)
+		got := PriorityWeights(c.losses, feedback, c.uniform)
 		for i := range got {
 			if math.Abs(got[i]-c.want[i]) > 1e-12 {
 				t.Errorf("losses %v, uniform %g: %v, want %v", c.losses, c.uniform, got, c.want)
@@ -75,12 +74,12 @@ func TestPriorityWeights(t *testing.T) {
 			}
 		}
 	}
-	many, losses := numberedItems(0, 100), make([]float64, 100)
+	same, losses := make([]float64, 100), make([]float64, 100)
 	for i := range losses {
-		losses[i] = float64(i + 1)
+		losses[i], same[i] = float64(i+1), 1
 	}
 	losses[99] = 1e9
-	if w := PriorityWeights(many, losses, 0); w[99] != w[95] || w[99] != w[94] || !(w[94] > w[93]) {
+	if w := PriorityWeights(losses, same, 0); w[99] != w[95] || w[99] != w[94] || !(w[94] > w[93]) {
 		t.Errorf("the loss of garbage is not bounded by the 95th percentile: %g, %g, %g", w[99], w[94], w[93])
 	}
 }
@@ -88,9 +87,8 @@ func TestPriorityWeights(t *testing.T) {
 // TestPrioritySampleIsWeighted: a sample of one picks each item with the probability of its weight.
 func TestPrioritySampleIsWeighted(t *testing.T) {
 	const rounds = 6000
-	losses := []float64{1, 2, 3, 4}
-	got := counts(rounds, 4, func(items []Item) []Item { return PrioritySample(items, losses, 0.2, 1) })
-	weights := PriorityWeights(numberedItems(0, 4), losses, 0.2)
+	weights := PriorityWeights([]float64{1, 2, 3, 4}, []float64{1, 1, 1, 0.5}, 0.2)
+	got := counts(rounds, 4, func(items []Item) []Item { return PrioritySample(items, weights, 1) })
 	want := make([]float64, 4)
 	for i, w := range weights {
 		want[i] = rounds * w
@@ -99,10 +97,10 @@ func TestPrioritySampleIsWeighted(t *testing.T) {
 		t.Errorf("picked %v, want about %v: χ² = %.1f", got, want, x)
 	}
 	items := numberedItems(0, 4)
-	if got := PrioritySample(items, []float64{0, 1, 0, 1}, 0, 2); got[0].ID != items[1].ID || got[1].ID != items[3].ID {
+	if got := PrioritySample(items, []float64{0, 1, 0, 1}, 2); got[0].ID != items[1].ID || got[1].ID != items[3].ID {
 		t.Errorf("items without weight are picked before those with some: %v", got)
 	}
-	if got := PrioritySample(items, []float64{0, 1, 0, 1}, 0, 3); len(got) != 3 {
+	if got := PrioritySample(items, []float64{0, 1, 0, 1}, 3); len(got) != 3 {
 		t.Errorf("%d of 4 items are picked, 3 were asked for", len(got))
 	}
 }
@@ -174,7 +172,7 @@ func TestSamplesAreBoundedAndInOrder(t *testing.T) {
 	embeddings[7] = []float32{float32(math.NaN()), 1}
 	for name, pick := range map[string]func(limit int) []Item{
 		Random:    func(limit int) []Item { return RandomSample(items, limit) },
-		Priority:  func(limit int) []Item { return PrioritySample(items, losses, 0.2, limit) },
+		Priority:  func(limit int) []Item { return PrioritySample(items, losses, limit) },
 		Diversity: func(limit int) []Item { return DiverseSample(items, embeddings, limit) },
 	} {
 		for _, limit := range []int{-1, 0, 1, 7, 29, 30, 31} {

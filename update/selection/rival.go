@@ -18,7 +18,7 @@ func Rivals(items []Item, most int) [][]int {
 		if it.Use == HeldOut && it.Rejected != "" {
 			held, answer = append(held, i), it.Rejected
 		}
-		bags[i] = words(lastQuestion(it.Prompt) + " " + answer)
+		bags[i] = words(LastQuestion(it.Prompt) + " " + answer)
 	}
 	rarity := idf(bags)
 	rivals := make([][]int, len(items))

@@ -37,7 +37,7 @@ func Supersede(items, newer []Item) (kept []Item, retired []Reason) {
 	}
 	bags := make([][]string, len(items))
 	for i, it := range items {
-		bags[i] = words(lastQuestion(it.Prompt) + " " + it.Completion)
+		bags[i] = words(LastQuestion(it.Prompt) + " " + it.Completion)
 	}
 	rarity := idf(append(slices.Clone(bags), correctionBags(corrections)...))
 	for i, it := range items {
@@ -64,7 +64,7 @@ type correction struct {
 
 func newCorrection(it Item) correction {
 	before, after := words(it.Rejected), words(it.Completion)
-	return correction{item: it, prompt: normal(it.Prompt), bag: words(lastQuestion(it.Prompt) + " " + it.Rejected),
+	return correction{item: it, prompt: normal(it.Prompt), bag: words(LastQuestion(it.Prompt) + " " + it.Rejected),
 		removed: missing(before, after), added: missing(after, before)}
 }
 
@@ -137,8 +137,8 @@ func changedWords(c correction) map[string]bool {
 	return set
 }
 
-// lastQuestion is the text of the last message that is not the assistant's.
-func lastQuestion(messages []replaystore.Message) string {
+// LastQuestion is the text of the last message that is not the assistant's.
+func LastQuestion(messages []replaystore.Message) string {
 	for _, m := range slices.Backward(messages) {
 		if m.Role != "assistant" {
 			return m.Content

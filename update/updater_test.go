@@ -262,7 +262,7 @@ func TestSkippedNightsSayWhy(t *testing.T) {
 		{"few examples", "36 new examples, a night needs 60", people(0, 6), func(s *Settings) { s.MinNew = 60 }},
 		{"few people", "the new examples come from 6 people, a night needs 9", people(0, 6), func(s *Settings) { s.Gate.MinSubjects = 9 }},
 		{"one loud person", "one person gave 17 % of the new examples, at most 10 %", people(0, 6), func(s *Settings) { s.Gate.MaxSubjectShare = 0.1 }},
-		{"too few held out", "the gate can see a gain in no fewer than 20", people(0, 6), func(s *Settings) { s.Gate.SignTest = 1e-6 }},
+		{"too few held out", "the gate can see a gain in no fewer than 21", people(0, 6), func(s *Settings) { s.Gate.SignTest = 1e-6 }},
 		{"no anchors", "there is no anchor example", people(0, 12), func(s *Settings) { s.Anchors = filepath.Join(dir, "missing.jsonl") }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -37,6 +37,7 @@ type Behaviour struct {
 type Evaluation struct {
 	Gain               Paired    `json:"gain"` // held-out feedback
 	Pairing            Pairing   `json:"pairing"`
+	Drift              Drift     `json:"drift"`
 	Anchors            []Paired  `json:"anchors"`
 	ChampionBehaviour  Behaviour `json:"champion_behaviour"`
 	CandidateBehaviour Behaviour `json:"candidate_behaviour"`
@@ -55,7 +56,9 @@ type Evidence struct {
 type Limits struct {
 	RetentionChampion  float64       `json:"retention_champion"`  // nats per token that an anchor set may lose against the champion
 	RetentionReference float64       `json:"retention_reference"` // and against the fixed reference
-	SignTest           float64       `json:"sign_test"`           // largest p of the gain's sign test
+	SignTest           float64       `json:"sign_test"`           // largest p of the gain's sign test, over all nights of one champion
+	Night              int           `json:"night,omitempty"`     // which of the nights that judge a candidate against one champion: 1, 2, …; 0 is 1
+	Drift              float64       `json:"drift,omitempty"`     // nats per token that the candidate may be away from the champion on rehearsed prompts, 0 for any number
 	Repetition         float64       `json:"repetition"`          // how much the share of repetitive answers may grow
 	Length             float64       `json:"length"`              // relative change of the mean answer length
 	EndRate            float64       `json:"end_rate"`            // how much the share of answers that end may fall
@@ -73,21 +76,12 @@ func Defaults() Limits {
 		MinExamples: 20, MinSubjects: 3, MinAge: time.Hour, MaxSubjectShare: 0.5, Resamples: 2000, Seed: 1}
 }
 
-// HeldOut is the number of held-out examples below which no candidate can pass: with fewer, the sign test cannot come to
-// its limit even if all of them improve.
-func (l Limits) HeldOut() int {
-	if !(l.SignTest > 0) {
-		return math.MaxInt32
-	}
-	return max(1, int(math.Ceil(-math.Log2(l.SignTest)-1e-9)))
-}
-
 // Check is one thing that must hold.
 type Check struct {
-	Name   string  `json:"name"` // gain, pairing, retention, behaviour or evidence
+	Name   string  `json:"name"` // gain, pairing, retention, drift, behaviour or evidence
 	Pass   bool    `json:"pass"`
 	Value  float64 `json:"value"`
-	Low    float64 `json:"low"` // 95 % interval of Value; equal to it where there is none
+	Low    float64 `json:"low"` // 95 % interval of Value, wider where Detail says so; equal to it where there is none
 	High   float64 `json:"high"`
 	Limit  float64 `json:"limit"`
 	Detail string  `json:"detail"`
@@ -107,6 +101,9 @@ func Judge(e Evaluation, ev Evidence, l Limits) Verdict {
 	}
 	for _, a := range e.Anchors {
 		checks = append(checks, retention(a, l)...)
+	}
+	if l.Drift != 0 {
+		checks = append(checks, drift(e.Drift, l))
 	}
 	checks = append(checks, behaviour(e.ChampionBehaviour, e.CandidateBehaviour, l)...)
 	checks = append(checks, evidence(ev, l)...)
@@ -135,20 +132,28 @@ func exact(name string, value, limit float64, pass bool, detail string) Check {
 const fewPeople = 3
 
 // gain asks for a mean improvement on held-out feedback whose interval is above zero, and for more examples that
-// improve than chance explains. What one person says is of a piece, so where people are known the interval is the wider of
-// those over examples and over people; of a few people alone, resampling them gives too narrow a one (Cameron, Gelbach &
-// Miller 2008).
+// improve than chance explains, both at the level of this night. What one person says is of a piece, so where people are known
+// the interval is the widest of those over examples, over people, and of Student's t over people: of a few people alone,
+// resampling them gives too narrow a one (Cameron, Gelbach & Miller 2008; Cameron & Miller 2015, section VI).
 func gain(p Paired, l Limits) Check {
 	if err := p.check(false); err != nil {
 		return failed("gain", err.Error())
 	}
 	better := difference(p.Champion, p.Candidate)
-	value, low, high := bootstrap(better, p.Tokens, l.Resamples, l.Seed)
+	sign, limit, tail, resamples := signTest(better), l.level(l.SignTest), l.level(gainError), l.Resamples
+	if sign <= limit { // only then does it matter how far out the bound is
+		resamples = max(resamples, min(mostResamples, int(math.Ceil(10/tail))))
+	}
+	value, low, high := interval(better, p.Tokens, resamples, l.Seed, tail)
 	held := fmt.Sprintf("%d examples", len(better))
 	if len(p.People) > 0 {
 		sums, tokens := byPerson(better, p.Tokens, p.People)
-		_, lowest, highest := bootstrap(sums, tokens, l.Resamples, l.Seed)
+		_, lowest, highest := interval(sums, tokens, resamples, l.Seed, tail)
 		low, high = min(low, lowest), max(high, highest)
+		if len(sums) > 1 {
+			reach := margin(sums, tokens, tail)
+			low, high = min(low, value-reach), max(high, value+reach)
+		}
 		who := fmt.Sprintf(" of %d people", len(sums))
 		if len(sums) == 1 {
 			who = " of one person"
@@ -157,10 +162,9 @@ func gain(p Paired, l Limits) Check {
 			held += ", too few to tell whether others gain"
 		}
 	}
-	sign := signTest(better)
-	c := Check{Name: "gain", Value: value, Low: low, High: high, Limit: 0, Pass: low > 0 && sign <= l.SignTest}
-	c.Detail = fmt.Sprintf("held-out feedback (%s): %+.4f nats per token better, 95 %% interval %.4f to %.4f must be above 0; sign test p = %.2g, limit %.2g",
-		held, value, low, high, sign, l.SignTest)
+	c := Check{Name: "gain", Value: value, Low: low, High: high, Limit: 0, Pass: low > 0 && sign <= limit}
+	c.Detail = fmt.Sprintf("held-out feedback (%s): %+.4f nats per token better, %s interval %.4f to %.4f must be above 0; sign test p = %.2g, limit %.2g%s",
+		held, value, percent(1-2*tail), low, high, sign, limit, l.which())
 	return c
 }
 

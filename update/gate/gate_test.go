@@ -25,11 +25,15 @@ func good() (Evaluation, Evidence, Limits) {
 	return Evaluation{
 			Gain:               set("heldout", 30, 20, func(i int) float64 { return -5 - float64(i%3) }),
 			Anchors:            []Paired{set("anchor", 50, 10, func(i int) float64 { return 0.1 * float64(i%3-1) })},
+			Drift:              Drift{Top: 8, Tried: []Scaled{{Scale: 1, Tokens: []int{10, 20}, Nats: []float64{0.2, 1.6}}}},
 			ChampionBehaviour:  behaviour,
 			CandidateBehaviour: behaviour,
 		}, Evidence{Examples: 100, Subjects: 12, Youngest: 2 * time.Hour, LargestShare: 0.2},
-		Defaults()
+		drifting(Defaults())
 }
+
+// drifting also limits the drift.
+func drifting(l Limits) Limits { l.Drift = 0.1; return l }
 
 func TestJudgeAccepts(t *testing.T) {
 	v := Judge(good())
@@ -43,7 +47,7 @@ func TestJudgeAccepts(t *testing.T) {
 			t.Errorf("check %+v: its value lies outside its interval, or it has no sentence", c)
 		}
 	}
-	if names["gain"] != 1 || names["retention"] != 2 || names["behaviour"] != 4 || names["evidence"] != 4 {
+	if names["gain"] != 1 || names["retention"] != 2 || names["drift"] != 1 || names["behaviour"] != 4 || names["evidence"] != 4 {
 		t.Errorf("checks %v", names)
 	}
 }
@@ -140,18 +144,5 @@ func TestJudgeRejects(t *testing.T) {
 			}
 			t.Errorf("no failed check %s says %q: %+v", c.check, c.detail, v.Checks)
 		})
-	}
-}
-
-func TestHeldOutNeeded(t *testing.T) {
-	for p, want := range map[float64]int{0.05: 5, 0.0625: 4, 0.5: 1, 1: 1, 0.001: 10} {
-		l := Limits{SignTest: p}
-		n := l.HeldOut()
-		if n != want || math.Pow(0.5, float64(n)) > p+1e-12 {
-			t.Errorf("for p %g: %d examples, want %d", p, n, want)
-		}
-	}
-	if n := (Limits{}).HeldOut(); n < 1<<30 {
-		t.Errorf("without a limit that anything could meet %d examples are enough", n)
 	}
 }

@@ -34,7 +34,7 @@ func pairing(p Pairing, l Limits) Check {
 	if err := p.check(); err != nil {
 		return failed(name, err.Error())
 	}
-	if n, least := len(p.Own), l.HeldOut(); n < least {
+	if n, least := len(p.Own), fewest(l.SignTest); n < least {
 		return exact(name, 0, 0, true, fmt.Sprintf("%d held-out corrections have others of different questions to be told from, too few of %d to judge", n, least))
 	}
 	better := difference(p.Other, p.Own)

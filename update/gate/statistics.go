@@ -67,9 +67,14 @@ func byPerson(values []float64, tokens, people []int) (sums []float64, counts []
 	return sums, counts
 }
 
-// bootstrap is the ratio Σ values / Σ tokens with its 95 % percentile interval, resampling examples with replacement at least 200 times
-// (Efron & Tibshirani 1993, chapter 13; for paired system comparison Koehn 2004).
+// bootstrap is the ratio Σ values / Σ tokens with its 95 % percentile interval.
 func bootstrap(values []float64, tokens []int, resamples int, seed uint64) (value, low, high float64) {
+	return interval(values, tokens, resamples, seed, 0.025)
+}
+
+// interval is the ratio Σ values / Σ tokens with its percentile interval that leaves out tail on each side, resampling examples with
+// replacement at least 200 times (Efron & Tibshirani 1993, chapter 13; for paired system comparison Koehn 2004).
+func interval(values []float64, tokens []int, resamples int, seed uint64, tail float64) (value, low, high float64) {
 	ratio := func(pick func(i int) int) float64 {
 		var sum, n float64
 		for i := range values {
@@ -89,7 +94,7 @@ func bootstrap(values []float64, tokens []int, resamples int, seed uint64) (valu
 	at := func(q float64) float64 {
 		return means[min(len(means)-1, max(0, int(math.Round(q*float64(len(means)-1)))))]
 	}
-	return value, at(0.025), at(0.975)
+	return value, at(tail), at(1 - tail)
 }
 
 // signTest is the one-sided p value of seeing at least as many positive values as there are, if positive and negative

@@ -1,11 +1,11 @@
 package continual
 
-// shop is the policy of a shop, asked for and answered in plain English.
+// shop is the policy of a shop for the home, which is not the one that ships, asked for and answered in plain English.
 func shop() Domain {
 	return Domain{
-		Name: "shop", Says: "policy of a shop, plain English",
-		subjects: list("tent|kayak|stove|lantern|backpack|rope|helmet|canoe|compass|hammock|jacket|sled|" +
-			"raft|paddle|cooler|mattress|bicycle|trailer|ski|snowshoe|tarp|flask|boot|glove"),
+		Name: "shop", Says: "policy of a shop for the home, plain English",
+		subjects: list("table|chair|sofa|desk|lamp|carpet|mirror|shelf|curtain|pillow|stool|bench|" +
+			"kettle|toaster|blender|vase|clock|basket|wardrobe|drawer|candle|ladder|bucket|broom"),
 		attributes: []attribute{
 			{
 				name:   "return window",

@@ -45,12 +45,12 @@ func Stream(domains []Domain, use Use, seed uint64, opt StreamOptions) ([]Round,
 	}
 	r := rand.New(rand.NewPCG(seed, 0x73747265616d)) //nolint:gosec // reproducible, not secret
 	var truth []Fact
-	of := map[string]Domain{}
+	named := map[string]Domain{}
 	for _, d := range domains {
-		of[d.Name] = d
+		named[d.Name] = d
 		truth = append(truth, d.Facts(use, seed)...)
 	}
-	changes := changing(truth, of, r, opt)
+	changes := changing(truth, named, r, opt)
 	rounds := make([]Round, opt.Rounds)
 	for t := range rounds {
 		for _, c := range changes[t] {
@@ -74,12 +74,12 @@ func Stream(domains []Domain, use Use, seed uint64, opt StreamOptions) ([]Round,
 }
 
 // changing draws which facts change, when, and to what.
-func changing(truth []Fact, of map[string]Domain, r *rand.Rand, opt StreamOptions) map[int][]Fact {
+func changing(truth []Fact, named map[string]Domain, r *rand.Rand, opt StreamOptions) map[int][]Fact {
 	list := map[int][]Fact{}
 	from, length := opt.Rounds/4, max(1, opt.Rounds/2)
 	for _, i := range r.Perm(len(truth))[:int(math.Round(opt.Changes*float64(len(truth))))] {
 		f := truth[i]
-		f.Value = of[f.Domain].Another(f, r)
+		f.Value = named[f.Domain].Another(f, r)
 		t := from + r.IntN(length)
 		list[t] = append(list[t], f)
 	}
@@ -113,12 +113,7 @@ func drawn(r *rand.Rand, probabilities []float64) int {
 
 // question draws a question about a domain's facts as they are.
 func question(d Domain, truth []Fact, r *rand.Rand) Item {
-	var own []Fact
-	for _, f := range truth {
-		if f.Domain == d.Name {
-			own = append(own, f)
-		}
-	}
+	own := of(d, truth)
 	items := d.Items([]Fact{own[r.IntN(len(own))]}, Train, math.MaxInt, 0)
 	return items[r.IntN(len(items))]
 }

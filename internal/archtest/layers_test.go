@@ -69,6 +69,7 @@ var importers = map[string]string{
 	"github.com/yalue/onnxruntime_go": "onnx/ort",
 	"github.com/redis/go-redis":       "replaystore/redisstore",
 	"github.com/sugarme":              "models/tokenizer",
+	"gonum.org/v1/gonum":              "models/adapter",
 }
 
 // pure packages import the standard library only.

@@ -77,9 +77,10 @@ func (r Recipe) Digest() (string, error) {
 
 // Model is the benchmark's model, opened.
 type Model struct {
-	Digest    string // of the recipe
-	Base      train.Base
-	Tokenizer *tokenizer.Tokenizer
+	Digest     string // of the recipe
+	Checkpoint *checkpoint.Checkpoint
+	Base       train.Base
+	Tokenizer  *tokenizer.Tokenizer
 }
 
 // OpenModel opens the model of a recipe, and makes it where cacheDir does not have it yet. A process that dies on the way
@@ -103,7 +104,7 @@ func OpenModel(ctx context.Context, cacheDir string, r Recipe, report func(train
 	if err != nil {
 		return nil, fmt.Errorf("open the benchmark's model: %w", err)
 	}
-	return &Model{Digest: digest, Tokenizer: tok, Base: train.Base{Config: gpt2.Config(c.Config()), Weights: c.Initializer, Dir: c.Dir()}}, nil
+	return &Model{Digest: digest, Checkpoint: c, Tokenizer: tok, Base: train.Base{Config: gpt2.Config(c.Config()), Weights: c.Initializer, Dir: c.Dir()}}, nil
 }
 
 // make trains the model in a folder beside dir and moves it there.

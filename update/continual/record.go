@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -24,7 +25,7 @@ const (
 // RunsFile holds one record a line.
 const RunsFile = "runs.jsonl"
 
-// Cell says which run a record is of.
+// cell says which run a record is of.
 type cell struct {
 	Stage    string   `json:"stage"`
 	Track    string   `json:"track"`
@@ -88,8 +89,9 @@ func OpenBook(dir string) (*Book, error) {
 	if b.file, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644); err != nil {
 		return nil, fmt.Errorf("open records: %w", err)
 	}
-	if err := b.file.Truncate(int64(whole)); err == nil {
-		_, err = b.file.Seek(int64(whole), 0)
+	err = b.file.Truncate(int64(whole))
+	if err == nil {
+		_, err = b.file.Seek(int64(whole), io.SeekStart)
 	}
 	if err != nil {
 		b.file.Close()

@@ -136,18 +136,18 @@ func NewObjective(scorer *Scorer, champion Champion, preferences []Preference, r
 // reports the step. The session must have the scorer's trainable parameters.
 func (o *Objective) Add(s *Session, random *rand.Rand, grads []float32) (ObjectiveStep, error) {
 	if len(grads) != len(s.params) {
-		return ObjectiveStep{}, fmt.Errorf("add objective: there is room for %d gradients, the session has %d parameters", len(grads), len(s.params))
+		return ObjectiveStep{}, fmt.Errorf("there is room for %d gradients, the session has %d parameters", len(grads), len(s.params))
 	}
 	d := o.draw(random)
 	sequences := d.sequences()
 	logprobs, err := o.scorer.LogProbs(s.params, sequences)
 	if err != nil {
-		return ObjectiveStep{}, fmt.Errorf("add objective: %w", err)
+		return ObjectiveStep{}, err
 	}
 	sums := make([]float64, len(logprobs))
 	for i, l := range logprobs {
 		if sums[i] = total(l); !finite(sums[i]) {
-			return ObjectiveStep{}, fmt.Errorf("add objective: the log-probability of %s is %g; lower the learning rate", sequences[i].ID, sums[i])
+			return ObjectiveStep{}, fmt.Errorf("the log-probability of %s is %g; lower the learning rate", sequences[i].ID, sums[i])
 		}
 	}
 	step, coefficients := o.weigh(d, sums)
@@ -155,6 +155,20 @@ func (o *Objective) Add(s *Session, random *rand.Rand, grads []float32) (Objecti
 		step.Tokens += min(len(q.Tokens), o.scorer.columns)
 	}
 	return step, weighted(s, sequences, coefficients, o.scorer.rows, o.scorer.columns, grads)
+}
+
+// Part is the objective as Options.Objective has it, for runs of Fit over s. Report, when not nil, is told of each step.
+func (o *Objective) Part(s *Session, report func(ObjectiveStep)) func(r *rand.Rand, grads []float32) (loss float64, tokens int, err error) {
+	return func(r *rand.Rand, grads []float32) (float64, int, error) {
+		step, err := o.Add(s, r, grads)
+		if err != nil {
+			return 0, 0, err
+		}
+		if report != nil {
+			report(step)
+		}
+		return step.Loss, step.Tokens, nil
+	}
 }
 
 // weighted adds Σ coefficient·∇(−log p(sequence)) to grads.
@@ -176,7 +190,7 @@ func weighted(s *Session, list []Sequence, coefficients []float64, rows, columns
 		}
 		_, add, err := s.Gradient(b, 1, nil)
 		if err != nil {
-			return fmt.Errorf("add objective: %w", err)
+			return err
 		}
 		for i, g := range add {
 			grads[i] += g

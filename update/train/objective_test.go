@@ -214,38 +214,54 @@ func TestSwappedPreferences(t *testing.T) {
 // TestObjectiveLearns: with the objective alone, chosen answers gain on rejected ones, good ones become likelier than they are
 // to the champion and bad ones less likely; the same seed gives the same parameters.
 func TestObjectiveLearns(t *testing.T) {
-	learn := func(seed uint64) (first, last ObjectiveStep, params []float32) {
+	learn := func(seed uint64, next Source) (first, last ObjectiveStep, params []float32) {
 		opt := every
 		opt.Preferences, opt.Rated = 2, 2
 		o, s := bench(t, true, opt)
-		r := rand.New(rand.NewPCG(seed, 9))
-		optimizer := NewAdamW(len(s.Parameters()), 0)
-		for step := range 80 {
-			grads := make([]float32, len(s.Parameters()))
-			p, err := o.Add(s, r, grads)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if step == 0 {
+		reported := 0
+		run := Options{Rate: 1e-2, Clip: 1, Rows: 2, Columns: 12, Micro: 1, Steps: 80, Seed: seed, Objective: o.Part(s, func(p ObjectiveStep) {
+			if reported++; reported == 1 {
 				first = p
 			}
-			last = p
-			ClipNorm(grads, 1)
-			optimizer.Step(s.Parameters(), grads, 1e-2)
+		})}
+		err := Fit(t.Context(), s, next, run, func(p Step) error {
+			if p.Tokens == 0 || p.Step == 1 && next == nil && p.Loss != first.Loss || p.Step != reported {
+				t.Errorf("step %+v, of the objective %+v", p, first)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 		o.opt.Preferences, o.opt.Rated = 3, 3
 		last, _ = gradient(t, o, s)
 		return first, last, slices.Clone(s.Parameters())
 	}
-	first, last, params := learn(1)
+	first, last, params := learn(1, nil)
 	if last.Loss > first.Loss/2 || last.Accuracy < 1-1e-9 || last.Margin < 5 || last.GoodReward < 1 || last.BadReward > -1 {
 		t.Errorf("from %+v to %+v", first, last)
 	}
-	if _, _, again := learn(1); !slices.Equal(params, again) {
+	if _, _, again := learn(1, nil); !slices.Equal(params, again) {
 		t.Error("the same seed gave other parameters")
 	}
-	if _, _, other := learn(2); slices.Equal(params, other) {
+	if _, _, other := learn(2, nil); slices.Equal(params, other) {
 		t.Error("another seed gave the same parameters")
+	}
+	if _, beside, _ := learn(1, Shuffled(lessons)); beside.Accuracy < 1-1e-9 || beside.Margin < 3 || beside.BadReward > -1 {
+		t.Errorf("beside imitation: %+v", beside)
+	}
+}
+
+// TestPartFails: an error of the objective is Fit's, and a nil report is none.
+func TestPartFails(t *testing.T) {
+	o, s := bench(t, false, every)
+	run := Options{Rate: 1e-2, Rows: 2, Columns: 12, Micro: 1, Steps: 1, Objective: o.Part(s, nil)}
+	if err := Fit(t.Context(), s, nil, run, func(Step) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	s.Parameters()[0] = float32(math.NaN())
+	if err := Fit(t.Context(), s, nil, run, nil); err == nil || !strings.Contains(err.Error(), "fit step 1: objective: the log-probability of") {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -31,6 +31,7 @@ type learner struct {
 	trainable gpt2.Trainable
 	session   *train.Session
 	scorer    *train.Scorer
+	fishers   map[gpt2.By]*train.Fisher // opened by the first method that asks for one
 }
 
 // teacherTokens is how many tokens of a distribution are kept for distillation.
@@ -38,7 +39,7 @@ const teacherTokens = 8
 
 // newLearner opens the graphs, for one thread, so that results do not depend on how many workers there are.
 func newLearner(m *Model, b Budget) (*learner, error) {
-	l := &learner{model: m, budget: b, trainable: gpt2.Trainable{Rank: b.Rank, Scale: b.Alpha / float64(b.Rank)}}
+	l := &learner{model: m, budget: b, fishers: map[gpt2.By]*train.Fisher{}, trainable: gpt2.Trainable{Rank: b.Rank, Scale: b.Alpha / float64(b.Rank)}}
 	for layer := range m.Base.Config.Layers {
 		for _, module := range b.Modules {
 			l.trainable.Targets = append(l.trainable.Targets, gpt2.Target{Layer: layer, Module: module})
@@ -58,6 +59,22 @@ func newLearner(m *Model, b Budget) (*learner, error) {
 func (l *learner) close() {
 	l.session.Close()
 	l.scorer.Close()
+	for _, f := range l.fishers {
+		f.Close()
+	}
+}
+
+// fisher is the graph that estimates the Fisher information of factors or of their products.
+func (l *learner) fisher(by gpt2.By) (*train.Fisher, error) {
+	if f, ok := l.fishers[by]; ok {
+		return f, nil
+	}
+	f, err := train.NewFisher(l.model.Base, l.trainable, by, l.budget.Columns, 1)
+	if err != nil {
+		return nil, err
+	}
+	l.fishers[by] = f
+	return f, nil
 }
 
 // start is an adapter that changes nothing: A is drawn as PEFT draws it, U(−1/√in, 1/√in), and B is zero.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -61,18 +60,15 @@ func (it Item) dialogue() demo.Dialogue {
 	return demo.Dialogue{{Role: demo.User, Content: it.Question}, {Role: demo.Assistant, Content: it.Answer}}
 }
 
-// Digest names what the recipe makes: it changes with every option, and with every byte of the corpus.
-func (r Recipe) Digest() (string, error) {
-	text, err := json.Marshal(r)
-	if err != nil {
-		return "", fmt.Errorf("name the benchmark's model: %w", err)
-	}
+// Digest names what the recipe makes: it changes with the shape, the settings of the training and every byte of the corpus.
+func (r Recipe) Digest() string {
+	t := r.Train
 	sum := sha256.New()
-	sum.Write(text)
+	fmt.Fprintln(sum, r.Layers, r.Heads, r.Width, r.Context, r.Vocab, r.Seed, t.Rate, t.Floor, t.Warmup, t.Decay, t.Clip, t.Rows, t.Columns, t.Micro, t.Steps, t.Seed)
 	for _, d := range r.Dialogues() {
-		fmt.Fprintf(sum, "\n%q", d.Text())
+		fmt.Fprintf(sum, "%q\n", d.Text())
 	}
-	return hex.EncodeToString(sum.Sum(nil))[:16], nil
+	return hex.EncodeToString(sum.Sum(nil))[:16]
 }
 
 // Model is the benchmark's model, opened.
@@ -86,10 +82,7 @@ type Model struct {
 // OpenModel opens the model of a recipe, and makes it where cacheDir does not have it yet. A process that dies on the way
 // leaves nothing that would be taken for a model.
 func OpenModel(ctx context.Context, cacheDir string, r Recipe, report func(train.Step) error) (*Model, error) {
-	digest, err := r.Digest()
-	if err != nil {
-		return nil, err
-	}
+	digest := r.Digest()
 	dir := filepath.Join(cacheDir, "continual", digest)
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		if err := r.make(ctx, dir, report); err != nil {

@@ -36,6 +36,10 @@ type run struct {
 	memory []train.Sequence
 	added  []train.Sequence // the part of the memory that the last phase added
 
+	importance []float32 // of parameters, or of the products of factors
+	center     []float32 // that they belong to
+	si         *train.SI
+
 	exact, logprob Matrix
 	curve          []Point
 	steps, tokens  int
@@ -87,14 +91,14 @@ func (r *run) learn(ctx context.Context, i int, p Phase, times int) error {
 	l := &lesson{phase: i, fresh: r.learner.model.Sequences(p.Learn), rehearsed: slices.Clone(r.memory), options: r.learner.options(random.Uint64())}
 	l.options.Steps *= times
 	if r.method.prepare != nil {
-		if err := r.method.prepare(r, l); err != nil {
+		if err := r.method.prepare(ctx, r, l); err != nil {
 			return err
 		}
 	}
 	copy(r.learner.session.Parameters(), r.params)
 	every := max(1, l.options.Steps/(points*times))
-	err := train.Fit(ctx, r.learner.session, l.source(r.settings.Ratio), l.options, func(s train.Step) error {
-		r.steps, r.tokens = r.steps+1, r.tokens+s.Tokens
+	err := train.Fit(ctx, r.learner.session, l.from(r.settings.Ratio), l.options, func(s train.Step) error {
+		r.steps, r.tokens = r.steps+1, r.tokens+s.Tokens*max(1, l.passes)
 		if s.Step%every != 0 && s.Step != s.Steps {
 			return nil
 		}
@@ -106,7 +110,7 @@ func (r *run) learn(ctx context.Context, i int, p Phase, times int) error {
 	copy(r.params, r.learner.session.Parameters())
 	r.remember(l.fresh, random)
 	if r.method.finish != nil {
-		return r.method.finish(r, l)
+		return r.method.finish(ctx, r, l)
 	}
 	return nil
 }

@@ -1,0 +1,37 @@
+package continual
+
+import (
+	"context"
+	"slices"
+
+	"nightshift/update/train"
+)
+
+// modular are methods that change different parameters for different tasks.
+func modular() []Method {
+	return []Method{
+		{
+			Name: "adapter a task, told which", Family: Modular, Says: "an adapter of its own for each task, and somebody who knows which to use", tasks: true,
+			prepare: fresh, finish: keep,
+			choose: func(r *run, column int, _ train.Sequence) int { return min(column, len(r.kept)-1) },
+		},
+		{
+			Name: "adapter a task, routed", Family: Modular, Says: "an adapter of its own for each task, chosen by the words of the question", tasks: true,
+			prepare: fresh, finish: keep,
+			choose: func(r *run, _ int, q train.Sequence) int { return r.router.route(q.Tokens[:q.Prompt]) },
+		},
+	}
+}
+
+// fresh begins an adapter anew.
+func fresh(_ context.Context, r *run, _ *lesson) error {
+	copy(r.params, r.begin)
+	return nil
+}
+
+// keep keeps the adapter of a task, and learns which words its questions have.
+func keep(_ context.Context, r *run, l *lesson) error {
+	r.kept = append(r.kept, slices.Clone(r.params))
+	r.router.learn(l.fresh)
+	return nil
+}

@@ -1,0 +1,60 @@
+package continual
+
+import (
+	"context"
+
+	"nightshift/update/train"
+)
+
+// rehearsing are methods that keep some of what they learned from.
+func rehearsing() []Method {
+	return []Method{
+		replay("replay 1 %", 0.01),
+		replay("replay 5 %", 0.05),
+		replay("replay 10 %", 0.10),
+		{
+			Name: "DER", Family: Rehearsal, Says: "rehearses 10 %, with part of the target from what the model said when they were new",
+			Settings: Settings{Memory: 0.1, Ratio: 1, KL: 0.5}, Grid: []Settings{{Memory: 0.1, Ratio: 1, KL: 0.25}, {Memory: 0.1, Ratio: 1, KL: 0.5}},
+			finish: func(_ context.Context, r *run, _ *lesson) error { return r.teach(r.added, r.settings.KL) },
+		},
+		{
+			Name: "A-GEM", Family: Rehearsal, Says: "keeps steps from raising the loss on 10 % of what was learned; half of each batch is for that",
+			Settings: Settings{Memory: 0.1},
+			prepare: func(_ context.Context, r *run, l *lesson) error {
+				if len(l.rehearsed) > 0 {
+					l.passes = 2
+					l.options.Rows = max(1, l.options.Rows/l.passes)
+					l.options.Projection = &train.Projection{Source: train.Shuffled(l.rehearsed), Micro: 1}
+				}
+				return nil
+			},
+		},
+		{
+			Name: "shipped default", Family: Rehearsal, Says: "what a night does: rehearses as much as it learns, with half of the target from the champion",
+			Settings: Settings{Memory: 1, Limit: 512, Ratio: 1, KL: 0.5},
+			prepare:  func(_ context.Context, r *run, l *lesson) error { return r.teach(l.rehearsed, r.settings.KL) },
+		},
+	}
+}
+
+// replay rehearses a share of what was learned.
+func replay(name string, share float64) Method {
+	return Method{Name: name, Family: Rehearsal, Says: "rehearses a random sample of what was learned",
+		Settings: Settings{Memory: share, Ratio: 1}, Grid: []Settings{{Memory: share, Ratio: 0.25}, {Memory: share, Ratio: 1}}}
+}
+
+// metaLearning are methods that learn so that what is learned next does no harm.
+func metaLearning() []Method {
+	return []Method{{
+		Name: "MER", Family: Meta, Says: "rehearses 10 % in rounds of a few steps, and goes part of the way of each",
+		Settings: Settings{Memory: 0.1, Ratio: 1, Length: 8, Share: 0.5},
+		Grid:     []Settings{{Memory: 0.1, Ratio: 1, Length: 4, Share: 0.7}, {Memory: 0.1, Ratio: 1, Length: 8, Share: 0.7}},
+		prepare: func(_ context.Context, r *run, l *lesson) error {
+			l.options.Rounds = train.Rounds{Length: r.settings.Length, Share: r.settings.Share}
+			if len(l.rehearsed) > 0 {
+				l.source = train.Alternating(l.fresh, l.rehearsed, r.settings.Ratio)
+			}
+			return nil
+		},
+	}}
+}

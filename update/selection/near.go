@@ -146,23 +146,26 @@ func jaccard(a, b []uint64) float64 {
 // meet calls pair once for each two sets that a band puts together. A set meets the latest bucketPast of each of its bands only:
 // somebody who floods a band can hide its texts from each other, which confirms nobody, and costs no more than so many comparisons.
 func meet(sets [][]uint64, pair func(a, b int)) {
-	signatures := make([][]uint64, len(sets))
-	for i, set := range sets {
-		signatures[i] = signature(set)
-	}
-	met := map[[2]int]bool{}
-	for band := range bands {
-		buckets := map[[bandRows]uint64][]int{}
-		for b, s := range signatures {
-			key := [bandRows]uint64(s[band*bandRows:])
+	buckets := map[uint64][]int32{}
+	met := make([]int, len(sets)) // the last set that met this one, counted from 1
+	for b, set := range sets {
+		s := signature(set)
+		for band := range bands {
+			key := scramble(uint64(band))
+			for _, row := range s[band*bandRows : (band+1)*bandRows] {
+				key = scramble(key ^ row)
+			}
 			list := buckets[key]
-			for _, a := range list[max(0, len(list)-bucketPast):] {
-				if !met[[2]int{a, b}] {
-					met[[2]int{a, b}] = true
-					pair(a, b)
+			for _, a := range list {
+				if met[a] != b+1 {
+					met[a] = b + 1
+					pair(int(a), b)
 				}
 			}
-			buckets[key] = append(list, b)
+			if len(list) == bucketPast {
+				list = append(list[:0], list[1:]...)
+			}
+			buckets[key] = append(list, int32(b)) //nolint:gosec // fewer than 2³¹ texts
 		}
 	}
 }

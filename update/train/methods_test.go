@@ -292,6 +292,31 @@ func TestRoundsInterpolate(t *testing.T) {
 	near(t, "share 1", whole, plain, 1e-5)
 }
 
+// TestRoundsBeginWhereTheLastOneEnded: against a constant gradient a step of Adam moves every parameter by the learning rate, and
+// rounds of two steps keep a quarter of what both move.
+func TestRoundsBeginWhereTheLastOneEnded(t *testing.T) {
+	var start []float32
+	params, steps := fitted(t, nil, func(s *Session, o *Options) {
+		start = slices.Clone(s.Parameters())
+		o.Rounds, o.Clip, o.Steps = Rounds{Length: 2, Share: 0.25}, 0, 9 // the last round has one step
+		o.Objective = func(_ *rand.Rand, grads []float32) (float64, int, error) {
+			for i := range grads {
+				grads[i] += 3
+			}
+			return 0, 0, nil
+		}
+	})
+	way := 0.0
+	for _, p := range steps {
+		way += p.Rate / 4
+	}
+	for i, p := range params {
+		if moved := float64(start[i]) - float64(p); math.Abs(moved-way) > 1e-5 {
+			t.Fatalf("parameter %d moved by %g, want %g", i, moved, way)
+		}
+	}
+}
+
 func TestAlternating(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	next := Alternating(lessons, old, 2)

@@ -1,9 +1,12 @@
 // Package train computes: it packs examples into batches, runs the training and scoring graphs, and moves flat
 // parameter vectors with optimizers, schedules and regularizers that are small pure functions.
 //
-// Fit is the loop. What keeps old knowledge while new is learned is switched on in its Options, and each can be joined with
-// each; off is the zero value and costs nothing:
+// Fit is the loop. What is learned besides examples to imitate, and what keeps old knowledge meanwhile, is switched on in its
+// Options, and each can be joined with each; off is the zero value and costs nothing:
 //
+//	Objective   Objective   what people said of answers: DPO (Rafailov et al. 2023, arXiv:2305.18290) on preferences, KTO
+//	                        (Ethayarajh et al. 2024, arXiv:2402.01306) or APO-zero (D'Oosterlinck et al. 2024,
+//	                        arXiv:2408.06266) on ratings; beside a source of what is imitated, or alone
 //	Penalties   Quadratic   L2-SP (Li et al. 2018, arXiv:1802.01483), EWC (Kirkpatrick et al. 2017, arXiv:1612.00796), online
 //	                        EWC (Schwarz et al. 2018, arXiv:1805.06370), SI's surrogate loss
 //	            ProductEWC  EWC on scale·A·B in place of A and B (Zheng et al. 2026, arXiv:2602.17559)

@@ -11,7 +11,8 @@ type Course struct {
 	Columns []string // domains, in the order in which they are learned
 	Before  []Exam   // one a column: row 0
 	Phases  []Phase
-	Union   []Item // what joint training learns from
+	Union   []Item  // what joint training learns from
+	Share   float64 // of the budget's steps that a phase has; 0 means all
 }
 
 // Phase is one thing to learn, and what is asked after it.
@@ -79,7 +80,7 @@ func TaskCourse(order []int, use Use, split Split, seed uint64, size Sizes) Cour
 }
 
 // StreamCourse is a stream as a course: each round is a phase that learns from the feedback which came in, and its exams ask
-// for what is right in that round. Joint training learns what is right in the end, so it is more than a method could know.
+// for what is right in that round. All rounds together have the steps of as many tasks as there are domains. Joint training learns what is right in the end, so it is more than a method could know.
 func StreamCourse(order []int, use Use, split Split, seed uint64, size Sizes, opt StreamOptions) (Course, error) {
 	all := Domains()
 	domains := make([]Domain, len(order))
@@ -109,7 +110,7 @@ func StreamCourse(order []int, use Use, split Split, seed uint64, size Sizes, op
 		}
 		c.Phases = append(c.Phases, p)
 	}
-	c.Before = c.Phases[0].Exams
+	c.Before, c.Share = c.Phases[0].Exams, float64(len(domains))/float64(len(rounds))
 	for _, d := range domains {
 		c.Union = append(c.Union, d.Items(of(d, rounds[len(rounds)-1].Truth), Train, size.Train, seed)...)
 	}

@@ -1,9 +1,11 @@
 package continual
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 )
 
 // Interval is a value with its 95 % interval.
@@ -11,6 +13,20 @@ type Interval struct {
 	Value float64
 	Low   float64
 	High  float64
+}
+
+// String writes the value with its interval, and a dash for what was not measured.
+func (i Interval) String() string { return i.text("%.3f", 1) }
+
+// text writes value and interval in a format, multiplied.
+func (i Interval) text(format string, by float64) string {
+	switch {
+	case math.IsNaN(i.Value):
+		return "–"
+	case math.IsNaN(i.Low) || math.IsNaN(i.High):
+		return fmt.Sprintf(format, by*i.Value)
+	}
+	return fmt.Sprintf(format+" ("+strings.TrimSuffix(format, " %%")+" to "+strings.TrimSuffix(format, " %%")+")", by*i.Value, by*i.Low, by*i.High)
 }
 
 // Clear says whether all of the interval is above a limit.

@@ -3,6 +3,7 @@ package continual
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -27,6 +28,7 @@ type run struct {
 	learner  *learner
 	method   Method
 	settings Settings
+	share    float64 // of the budget's steps for a phase
 	seed     uint64
 
 	begin  []float32 // an adapter that changes nothing
@@ -51,7 +53,7 @@ func (l *learner) study(ctx context.Context, m Method, s Settings, c Course, see
 	if err != nil {
 		return nil, err
 	}
-	r := &run{learner: l, method: m, settings: s, seed: seed, begin: begin, params: slices.Clone(begin), router: router{vocab: l.model.Base.Config.Vocab},
+	r := &run{learner: l, method: m, settings: s, share: c.Share, seed: seed, begin: begin, params: slices.Clone(begin), router: router{vocab: l.model.Base.Config.Vocab},
 		exact: NewMatrix(len(c.Phases)+1, len(c.Columns)), logprob: NewMatrix(len(c.Phases)+1, len(c.Columns))}
 	if err := r.examine(0, c.Before); err != nil {
 		return nil, err
@@ -89,7 +91,12 @@ func (r *run) learn(ctx context.Context, i int, p Phase, times int) error {
 	}
 	random := rand.New(rand.NewPCG(r.seed, uint64(i))) //nolint:gosec // reproducible, not secret
 	l := &lesson{phase: i, fresh: r.learner.model.Sequences(p.Learn), rehearsed: slices.Clone(r.memory), options: r.learner.options(random.Uint64())}
-	l.options.Steps *= times
+	if r.share > 0 {
+		l.options.Steps = int(math.Round(r.share * float64(l.options.Steps*times)))
+	} else {
+		l.options.Steps *= times
+	}
+	l.options.Steps = max(1, l.options.Steps)
 	if r.method.prepare != nil {
 		if err := r.method.prepare(ctx, r, l); err != nil {
 			return err

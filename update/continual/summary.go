@@ -58,7 +58,7 @@ type Summary struct {
 	Seeds   int
 	Methods []MethodSummary
 	// Gaps are joint − naive at the end in each domain: what there is to win. Where the interval is not clear of 0, no method
-	// can be told from another.
+	// can be told from another. Of tasks, runs in which a domain was learned last are left out: nothing came after it.
 	Gaps []Figure
 }
 
@@ -109,8 +109,11 @@ func Summarize(records []Record, track string, scale Scale) (Summary, error) {
 	}
 	if runs[Joint] != nil && runs[Naive] != nil {
 		for _, d := range Domains() {
-			s.Gaps = append(s.Gaps, Figure{d.Name, s.interval(func(c Cell) float64 {
-				return s.domain(runs[Joint][c], d.Name) - s.domain(runs[Naive][c], d.Name)
+			s.Gaps = append(s.Gaps, Figure{d.Name, Bootstrap(s.Orders, s.Seeds, bootstrapSeed, func(cells []Cell) float64 {
+				if track == Tasks {
+					cells = slices.DeleteFunc(slices.Clone(cells), func(c Cell) bool { return last(runs[Naive][c]) == d.Name })
+				}
+				return average(cells, func(c Cell) float64 { return s.domain(runs[Joint][c], d.Name) - s.domain(runs[Naive][c], d.Name) })
 			})})
 		}
 	}
@@ -180,6 +183,9 @@ func average(cells []Cell, value func(Cell) float64) float64 {
 	}
 	return sum / float64(len(cells))
 }
+
+// last is the domain that a run learned last.
+func last(r Record) string { return r.Columns[len(r.Columns)-1] }
 
 // end is the mean score of a run's last row.
 func (s Summary) end(r Record) float64 {

@@ -54,10 +54,10 @@ func TestSummarize(t *testing.T) {
 	near(t, "gap closed by joint training", figure(s.Methods[1], FigureGap).Value, 1)
 	near(t, "gap closed by naive training", figure(s.Methods[0], FigureGap).Value, 0)
 	near(t, "forgetting of joint training", figure(s.Methods[1], FigureForgetting).Value, nan)
-	// shop is 0.9 − 0.3 and 0.9 − 0.8, support 0.9 − 0.9 and 0.8 − 0.2: in the second order the columns are swapped.
-	near(t, "gap in shop", s.Gaps[0].Value, 0.35)
-	near(t, "gap in support", s.Gaps[1].Value, 0.3)
-	near(t, "gap in support, low", s.Gaps[1].Low, 0)
+	// Each domain is learned last in one of the two orders; in the other one shop is 0.9 − 0.3, and support 0.8 − 0.2.
+	near(t, "gap in shop", s.Gaps[0].Value, 0.6)
+	near(t, "gap in support", s.Gaps[1].Value, 0.6)
+	near(t, "gap in support, low", s.Gaps[1].Low, 0.6)
 	near(t, "gap in what was not learned", s.Gaps[2].Value, nan)
 	if _, err := Summarize(records[:5], Tasks, ExactAnswers); err == nil || !strings.Contains(err.Error(), "half") {
 		t.Errorf("a method that lacks a run: %v", err)

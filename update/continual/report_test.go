@@ -1,0 +1,96 @@
+package continual
+
+import (
+	"bytes"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// summary of a track with one figure a method.
+func gaps(clear bool, methods ...MethodSummary) Summary {
+	low := 0.1
+	if !clear {
+		low = -0.1
+	}
+	return Summary{Track: Tasks, Scale: ExactAnswers, Orders: 3, Seeds: 3, Methods: methods, Gaps: []Figure{{"shop", Interval{0.5, low, 0.9}}}}
+}
+
+func closes(name, family string, value, low, high float64) MethodSummary {
+	return MethodSummary{Method: name, Family: family, Figures: []Figure{{FigureGap, Interval{value, low, high}}}}
+}
+
+func TestAdvise(t *testing.T) {
+	s := gaps(true, closes(Naive, Bounds, 0, 0, 0), closes("keeps much", Rehearsal, 0.9, 0.8, 0.95), closes("keeps some", Rehearsal, 0.85, 0.7, 0.9), closes("keeps little", Rehearsal, 0.4, 0.3, 0.5),
+		closes("pulls", Regularization, 0.05, -0.05, 0.1))
+	want := []string{
+		"Where examples of the past may be kept: keeps much, which closes 90 % (80 to 95) of the gap between naive and joint training; not shown to be worse: keeps some (85 % (70 to 90)).",
+		"Where no example may be kept and one adapter must do: pulls, which closes 5 % (-5 to 10) of the gap between naive and joint training.",
+		"Not shown to be better than naive training: pulls.",
+	}
+	if got := Advise(s); !slices.Equal(got, want) {
+		t.Errorf("advice:\n%s", strings.Join(got, "\n"))
+	}
+	if got := Advise(gaps(false, s.Methods...)); len(got) != 4 || !strings.Contains(got[0], "not clearly better than naive training in shop") {
+		t.Errorf("advice where nothing is clear:\n%s", strings.Join(got, "\n"))
+	}
+	if got := Advise(Summary{}); len(got) != 1 {
+		t.Errorf("advice from nothing: %v", got)
+	}
+}
+
+// TestReport writes the report of real runs: it has a heat map and a row for each method, refers to nothing outside, and
+// holds every record.
+func TestReport(t *testing.T) {
+	opt := small(t, "frozen", Naive, Joint, "replay 10 %")
+	opt.Orders, opt.Tracks = 1, []string{Tasks, Streaming}
+	for i := range opt.Methods {
+		opt.Methods[i].Grid = nil
+	}
+	records := runAll(t, t.TempDir(), opt)
+	r := Report{Model: opt.Model.Digest, Budget: opt.Budget, Sizes: opt.Sizes, Stream: opt.Stream, Records: records}
+	for _, track := range opt.Tracks {
+		for _, scale := range []Scale{ExactAnswers, LogProb} {
+			s, err := Summarize(records, track, scale)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Summaries = append(r.Summaries, s)
+		}
+	}
+	var out, again bytes.Buffer
+	if err := r.HTML(&out); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.HTML(&again); err != nil || out.String() != again.String() {
+		t.Errorf("the same report was written twice in two ways, error %v", err)
+	}
+	text := out.String()
+	if n := strings.Count(text, "<figcaption>replay 10 %</figcaption>"); n != 4 { // two heat maps and two curves
+		t.Errorf("%d drawings of a method", n)
+	}
+	for _, outside := range []string{"http:", "https:", "src=", "url(", "@import", "NaN", "ZgotmplZ", "<no value>"} {
+		if strings.Contains(text, outside) {
+			t.Errorf("the page has %q in it", outside)
+		}
+	}
+	data := regexp.MustCompile(`(?s)id="runs">(.*?)</script>`).FindStringSubmatch(text)
+	var back []Record
+	if data == nil || json.Unmarshal([]byte(data[1]), &back) != nil || len(back) != len(records) {
+		t.Fatalf("%d records can be read back, want %d", len(back), len(records))
+	}
+	if figures(t, back) != figures(t, records) {
+		t.Error("records in the page differ")
+	}
+	var table bytes.Buffer
+	if err := r.Summaries[0].Table(&table); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"method", FigureForgetting, "replay 10 %", "joint − naive in railway"} {
+		if !strings.Contains(table.String(), want) {
+			t.Errorf("the table has no %q:\n%s", want, table.String())
+		}
+	}
+}

@@ -41,8 +41,40 @@ func sizes(pairs []Pair) (parameters, products int) {
 func (p Pair) row(params []float32, i int, out []float32) {
 	clear(out)
 	for k, a := range params[p.A+i*p.Rank:][:p.Rank] {
-		for j, b := range params[p.B+k*p.Out:][:p.Out] {
-			out[j] += a * b
-		}
+		addScaled(out, a, params[p.B+k*p.Out:][:p.Out])
 	}
+}
+
+// addScaled adds a·x to y.
+func addScaled(y []float32, a float32, x []float32) {
+	x = x[:len(y)]
+	j := 0
+	for ; j+4 <= len(y); j += 4 {
+		v, w := x[j:j+4:j+4], y[j:j+4:j+4]
+		w[0] += a * v[0]
+		w[1] += a * v[1]
+		w[2] += a * v[2]
+		w[3] += a * v[3]
+	}
+	for ; j < len(y); j++ {
+		y[j] += a * x[j]
+	}
+}
+
+// dot is Σ x·y, in four sums that do not wait for each other.
+func dot(x, y []float32) float32 {
+	x = x[:len(y)]
+	var a, b, c, d float32
+	j := 0
+	for ; j+4 <= len(y); j += 4 {
+		v, w := x[j:j+4:j+4], y[j:j+4:j+4]
+		a += v[0] * w[0]
+		b += v[1] * w[1]
+		c += v[2] * w[2]
+		d += v[3] * w[3]
+	}
+	for ; j < len(y); j++ {
+		a += x[j] * y[j]
+	}
+	return (a + b) + (c + d)
 }

@@ -32,6 +32,7 @@ type learner struct {
 	session   *train.Session
 	scorer    *train.Scorer
 	fishers   map[gpt2.By]*train.Fisher // opened by the first method that asks for one
+	wide      map[int]*learner          // by how many times wider; the same
 }
 
 // teacherTokens is how many tokens of a distribution are kept for distillation.
@@ -39,7 +40,8 @@ const teacherTokens = 8
 
 // newLearner opens the graphs, for one thread, so that results do not depend on how many workers there are.
 func newLearner(m *Model, b Budget) (*learner, error) {
-	l := &learner{model: m, budget: b, fishers: map[gpt2.By]*train.Fisher{}, trainable: gpt2.Trainable{Rank: b.Rank, Scale: b.Alpha / float64(b.Rank)}}
+	l := &learner{model: m, budget: b, fishers: map[gpt2.By]*train.Fisher{}, wide: map[int]*learner{},
+		trainable: gpt2.Trainable{Rank: b.Rank, Scale: b.Alpha / float64(b.Rank)}}
 	for layer := range m.Base.Config.Layers {
 		for _, module := range b.Modules {
 			l.trainable.Targets = append(l.trainable.Targets, gpt2.Target{Layer: layer, Module: module})
@@ -62,6 +64,24 @@ func (l *learner) close() {
 	for _, f := range l.fishers {
 		f.Close()
 	}
+	for _, w := range l.wide {
+		w.close()
+	}
+}
+
+// wider is a learner of adapters of the given times the rank, at the same scale.
+func (l *learner) wider(times int) (*learner, error) {
+	if w, ok := l.wide[times]; ok {
+		return w, nil
+	}
+	b := l.budget
+	b.Rank, b.Alpha = b.Rank*times, b.Alpha*float64(times)
+	w, err := newLearner(l.model, b)
+	if err != nil {
+		return nil, err
+	}
+	l.wide[times] = w
+	return w, nil
 }
 
 // fisher is the graph that estimates the Fisher information of factors or of their products.

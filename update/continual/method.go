@@ -42,6 +42,7 @@ type Method struct {
 	frozen bool // learns nothing
 	joint  bool // learns everything at once, in the steps of all phases
 	tasks  bool // needs to know where one task ends and another begins
+	blocks bool // has an adapter that is wide enough for a block of the budget's rank for each task
 
 	// prepare changes a lesson before it is learned, finish looks at what was learned; both may be nil.
 	prepare func(ctx context.Context, r *run, l *lesson) error

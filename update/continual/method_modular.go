@@ -20,6 +20,11 @@ func modular() []Method {
 			prepare: fresh, finish: keep,
 			choose: func(r *run, _ int, q train.Sequence) int { return r.router.route(q.Tokens[:q.Prompt]) },
 		},
+		{
+			Name: "O-LoRA", Family: Modular, Says: "a block of factors of its own for each task, added to those before and orthogonal to what they read", tasks: true, blocks: true,
+			Settings: Settings{Strength: 0.5}, Grid: strengths(Settings{}, 0.1, 0.5, 2.5),
+			prepare: orthogonal,
+		},
 	}
 }
 

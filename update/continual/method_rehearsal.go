@@ -47,7 +47,7 @@ func replay(name string, share float64) Method {
 func metaLearning() []Method {
 	return []Method{{
 		Name: "MER", Family: Meta, Says: "rehearses 10 % in rounds of a few steps, and goes part of the way of each",
-		Settings: Settings{Memory: 0.1, Ratio: 1, Length: 8, Share: 0.5},
+		Settings: Settings{Memory: 0.1, Ratio: 1, Length: 8, Share: 0.7},
 		Grid:     []Settings{{Memory: 0.1, Ratio: 1, Length: 4, Share: 0.7}, {Memory: 0.1, Ratio: 1, Length: 8, Share: 0.7}},
 		prepare: func(_ context.Context, r *run, l *lesson) error {
 			l.options.Rounds = train.Rounds{Length: r.settings.Length, Share: r.settings.Share}

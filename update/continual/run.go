@@ -49,6 +49,12 @@ type run struct {
 
 // study takes a method through a course.
 func (l *learner) study(ctx context.Context, m Method, s Settings, c Course, seed uint64) (*run, error) {
+	if m.blocks {
+		var err error
+		if l, err = l.wider(len(c.Phases)); err != nil {
+			return nil, err
+		}
+	}
 	begin, err := l.start(seed)
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ func small(t *testing.T, methods ...string) Options {
 	t.Helper()
 	b := DefaultBudget()
 	b.Steps, b.Rows, b.Columns = 4, 4, 96
-	opt := Options{Model: tinyModel(t), Budget: b, Sizes: Sizes{Train: 2, Exam: 1, Quick: 3}, Tracks: []string{Tasks}, Orders: 2, Seeds: 1, Workers: 2,
+	opt := Options{Model: tinyModel(t), Budget: b, Sizes: Sizes{Train: 2, Exam: 1, Quick: 1}, Tracks: []string{Tasks}, Orders: 2, Seeds: 1, Workers: 2,
 		Stream: StreamOptions{Rounds: 3, Size: 20, Delay: 1, Wrong: 0.1, Changes: 0.25}}
 	for _, m := range Methods() {
 		if slices.Contains(methods, m.Name) {

@@ -1,0 +1,95 @@
+package continual
+
+import (
+	"context"
+	"math"
+	"slices"
+	"testing"
+
+	"nightshift/update/train"
+)
+
+// TestBlock: of one linear of 2 inputs and 3 outputs with rank 4, the block from 1 to 3 keeps its own gradients alone.
+func TestBlock(t *testing.T) {
+	b := block{[]train.Pair{{In: 2, Out: 3, Rank: 4, A: 0, B: 8}}, 1, 3}
+	grads := slices.Repeat([]float32{1}, 2*4+4*3)
+	if b.Add(nil, grads) != 0 {
+		t.Error("it is worth something")
+	}
+	want := []float32{0, 1, 1, 0, 0, 1, 1, 0 /* B */, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0}
+	if !slices.Equal(grads, want) {
+		t.Errorf("gradients are %v, want %v", grads, want)
+	}
+	params := make([]float32, 20)
+	for i := range params {
+		params[i] = float32(i)
+	}
+	if a := b.first(params); !slices.Equal(a[0], []float32{1, 2, 5, 6}) {
+		t.Errorf("A of the block is %v", a[0])
+	}
+}
+
+// TestOrthogonal: each phase changes its own block and no other, and a strong penalty makes what it reads orthogonal to
+// what the blocks before read.
+func TestOrthogonal(t *testing.T) {
+	opt := small(t, "O-LoRA")
+	opt.Budget.Steps = 30
+	l, err := newLearner(opt.Model, opt.Budget)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	course := TaskCourse([]int{0, 1}, Final, Test, 1, opt.Sizes)
+	overlap := func(strength float64) float64 {
+		m := opt.Methods[0]
+		var before []float32
+		prepare := m.prepare
+		var stages [][]float32
+		m.prepare = func(ctx context.Context, r *run, l *lesson) error {
+			stages = append(stages, slices.Clone(r.params))
+			return prepare(ctx, r, l)
+		}
+		r, err := l.study(t.Context(), m, Settings{Strength: strength}, course, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stages = append(stages, r.params)
+		pairs, err := train.Pairs(opt.Model.Base.Config, r.learner.trainable)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rank := opt.Budget.Rank
+		for phase := range 2 {
+			before = slices.Clone(stages[phase+1])
+			for i := range before {
+				before[i] -= stages[phase][i]
+			}
+			changed := func(at int) bool { // whether the factors of a block changed
+				own := slices.Clone(before)
+				block{pairs, at * rank, (at + 1) * rank}.Add(nil, own)
+				return slices.ContainsFunc(own, func(v float32) bool { return v != 0 })
+			}
+			if !changed(phase) || changed(1-phase) {
+				t.Errorf("phase %d changes its block: %t, the other: %t", phase, changed(phase), changed(1-phase))
+			}
+		}
+		one, two := block{pairs, 0, rank}.first(r.params), block{pairs, rank, 2 * rank}.first(r.params)
+		sum := 0.0
+		for n, p := range pairs {
+			for a := range rank {
+				for b := range rank {
+					product := 0.0
+					for i := range p.In {
+						product += float64(one[n][i*rank+a]) * float64(two[n][i*rank+b])
+					}
+					sum += product * product
+				}
+			}
+		}
+		return sum
+	}
+	free, held := overlap(0), overlap(50)
+	if math.IsNaN(held) || held > free/4 {
+		t.Errorf("the overlap is %g with the penalty and %g without", held, free)
+	}
+}

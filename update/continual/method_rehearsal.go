@@ -30,7 +30,7 @@ func rehearsing() []Method {
 			},
 		},
 		{
-			Name: "shipped default", Family: Rehearsal, Says: "what a night does: rehearses as much as it learns, with half of the target from the champion",
+			Name: "shipped default", Family: Rehearsal, Says: "the training of a night: rehearses as much as it learns, with half of the target from the champion; without what selection and gate do",
 			Settings: Settings{Memory: 1, Limit: 512, Ratio: 1, KL: 0.5},
 			prepare:  func(_ context.Context, r *run, l *lesson) error { return r.teach(l.rehearsed, r.settings.KL) },
 		},

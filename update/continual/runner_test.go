@@ -131,6 +131,7 @@ func TestRunIsReproducible(t *testing.T) {
 // the figures are those of a benchmark that was not interrupted.
 func TestRunResumes(t *testing.T) {
 	opt := small(t, "frozen", Naive, "replay 10 %")
+	opt.Budget.Steps = 1
 	whole := figures(t, runAll(t, t.TempDir(), opt))
 	dir := t.TempDir()
 	stop := errors.New("stop")
@@ -211,6 +212,34 @@ func TestRunStream(t *testing.T) {
 				t.Errorf("%s learned nothing", r.Method)
 			}
 		}
+	}
+}
+
+// TestPlans: both plans have naive and joint training to measure a gap, names that are told apart, and grids that hold what
+// a method does by itself.
+func TestPlans(t *testing.T) {
+	for _, opt := range []Options{Full(), Quick()} {
+		seen := map[string]bool{}
+		for _, m := range opt.Methods {
+			if seen[m.Name] || m.Says == "" || m.Family == "" {
+				t.Errorf("method %q of family %q: %q", m.Name, m.Family, m.Says)
+			}
+			seen[m.Name] = true
+			for i, s := range m.Grid {
+				if slices.Contains(m.Grid[:i], s) {
+					t.Errorf("%s tries %+v twice", m.Name, s)
+				}
+			}
+			if len(m.Grid) > 0 && !slices.Contains(m.Grid, m.Settings) {
+				t.Errorf("%s does not try what it does by itself, %+v", m.Name, m.Settings)
+			}
+		}
+		if !seen[Naive] || !seen[Joint] || opt.Orders*opt.Seeds < 2 || opt.Budget.Steps < 20 {
+			t.Errorf("a plan of %d orders × %d seeds with %d steps", opt.Orders, opt.Seeds, opt.Budget.Steps)
+		}
+	}
+	if full := Full(); full.Orders < 3 || full.Seeds < 3 || len(full.Tracks) != 2 {
+		t.Errorf("the full plan has %d orders × %d seeds on %v", full.Orders, full.Seeds, full.Tracks)
 	}
 }
 

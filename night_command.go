@@ -1,20 +1,71 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"nightshift/internal/nightrecord"
+	"nightshift/internal/registry"
 	"nightshift/update"
 	"nightshift/update/work"
 )
 
 func nightCommand(s *settings) *cobra.Command {
 	cmd := &cobra.Command{Use: "night", Short: "Look at nights"}
-	cmd.AddCommand(nightReview(s), nightWork(s))
+	cmd.AddCommand(nightShow(s), nightReview(s), nightWork(s))
 	return cmd
+}
+
+// nightShow shows a night's record, its verdict and how its candidate's trial went.
+func nightShow(s *settings) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{Use: "show NIGHT", Short: "Show what a night did and why: its verdict as a table, and how its candidate fared on trial", Args: cobra.ExactArgs(1)}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "the record and the trial as JSON")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		r, err := s.openRegistry(cmd)
+		if err != nil {
+			return err
+		}
+		n, trial, err := readNight(r, args[0])
+		if err != nil {
+			return err
+		}
+		if !asJSON {
+			return n.Table(os.Stdout, trial)
+		}
+		return json.NewEncoder(os.Stdout).Encode(struct {
+			nightrecord.Night
+			Trial *nightrecord.Trial `json:"trial,omitempty"`
+		}{n, trial})
+	}
+	return cmd
+}
+
+// readNight reads a night's record, and the record of its trial if it had one.
+func readNight(r *registry.Registry, id string) (n nightrecord.Night, trial *nightrecord.Trial, err error) {
+	data, err := r.ReadNight(id, nightrecord.File)
+	if err != nil {
+		return n, nil, fmt.Errorf("show night %s: %w; GET /v1/nights lists them", id, err)
+	}
+	if n, err = nightrecord.Decode(data); err != nil {
+		return n, nil, fmt.Errorf("show night %s: %w", id, err)
+	}
+	if data, err = r.ReadNight(id, nightrecord.TrialFile); errors.Is(err, registry.ErrNotFound) {
+		return n, nil, nil
+	}
+	trial = &nightrecord.Trial{}
+	if err == nil {
+		err = json.Unmarshal(data, trial)
+	}
+	if err != nil {
+		return n, nil, fmt.Errorf("show the trial of night %s: %w", id, err)
+	}
+	return n, trial, nil
 }
 
 // nightReview gives the evidence of a night a second chance.

@@ -162,7 +162,8 @@ func (n *night) shipped(ctx context.Context) error {
 	}
 }
 
-// base finds the state of the track that the night rests on, and the track's fixed reference.
+// base finds the state of the track that the night rests on, the track's fixed reference, and which night it is that judges
+// against this champion.
 func (n *night) base() (champion registry.Activation, reference string, err error) {
 	list, err := n.u.deps.Registry.Activations(n.req.Track)
 	if err != nil {
@@ -177,7 +178,9 @@ func (n *night) base() (champion registry.Activation, reference string, err erro
 	if ref, canary := champion.Canary(); canary {
 		return champion, "", skip{fmt.Sprintf("%s is on trial", ref)}
 	}
-	return champion, approved(list), nil
+	judged, err := n.u.judged(n.req.Track, champion.Digest, reign(list))
+	n.settings.Gate.Night = judged + 1
+	return champion, approved(list), err
 }
 
 // approved is the version that a person activated last, "" the base model of night 0. Holding and releasing a track

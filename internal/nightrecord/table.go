@@ -1,0 +1,149 @@
+package nightrecord
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// questions say what the checks ask, in the order in which they are shown.
+var questions = map[string]string{
+	"gain":       "is it better on feedback that it never saw?",
+	"pairing":    "does it know which correction belongs to which question?",
+	"retention":  "does it still know what was known before?",
+	"drift":      "does it answer as before where nothing was to change?",
+	"behaviour":  "do its answers keep their form?",
+	"evidence":   "did enough people say enough?",
+	"complaints": "do people complain more about it?",
+	"latency":    "are its answers slower?",
+}
+
+// Table writes a night for people: what it was, what it learned from, what was checked and how its trial went. trial may be nil.
+func (n Night) Table(w io.Writer, trial *Trial) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(t, "night\t%s\ntrack\t%s\nstate\t%s\n", n.ID, n.Track, n.State)
+	for _, line := range []struct{ name, text string }{{"reason", n.Reason}, {"asked by", n.By}, {"began", stamp(n.Started)}, {"took", took(n)}, {"learned from", n.Selection.sentence()},
+		{"loss", loss(n.Curve)}, {"candidate", n.Candidate.name(n.Track)}} {
+		if line.text != "" {
+			fmt.Fprintf(t, "%s\t%s\n", line.name, line.text)
+		}
+	}
+	if n.DryRun {
+		fmt.Fprintf(t, "dry run\tnothing was published\n")
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if n.Verdict != nil {
+		if err := n.Verdict.table(w); err != nil {
+			return err
+		}
+	}
+	if trial != nil {
+		return trial.table(w)
+	}
+	return nil
+}
+
+// table writes the checks, those that failed explained.
+func (v Verdict) table(w io.Writer) error {
+	fmt.Fprintf(w, "\nverdict: %s\n", map[bool]string{true: "passed", false: "rejected"}[v.Pass])
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "  \tcheck\tvalue\tinterval\tlimit\tasks")
+	before := ""
+	for _, c := range v.Checks {
+		interval, asks := "", ""
+		if c.Low != c.Value || c.High != c.Value {
+			interval = figure(c.Low) + " … " + figure(c.High)
+		}
+		if c.Name != before {
+			before, asks = c.Name, questions[c.Name]
+		}
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\n", mark(c.Pass), c.Name, figure(c.Value), interval, figure(c.Limit), asks)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(w, "\nin words:")
+	for _, c := range v.Checks {
+		if _, err := fmt.Fprintf(w, "  %s  %s: %s\n", mark(c.Pass), c.Name, c.Detail); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// table writes the steps of a trial and the figures of its tests at the end of each.
+func (t Trial) table(w io.Writer) error {
+	fmt.Fprintln(w, "\ntrial:")
+	tab := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(tab, "  share\tbegan\ttook\tpeople\ttest\tevents\tcandidate's\texpected\tp\tlimit\tthen")
+	for _, s := range t.Steps {
+		step := fmt.Sprintf("  %g %%\t%s\t%s\t%d", 100*s.Share, stamp(s.Began), s.Ended.Sub(s.Began).Round(time.Second), s.People)
+		then := s.Decision
+		for _, x := range s.Tests {
+			fmt.Fprintf(tab, "%s\t%s %s\t%d\t%d\t%.1f\t%.2g\t%.2g\t%s\n", step, mark(x.Pass), x.Name, x.Events, x.Candidate, x.Expected, x.P, x.Limit, then)
+			step, then = "\t\t\t", ""
+		}
+	}
+	return tab.Flush()
+}
+
+// sentence says what a night worked with.
+func (s *Selection) sentence() string {
+	if s == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d new examples of %d people, %d rehearsed; measured on %d held out and %d anchors; %d pieces of feedback not used, %d left for later",
+		s.New, s.Subjects, s.Rehearsal, s.HeldOut, s.Anchors, s.Rejected, s.Waiting)
+}
+
+// name is a candidate as people call it.
+func (c *Candidate) name(track string) string {
+	switch {
+	case c == nil:
+		return ""
+	case c.Version == 0:
+		return c.Digest + ", not stored"
+	}
+	return track + "@" + strconv.Itoa(c.Version) + " " + c.Digest
+}
+
+// loss is the beginning and the end of a curve.
+func loss(curve []CurvePoint) string {
+	if len(curve) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s at first, %s at the end, in nats per token", figure(curve[0].Loss), figure(curve[len(curve)-1].Loss))
+}
+
+// took is how long a night took.
+func took(n Night) string {
+	if n.Started.IsZero() || n.Finished.IsZero() {
+		return ""
+	}
+	return n.Finished.Sub(n.Started).Round(time.Second).String()
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02 15:04:05 MST")
+}
+
+func mark(pass bool) string {
+	if pass {
+		return "pass"
+	}
+	return "FAIL"
+}
+
+// figure prints a number with four places at most.
+func figure(x float64) string {
+	text := strconv.FormatFloat(x, 'f', 4, 64)
+	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
+}

@@ -1,0 +1,49 @@
+package update
+
+import (
+	"slices"
+	"time"
+
+	"nightshift/internal/registry"
+)
+
+// reign is when the champion became what it is; the zero time where it always was.
+func reign(list []registry.Activation) time.Time {
+	var since time.Time
+	digest := ""
+	if len(list) > 0 {
+		digest = list[len(list)-1].Digest
+	}
+	for _, a := range slices.Backward(list) {
+		if a.Digest != digest {
+			return since
+		}
+		since = a.Time
+	}
+	if digest == "" { // the base model served before the first activation
+		return time.Time{}
+	}
+	return since
+}
+
+// judged counts the nights of a track whose candidates were judged since a time, and which the champion is not of: each was a
+// chance to be taken for better by luck. What only looks (a dry run), what came to no verdict, and what a person stopped from
+// being published used up no evidence: the next night judges by it again.
+func (u *Updater) judged(track, champion string, since time.Time) (int, error) {
+	nights, err := u.deps.Registry.ListNights()
+	if err != nil {
+		return 0, err
+	}
+	count := 0
+	for _, id := range nights {
+		var done completion
+		found, err := u.readJSON(id, cursorFile, &done)
+		if err != nil {
+			return 0, err
+		}
+		if found && done.Track == track && done.Digest != champion && done.Completed.After(since) {
+			count++
+		}
+	}
+	return count, nil
+}

@@ -23,7 +23,7 @@ import (
 // labels and gradient. Estimate after training: while B is zero the gradients of A are, and the Fisher of A with them. That of the products
 // is not: the gradient by ΔW is that by the weight.
 //
-// Memory beside the graph's own: gradients and sums, 8 bytes for each value (9 MB for rank 8 on the MLP of GPT-2 124M; 453 MB
+// Memory beside the graph's own: gradients and sums, 8 bytes for each value (6 MB for rank 8 on the MLP of GPT-2 124M; 453 MB
 // for its products), and the noise, 4 bytes for each position of a sequence and token of the vocabulary.
 type Fisher struct {
 	session       *ort.Session

@@ -22,7 +22,7 @@ func modular() []Method {
 		},
 		{
 			Name: "O-LoRA", Family: Modular, Says: "a block of factors of its own for each task, added to those before and orthogonal to what they read", tasks: true, blocks: true,
-			Settings: Settings{Strength: 0.5}, Grid: strengths(Settings{}, 0.1, 0.5, 2.5),
+			Settings: Settings{Strength: 2.5}, Grid: strengths(Settings{}, 0.5, 2.5, 10),
 			prepare: orthogonal,
 		},
 	}

@@ -19,9 +19,10 @@ type Article struct {
 	Seed   uint64
 }
 
-// DefaultArticle has 10 samples, 5 epochs and batches of 4. Its learning rate is for the small model of the benchmark: 1e-5,
-// which suits GPT-2 of 124 million weights, moves that one by next to nothing in 5 epochs.
-func DefaultArticle() Article { return Article{Memory: 10, Epochs: 5, Batch: 4, Rate: 3e-4, Seed: 1} }
+// DefaultArticle has 10 samples, 5 epochs and batches of 4. Its learning rate is for the small model of the benchmark, where
+// 1e-5, which suits GPT-2 of 124 million weights, does not learn the tasks in 5 epochs. With 1e-3 and less that model forgets
+// next to nothing of one task over another, and ten samples change nothing; with this rate they do.
+func DefaultArticle() Article { return Article{Memory: 10, Epochs: 5, Batch: 4, Rate: 2e-3, Seed: 1} }
 
 // Losses are mean negative log-likelihoods of right answers in nats per token, on phrasings that were not learned from;
 // lower is better.

@@ -65,7 +65,7 @@ func TaskCourse(order []int, use Use, split Split, seed uint64, size Sizes) Cour
 	for _, at := range order {
 		d := domains[at]
 		facts := d.Facts(use, seed)
-		learn := d.Items(facts, Train, size.Train, seed)
+		learn := shuffled(d.Items(facts, Train, size.Train, seed), seed)
 		c.Columns = append(c.Columns, d.Name)
 		c.Phases = append(c.Phases, Phase{Name: d.Name, Learn: learn})
 		c.Union = append(c.Union, learn...)
@@ -126,6 +126,13 @@ func of(d Domain, facts []Fact) []Fact {
 		}
 	}
 	return own
+}
+
+// shuffled is a list in random order, so that its beginning is about many facts.
+func shuffled(items []Item, seed uint64) []Item {
+	r := rand.New(rand.NewPCG(seed, 0x73687566666c65)) //nolint:gosec // reproducible, not secret
+	r.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
+	return items
 }
 
 // sample draws n items without replacement, in their order; all where there are no more.

@@ -45,6 +45,13 @@ func TestTaskCourse(t *testing.T) {
 	for _, it := range a.Union {
 		learned[plain(it.Question)], facts[it.Fact.Key()] = true, true
 	}
+	early := map[string]bool{}
+	for _, it := range a.Phases[0].Learn[:10] {
+		early[it.Fact.Key()] = true
+	}
+	if len(early) < 5 {
+		t.Errorf("the first ten questions are about %d facts", len(early))
+	}
 	if len(a.Union) != 5*24*6 {
 		t.Errorf("%d questions to learn from", len(a.Union))
 	}

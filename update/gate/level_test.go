@@ -111,19 +111,19 @@ func TestFamilyOfNights(t *testing.T) {
 func TestPowerIsKept(t *testing.T) {
 	const trials, examples = 100, 60
 	r := rand.New(rand.NewPCG(9, 10)) //nolint:gosec // reproducible, not secret
-	for night, least := range map[int]int{1: 97, 10: 80, 30: 60} {
+	for _, c := range []struct{ night, least int }{{1, 97}, {10, 80}, {30, 60}} {
 		passed := 0
 		for range trials {
 			e := set("heldout", examples, 20, func(int) float64 { return 10 * (-0.25 + 0.3*r.NormFloat64()) })
 			l := Defaults()
-			l.Night, l.Seed = night, r.Uint64()
+			l.Night, l.Seed = c.night, r.Uint64()
 			if gain(e, l).Pass {
 				passed++
 			}
 		}
-		t.Logf("night %d: %d of %d pass", night, passed, trials)
-		if passed < least {
-			t.Errorf("in night %d %d of %d clearly better candidates pass, want %d", night, passed, trials, least)
+		t.Logf("night %d: %d of %d pass", c.night, passed, trials)
+		if passed < c.least {
+			t.Errorf("in night %d %d of %d clearly better candidates pass, want %d", c.night, passed, trials, c.least)
 		}
 	}
 }

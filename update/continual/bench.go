@@ -58,6 +58,9 @@ func (b Bench) Run(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	report := Report{Model: b.Options.Model.Digest, Budget: b.Budget, Sizes: b.Sizes, Stream: b.Stream, Records: records}
+	for _, m := range b.Methods {
+		report.Tuned = report.Tuned || len(m.Grid) > 0
+	}
 	for _, track := range b.Tracks {
 		for _, scale := range []Scale{ExactAnswers, LogProb} {
 			s, err := Summarize(records, track, scale)

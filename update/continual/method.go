@@ -2,8 +2,10 @@ package continual
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"nightshift/update/train"
 )
@@ -20,6 +22,21 @@ type Settings struct {
 	Gamma    float64 `json:"gamma,omitempty"`
 	Length   int     `json:"length,omitempty"`
 	Share    float64 `json:"share,omitempty"`
+}
+
+// String writes what is on.
+func (s Settings) String() string {
+	var parts []string
+	for _, f := range []struct {
+		name  string
+		value float64
+	}{{"memory", s.Memory}, {"limit", float64(s.Limit)}, {"ratio", s.Ratio}, {"teacher", s.KL}, {"distillation", s.Distill},
+		{"strength", s.Strength}, {"γ", s.Gamma}, {"rounds of", float64(s.Length)}, {"share", s.Share}} {
+		if f.value != 0 {
+			parts = append(parts, fmt.Sprintf("%s %g", f.name, f.value))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // Families of methods: those of the learning settings of a night, and what they are compared with.

@@ -17,6 +17,7 @@ type Report struct {
 	Budget    Budget
 	Sizes     Sizes
 	Stream    StreamOptions
+	Tuned     bool // whether settings were chosen; otherwise they are those that methods bring along
 	Summaries []Summary
 	Records   []Record // of the measurement
 }
@@ -35,9 +36,16 @@ func (r Report) HTML(w io.Writer) error {
 	}
 	view := struct {
 		Report
-		Tracks []trackView
-		Data   template.JS
-	}{r, nil, template.JS(data)} //nolint:gosec // encoding/json escapes <, > and & in strings
+		Tracks  []trackView
+		Methods []Method
+		Data    template.JS
+	}{Report: r, Data: template.JS(data)} //nolint:gosec // encoding/json escapes <, > and & in strings
+	for _, m := range Methods() {
+		if i := slices.IndexFunc(r.Records, func(r Record) bool { return r.Method == m.Name }); i >= 0 {
+			m.Settings = r.Records[i].Settings
+			view.Methods = append(view.Methods, m)
+		}
+	}
 	for _, s := range r.Summaries {
 		view.Tracks = append(view.Tracks, r.track(s))
 	}

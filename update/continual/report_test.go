@@ -84,6 +84,9 @@ func TestReport(t *testing.T) {
 	if figures(t, back) != figures(t, records) {
 		t.Error("records in the page differ")
 	}
+	if !strings.Contains(text, "memory 0.1, ratio 1") || !strings.Contains(text, "Settings\nare those that methods bring along") {
+		t.Error("the page does not say what the settings are")
+	}
 	var table bytes.Buffer
 	if err := r.Summaries[0].Table(&table); err != nil {
 		t.Fatal(err)

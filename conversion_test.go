@@ -25,7 +25,7 @@ func TestQuantizedWeights(t *testing.T) {
 	t.Setenv("NIGHTSHIFT_CACHE", filepath.Join(t.TempDir(), "cache"))
 	data := t.TempDir()
 	refused(t, []string{"run", "--data", data, "--listen", freeAddress(t), "--weights", "int8"}, "int8", "not made yet", "nightshift import", "--weights int8")
-	refused(t, []string{"run", "--data", data, "--weights", "int3"}, "weights", "float32, int8, int4")
+	refused(t, []string{"run", "--data", data, "--weights", "int3"}, "weights", "f32, int8, int4")
 
 	refused(t, []string{"import", "--force"}, "--force", "--weights int8")
 	text := writeFile(t, t.TempDir(), "text.txt", strings.Repeat("how long can i return a tent? items can be returned within 30 days.\n", 40))

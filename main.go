@@ -61,7 +61,7 @@ func rootCommand() *cobra.Command {
 	flags.StringVarP(&s.file, "config", "c", "", "configuration file (default: nightshift.yaml where there is one)")
 	flags.StringArrayVar(&s.set, "set", nil, "set one key of the configuration: --set update.train.rank=16")
 	flags.StringVar(&s.model, "model", "", "model directory, in place of the key model")
-	flags.StringVar(&s.weights, "weights", "", "format of the weights: float32, int8 or int4, in place of the key weights")
+	flags.StringVar(&s.weights, "weights", "", "format of the weights: f32, int8 or int4, in place of the key weights")
 	flags.StringVar(&s.data, "data", "", "data directory, in place of the key data")
 	flags.StringVar(&s.listen, "listen", "", "address to serve on, in place of the key listen")
 	flags.IntVar(&s.threads, "threads", 0, "threads of one computation, in place of the key threads")

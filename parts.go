@@ -17,7 +17,6 @@ import (
 	"nightshift/internal/redact"
 	"nightshift/internal/registry"
 	"nightshift/internal/telemetry"
-	"nightshift/models/quantize"
 	"nightshift/replaystore"
 	"nightshift/serve"
 	"nightshift/update"
@@ -99,7 +98,6 @@ func (p *parts) server(updater string) (*serve.Server, *engine.Engine, error) {
 	}
 	cfg := serve.FromConfig(c)
 	cfg.ModelDir, cfg.Updater, cfg.API.Weights = p.modelDir, updater, p.model.Weights()
-	cfg.Tolerance = tolerances[c.Weights]
 	if c.Model == "" {
 		cfg.ModelName = "the model that ships"
 	}
@@ -118,10 +116,6 @@ func bankRows(c config.Engine, model *engine.Model) int {
 	}
 	return c.BankRows
 }
-
-// tolerances are how far, in nats, the scores of a version's self-test may be from those that its night recorded with float32
-// weights; 0 is the default of serving.
-var tolerances = map[string]float64{quantize.Int8: 0.5, quantize.Int4: 2}
 
 // redactConfig turns the configuration's rules into the redactor's.
 func redactConfig(c config.Redact) redact.Config {
@@ -145,7 +139,7 @@ func (p *parts) updateConfig() update.Config {
 	if threads == 0 { // frozen with the night: a replay computes with as many
 		threads = runtime.GOMAXPROCS(0)
 	}
-	u := update.Config{ModelDir: p.modelDir, CacheDir: p.cache, Threads: threads, Deadline: c.Update.Deadline, Nice: c.Update.Nice,
+	u := update.Config{ModelDir: p.modelDir, CacheDir: p.cache, Weights: p.model.Weights(), Threads: threads, Deadline: c.Update.Deadline, Nice: c.Update.Nice,
 		Governor: update.Governor{Target: c.Update.Governor.Target, Least: c.Update.Governor.Least},
 		Settings: p.settings(c.Update), Tracks: map[string]update.Settings{}}
 	for track := range c.Tracks {

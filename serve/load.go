@@ -9,6 +9,7 @@ import (
 	"nightshift/internal/engine"
 	"nightshift/internal/registry"
 	"nightshift/models/adapter"
+	"nightshift/models/quantize"
 	"nightshift/serve/api"
 )
 
@@ -79,7 +80,7 @@ func (v *versions) loadOnce(ctx context.Context, digest string) error {
 	if err := bank.Install(digest, a); err != nil {
 		return err
 	}
-	if err := v.selfTest(ctx, digest, manifest.SelfTest); err != nil {
+	if err := v.selfTest(ctx, digest, manifest); err != nil {
 		return err
 	}
 	if layout, err := a.Layout(weights); err == nil { // otherwise it is parsed each time
@@ -89,8 +90,8 @@ func (v *versions) loadOnce(ctx context.Context, digest string) error {
 }
 
 // reload brings a version back into the bank that was verified and tested before: its file is read once, and copied. An error
-// wraps registry.ErrChanged when the file is not the one that was checked. As many versions as there are processors are
-// reloaded at the same time, each with a buffer.
+// wraps registry.ErrChanged when the file is not the one that was checked. Two versions for each processor are
+// reloaded at the same time, each with a buffer: while one waits for the disk, another is copied.
 func (v *versions) reload(digest string, c *checked) error {
 	buffer := <-v.buffers
 	defer func() { v.buffers <- buffer }()
@@ -102,8 +103,26 @@ func (v *versions) reload(digest string, c *checked) error {
 	return v.engine.Bank().Reinstall(digest, c.layout, weights)
 }
 
+// tolerances are how far, in nats, the score of a token may be from the one in a self-test: where both were computed with
+// weights of the same format, and where one was with a coarser one.
+const sameTolerance = 0.02
+
+var formatTolerance = map[string]float64{quantize.Int8: 0.5, quantize.Int4: 2}
+
+// tolerance is how far scores may be from those that were recorded with weights of a format.
+func tolerance(served, recorded string) float64 {
+	if recorded == "" {
+		recorded = quantize.Float32
+	}
+	if served == recorded {
+		return sameTolerance
+	}
+	return max(formatTolerance[served], formatTolerance[recorded])
+}
+
 // selfTest recomputes the scores that the manifest records. The manifest of an imported version may have none.
-func (v *versions) selfTest(ctx context.Context, digest string, tests []registry.SelfTest) error {
+func (v *versions) selfTest(ctx context.Context, digest string, manifest registry.Manifest) error {
+	tests, limit := manifest.SelfTest, tolerance(v.engine.Model().Weights(), manifest.ServedAs)
 	for i, t := range tests {
 		if len(t.Prompt) == 0 || len(t.Target) == 0 || len(t.Scores) != len(t.Target) {
 			return fmt.Errorf("self-test %d of version %s is not whole: %w", i, digest, api.ErrRefused)
@@ -118,7 +137,7 @@ func (v *versions) selfTest(ctx context.Context, digest string, tests []registry
 			return fmt.Errorf("test version %s: %w", digest, err)
 		}
 		for j, want := range t.Scores {
-			if got := score.LogProbs[j]; !(math.Abs(float64(got-want)) <= v.tolerance) {
+			if got := score.LogProbs[j]; !(math.Abs(float64(got-want)) <= limit) {
 				return fmt.Errorf("self-test %d of version %s: token %d scores %v, its manifest says %v: %w", i, digest, j, got, want, api.ErrRefused)
 			}
 		}

@@ -34,7 +34,6 @@ type Config struct {
 	Tracks []string // that exist besides those of the registry
 
 	Poll      time.Duration // of the registry (1 s)
-	Tolerance float64       // of self-test scores, in nats (0.02)
 	Name      string        // of this server in the control stream (made of machine, process and chance)
 	ModelDir  string        // where generation_config.json may be
 	ModelName string        // for /v1/status; the base name of ModelDir where empty
@@ -87,9 +86,6 @@ type Server struct {
 func (c Config) withDefaults() Config {
 	if c.Poll == 0 {
 		c.Poll = time.Second
-	}
-	if c.Tolerance == 0 {
-		c.Tolerance = 0.02
 	}
 	if c.Name == "" {
 		c.Name = uniqueName()

@@ -24,14 +24,13 @@ import (
 
 // versions decides which version answers: it holds every track's champion in the bank and resolves model names.
 type versions struct {
-	engine    *engine.Engine
-	registry  *registry.Registry
-	control   replaystore.Control
-	log       *slog.Logger
-	tolerance float64
-	extra     []string
-	metrics   versionMetrics
-	base      context.Context // of loading, which outlives the request that asked first
+	engine   *engine.Engine
+	registry *registry.Registry
+	control  replaystore.Control
+	log      *slog.Logger
+	extra    []string
+	metrics  versionMetrics
+	base     context.Context // of loading, which outlives the request that asked first
 
 	loading singleflight.Group
 	marks   sync.Map // digest → "pass" or "fail": self-tests
@@ -68,10 +67,10 @@ type retry struct {
 }
 
 func newVersions(deps Deps, cfg Config, log *slog.Logger) *versions {
-	v := &versions{engine: deps.Engine, registry: deps.Registry, control: deps.Store.Control(), log: log, tolerance: cfg.Tolerance, extra: cfg.Tracks,
+	v := &versions{engine: deps.Engine, registry: deps.Registry, control: deps.Store.Control(), log: log, extra: cfg.Tracks,
 		metrics: newVersionMetrics(deps.Metrics), watcher: deps.Registry.Watcher(), failing: map[string]retry{}, base: context.Background()}
 	v.lines.Store(&map[string]line{})
-	v.buffers = make(chan []byte, runtime.GOMAXPROCS(0))
+	v.buffers = make(chan []byte, 2*runtime.GOMAXPROCS(0))
 	for range cap(v.buffers) {
 		v.buffers <- nil
 	}

@@ -22,6 +22,7 @@ import (
 type Config struct {
 	ModelDir string // directory of the base model in Hugging Face layout
 	CacheDir string // for converted weights
+	Weights  string // format of the weights that are served, with which versions are judged: f32, also where empty, int8 or int4
 	Threads  int    // inside one operator, 0 for all cores; part of what a replay reproduces
 
 	Deadline    time.Duration // of a night's child process, 6 h

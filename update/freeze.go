@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"nightshift/internal/registry"
+	"nightshift/models/quantize"
 	"nightshift/replaystore"
 	"nightshift/update/gate"
 	"nightshift/update/selection"
@@ -70,6 +71,9 @@ func (n *night) freeze(ctx context.Context) ([]selection.Item, error) {
 	n.log.night.Selection = &c.counts
 	n.log.say(fmt.Sprintf("selected %d new and %d held-out examples of %d people, %d to rehearse, %d anchors; %d older ones are superseded",
 		c.counts.New, c.counts.HeldOut, c.counts.Subjects, c.counts.Rehearsal, c.counts.Anchors, c.counts.Superseded))
+	if w := n.u.cfg.Weights; w != "" && w != quantize.Float32 {
+		n.log.say(fmt.Sprintf("trains on float32 weights, and judges with %s weights, as they are served", w))
+	}
 	if err := n.enough(c); err != nil {
 		return nil, err
 	}
@@ -106,7 +110,7 @@ func (n *night) store(c chosen) error {
 			return fmt.Errorf("clear night: %w", err)
 		}
 	}
-	job := work.Job{ModelDir: n.u.cfg.ModelDir, CacheDir: n.u.cfg.CacheDir, Threads: n.u.cfg.Threads, Track: n.req.Track, Seed: n.settings.Seed, Blocked: n.settings.Blocked,
+	job := work.Job{ModelDir: n.u.cfg.ModelDir, CacheDir: n.u.cfg.CacheDir, Weights: n.u.cfg.Weights, Threads: n.u.cfg.Threads, Track: n.req.Track, Seed: n.settings.Seed, Blocked: n.settings.Blocked,
 		Train: n.settings.Train, SelfTests: n.settings.SelfTests, Answers: n.settings.Answers}
 	var err error
 	if job.Champion, err = n.version(n.frozen.Champion.Digest, championDir); err != nil {

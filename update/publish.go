@@ -77,7 +77,7 @@ func (n *night) candidate(e work.Evaluation, items []selection.Item) (registry.V
 	return registry.Version{Config: config, Weights: weights, Manifest: registry.Manifest{
 		Parent: n.frozen.Champion.Digest, BaseDigest: e.Model.Base, TemplateHash: e.Model.Template, TokenizerHash: e.Model.Tokenizer,
 		Night: n.req.Night, DataDigest: e.DataDigest, Examples: len(use(items, selection.New)) + len(use(items, selection.Rehearsal)),
-		SelfTest: e.SelfTest, Figures: n.figures(e)}}, digest, nil
+		SelfTest: e.SelfTest, ServedAs: e.Model.Weights, Figures: n.figures(e)}}, digest, nil
 }
 
 // figures are the manifest's numbers for people.

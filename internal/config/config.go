@@ -19,7 +19,7 @@ import (
 // keeps it from being printed.
 type Config struct {
 	Model    string           `yaml:"model" doc:"Directory of a GPT-2 checkpoint in Hugging Face layout. Empty: the model that ships."`
-	Weights  string           `yaml:"weights" oneof:"float32,int8,int4" doc:"Format of the weights that answers are computed with: float32, int8, int4. The last two are made by nightshift import."`
+	Weights  string           `yaml:"weights" oneof:"f32,int8,int4" doc:"Format of the weights that answers are computed with, and candidates judged: f32 (float32), int8, int4. The last two are made by nightshift import."`
 	Data     string           `yaml:"data" doc:"Directory for everything that is written: journal, local store, registry."`
 	Registry string           `yaml:"registry" doc:"Directory of versions, activations and nights. Empty: registry in the data directory."`
 	Cache    string           `yaml:"cache" doc:"Directory of what can be made again: runtime library, converted weights. Empty: the user's cache directory."`
@@ -132,7 +132,7 @@ type Track struct {
 // Defaults returns the configuration of an empty file.
 func Defaults() Config {
 	return Config{
-		Weights: "float32", Data: "./data", Listen: "127.0.0.1:8080",
+		Weights: "f32", Data: "./data", Listen: "127.0.0.1:8080",
 		Log:    Log{Level: "info", Format: "auto"},
 		Store:  Store{Kind: "local", Redis: Redis{Addresses: []string{"127.0.0.1:6379"}, Prefix: "nightshift", Timeout: 500 * time.Millisecond}},
 		Engine: Engine{Slots: 16, Queue: 256, Wait: 30 * time.Second, MaxTokens: 1024, PrefixCache: 256, MaxRank: 64, Spin: true},

@@ -7,13 +7,12 @@ import (
 	"sync"
 
 	"nightshift/models/adapter"
-	"nightshift/onnx/gpt2"
 	"nightshift/onnx/ort"
 )
 
-// Bank is the memory of the resident adapters: for every adapted linear N rows of rank-8 factors, which the decode
-// graph gathers by row. Row 0 is zero, the base model. A version's rows are written only while no sequence uses them,
-// so a swap needs no lock around a step: new rows are filled, and later requests name them.
+// Bank is the memory of the resident adapters: for every adapted linear N rows of rank-8 factors, from which batches take
+// their sequences' (see adapters). Row 0 is the base model: zeros, never read. A version's rows are written only while no
+// sequence uses them, so a swap needs no lock around a step: new rows are filled, and later requests name them.
 //
 // Its methods may be called from many goroutines. Rows belong to exactly one of: the free list, a version, an
 // installation in progress.
@@ -58,7 +57,7 @@ func newBank(model *Model, modules []string, rows, maxRank int) (*Bank, error) {
 	return b, nil
 }
 
-// close frees the rows once nothing is bound to them. Installations in progress are waited for, later ones fail.
+// close frees the rows. Installations in progress are waited for, later ones fail.
 func (b *Bank) close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -68,11 +67,6 @@ func (b *Bank) close() error {
 	}
 	var err error
 	for _, t := range b.tensors {
-		for _, v := range []*ort.Tensor{t.tensorA, t.tensorB} {
-			if v != nil {
-				v.Close()
-			}
-		}
 		err = errors.Join(err, ort.FreeFloats(t.a), ort.FreeFloats(t.b))
 	}
 	b.tensors = nil
@@ -257,17 +251,4 @@ func (b *Bank) Resident() []string {
 	}
 	slices.Sort(list)
 	return list
-}
-
-// bind binds every bank tensor to a graph's inputs.
-func (b *Bank) bind(binding *ort.Binding) error {
-	for _, t := range b.tensors {
-		if err := binding.Input(gpt2.LoraA(t.target.Layer, t.target.Module), t.tensorA); err != nil {
-			return err
-		}
-		if err := binding.Input(gpt2.LoraB(t.target.Layer, t.target.Module), t.tensorB); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -29,7 +29,7 @@ func TestBankRows(t *testing.T) {
 		if err := b.Install(digest, a); err != nil {
 			t.Fatal(err)
 		}
-		rows := pinned(t, e, digest).bankRows()
+		rows := pinned(t, e, digest).rows
 		if len(rows) != (rank+7)/8 || slices.Contains(rows, 0) {
 			t.Fatalf("rank %d has the rows %v", rank, rows)
 		}
@@ -39,14 +39,14 @@ func TestBankRows(t *testing.T) {
 				t.Fatalf("rank %d: factors for %s: %v", rank, v.target, ok)
 			}
 			for n, row := range rows {
-				for r := range gpt2.BankRank {
-					source := n*gpt2.BankRank + r
+				for r := range gpt2.RankStep {
+					source := n*gpt2.RankStep + r
 					for i := range v.in {
 						want := float32(0)
 						if ok && source < rank {
 							want = f.A[i*rank+source]
 						}
-						if got := v.a[(int(row)*v.in+i)*gpt2.BankRank+r]; got != want {
+						if got := v.rowA(row)[r*v.in+i]; got != want {
 							t.Fatalf("rank %d, %s: A[%d,%d] is %v, want %v", rank, v.target, i, source, got, want)
 						}
 					}
@@ -55,13 +55,13 @@ func TestBankRows(t *testing.T) {
 						if ok && source < rank {
 							want = 2 * f.B[source*v.out+o]
 						}
-						if got := v.b[(int(row)*gpt2.BankRank+r)*v.out+o]; got != want {
+						if got := v.rowB(row)[r*v.out+o]; got != want {
 							t.Fatalf("rank %d, %s: B[%d,%d] is %v, want %v", rank, v.target, source, o, got, want)
 						}
 					}
 				}
 			}
-			for i, x := range v.a[:v.in*gpt2.BankRank] {
+			for i, x := range v.rowA(0) {
 				if x != 0 {
 					t.Fatalf("rank %d: row 0 of A holds %v at %d", rank, x, i)
 				}

@@ -7,34 +7,41 @@ import (
 	"time"
 
 	"nightshift/internal/sampling"
+	"nightshift/onnx/gpt2"
 	"nightshift/onnx/ort"
 )
 
 // class is the decode batch of one cache capacity. Its sequences fill rows 0 to n−1 without gaps: a leaving row is
 // replaced by the last one.
 type class struct {
-	engine *Engine
-	cache  *cache
-	rows   []*sequence
-	steps  map[stepShape]*step
-	lookup *lookup
-	logits []float32 // [slots or 1 + longest draft, vocabulary]
+	engine   *Engine
+	cache    *cache
+	adapters *adapters
+	rows     []*sequence
+	steps    map[stepShape]*step
+	lookup   *lookup
+	logits   []float32 // [slots or 1 + longest draft, vocabulary]
 }
 
 func newClass(e *Engine, capacity int) *class {
-	return &class{engine: e, cache: newCache(e.model.Config, e.cfg.Slots, capacity), rows: make([]*sequence, 0, e.cfg.Slots),
+	return &class{engine: e, cache: newCache(e.model.Config, e.cfg.Slots, capacity), adapters: newAdapters(e.bank, e.cfg.Slots, gpt2.RankStep), rows: make([]*sequence, 0, e.cfg.Slots),
 		steps: map[stepShape]*step{}, lookup: newLookup(e.cfg.Lookup), logits: ort.AlignedFloats(max(e.cfg.Slots, 1+e.cfg.Lookup) * e.model.Config.Vocab)}
 }
 
 // close frees the bindings and then what they were bound to.
 func (c *class) close() error {
+	c.closeSteps()
+	err := errors.Join(c.cache.close(), c.adapters.close(), ort.FreeFloats(c.logits))
+	c.logits = nil
+	return err
+}
+
+// closeSteps frees the bindings.
+func (c *class) closeSteps() {
 	for _, st := range c.steps {
 		st.close()
 	}
 	clear(c.steps)
-	err := errors.Join(c.cache.close(), ort.FreeFloats(c.logits))
-	c.logits = nil
-	return err
 }
 
 // join copies a prefilled sequence out of the staging cache into the smallest class that holds all of its tokens.

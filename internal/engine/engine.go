@@ -122,7 +122,7 @@ func New(model *Model, cfg Config) (*Engine, error) {
 	if err := cfg.fill(model.Config.Context); err != nil {
 		return nil, err
 	}
-	graph, err := gpt2.Decode(model.Config, model.Initializer, gpt2.DecodeOptions{Bank: cfg.Modules})
+	graph, err := gpt2.Decode(model.Config, model.Initializer, gpt2.DecodeOptions{Modules: cfg.Modules})
 	if err != nil {
 		return nil, err
 	}
@@ -315,7 +315,7 @@ func (e *Engine) free() {
 	for _, c := range e.classes {
 		err = errors.Join(err, c.close())
 	}
-	e.session.Close() // closes every binding, so that the bank is bound nowhere
+	e.session.Close()
 	if e.bank != nil {
 		err = errors.Join(err, e.bank.close())
 	}

@@ -252,7 +252,7 @@ func TestFailuresEndOnlyWhatTheyCarried(t *testing.T) {
 
 	a = put(40, 30)
 	e.tick()
-	e.filling.rows = []int64{1, 1 << 40} // the runtime refuses the chunk
+	e.filling.tokens[20] = 1 << 30 // the runtime refuses the chunk
 	e.tick()
 	fails(a, "prompt positions 16 to 32")
 	a = put(40, 30)

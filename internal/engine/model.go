@@ -60,12 +60,12 @@ func (m *Model) Serve(weights, cacheDir string) error {
 	return nil
 }
 
-// Weights names the format of the weights that are served, as interactions record it: f32, int8 or int4.
+// Weights names the format of the weights that are served, as the configuration and interactions have it: f32, int8 or int4.
 func (m *Model) Weights() string {
 	if m.Quantized != nil {
 		return m.Quantized.Format()
 	}
-	return "f32"
+	return quantize.Float32
 }
 
 // InputScale is what the inputs of a linear, such as h.0.attn.c_attn or lm_head, are divided by in the weights that are

@@ -19,16 +19,6 @@ const (
 	pinReleased
 )
 
-var baseRows = []int64{0}
-
-// bankRows are the rows of the pinned version, at least one.
-func (p *Pin) bankRows() []int64 {
-	if p.bank == nil {
-		return baseRows
-	}
-	return p.rows
-}
-
 // Rows is how many bank rows the pin keeps in use; none of the base model's.
 func (p *Pin) Rows() int { return len(p.rows) }
 

@@ -11,10 +11,12 @@ import (
 
 // staging is the one-row cache in which a prompt is computed before its sequence joins a decode batch.
 type staging struct {
-	cache   *cache
-	binding *ort.Binding
-	tensors []*ort.Tensor
-	logits  []float32 // [chunk, vocabulary]
+	cache    *cache
+	adapters *adapters
+	binding  *ort.Binding
+	tensors  []*ort.Tensor
+	factors  []*ort.Tensor // over adapters
+	logits   []float32     // [chunk, vocabulary]
 }
 
 func newStaging(e *Engine) (*staging, error) {
@@ -22,10 +24,10 @@ func newStaging(e *Engine) (*staging, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &staging{binding: binding, cache: newCache(e.model.Config, 1, e.model.Config.Context), logits: ort.AlignedFloats(e.cfg.Chunk * e.model.Config.Vocab)}
+	s := &staging{binding: binding, cache: newCache(e.model.Config, 1, e.model.Config.Context), adapters: newAdapters(e.bank, 1, gpt2.RankStep), logits: ort.AlignedFloats(e.cfg.Chunk * e.model.Config.Vocab)}
 	s.tensors, err = s.cache.bind(binding, 1)
 	if err == nil {
-		err = e.bank.bind(binding)
+		s.factors, err = s.adapters.bind(binding, 1)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.close())
@@ -36,20 +38,46 @@ func newStaging(e *Engine) (*staging, error) {
 // close frees the binding and then what it was bound to.
 func (s *staging) close() error {
 	s.binding.Close()
-	for _, t := range s.tensors {
+	for _, t := range append(s.tensors, s.factors...) {
 		t.Close()
 	}
-	err := errors.Join(s.cache.close(), ort.FreeFloats(s.logits))
+	err := errors.Join(s.cache.close(), s.adapters.close(), ort.FreeFloats(s.logits))
 	s.logits = nil
 	return err
 }
 
-// run computes positions [from, to) of tokens and leaves the logits of the positions from first on in s.logits.
-func (s *staging) run(cfg gpt2.Config, tokens []int32, rows []int64, from, to, first int) error {
-	n := to - from
+// load brings the adapter of a sequence into the slot, a larger or smaller one where its ranks differ from the last one's.
+func (s *staging) load(q *sequence) error {
+	if ranks := ranksOf(q); ranks != s.adapters.ranks {
+		memory, factors := s.adapters, s.factors
+		s.adapters = newAdapters(memory.bank, 1, ranks)
+		var err error
+		s.factors, err = s.adapters.bind(s.binding, 1)
+		if err != nil { // some inputs may lie over the old memory, which stays
+			return err
+		}
+		for _, t := range factors {
+			t.Close()
+		}
+		if err := memory.close(); err != nil {
+			return err
+		}
+	}
+	s.adapters.load(q)
+	return nil
+}
+
+// run computes positions [from, to) of a sequence and leaves the logits of the positions from first on in s.logits.
+func (s *staging) run(cfg gpt2.Config, q *sequence, from, to, first int) error {
+	n, adapted := to-from, len(q.rows) > 0
+	if adapted {
+		if err := s.load(q); err != nil {
+			return err
+		}
+	}
 	ids, positions, index := make([]int64, n), make([]int64, n), make([]int64, 0, n)
 	for i := range n {
-		ids[i], positions[i] = int64(tokens[from+i]), int64(from+i)
+		ids[i], positions[i] = int64(q.tokens[from+i]), int64(from+i)
 		if from+i >= first {
 			index = append(index, int64(i))
 		}
@@ -63,8 +91,7 @@ func (s *staging) run(cfg gpt2.Config, tokens []int32, rows []int64, from, to, f
 		{"logit_index", func() (*ort.Tensor, error) { return ort.NewTensor([]int64{int64(len(index))}, index) }},
 		{"seqlens_k", func() (*ort.Tensor, error) { return ort.NewTensor([]int64{1}, []int32{int32(to - 1)}) }},
 		{"total_sequence_length", func() (*ort.Tensor, error) { return ort.NewTensor([]int64{1}, []int32{int32(to)}) }},
-		{"adapters", func() (*ort.Tensor, error) { return ort.NewTensor([]int64{1}, []bool{rows[0] != 0}) }},
-		{"adapter_ids", func() (*ort.Tensor, error) { return ort.NewTensor([]int64{1, int64(len(rows))}, rows) }},
+		{"adapters", func() (*ort.Tensor, error) { return ort.NewTensor([]int64{1}, []bool{adapted}) }},
 	}
 	for _, in := range inputs {
 		t, err := in.make()
@@ -138,7 +165,7 @@ func (e *Engine) chunk(s *sequence) (err error) {
 	begin := time.Now()
 	from, to := s.prefilled, e.nextChunk(s)
 	first := s.firstLogit(from, to)
-	if err := e.staging.run(e.model.Config, s.tokens, s.rows, from, to, first); err != nil {
+	if err := e.staging.run(e.model.Config, s, from, to, first); err != nil {
 		return fmt.Errorf("compute prompt positions %d to %d: %w", from, to, err)
 	}
 	s.prefilled = to

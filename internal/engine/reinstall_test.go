@@ -45,11 +45,11 @@ func TestReinstallWritesWhatInstallWrites(t *testing.T) {
 					v.divided[j] = float32(j%5) + 0.3
 				}
 			}
-			for j := range v.a[v.in*gpt2.BankRank:] {
-				v.a[v.in*gpt2.BankRank+j] = float32(math.NaN())
+			for j := range v.a[v.in*gpt2.RankStep:] {
+				v.a[v.in*gpt2.RankStep+j] = float32(math.NaN())
 			}
-			for j := range v.b[v.out*gpt2.BankRank:] {
-				v.b[v.out*gpt2.BankRank+j] = float32(math.NaN())
+			for j := range v.b[v.out*gpt2.RankStep:] {
+				v.b[v.out*gpt2.RankStep+j] = float32(math.NaN())
 			}
 		}
 	}
@@ -70,12 +70,10 @@ func TestReinstallWritesWhatInstallWrites(t *testing.T) {
 		for i := range plain.bank.tensors {
 			p, s := plain.bank.tensors[i], short.bank.tensors[i]
 			for _, row := range got {
-				width := p.in * gpt2.BankRank
-				if at := int(row) * width; !slices.Equal(p.a[at:at+width], s.a[at:at+width]) {
+				if !slices.Equal(p.rowA(row), s.rowA(row)) {
 					t.Fatalf("rank %d, %s: A differs in row %d", rank, p.target, row)
 				}
-				width = p.out * gpt2.BankRank
-				if at := int(row) * width; !slices.Equal(p.b[at:at+width], s.b[at:at+width]) {
+				if !slices.Equal(p.rowB(row), s.rowB(row)) {
 					t.Fatalf("rank %d, %s: B differs in row %d", rank, p.target, row)
 				}
 			}
@@ -133,10 +131,10 @@ func TestBankMemoryIsTakenWhenUsed(t *testing.T) {
 	if err := e.Bank().Install("v", a); err != nil {
 		t.Fatal(err)
 	}
-	if n, most := resident(), 2*2*len(e.bank.tensors)*(1+4*m.Config.Inner*gpt2.BankRank/syscall.Getpagesize()); n == 0 || n > most {
+	if n, most := resident(), 2*2*len(e.bank.tensors)*(1+4*m.Config.Inner*gpt2.RankStep/syscall.Getpagesize()); n == 0 || n > most {
 		t.Errorf("one version takes %d pages, want 1 to %d", n, most)
 	}
-	s := submit(t, e, t.Context(), Request{Prompt: []int32{1, 2}, MaxTokens: 2, IgnoreEOS: true}) // reads row 0
+	s := submit(t, e, t.Context(), Request{Prompt: []int32{1, 2}, MaxTokens: 2, IgnoreEOS: true})
 	before := resident()
 	drain(e)
 	if read(t, s); resident() > before+2*len(e.bank.tensors) {

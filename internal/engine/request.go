@@ -84,7 +84,7 @@ type sequence struct {
 	limit    int // tokens may grow to this length
 	cost     int // tokens counted against the queue
 	pin      *Pin
-	rows     []int64 // bank rows of the pinned version
+	rows     []int64 // bank rows of the pinned version; none for the base model
 	params   sampling.Params
 	adjust   sampling.Adjustment
 	sampler  *sampling.Sampler
@@ -140,7 +140,7 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 	choices, now := make([]*sequence, r.Choices), time.Now()
 	for i := range choices {
 		choices[i] = &sequence{ctx: ctx, tokens: append(make([]int32, 0, limit), r.Prompt...), prompt: n, limit: limit, cost: limit,
-			pin: r.Pin, rows: r.Pin.bankRows(), params: r.Sampling, adjust: r.Adjustment, top: r.TopLogProbs, eos: !r.IgnoreEOS, maxWait: r.MaxWait,
+			pin: r.Pin, rows: r.Pin.rows, params: r.Sampling, adjust: r.Adjustment, top: r.TopLogProbs, eos: !r.IgnoreEOS, maxWait: r.MaxWait,
 			out: newOutput(e.model.Tokenizer, r.Stop), submitted: now, stream: stream, choice: i, prompted: r.PromptLogProbs && i == 0,
 			priority: r.Priority, group: r.Group, gaps: make([]uint32, 0, max(0, limit-n-1))}
 		choices[i].params.Seed = sampling.ChoiceSeed(r.Sampling.Seed, i)

@@ -40,7 +40,7 @@ func (e *Engine) Score(ctx context.Context, pin *Pin, tokens []int32, from int) 
 	if err := e.reserve(pin, 1, len(tokens), true); err != nil {
 		return Score{}, err
 	}
-	s := &sequence{ctx: ctx, tokens: append([]int32(nil), tokens...), prompt: len(tokens), cost: len(tokens), pin: pin, rows: pin.bankRows(), submitted: time.Now(),
+	s := &sequence{ctx: ctx, tokens: append([]int32(nil), tokens...), prompt: len(tokens), cost: len(tokens), pin: pin, rows: pin.rows, submitted: time.Now(),
 		score: &scoring{from: from, logProbs: make([]float32, 0, len(tokens)-from), done: make(chan struct{})}}
 	if err := e.push([]*sequence{s}); err != nil {
 		return Score{}, err

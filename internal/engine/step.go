@@ -5,20 +5,8 @@ import (
 )
 
 // stepShape tells apart the bindings of a class: sequences in the batch, tokens of each (more than one only for a sequence that
-// is alone), and bank rows of the one that has most, rounded up to a power of two so that there are few.
-type stepShape struct{ rows, tokens, bank int }
-
-// shape is the shape of the present batch's step. Sequences with fewer bank rows than the largest get the base model's,
-// which are zero and change no bit.
-func (c *class) shape() stepShape {
-	shape := stepShape{len(c.rows), 1 + len(c.lookup.draft), 1}
-	for _, s := range c.rows {
-		for shape.bank < len(s.rows) {
-			shape.bank *= 2
-		}
-	}
-	return shape
-}
+// is alone).
+type stepShape struct{ rows, tokens int }
 
 // step is a persistent binding for one shape, with the arrays it reads.
 type step struct {
@@ -26,7 +14,6 @@ type step struct {
 	binding        *ort.Binding
 	ids, positions []int64 // [rows, tokens]
 	index          []int64 // [rows·tokens]: the logits of all tokens are wanted
-	adapters       []int64 // [rows, bank]
 	adapted        []bool  // [1]: some sequence is not the base model's
 	lengths, total []int32 // [rows], [1]
 	tensors        []*ort.Tensor
@@ -34,8 +21,10 @@ type step struct {
 
 // prepare fills the arrays of the present batch's step, building its binding the first time.
 func (c *class) prepare() (*step, error) {
-	shape := c.shape()
-	bank := shape.bank
+	if err := c.adapt(); err != nil {
+		return nil, err
+	}
+	shape := stepShape{len(c.rows), 1 + len(c.lookup.draft)}
 	st, ok := c.steps[shape]
 	if !ok {
 		var err error
@@ -54,18 +43,31 @@ func (c *class) prepare() (*step, error) {
 		}
 		st.lengths[i] = int32(position)
 		longest = max(longest, position+1)
-		adapted = adapted || s.rows[0] != 0
-		used := copy(st.adapters[i*bank:(i+1)*bank], s.rows)
-		clear(st.adapters[i*bank+used : (i+1)*bank])
+		adapted = adapted || len(s.rows) > 0
+	}
+	if adapted {
+		c.adapters.load(c.rows...)
 	}
 	st.total[0], st.adapted[0] = int32(longest), adapted
 	return st, nil
 }
 
+// adapt takes other memory for the batch's adapters when its ranks have changed, with which the bindings go.
+func (c *class) adapt() error {
+	ranks := ranksOf(c.rows...)
+	if ranks == c.adapters.ranks {
+		return nil
+	}
+	c.closeSteps()
+	err := c.adapters.close()
+	c.adapters = newAdapters(c.engine.bank, c.engine.cfg.Slots, ranks)
+	return err
+}
+
 // newStep builds the persistent binding of one shape.
 func (c *class) newStep(shape stepShape) (*step, error) {
 	n := shape.rows * shape.tokens
-	st := &step{shape: shape, ids: make([]int64, n), positions: make([]int64, n), index: make([]int64, n), adapters: make([]int64, shape.rows*shape.bank),
+	st := &step{shape: shape, ids: make([]int64, n), positions: make([]int64, n), index: make([]int64, n),
 		adapted: make([]bool, 1), lengths: make([]int32, shape.rows), total: make([]int32, 1)}
 	for i := range st.index {
 		st.index[i] = int64(i)
@@ -97,7 +99,7 @@ func (st *step) bind(c *class) error {
 		data []int64
 	}{
 		{"input_ids", []int64{rows, tokens}, st.ids}, {"position_ids", []int64{rows, tokens}, st.positions},
-		{"logit_index", []int64{rows * tokens}, st.index}, {"adapter_ids", []int64{rows, int64(st.shape.bank)}, st.adapters},
+		{"logit_index", []int64{rows * tokens}, st.index},
 	} {
 		t, err := ort.NewTensor(in.dims, in.data)
 		if err := input(in.name, t, err); err != nil {
@@ -116,10 +118,15 @@ func (st *step) bind(c *class) error {
 	if err := input("total_sequence_length", t, err); err != nil {
 		return err
 	}
-	cached, err := c.cache.bind(st.binding, st.shape.rows)
-	st.tensors = append(st.tensors, cached...)
-	if err != nil {
-		return err
+	for _, bind := range []func() ([]*ort.Tensor, error){
+		func() ([]*ort.Tensor, error) { return c.cache.bind(st.binding, st.shape.rows) },
+		func() ([]*ort.Tensor, error) { return c.adapters.bind(st.binding, st.shape.rows) },
+	} {
+		tensors, err := bind()
+		st.tensors = append(st.tensors, tensors...)
+		if err != nil {
+			return err
+		}
 	}
 	vocab := c.engine.model.Config.Vocab
 	out, err := ort.NewTensor([]int64{rows * tokens, int64(vocab)}, c.logits[:int(rows*tokens)*vocab])
@@ -127,10 +134,7 @@ func (st *step) bind(c *class) error {
 		return err
 	}
 	st.tensors = append(st.tensors, out)
-	if err := st.binding.Output("logits", out); err != nil {
-		return err
-	}
-	return c.engine.bank.bind(st.binding)
+	return st.binding.Output("logits", out)
 }
 
 // close frees the binding and its tensors.

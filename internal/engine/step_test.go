@@ -106,8 +106,8 @@ func BenchmarkTick(b *testing.B) {
 	}
 }
 
-// TestBindingsAreBounded lets mixed batches of every size pass: a class has a binding for each number of sequences
-// and each power of two of bank rows, and Close frees them with all memory.
+// TestBindingsAreBounded lets mixed batches of every size pass: a class has a binding for each number of sequences at most,
+// and Close frees them with all memory.
 func TestBindingsAreBounded(t *testing.T) {
 	m := smallModel(t)
 	e := newEngine(t, m, Config{Slots: 3, BankRows: 40})
@@ -119,8 +119,8 @@ func TestBindingsAreBounded(t *testing.T) {
 			drain(e)
 		}
 	}
-	if n := len(e.classes[0].steps); n < 6 || n > 12 {
-		t.Errorf("3 slots have %d bindings, want 6 to 12", n)
+	if n := len(e.classes[0].steps); n < 1 || n > 3 {
+		t.Errorf("3 slots have %d bindings, want 1 to 3", n)
 	}
 	e.Close()
 	for _, c := range e.classes {

@@ -34,7 +34,8 @@ type Manifest struct {
 	Config        File               `json:"config"`         // set by Put
 	Weights       File               `json:"weights"`        // set by Put
 	SelfTest      []SelfTest         `json:"self_test,omitempty"`
-	Figures       map[string]float64 `json:"figures,omitempty"` // of training and evaluation, for people
+	ServedAs      string             `json:"served_as,omitempty"` // format of the weights that it was judged and self-tested with: f32, also where empty, int8 or int4
+	Figures       map[string]float64 `json:"figures,omitempty"`   // of training and evaluation, for people
 }
 
 // File is the size in bytes and the sha256 (hex) of one file.

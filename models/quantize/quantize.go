@@ -19,7 +19,7 @@ import (
 
 // The formats of weights, as configuration and files name them.
 const (
-	Float32 = "float32"
+	Float32 = "f32"
 	Int8    = "int8"
 	Int4    = "int4"
 )

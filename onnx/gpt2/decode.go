@@ -6,26 +6,26 @@ import (
 	"nightshift/onnx"
 )
 
-// BankRank is the rank of one bank row. An adapter of rank R takes ⌈R/8⌉ rows whose products are summed.
-const BankRank = 8
+// RankStep is what the ranks of a step's adapters are a multiple of.
+const RankStep = 8
 
 // DecodeOptions choose what the decode graph offers beside the base model.
 type DecodeOptions struct {
-	// Bank lists the modules that adapters may change; empty means a graph without adapters.
-	Bank []string
+	// Modules that adapters may change; empty means a graph without adapters.
+	Modules []string
 }
 
 // Decode builds the serving graph. Dimensions: B sequences, S new tokens each, K rows of logits wanted, C cache
-// capacity, H heads of size D, N bank rows, R bank rows a sequence uses.
+// capacity, H heads of size D, 8R ranks of each sequence's adapter.
 //
 //	input_ids, position_ids   int64 [B,S]
 //	logit_index               int64 [K]         flat positions (row·S + column) whose logits are wanted
 //	seqlens_k                 int32 [B]         total length of each sequence after this step, minus one
 //	total_sequence_length     int32 [1]         the largest total length in the batch
 //	past.{l}.key, .value      float [B,H,C,D]   bound to the same memory as present.{l}.key, .value
-//	adapters                  bool [1]          whether any sequence has an adapter; without one the bank is not read
-//	adapter_ids               int64 [B,R]       bank rows of each sequence; row 0 is the base model
-//	lora_A.{l}.{module}       float [N,in,8]    lora_B.{l}.{module} float [N,8,out], scale folded into B
+//	adapters                  bool [1]          whether any sequence has an adapter; without one no factors are read
+//	lora_A.{l}.{module}       float [B,R,8,in]; lora_B.{l}.{module} float [B,8R,out], scale folded into B; ranks that a sequence does
+//	                                            not have are zero and change no bit
 //	→ logits                  float [K,V]
 //
 // GroupQueryAttention's rules hold: a first prompt may be batched and right-padded, continuing with several tokens is
@@ -36,20 +36,19 @@ func Decode(cfg Config, weights Weights, opt DecodeOptions) (*onnx.Graph, error)
 	}
 	g := onnx.NewGraph("decode")
 	batch, step := onnx.Sym("B"), onnx.Sym("S")
-	d := &decoder{builder: &builder{g: g, cfg: cfg, weights: weights}, modules: opt.Bank}
+	d := &decoder{builder: &builder{g: g, cfg: cfg, weights: weights}, modules: opt.Modules}
 	d.ids = g.Input("input_ids", onnx.Int64, batch, step)
 	positions := g.Input("position_ids", onnx.Int64, batch, step)
 	index := g.Input("logit_index", onnx.Int64, onnx.Sym("K"))
 	lengths := g.Input("seqlens_k", onnx.Int32, batch)
 	total := g.Input("total_sequence_length", onnx.Int32, onnx.N(1))
-	if len(opt.Bank) > 0 {
-		for _, m := range opt.Bank {
+	if len(opt.Modules) > 0 {
+		for _, m := range opt.Modules {
 			if _, _, err := cfg.ModuleShape(m); err != nil {
-				return nil, fmt.Errorf("build adapter bank: %w", err)
+				return nil, fmt.Errorf("build inputs for adapters: %w", err)
 			}
 		}
 		d.adapters = g.Input("adapters", onnx.Bool, onnx.N(1))
-		d.rows = g.Input("adapter_ids", onnx.Int64, batch, onnx.Sym("R"))
 	}
 	cache := []onnx.Dim{batch, onnx.N(cfg.Heads), onnx.Sym("C"), onnx.N(cfg.HeadSize())}
 	type pair struct{ key, value *onnx.Value }
@@ -83,8 +82,8 @@ func PresentKey(layer int) string { return fmt.Sprintf("present.%d.key", layer) 
 // PresentValue names a layer's value cache output, bound to the memory of PastValue.
 func PresentValue(layer int) string { return fmt.Sprintf("present.%d.value", layer) }
 
-// LoraA names the first factor of an adapted linear: [in,r] when training, [N,in,8] in the bank.
+// LoraA names the first factor of an adapted linear: [in,r] when training, [B,R,8,in] when serving.
 func LoraA(layer int, module string) string { return fmt.Sprintf("lora_A.%d.%s", layer, module) }
 
-// LoraB names the second factor of an adapted linear: [r,out] when training, [N,8,out] in the bank.
+// LoraB names the second factor of an adapted linear: [r,out] when training, [B,8R,out] when serving.
 func LoraB(layer int, module string) string { return fmt.Sprintf("lora_B.%d.%s", layer, module) }

@@ -11,11 +11,10 @@ import (
 // fused one, and what adapters add is computed only in steps that carry one.
 type decoder struct {
 	*builder
-	ids *onnx.Value // [B,S]
-	// The adapter bank, nil and empty in a graph without one.
-	modules  []string
-	adapters *onnx.Value // bool [1]: some sequence of this step has an adapter
-	rows     *onnx.Value // [B,R] bank rows
+	ids     *onnx.Value // [B,S]
+	modules []string    // that adapters may change
+	// adapters is bool [1]: some sequence of this step has one; nil without modules.
+	adapters *onnx.Value
 }
 
 // embed is token plus position embeddings as flat rows.
@@ -52,8 +51,21 @@ func (d *decoder) blocks(x *onnx.Value, attend func(layer int, qkv *onnx.Value) 
 // sized is the shape [B,S,width] as a value.
 func (d *decoder) sized(width int) *onnx.Value {
 	return d.memo(fmt.Sprintf("shape %d", width), func() *onnx.Value {
-		shape := d.memo("shape of ids", func() *onnx.Value { return d.g.Op("Shape", []*onnx.Value{d.ids}) })
-		return d.g.Op("Concat", []*onnx.Value{shape, d.g.Const(onnx.Ints([]int64{1}, int64(width)))}, onnx.Int("axis", 0))
+		return d.g.Concat(0, d.size(0), d.size(1), d.g.Ints(int64(width)))
+	})
+}
+
+// spread is the shape [B,1,S,width] as a value.
+func (d *decoder) spread(width int) *onnx.Value {
+	return d.memo(fmt.Sprintf("spread shape %d", width), func() *onnx.Value {
+		return d.g.Concat(0, d.size(0), d.g.Ints(1), d.size(1), d.g.Ints(int64(width)))
+	})
+}
+
+// size is B or S, axis 0 or 1 of the tokens, as a value of one element.
+func (d *decoder) size(axis int64) *onnx.Value {
+	return d.memo(fmt.Sprintf("size %d", axis), func() *onnx.Value {
+		return d.g.Op("Shape", []*onnx.Value{d.ids}, onnx.Int("start", axis), onnx.Int("end", axis+1))
 	})
 }
 
@@ -73,25 +85,23 @@ func (d *decoder) linear(layer int, module string, x *onnx.Value) *onnx.Value {
 	if !slices.Contains(d.modules, module) {
 		return d.g.Add(y, bias)
 	}
-	n := onnx.Sym("N")
-	bankA := d.g.Input(LoraA(layer, module), onnx.Float, n, onnx.N(in), onnx.N(BankRank))
-	bankB := d.g.Input(LoraB(layer, module), onnx.Float, n, onnx.N(BankRank), onnx.N(out))
-	captured := []*onnx.Value{y, bias, x, d.sized(in), d.rows, bankA, bankB}
+	batch := d.ids.Shape[0]
+	a := d.g.Input(LoraA(layer, module), onnx.Float, batch, onnx.Sym("R"), onnx.N(RankStep), onnx.N(in))
+	b := d.g.Input(LoraB(layer, module), onnx.Float, batch, onnx.Sym("8*R"), onnx.N(out))
+	captured := []*onnx.Value{y, bias, x, d.spread(in), a, b}
 	return d.g.If(d.adapters, captured,
 		func(g *onnx.Graph, v []*onnx.Value) *onnx.Value {
-			return g.Add(g.Add(v[0], adapterProduct(g, v[2], v[3], v[4], v[5], v[6], out)), v[1])
+			return g.Add(g.Add(v[0], adapterProduct(g, v[2], v[3], v[4], v[5])), v[1])
 		},
 		func(g *onnx.Graph, v []*onnx.Value) *onnx.Value { return g.Add(v[0], v[1]) })
 }
 
-// adapterProduct is (x·A)·B of each sequence's adapter, for flat rows x of the given shape [B,S,in]: the R rank-8 products
-// x·A side by side are one [B,S,8R], multiplied once with the R blocks of B below each other. Rows of zeros at the end change no bit.
-func adapterProduct(g *onnx.Graph, x, shape, rows, bankA, bankB *onnx.Value, out int) *onnx.Value {
-	a := g.Op("Gather", []*onnx.Value{bankA, rows}, onnx.Int("axis", 0)) // [B,R,in,8]
-	b := g.Op("Gather", []*onnx.Value{bankB, rows}, onnx.Int("axis", 0)) // [B,R,8,out]
-	each := g.Op("Unsqueeze", []*onnx.Value{g.Op("Reshape", []*onnx.Value{x, shape}), g.Const(onnx.Ints([]int64{1}, 1))})
-	inner := g.Transpose(g.MatMul(each, a), 0, 2, 1, 3) // [B,S,R,8]
-	return g.Reshape(g.MatMul(g.Reshape(inner, 0, 0, -1), g.Reshape(b, 0, -1, int64(out))), -1, int64(out))
+// adapterProduct is (x·Aᵀ)·B of each sequence's adapter, A [B,R,8,in] and B [B,8R,out], for flat rows x, which shape makes
+// [B,1,S,in]. The first product is taken eight ranks at a time: the processor adds up a wider one in an order that depends on its
+// width and on the threads. So a row's sums depend on nothing beside it, and ranks of zeros at the end change no bit.
+func adapterProduct(g *onnx.Graph, x, shape, a, b *onnx.Value) *onnx.Value {
+	inner := g.Transpose(g.FusedMatMul(g.ReshapeTo(x, shape), a, false, true, 1), 0, 2, 1, 3) // [B,S,R,8]
+	return g.Reshape(g.MatMul(g.Reshape(inner, 0, 0, -1), b), -1, b.Shape[2].Size)
 }
 
 // logits picks flat rows of x (index [K]) and maps them to the vocabulary: [K,V].

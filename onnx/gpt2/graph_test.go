@@ -29,12 +29,18 @@ type decoder struct {
 	cap     int
 	keys    [][]float32
 	values  [][]float32
-	bank    tensors
+	factors map[string]factor // of every row
 }
 
-func newDecoder(t testing.TB, cfg gpt2.Config, weights gpt2.Weights, dir string, bank []string, rows int) *decoder {
+// factor is an input for adapters, of the given shape for each row.
+type factor struct {
+	data []float32
+	dims []int64
+}
+
+func newDecoder(t testing.TB, cfg gpt2.Config, weights gpt2.Weights, dir string, modules []string, rows int) *decoder {
 	t.Helper()
-	g, err := gpt2.Decode(cfg, weights, gpt2.DecodeOptions{Bank: bank})
+	g, err := gpt2.Decode(cfg, weights, gpt2.DecodeOptions{Modules: modules})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +53,7 @@ func newDecoder(t testing.TB, cfg gpt2.Config, weights gpt2.Weights, dir string,
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	d := &decoder{cfg: cfg, session: s, rows: rows, cap: cfg.Context, bank: tensors{}}
+	d := &decoder{cfg: cfg, session: s, rows: rows, cap: cfg.Context, factors: map[string]factor{}}
 	for range cfg.Layers {
 		d.keys = append(d.keys, make([]float32, rows*cfg.Width*cfg.Context))
 		d.values = append(d.values, make([]float32, rows*cfg.Width*cfg.Context))
@@ -56,7 +62,7 @@ func newDecoder(t testing.TB, cfg gpt2.Config, weights gpt2.Weights, dir string,
 }
 
 // run feeds tokens[i][from[i]:to[i]] of rows first… in one call and returns the logits of the last column of each.
-func (d *decoder) run(t testing.TB, first int, tokens [][]int64, from, n int, adapters [][]int64) [][]float32 {
+func (d *decoder) run(t testing.TB, first int, tokens [][]int64, from, n int) [][]float32 {
 	t.Helper()
 	in := tensors{}
 	b := int64(len(tokens))
@@ -80,12 +86,9 @@ func (d *decoder) run(t testing.TB, first int, tokens [][]int64, from, n int, ad
 	put(t, in, "logit_index", index, b)
 	put(t, in, "seqlens_k", lengths, b)
 	put(t, in, "total_sequence_length", []int32{total}, 1)
-	if adapters != nil {
-		var flat []int64
-		for _, a := range adapters {
-			flat = append(flat, a...)
-		}
-		put(t, in, "adapter_ids", flat, b, int64(len(adapters[0])))
+	for name, f := range d.factors {
+		size := len(f.data) / d.rows
+		put(t, in, name, f.data[first*size:][:len(tokens)*size], append([]int64{b}, f.dims...)...)
 		put(t, in, "adapters", []bool{true}, 1)
 	}
 	out := tensors{}
@@ -103,11 +106,9 @@ func (d *decoder) run(t testing.TB, first int, tokens [][]int64, from, n int, ad
 		t.Fatal(err)
 	}
 	defer binding.Close()
-	for _, set := range []tensors{in, d.bank} {
-		for name, v := range set {
-			if err := binding.Input(name, v); err != nil {
-				t.Fatal(err)
-			}
+	for name, v := range in {
+		if err := binding.Input(name, v); err != nil {
+			t.Fatal(err)
 		}
 	}
 	for name, v := range out {
@@ -172,10 +173,10 @@ func TestRaggedDecodeEqualsFullForward(t *testing.T) {
 	for r, n := range lengths { // prompts one at a time, the longest in two chunks
 		row := tokens[r][:n]
 		if n > 8 {
-			d.run(t, r, [][]int64{row}, 0, 4, nil)
-			d.run(t, r, [][]int64{row}, 4, n-4, nil)
+			d.run(t, r, [][]int64{row}, 0, 4)
+			d.run(t, r, [][]int64{row}, 4, n-4)
 		} else {
-			d.run(t, r, [][]int64{row}, 0, n, nil)
+			d.run(t, r, [][]int64{row}, 0, n)
 		}
 	}
 	full := newDecoder(t, gpt2.Config(cfg), c.Initializer, c.Dir(), nil, 1)
@@ -184,9 +185,9 @@ func TestRaggedDecodeEqualsFullForward(t *testing.T) {
 		for r, n := range lengths {
 			rows = append(rows, tokens[r][:n+step+1])
 		}
-		got := d.run(t, 0, rows, -1, 1, nil)
+		got := d.run(t, 0, rows, -1, 1)
 		for r := range rows {
-			want := full.run(t, 0, rows[r:r+1], 0, len(rows[r]), nil)
+			want := full.run(t, 0, rows[r:r+1], 0, len(rows[r]))
 			if diff := apart(got[r], want[0]); diff > 1e-4 {
 				t.Errorf("step %d row %d: ragged decode and full forward differ by %g", step, r, diff)
 			}

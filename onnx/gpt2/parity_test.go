@@ -109,7 +109,7 @@ func TestLogitsEqualTransformers(t *testing.T) {
 				want := g.values[fmt.Sprintf("logits.%d", i)]
 				for n := 1; n <= len(prompt); n++ {
 					row := want[(n-1)*g.cfg.Vocab : n*g.cfg.Vocab]
-					got := whole.run(t, 0, [][]int64{prompt[:n]}, 0, n, nil)[0]
+					got := whole.run(t, 0, [][]int64{prompt[:n]}, 0, n)[0]
 					if d := apart(got, row); d > 1e-4 {
 						t.Errorf("prompt %d, %d tokens at once: logits differ by %g", i, n, d)
 					}
@@ -117,7 +117,7 @@ func TestLogitsEqualTransformers(t *testing.T) {
 					if n == 1 {
 						from = 0
 					}
-					got = steps.run(t, 0, [][]int64{prompt[:n]}, from, 1, nil)[0]
+					got = steps.run(t, 0, [][]int64{prompt[:n]}, from, 1)[0]
 					if d := apart(got, row); d > 1e-4 {
 						t.Errorf("prompt %d, token %d by token: logits differ by %g", i, n, d)
 					}
@@ -223,20 +223,14 @@ func (g *golden) trainInputs(t *testing.T) tensors {
 	return in
 }
 
-// fillBank puts adapters into consecutive bank rows and returns the rows of each, padded with row 0 to one length.
-func fillBank(t *testing.T, d *decoder, list []*adapter.Adapter) [][]int64 {
+// adapt gives each row an adapter, or none, with the ranks of the largest.
+func adapt(t *testing.T, d *decoder, list []*adapter.Adapter) {
 	t.Helper()
-	ids := make([][]int64, len(list))
-	rows, widest := 1, 1
-	for i, a := range list {
-		if a == nil {
-			continue
+	ranks := 0
+	for _, a := range list {
+		if a != nil {
+			ranks = max(ranks, (a.Config.Rank+7)/8*8)
 		}
-		for range (a.Config.Rank + 7) / 8 {
-			ids[i] = append(ids[i], int64(rows))
-			rows++
-		}
-		widest = max(widest, len(ids[i]))
 	}
 	for layer := range d.cfg.Layers {
 		for _, m := range gpt2.Modules {
@@ -244,35 +238,28 @@ func fillBank(t *testing.T, d *decoder, list []*adapter.Adapter) [][]int64 {
 			if err != nil {
 				t.Fatal(err)
 			}
-			bankA, bankB := make([]float32, rows*in*8), make([]float32, rows*8*out)
-			for i, a := range list {
-				if a == nil {
+			a, b := factor{make([]float32, len(list)*ranks*in), []int64{int64(ranks / 8), 8, int64(in)}}, factor{make([]float32, len(list)*ranks*out), []int64{int64(ranks), int64(out)}}
+			for i, adapted := range list {
+				if adapted == nil {
 					continue
 				}
-				f, ok := a.Factors[adapter.Target{Layer: layer, Module: m}]
+				f, ok := adapted.Factors[adapter.Target{Layer: layer, Module: m}]
 				if !ok {
 					continue
 				}
-				for k := range a.Config.Rank {
-					row := int(ids[i][k/8])
+				rank := adapted.Config.Rank
+				for k := range rank {
 					for x := range in {
-						bankA[(row*in+x)*8+k%8] = f.A[x*a.Config.Rank+k]
+						a.data[(i*ranks+k)*in+x] = f.A[x*rank+k]
 					}
 					for y := range out {
-						bankB[(row*8+k%8)*out+y] = f.B[k*out+y] * float32(a.Config.Scale())
+						b.data[(i*ranks+k)*out+y] = f.B[k*out+y] * float32(adapted.Config.Scale())
 					}
 				}
 			}
-			put(t, d.bank, gpt2.LoraA(layer, m), bankA, int64(rows), int64(in), 8)
-			put(t, d.bank, gpt2.LoraB(layer, m), bankB, int64(rows), 8, int64(out))
+			d.factors[gpt2.LoraA(layer, m)], d.factors[gpt2.LoraB(layer, m)] = a, b
 		}
 	}
-	for i := range ids {
-		for len(ids[i]) < widest {
-			ids[i] = append(ids[i], 0)
-		}
-	}
-	return ids
 }
 
 // TestMixedAdaptersEqualPEFT decodes a batch in which every row has another adapter, or none.
@@ -287,17 +274,17 @@ func TestMixedAdaptersEqualPEFT(t *testing.T) {
 				}
 			}
 			d := newDecoder(t, g.cfg, g.model.Initializer, g.model.Dir(), gpt2.Modules, len(names))
-			ids := fillBank(t, d, list)
+			adapt(t, d, list)
 			prompt := g.Prompts[0]
 			for r := range names {
-				d.run(t, r, [][]int64{prompt[:3]}, 0, 3, ids[r:r+1])
+				d.run(t, r, [][]int64{prompt[:3]}, 0, 3)
 			}
 			for n := 4; n <= len(prompt); n++ {
 				rows := make([][]int64, len(names))
 				for r := range rows {
 					rows[r] = prompt[:n]
 				}
-				got := d.run(t, 0, rows, -1, 1, ids)
+				got := d.run(t, 0, rows, -1, 1)
 				for r, name := range names {
 					key := "logits.0"
 					if name != "" {

@@ -36,11 +36,12 @@ type Identity struct {
 	Tokenizer string `json:"tokenizer"` // digest
 	Template  string `json:"template"`  // digest, "" for a model without a chat template
 	Library   string `json:"library"`   // version of ONNX Runtime
+	Weights   string `json:"weights"`   // format in which versions were scored: f32, int8 or int4
 }
 
 // identity describes the model of a run.
 func identity(m *engine.Model) Identity {
-	id := Identity{Base: m.Checkpoint.Digest(), Tokenizer: m.Tokenizer.Digest(), Library: ort.Version()}
+	id := Identity{Base: m.Checkpoint.Digest(), Tokenizer: m.Tokenizer.Digest(), Library: ort.Version(), Weights: m.Weights()}
 	if m.Template != nil {
 		id.Template = m.Template.Digest()
 	}
@@ -54,15 +55,15 @@ const (
 	referenceName = "reference"
 )
 
-// evaluate scores champion, candidate and reference on the held-out and anchor items through the engine, lets champion
-// and candidate answer some of their prompts, and writes the evaluation.
+// evaluate scores champion, candidate and reference on the held-out and anchor items through the engine, with the weights that
+// are served, lets champion and candidate answer some of their prompts, and writes the evaluation.
 func (w *worker) evaluate(ctx context.Context, items []selection.Item, candidate *adapter.Adapter, digest string) (err error) {
 	reference, err := adapterAt(w.dir, w.job.Reference)
 	if err != nil {
 		return err
 	}
 	widest := max(rank(candidate), rank(w.champion), rank(reference))
-	e, err := engine.New(w.model, engine.Config{Threads: w.job.Threads, MaxRank: max(64, widest), BankRows: 2 + 3*(1+widest/gpt2.BankRank)})
+	e, err := engine.New(w.model, engine.Config{Threads: w.job.Threads, MaxRank: max(64, widest), BankRows: 2 + 3*(1+widest/gpt2.RankStep)})
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,8 @@ const (
 type Job struct {
 	ModelDir  string   `json:"model_dir"`
 	CacheDir  string   `json:"cache_dir"`
-	Threads   int      `json:"threads"` // inside one operator; part of what makes a run reproducible
+	Weights   string   `json:"weights,omitempty"` // format in which versions are scored, as they are served: f32, also where empty, int8 or int4
+	Threads   int      `json:"threads"`           // inside one operator; part of what makes a run reproducible
 	Track     string   `json:"track"`
 	Seed      uint64   `json:"seed"`
 	Champion  string   `json:"champion"`  // directory of the champion's PEFT files within the work directory, "" the base model

@@ -41,7 +41,7 @@ func Run(ctx context.Context, dir string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	model, err := engine.LoadModel(job.ModelDir, job.CacheDir)
+	model, err := engine.LoadModelAs(job.ModelDir, job.CacheDir, job.Weights)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"nightshift/models/adapter"
 	"nightshift/models/checkpoint"
+	"nightshift/models/quantize"
 	"nightshift/models/tokenizer"
 	"nightshift/onnx/ort"
 	"nightshift/replaystore"
@@ -71,6 +72,50 @@ func job(t *testing.T, change func(*Job)) string {
 	}
 	put(t, dir, j, items)
 	return dir
+}
+
+// TestRunScoresAsServed scores versions with int8 weights where these are served. The candidate is the same: it is trained on
+// float32 weights.
+func TestRunScoresAsServed(t *testing.T) {
+	dir := job(t, nil)
+	must(t, Run(t.Context(), dir, &bytes.Buffer{}))
+	served := copyJob(t, dir, func(j *Job) { j.Weights = quantize.Int8 })
+	err := Run(t.Context(), served, &bytes.Buffer{})
+	if err == nil || !strings.Contains(err.Error(), "nightshift import") || !strings.Contains(err.Error(), "--weights int8") {
+		t.Fatalf("weights that were never made: %v", err)
+	}
+	var j Job
+	must(t, read(served, JobFile, &j))
+	c, err := checkpoint.Open(j.ModelDir, j.CacheDir)
+	must(t, err)
+	folder := quantize.Folder(j.CacheDir, c.Digest(), quantize.Int8, quantize.Unsigned())
+	must(t, os.MkdirAll(folder, 0o755))
+	_, err = quantize.Convert(c, nil, quantize.Defaults(quantize.Int8), folder, nil)
+	must(t, err)
+	must(t, Run(t.Context(), served, &bytes.Buffer{}))
+	plain, e := evaluation(t, dir), evaluation(t, served)
+	if plain.Model.Weights != quantize.Float32 || e.Model.Weights != quantize.Int8 {
+		t.Errorf("scored with %s and %s", plain.Model.Weights, e.Model.Weights)
+	}
+	if e.Candidate != plain.Candidate {
+		t.Errorf("the candidate is %s, with float32 weights %s", e.Candidate, plain.Candidate)
+	}
+	for i, nats := range e.Gain.Candidate {
+		if d := math.Abs(nats - plain.Gain.Candidate[i]); d == 0 || d > 0.2*float64(e.Gain.Tokens[i]) {
+			t.Errorf("held-out example %d: %g nats, with float32 weights %g", i, nats, plain.Gain.Candidate[i])
+		}
+	}
+	if slices.Equal(e.SelfTest[0].Scores, plain.SelfTest[0].Scores) {
+		t.Error("the self-test has float32's scores")
+	}
+}
+
+// must ends the test on an error.
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // put writes a job and its selection.

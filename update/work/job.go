@@ -21,6 +21,9 @@ const (
 	CurveFile      = "curve.jsonl"
 	EvaluationFile = "evaluation.json"
 	CandidateDir   = "candidate"
+
+	// ImportancesFile is what a run whose methods carry importances leaves behind for the next one; train.Importances has the format.
+	ImportancesFile = "importances.safetensors"
 )
 
 // Job says what to train and from what. It is stored with the night: a replay reads it again.
@@ -37,6 +40,9 @@ type Job struct {
 	SelfTests int      `json:"self_tests"`        // fixed prompts to score for replicas
 	Blocked   []string `json:"blocked,omitempty"` // phrases that count against an answer
 	Answers   int      `json:"answers"`           // prompts answered greedily by both, for behaviour
+
+	// Importances is the file within the work directory that the champion's run left behind, "" where there is none.
+	Importances string `json:"importances,omitempty"`
 }
 
 // Train are the settings of the training run.
@@ -57,6 +63,7 @@ type Train struct {
 	Rehearsal float64  `json:"rehearsal"` // rehearsal examples for each new one
 	KL        float64  `json:"kl"`        // share of the champion's distribution in the target of a rehearsed token
 	Teacher   int      `json:"teacher"`   // tokens kept of that distribution
+	Methods   Methods  `json:"methods,omitzero"`
 }
 
 // config is the adapter that the job trains.

@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"nightshift/internal/engine"
@@ -150,16 +151,35 @@ func (w *worker) train(ctx context.Context, items []selection.Item) (*adapter.Ad
 			return nil, err
 		}
 	}
+	m, err := w.methods(ctx, base, trainable, start, fresh, rehearsed)
+	if err != nil {
+		return nil, err
+	}
+	params, err := w.fitted(ctx, base, trainable, start, m)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.carry(ctx, base, trainable, m, params, fresh); err != nil {
+		return nil, err
+	}
+	return toAdapter(w.job.config(), w.model.Config, trainable, params), nil
+}
+
+// fitted runs the optimizer from start and returns the candidate's parameters.
+func (w *worker) fitted(ctx context.Context, base train.Base, trainable gpt2.Trainable, start []float32, m method) ([]float32, error) {
 	s, err := train.NewSession(base, trainable, w.job.Threads)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
 	copy(s.Parameters(), start)
-	if err := w.fit(ctx, s, fresh, rehearsed); err != nil {
+	if err := w.fit(ctx, s, m); err != nil {
 		return nil, err
 	}
-	return toAdapter(w.job.config(), w.model.Config, trainable, s.Parameters()), nil
+	if m.average != nil {
+		return m.average.Slow(), nil
+	}
+	return slices.Clone(s.Parameters()), nil
 }
 
 // trainable lists the adapted linears.
@@ -235,22 +255,15 @@ func (w *worker) teach(base train.Base, trainable gpt2.Trainable, start []float3
 }
 
 // fit runs the optimizer and writes the curve.
-func (w *worker) fit(ctx context.Context, s *train.Session, fresh, rehearsed []train.Sequence) error {
-	t := w.job.Train
+func (w *worker) fit(ctx context.Context, s *train.Session, m method) error {
 	curve, err := os.Create(filepath.Join(w.dir, CurveFile))
 	if err != nil {
 		return err
 	}
 	defer curve.Close() //nolint:errcheck // closed with its error below
 	points := json.NewEncoder(curve)
-	opt := train.Options{Rate: t.Rate, Warmup: t.Warmup, Decay: t.Decay, Clip: t.Clip, Rows: t.Rows, Columns: t.Columns, Micro: t.Micro, Seed: w.job.Seed}
-	opt.Steps = steps(t, fresh, rehearsed)
-	source := train.Shuffled(fresh)
-	if len(rehearsed) > 0 && t.Rehearsal > 0 {
-		source = train.Mixed(fresh, rehearsed, t.Rehearsal)
-	}
 	begin := time.Now()
-	err = train.Fit(ctx, s, source, opt, func(p train.Step) error {
+	err = train.Fit(ctx, s, m.source, m.options, func(p train.Step) error {
 		if err := points.Encode(p); err != nil {
 			return err
 		}

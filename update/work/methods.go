@@ -1,0 +1,178 @@
+package work
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+
+	"nightshift/onnx/gpt2"
+	"nightshift/update/train"
+)
+
+// Methods are the settings of the methods of package train. The zero value is none of them. What protects old knowledge by
+// rehearsed examples does nothing in a night that has none. EWCKeep and SI carry importances from night to night, the others need
+// nothing but selection and champion.
+type Methods struct {
+	Anchor      float64 `json:"anchor,omitempty"`       // strength of L2-SP about the champion's parameters
+	EWC         float64 `json:"ewc,omitempty"`          // strength of EWC about them; importances are the champion's on rehearsed examples
+	EWCOn       string  `json:"ewc_on,omitempty"`       // what EWC holds: OnProducts, also where empty, or OnFactors
+	EWCExamples int     `json:"ewc_examples,omitempty"` // most examples that importances are measured on, 0 for all
+	EWCKeep     float64 `json:"ewc_keep,omitempty"`     // γ of online EWC: share kept of earlier nights' importances, measured on each night's new examples; 0: see EWC
+	SI          float64 `json:"si,omitempty"`           // strength of synaptic intelligence about the champion's parameters
+	SIDamping   float64 `json:"si_damping,omitempty"`   // its ξ
+	Sparsity    float64 `json:"sparsity,omitempty"`     // strength of L1 on the changes against the champion
+	Project     bool    `json:"project,omitempty"`      // A-GEM: rehearsed examples bend the steps instead of filling half of them
+	RoundSteps  int     `json:"round_steps,omitempty"`  // MER: steps of a round, 0 for no rounds
+	RoundShare  float64 `json:"round_share,omitempty"`  // of the way of a round that is kept
+	Average     float64 `json:"average,omitempty"`      // decay of the average of parameters that becomes the candidate, 0 for the last step's
+}
+
+// What EWC holds: the product of each pair of factors, or the factors themselves.
+const (
+	OnProducts = "products"
+	OnFactors  = "factors"
+)
+
+// Check refuses settings that no run could work with.
+func (m Methods) Check() error {
+	switch {
+	case !(m.Anchor >= 0) || !(m.EWC >= 0) || !(m.Sparsity >= 0):
+		return fmt.Errorf("strengths of methods must not be negative: anchor %g, ewc %g, sparsity %g", m.Anchor, m.EWC, m.Sparsity)
+	case m.EWCOn != "" && m.EWCOn != OnProducts && m.EWCOn != OnFactors:
+		return fmt.Errorf("ewc on %q is not known; use %s or %s", m.EWCOn, OnProducts, OnFactors)
+	case m.EWCExamples < 0:
+		return fmt.Errorf("importances cannot be measured on %d examples", m.EWCExamples)
+	case !(m.EWCKeep >= 0 && m.EWCKeep <= 1) || m.EWCKeep > 0 && m.EWCOn != OnFactors:
+		return fmt.Errorf("a share of %g of the importances of %q is kept: it must lie in 0 to 1, and above 0 importances must be of %s", m.EWCKeep, m.EWCOn, OnFactors)
+	case !(m.SI >= 0) || m.SI > 0 && !(m.SIDamping > 0):
+		return fmt.Errorf("si of strength %g with damping %g: the first must not be negative, the second must be positive", m.SI, m.SIDamping)
+	case m.RoundSteps < 0 || m.RoundSteps > 0 && !(m.RoundShare > 0 && m.RoundShare <= 1):
+		return fmt.Errorf("rounds of %d steps with share %g: the share must lie above 0 and at most at 1", m.RoundSteps, m.RoundShare)
+	case !(m.Average >= 0 && m.Average < 1):
+		return fmt.Errorf("the decay of the average is %g, it must be at least 0 and below 1", m.Average)
+	}
+	return nil
+}
+
+// method is one run's methods: the source and the options of Fit, the average that becomes the candidate, and what measures SI's
+// importances; nil for none.
+type method struct {
+	source  train.Source
+	options train.Options
+	average *train.Average
+	si      *train.SI
+	earlier train.Importances // of the champion
+}
+
+// methods turns the job's settings into those of a run from start. Importances are measured here, before the session of the
+// run is made, so that two graphs never hold memory at a time.
+func (w *worker) methods(ctx context.Context, base train.Base, trainable gpt2.Trainable, start []float32, fresh, rehearsed []train.Sequence) (method, error) {
+	t := w.job.Train
+	set := t.Methods
+	if err := set.Check(); err != nil {
+		return method{}, fmt.Errorf("train: %w", err)
+	}
+	m := method{source: train.Shuffled(fresh), options: train.Options{Rate: t.Rate, Warmup: t.Warmup, Decay: t.Decay, Clip: t.Clip,
+		Rows: t.Rows, Columns: t.Columns, Micro: t.Micro, Seed: w.job.Seed}}
+	m.options.Steps = steps(t, fresh, rehearsed)
+	switch rehearses := len(rehearsed) > 0 && t.Rehearsal > 0; {
+	case set.Project && len(rehearsed) > 0: // a step holds fresh examples alone
+		m.options.Projection = &train.Projection{Source: train.Shuffled(rehearsed), Micro: t.Micro}
+		m.options.Steps = steps(t, fresh, nil)
+	case rehearses && set.RoundSteps > 0: // steps of one microbatch, fresh and rehearsed in turn
+		m.options.Micro = 1
+		m.options.Steps *= t.Micro
+		m.source = train.Alternating(fresh, rehearsed, t.Rehearsal)
+	case rehearses:
+		m.source = train.Mixed(fresh, rehearsed, t.Rehearsal)
+	}
+	m.options.Rounds = train.Rounds{Length: set.RoundSteps, Share: set.RoundShare}
+	var err error
+	if set.Sparsity > 0 {
+		if m.options.Sparse, err = train.NewL1(set.Sparsity, start); err != nil {
+			return m, err
+		}
+	}
+	if set.Average > 0 {
+		if m.average, err = train.NewAverage(start, set.Average); err != nil {
+			return m, err
+		}
+		m.options.Observers = append(m.options.Observers, m.average)
+	}
+	if set.SI > 0 {
+		if m.si, err = train.NewSI(start, set.SIDamping); err != nil {
+			return m, err
+		}
+		m.options.Observers = append(m.options.Observers, m.si)
+	}
+	if m.earlier, err = w.earlier(base, trainable); err != nil {
+		return m, err
+	}
+	m.options.Penalties, err = w.penalties(ctx, base, trainable, start, rehearsed, m.earlier)
+	return m, err
+}
+
+// penalties makes L2-SP, SI and EWC about start.
+func (w *worker) penalties(ctx context.Context, base train.Base, trainable gpt2.Trainable, start []float32, rehearsed []train.Sequence, earlier train.Importances) ([]train.Penalty, error) {
+	set := w.job.Train.Methods
+	var list []train.Penalty
+	quadratic := func(strength float64, importance []float32) error {
+		p, err := train.NewQuadratic(strength, importance, start)
+		list = append(list, p)
+		return err
+	}
+	if set.Anchor > 0 {
+		if err := quadratic(set.Anchor, nil); err != nil {
+			return nil, err
+		}
+	}
+	if set.SI > 0 && earlier.SI != nil {
+		if err := quadratic(2*set.SI, earlier.SI); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case set.EWC == 0:
+	case set.EWCKeep > 0:
+		if earlier.Fisher != nil {
+			return list, quadratic(set.EWC, earlier.Fisher)
+		}
+	case len(rehearsed) == 0:
+	case set.EWCOn == OnFactors:
+		importance, err := w.importance(ctx, base, trainable, gpt2.Factors, start, rehearsed)
+		if err != nil {
+			return nil, err
+		}
+		return list, quadratic(set.EWC, importance)
+	default:
+		importance, err := w.importance(ctx, base, trainable, gpt2.Products, start, rehearsed)
+		if err != nil {
+			return nil, err
+		}
+		p, err := train.NewProductEWC(base.Config, trainable, set.EWC, importance, start)
+		return append(list, p), err
+	}
+	return list, nil
+}
+
+// importance is the Fisher of parameters on some examples, with mean 1.
+func (w *worker) importance(ctx context.Context, base train.Base, trainable gpt2.Trainable, by gpt2.By, params []float32, examples []train.Sequence) ([]float32, error) {
+	some := make([]train.Sequence, 0, len(examples))
+	random := rand.New(rand.NewPCG(w.job.Seed, 0x657763)) //nolint:gosec // reproducible, not secret
+	for _, i := range random.Perm(len(examples)) {
+		if n := w.job.Train.Methods.EWCExamples; n == 0 || len(some) < n {
+			some = append(some, examples[i])
+		}
+	}
+	f, err := train.NewFisher(base, trainable, by, w.job.Train.Columns, w.job.Threads)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	importance, err := f.Estimate(ctx, params, some, 1, w.job.Seed)
+	if err != nil {
+		return nil, err
+	}
+	train.Normalize(importance)
+	return importance, nil
+}

@@ -141,6 +141,9 @@ func (s *Settings) check() error {
 		return fmt.Errorf("the share of people held out is %g, it must lie between 0 and 1: without them no gain can be measured", s.HeldOut)
 	}
 	t := s.Train
+	if err := t.Methods.Check(); err != nil {
+		return err
+	}
 	switch {
 	case t.Rank < 1 || len(t.Modules) == 0:
 		return fmt.Errorf("an adapter needs a rank of at least 1 and some modules, not %d and %v", t.Rank, t.Modules)

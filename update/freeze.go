@@ -105,7 +105,7 @@ func (n *night) enough(c chosen) error {
 
 // store writes the frozen files.
 func (n *night) store(c chosen) error {
-	for _, name := range []string{work.EvaluationFile, work.CurveFile, verdictFile, work.CandidateDir, championDir, referenceDir} { // of a first, failed attempt
+	for _, name := range []string{work.EvaluationFile, work.CurveFile, verdictFile, work.CandidateDir, championDir, referenceDir, earlierFile, work.ImportancesFile} { // of a first, failed attempt
 		if err := os.RemoveAll(filepath.Join(n.dir, name)); err != nil {
 			return fmt.Errorf("clear night: %w", err)
 		}
@@ -121,6 +121,9 @@ func (n *night) store(c chosen) error {
 		if job.Reference, err = n.version(n.frozen.Reference, referenceDir); err != nil {
 			return err
 		}
+	}
+	if job.Importances, err = n.importances(); err != nil {
+		return err
 	}
 	data, err := encodeItems(c.items)
 	if err != nil {

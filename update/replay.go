@@ -79,6 +79,9 @@ func (u *Updater) copyNight(night, dir string) error {
 		return err
 	}
 	names := []string{selectionFile}
+	if job.Importances != "" {
+		names = append(names, job.Importances)
+	}
 	for _, version := range []string{job.Champion, job.Reference} {
 		if version != "" {
 			names = append(names, filepath.Join(version, registry.ConfigFile), filepath.Join(version, registry.WeightsFile))

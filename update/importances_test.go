@@ -1,0 +1,63 @@
+package update
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"nightshift/internal/nightrecord"
+	"nightshift/internal/registry"
+	"nightshift/onnx/ort"
+	"nightshift/update/work"
+)
+
+// TestImportancesFollowTheChampion carries importances over two nights, and after a rollback goes on from those of the version
+// that it went back to.
+func TestImportancesFollowTheChampion(t *testing.T) {
+	ort.ForTest(t)
+	s := newShop(t, tinyModel(t))
+	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5 // three rehearsed sentences hold little
+	s.config.Train.Methods = work.Methods{SI: 1e-4, SIDamping: 1e-2, EWC: 1e-3, EWCOn: work.OnFactors, EWCKeep: 0.9, EWCExamples: 8}
+	s.correct(people(0, 12)...)
+	u := s.updater()
+	file := func(n nightrecord.Night, name string) []byte {
+		data, err := os.ReadFile(filepath.Join(u.night(Request{Night: n.ID}).dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	told := func(from int, value string) {
+		s.now = s.now.Add(24 * time.Hour)
+		for p := range 14 {
+			for f := range questions {
+				s.feedback(from+p, question(f, 0), answer(0), value)
+			}
+		}
+	}
+	first := s.run(u, Request{}, nightrecord.Published)
+	told(20, "it costs fifty")
+	second := s.run(u, Request{}, nightrecord.Published)
+	if !bytes.Equal(file(second, earlierFile), file(first, work.ImportancesFile)) || bytes.Equal(file(second, work.ImportancesFile), file(first, work.ImportancesFile)) {
+		t.Error("the second night does not go on from the first one's importances")
+	}
+	if replayed, err := u.Replay(t.Context(), second.ID, nil); err != nil || !replayed.Same {
+		t.Errorf("replay %+v, %v", replayed, err)
+	}
+	if _, err := s.registry.Rollback(t.Context(), registry.Default, "ann", "wrong price"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.registry.Release(t.Context(), registry.Default, "ann", ""); err != nil {
+		t.Fatal(err)
+	}
+	told(40, "it costs a hundred")
+	third, err := u.RunNight(t.Context(), Request{DryRun: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(file(third, earlierFile), file(first, work.ImportancesFile)) {
+		t.Error("after the rollback a night does not go on from the importances of the version that serves")
+	}
+}

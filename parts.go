@@ -20,6 +20,7 @@ import (
 	"nightshift/replaystore"
 	"nightshift/serve"
 	"nightshift/update"
+	"nightshift/update/work"
 )
 
 // parts are what serving and learning share: opened once, closed by close.
@@ -163,7 +164,7 @@ func (p *parts) settings(u config.Update) update.Settings {
 	s.Train.Rank, s.Train.Alpha, s.Train.RSLoRA, s.Train.Modules = t.Rank, t.Alpha, t.RSLoRA, t.Modules
 	s.Train.Rate, s.Train.Epochs, s.Train.Warmup, s.Train.Decay, s.Train.Clip = t.LearningRate, float64(t.Epochs), t.Warmup, t.WeightDecay, t.Clip
 	s.Train.Columns, s.Train.Rows, s.Train.Micro = columns, rows, max(1, t.BatchTokens/(rows*columns))
-	s.Train.Rehearsal, s.Train.KL = t.RehearsalRatio, t.KLShare
+	s.Train.Rehearsal, s.Train.KL, s.Train.Methods = t.RehearsalRatio, t.KLShare, work.Methods(t.Methods)
 	s.Gate.RetentionChampion, s.Gate.RetentionReference, s.Gate.SignTest = g.RetentionChampion, g.RetentionReference, g.SignTest
 	s.Gate.Repetition, s.Gate.Length, s.Gate.EndRate, s.Gate.Resamples = g.Repetition, g.Length, g.EndOfText, g.Bootstrap
 	s.Blocked = g.Blocked

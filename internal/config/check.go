@@ -128,4 +128,5 @@ func (c *checker) update(u Update, at string) {
 	_, err := time.LoadLocation(u.TimeZone)
 	c.want(err == nil && u.TimeZone != "", at+".time_zone", "want Local, UTC or a name such as Europe/Berlin, not %q", u.TimeZone)
 	c.want(len(u.Train.Modules) > 0, at+".train.modules", "want at least one")
+	c.want(u.Train.Methods.EWCKeep == 0 || u.Train.Methods.EWCOn == "factors", at+".train.methods.ewc_keep", "want 0, or ewc_on: factors")
 }

@@ -157,6 +157,8 @@ func TestRefusals(t *testing.T) {
 		{"update: {train: {clip: .nan}}", "want a number"},
 		{"update: {train: {modules: [c_proj]}}", "update.train.modules[0]: want one of attn.c_attn"},
 		{"update: {train: {modules: []}}", "update.train.modules: want at least one"},
+		{"update: {train: {methods: {ewc_keep: 0.9}}}", "update.train.methods.ewc_keep: want 0, or ewc_on: factors"},
+		{"update: {train: {methods: {average: 1}}}", "update.train.methods.average: want at most 0.99999"},
 		{"update: {schedule: daily at three}", "update.schedule: want five fields"},
 		{"update: {time_zone: Mars/Olympus}", "update.time_zone"},
 		{"tracks: {Support: {}}", "tracks.Support: want a name"},

@@ -50,6 +50,23 @@ type Train struct {
 	CorrectionWeight float64  `yaml:"correction_weight" min:"0" max:"100" doc:"Weight of an example from an edited answer. 0: none are learned."`
 	ApprovalWeight   float64  `yaml:"approval_weight" min:"0" max:"100" doc:"Weight of an example from an approved answer. 0: none are learned."`
 	Seed             uint64   `yaml:"seed" doc:"The same selection, seed, library and threads give the same adapter."`
+	Methods          Methods  `yaml:"methods" doc:"Against forgetting, besides rehearsal and kl_share. All are off by default, and any can be joined."`
+}
+
+// Methods holds the strengths of the methods against forgetting.
+type Methods struct {
+	Anchor      float64 `yaml:"anchor" min:"0" max:"1000000" doc:"Pull back to the champion's parameters (L2-SP), in nats per token for each half of a squared distance. 0: off."`
+	EWC         float64 `yaml:"ewc" min:"0" max:"1000000" doc:"The same pull, distributed by importance (EWC): what the champion's predictions on rehearsed examples depend on is held hardest.\nThe mean importance is 1. 0: off."`
+	EWCOn       string  `yaml:"ewc_on" oneof:"products,factors" doc:"What ewc holds. products: what the adapter adds to its weights; takes 8 bytes for each of their elements while importances are\nmeasured and 4 afterwards. factors: the adapter's own matrices; takes little."`
+	EWCExamples int     `yaml:"ewc_examples" min:"0" max:"100000000" doc:"Most examples that importances are measured on, one forward and backward pass each. 0: all."`
+	EWCKeep     float64 `yaml:"ewc_keep" min:"0" max:"1" doc:"Above 0, importances are measured on the new examples after each night and carried on with the version, and this share of earlier\nones is kept each time (online EWC); only on factors. 0: they are measured on rehearsed examples before each night."`
+	SI          float64 `yaml:"si" min:"0" max:"1000000" doc:"Pull back to the champion's parameters by how much moving each one lowered the loss in earlier nights (synaptic intelligence). Its\nimportances are carried on with the version. 0: off."`
+	SIDamping   float64 `yaml:"si_damping" min:"1e-12" max:"1000000" doc:"For si: of the size of a squared move in one night that counts."`
+	Sparsity    float64 `yaml:"sparsity" min:"0" max:"1000000" doc:"Pull back by the absolute distance (L1): parameters with little reason to change keep exactly the champion's value. 0: off."`
+	Project     bool    `yaml:"project" doc:"Rehearsed examples do not fill part of each batch, they bend it: a step that would raise their loss is projected (A-GEM)."`
+	RoundSteps  int     `yaml:"round_steps" min:"0" max:"1000000" doc:"Steps of a round that takes fresh and rehearsed examples in turn; after each, only round_share of its way is kept (MER). 0: off."`
+	RoundShare  float64 `yaml:"round_share" min:"0.001" max:"1" doc:"For round_steps."`
+	Average     float64 `yaml:"average" min:"0" max:"0.99999" doc:"The candidate is the moving average of all steps' parameters with this decay, begun at the champion, such as 0.95. 0: the last step's."`
 }
 
 // Gate holds the thresholds.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Measures everything that docs/performance.md shows and writes the page. It takes about two hours on two cores; nothing else
+# Measures everything that docs/performance.md shows and writes the page. It takes about 45 minutes on two cores; nothing else
 # should run. Names of benchmarks as arguments measure only those: docs/performance/measure.sh decode swap
 set -eu
 cd "$(dirname "$0")/../.."
@@ -15,29 +15,33 @@ measure() { # FILE BENCHMARK FLAGS...
 	rm "$file.blocks"
 }
 
-for what in ${*:-roofline decode prefill serve adapters swap versions prefix invariance start ingest busy train}; do
+for what in ${*:-roofline decode prefill serve adapters swap versions prefix lookup invariance start ingest busy train}; do
 	case $what in
 	roofline) measure roofline roofline ;;
 	decode)
-		measure decode-batch decode --batch 1,2,4,8,16,32,64
-		measure decode-context decode --batch 1 --prompt 32,224,480,960
+		measure decode-batch decode --batch 1,2,4,8,16,32 --weights f32,int8,int4 --blocks 8
+		measure decode-context decode --batch 1 --prompt 32,224,480,960 --blocks 6
 		for shape in demo gpt2 gpt2-medium gpt2-large gpt2-xl; do
-			measure decode-shape-$shape decode --shape $shape --batch 1
+			measure decode-shape-$shape decode --shape $shape --batch 1 --tokens 32 --blocks 6
 		done
 		;;
-	prefill) measure prefill prefill ;;
-	serve) measure serve serve --rate 1,2 ;;
-	adapters) measure adapters adapters ;;
+	prefill) measure prefill prefill --weights f32,int8,int4 --blocks 6 ;;
+	serve)
+		measure serve serve --concurrency 1,8,16,32 --rate 2 --duration 5s --blocks 6
+		measure serve-int8 serve --weights int8 --concurrency 1,8,16,32 --blocks 6
+		;;
+	adapters) measure adapters adapters --blocks 8 ;;
 	swap) measure swap swap ;;
-	versions) measure versions versions ;;
+	versions) measure versions versions --requests 96 --blocks 2 ;;
 	prefix) measure prefix prefix ;;
 	invariance)
-		measure invariance invariance --weights f32,int8
+		measure invariance invariance --weights f32,int8,int4
 		measure invariance-gpt2 invariance --shape gpt2 --requests 100 --weights f32,int8
 		;;
-	start) measure start start ;;
-	ingest) measure ingest ingest ${redis:+--redis $redis} ;;
-	busy) measure busy busy ;;
+	lookup) measure lookup lookup ;;
+	start) for weights in f32 int8; do measure start-$weights start --weights $weights --blocks 6; done ;;
+	ingest) measure ingest ingest ${redis:+--redis $redis} --blocks 6 ;;
+	busy) for weights in f32 int8 int4; do measure busy-$weights busy --weights $weights --tokens 32 --blocks 8; done ;;
 	train) measure train train ;;
 	*) echo "there is no benchmark $what" >&2 && exit 1 ;;
 	esac

@@ -158,6 +158,7 @@ func (p *parts) settings(u config.Update) update.Settings {
 	s.Schedule, s.TimeZone, s.Anchors = u.Schedule, u.TimeZone, u.Anchors
 	e, t, g := u.Evidence, u.Train, u.Gate
 	s.MinNew, s.MinAge, s.HeldOut, s.PerSubject, s.MaxExamples = e.MinNewExamples, e.Quarantine, e.HeldOut, e.PerSubject, e.MaxExamples
+	s.Rotation = e.Rotation
 	s.Correction, s.Approval, s.Seed = t.CorrectionWeight, t.ApprovalWeight, t.Seed
 	columns := min(t.RowTokens, p.model.Config.Context)
 	rows := max(1, min(t.BatchTokens, microTokens)/columns)
@@ -166,6 +167,8 @@ func (p *parts) settings(u config.Update) update.Settings {
 	s.Train.Columns, s.Train.Rows, s.Train.Micro = columns, rows, max(1, t.BatchTokens/(rows*columns))
 	s.Train.Rehearsal, s.Train.KL, s.Train.Methods = t.RehearsalRatio, t.KLShare, work.Methods(t.Methods)
 	s.Gate.RetentionChampion, s.Gate.RetentionReference, s.Gate.SignTest = g.RetentionChampion, g.RetentionReference, g.SignTest
+	s.Gate.Drift = g.Drift
+	s.Canary = update.Canary(u.Canary)
 	s.Gate.Repetition, s.Gate.Length, s.Gate.EndRate, s.Gate.Resamples = g.Repetition, g.Length, g.EndOfText, g.Bootstrap
 	s.Blocked = g.Blocked
 	s.Gate.MinExamples, s.Gate.MinSubjects, s.Gate.MinAge, s.Gate.MaxSubjectShare = e.MinNewExamples, e.MinSubjects, e.Quarantine, e.LargestShare

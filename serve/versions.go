@@ -2,8 +2,6 @@ package serve
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -218,17 +216,13 @@ func (v *versions) pinRef(ref registry.Ref) (api.Pinned, Residence, error) {
 	return api.Pinned{Ref: ref, Pin: pin}, from, nil
 }
 
-// choose takes the champion, or the candidate for the subjects whose place in [0, 1) is below its share. The place depends
-// on subject and candidate alone, so a growing share only adds subjects.
+// choose takes the champion, or the candidate for the subjects whom the trial gives it to.
 func (l line) choose(subject string) registry.Ref {
 	if l.candidate.Digest == "" {
 		return l.champion
 	}
-	sum := sha256.Sum256([]byte(l.candidate.Digest + "\x00" + subject))
-	if place := float64(binary.BigEndian.Uint64(sum[:8])>>11) / (1 << 53); place < l.share {
-		return l.candidate
-	}
-	return l.champion
+	return registry.Activation{Track: l.champion.Track, Digest: l.champion.Digest, Number: l.champion.Number,
+		Candidate: l.candidate.Digest, CandidateNumber: l.candidate.Number, Share: l.share}.Arm(subject)
 }
 
 // Models implements api.Versions.

@@ -43,15 +43,16 @@ type Settings struct {
 	Schedule string `json:"schedule"`  // cron: minute, hour, day of month, month, day of week; "" only on request
 	TimeZone string `json:"time_zone"` // of the schedule, "" for local time
 
-	MinNew         int           `json:"min_new"`         // new examples without which a night is skipped; Gate.MinExamples counts too
-	MinAge         time.Duration `json:"min_age"`         // younger feedback waits for the next night
-	HeldOut        float64       `json:"held_out"`        // share of people whose feedback measures and is not learned
-	MaxExamples    int           `json:"max_examples"`    // of one night, the newest; 0 for no bound
-	PerSubject     int           `json:"per_subject"`     // new examples of one person, 0 for no cap
-	Correction     float64       `json:"correction"`      // weight of a correction
-	Approval       float64       `json:"approval"`        // weight of an approved answer
-	RehearsalLimit int           `json:"rehearsal_limit"` // examples to rehearse, from the memory and the model's starter memory
-	Anchors        string        `json:"anchors"`         // file of anchor examples, "" for anchors.jsonl of the model
+	MinNew         int           `json:"min_new"`            // new examples without which a night is skipped; Gate.MinExamples counts too
+	MinAge         time.Duration `json:"min_age"`            // younger feedback waits for the next night
+	HeldOut        float64       `json:"held_out"`           // share of people whose feedback measures and is not learned
+	Rotation       time.Duration `json:"rotation,omitempty"` // after which others are held out, of those who were never learned from; 0: never
+	MaxExamples    int           `json:"max_examples"`       // of one night, the newest; 0 for no bound
+	PerSubject     int           `json:"per_subject"`        // new examples of one person, 0 for no cap
+	Correction     float64       `json:"correction"`         // weight of a correction
+	Approval       float64       `json:"approval"`           // weight of an approved answer
+	RehearsalLimit int           `json:"rehearsal_limit"`    // examples to rehearse, from the memory and the model's starter memory
+	Anchors        string        `json:"anchors"`            // file of anchor examples, "" for anchors.jsonl of the model
 	AnchorLimit    int           `json:"anchor_limit"`
 
 	Seed      uint64      `json:"seed"`
@@ -60,6 +61,7 @@ type Settings struct {
 	Blocked   []string    `json:"blocked,omitempty"` // phrases that no answer may hold
 	Answers   int         `json:"answers"`           // prompts that champion and candidate answer, for behaviour
 	Gate      gate.Limits `json:"gate"`
+	Canary    Canary      `json:"canary"`
 }
 
 // Defaults are the settings of a production track.
@@ -67,6 +69,7 @@ func Defaults() Settings {
 	limits := gate.Defaults()
 	return Settings{MinNew: limits.MinExamples, MinAge: limits.MinAge, HeldOut: 0.2, MaxExamples: 5000, PerSubject: 50, Correction: 1, Approval: 0.5,
 		RehearsalLimit: 512, AnchorLimit: 256, Seed: 1, SelfTests: 4, Answers: 32, Gate: limits,
+		Canary: Canary{Step: 24 * time.Hour, People: 20, Patience: 7 * 24 * time.Hour, Error: 0.05},
 		Train: work.Train{Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, Rate: 2e-4, Epochs: 3, Warmup: 0.05, Clip: 1,
 			Rows: 4, Columns: 256, Micro: 1, Rehearsal: 1, KL: 0.5, Teacher: 8}}
 }
@@ -139,6 +142,12 @@ func (s *Settings) check() error {
 	}
 	if math.IsNaN(s.HeldOut) || s.HeldOut <= 0 || s.HeldOut >= 1 {
 		return fmt.Errorf("the share of people held out is %g, it must lie between 0 and 1: without them no gain can be measured", s.HeldOut)
+	}
+	if err := s.Canary.check(); err != nil {
+		return err
+	}
+	if s.Rotation < 0 {
+		return fmt.Errorf("the people held out change every %s, that is no time", s.Rotation)
 	}
 	t := s.Train
 	if err := t.Methods.Check(); err != nil {

@@ -46,7 +46,7 @@ func (n *night) choose(ctx context.Context, g gathered, p past, key []byte) (cho
 		return c, fmt.Errorf("read rehearsal memory of track %s: %w", n.req.Track, err)
 	}
 	s := n.settings
-	selected, err := selection.FromEvents(g.events, selection.Options{Now: n.frozen.Time, MinAge: s.MinAge, HeldOut: s.HeldOut, HeldOutKey: key,
+	selected, err := selection.FromEvents(g.events, selection.Options{Now: n.frozen.Time, MinAge: s.MinAge, HeldOut: s.HeldOut, HeldOutKey: windowKey(key, n.frozen.Time, s.Rotation),
 		MaxExamples: s.MaxExamples, PerSubject: s.PerSubject, Correction: s.Correction, Approval: s.Approval, Again: p.again})
 	if err != nil {
 		return c, err
@@ -54,12 +54,14 @@ func (n *night) choose(ctx context.Context, g gathered, p past, key []byte) (cho
 	c.rejected = selected.Rejected
 	fresh := map[string]bool{}
 	trained := trainedSubjects(memory)
-	for i := range selected.Items {
-		it := &selected.Items[i]
-		fresh[it.Interaction] = true
-		if it.Use == selection.HeldOut && it.Subject != "" && trained[it.Subject] {
-			it.Use = selection.New // what was once trained on is never held out again
+	if s.Rotation > 0 {
+		if err := n.u.learnedFrom(p.learned, trained); err != nil {
+			return c, err
 		}
+	}
+	keepLearning(selected.Items, trained)
+	for _, it := range selected.Items {
+		fresh[it.Interaction] = true
 	}
 	remembered := c.remember(memory, selected.Items, fresh, g.negative, p.suspect)
 	newer := append(slices.Clone(selected.Items), remembered...)

@@ -25,6 +25,9 @@ const (
 // keyFile holds the secret by which people are held out, in the registry's directory: whoever is held out once always is.
 const keyFile = "heldout.key"
 
+// driftPrompts is on how many rehearsed examples drift is measured.
+const driftPrompts = 64
+
 // reproduce is what a replay needs to come to the same candidate.
 type reproduce struct {
 	Seed      uint64        `json:"seed"`
@@ -111,7 +114,7 @@ func (n *night) store(c chosen) error {
 		}
 	}
 	job := work.Job{ModelDir: n.u.cfg.ModelDir, CacheDir: n.u.cfg.CacheDir, Weights: n.u.cfg.Weights, Threads: n.u.cfg.Threads, Track: n.req.Track, Seed: n.settings.Seed, Blocked: n.settings.Blocked,
-		Train: n.settings.Train, SelfTests: n.settings.SelfTests, Answers: n.settings.Answers}
+		Train: n.settings.Train, Drift: work.Drift{Limit: n.settings.Gate.Drift, Prompts: driftPrompts}, SelfTests: n.settings.SelfTests, Answers: n.settings.Answers}
 	var err error
 	if job.Champion, err = n.version(n.frozen.Champion.Digest, championDir); err != nil {
 		return err

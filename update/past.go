@@ -75,6 +75,7 @@ type past struct {
 	cursor  replaystore.Cursor
 	retired map[string]bool // examples of files that the champion's ancestors' corrections contradict
 	suspect map[string]bool // examples that only versions learned which no longer serve
+	learned []string        // nights that made the champion and its ancestors
 	// reviewed are nights that were rejected or rolled back and that a person vouches for, and again what they selected.
 	reviewed []string
 	again    []selection.Item
@@ -113,6 +114,8 @@ func (u *Updater) lookBack(track, champion string) (past, error) {
 		}
 		if !ancestors[done.Digest] {
 			dropped[id] = done
+		} else if done.Published {
+			p.learned = append(p.learned, id)
 		}
 	}
 	if err := u.sort(&p, dropped, taken); err != nil {

@@ -28,7 +28,7 @@ func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 	if err != nil {
 		return err
 	}
-	n.log.night.Candidate = &nightrecord.Candidate{Digest: digest}
+	n.log.night.Candidate = &nightrecord.Candidate{Digest: digest, Scale: scaleOf(e)}
 	v := gate.Judge(e.Evaluation, n.evidenceOf(items), n.settings.Gate)
 	n.log.night.Verdict = verdictRecord(v)
 	if err := errors.Join(n.u.writeJSON(n.req.Night, verdictFile, v), n.reproduced(e)); err != nil {
@@ -44,12 +44,20 @@ func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 	if err != nil {
 		return err
 	}
-	n.log.night.Candidate = &nightrecord.Candidate{Version: ref.Number, Digest: digest} // not changed in place: others hold the record
+	n.log.night.Candidate = &nightrecord.Candidate{Version: ref.Number, Digest: digest, Scale: scaleOf(e)} // not changed in place: others hold the record
 	n.u.at("put")
 	if !v.Pass {
 		return errors.Join(n.complete(ctx, false), n.log.end(ctx, nightrecord.Rejected, refusal(v)))
 	}
 	return n.activate(ctx, ref, items)
+}
+
+// scaleOf is how much of the trained change the candidate has, 0 for all of it.
+func scaleOf(e work.Evaluation) float64 {
+	if scale := e.Drift.Scale(); scale < 1 {
+		return scale
+	}
+	return 0
 }
 
 // candidate reads the version that the child made, and its manifest.
@@ -84,6 +92,10 @@ func (n *night) candidate(e work.Evaluation, items []selection.Item) (registry.V
 func (n *night) figures(e work.Evaluation) map[string]float64 {
 	f := map[string]float64{"champion_end_rate": e.ChampionBehaviour.EndRate, "candidate_end_rate": e.CandidateBehaviour.EndRate,
 		"new_examples": float64(n.log.night.Selection.New), "rehearsal_examples": float64(n.log.night.Selection.Rehearsal)}
+	if d := e.Drift.Tried; len(d) > 0 {
+		f["scale"] = e.Drift.Scale()
+		f["drift"], _ = d[len(d)-1].Mean()
+	}
 	if c := n.log.night.Curve; len(c) > 0 {
 		f["first_loss"], f["last_loss"] = c[0].Loss, c[len(c)-1].Loss
 	}
@@ -111,14 +123,24 @@ func (n *night) reproduced(e work.Evaluation) error {
 		Reference: n.frozen.Reference, Train: n.settings.Train, Model: e.Model, Data: e.DataDigest, Candidate: e.Candidate})
 }
 
-// activate makes the candidate the champion, if the track is still what the night rests on.
+// activate makes the candidate the champion, or gives it to a share of the people first, if the track is still what the night
+// rests on.
 func (n *night) activate(ctx context.Context, ref registry.Ref, items []selection.Item) error {
-	a, err := n.u.deps.Registry.Activate(ctx, n.req.Track, registry.Activation{Digest: ref.Digest, Number: ref.Number,
-		Previous: n.frozen.Champion.Sequence, Actor: registry.Updater, Night: n.req.Night, Reason: "passed the gate"})
+	next := registry.Activation{Digest: ref.Digest, Number: ref.Number,
+		Previous: n.frozen.Champion.Sequence, Actor: registry.Updater, Night: n.req.Night, Reason: "passed the gate"}
+	if before := n.frozen.Champion; before.Digest != ref.Digest {
+		if share := n.settings.Canary.next(0); share < 1 {
+			next.Digest, next.Number = before.Digest, before.Number
+			next.Candidate, next.CandidateNumber, next.Share = ref.Digest, ref.Number, share
+			next.Reason = fmt.Sprintf("passed the gate; on trial with %g %% of the people", 100*share)
+		}
+	}
+	next.Time = n.log.now()
+	a, err := n.u.deps.Registry.Activate(ctx, n.req.Track, next)
 	if err != nil { // also one of the disk that leaves open whether it is in force
 		now, champErr := n.u.deps.Registry.Champion(n.req.Track)
 		switch {
-		case champErr == nil && now.Night == n.req.Night && now.Digest == ref.Digest:
+		case champErr == nil && now.Night == n.req.Night && introduced(now).Digest == ref.Digest:
 			a = now
 		case errors.Is(err, registry.ErrHeld) || errors.Is(err, registry.ErrConflict) && champErr == nil && now.Held:
 			return n.log.end(ctx, nightrecord.Rejected, fmt.Sprintf("held: %s froze the track while the night ran; the candidate is kept as version %d", now.Actor, ref.Number))
@@ -131,6 +153,14 @@ func (n *night) activate(ctx context.Context, ref registry.Ref, items []selectio
 	}
 	n.u.at("activated")
 	return n.settle(ctx, items, a)
+}
+
+// introduced is the version that an activation brought in.
+func introduced(a registry.Activation) registry.Ref {
+	if ref, canary := a.Canary(); canary {
+		return ref
+	}
+	return a.Champion()
 }
 
 // settle does what follows an activation. It may be repeated.
@@ -153,8 +183,16 @@ func (n *night) settle(ctx context.Context, items []selection.Item, a registry.A
 		}
 	}
 	n.u.at("settled")
-	n.log.night.Candidate = &nightrecord.Candidate{Version: a.Number, Digest: a.Digest}
-	return errors.Join(n.complete(ctx, true), n.log.end(ctx, nightrecord.Published, ""))
+	ref, reason := introduced(a), ""
+	if a.Share > 0 {
+		reason = fmt.Sprintf("on trial: %g %% of the people have it first", 100*a.Share)
+	}
+	done := nightrecord.Candidate{Version: ref.Number, Digest: ref.Digest} // what was recorded is others' to read
+	if c := n.log.night.Candidate; c != nil && c.Digest == ref.Digest {
+		done.Scale = c.Scale
+	}
+	n.log.night.Candidate = &done
+	return errors.Join(n.complete(ctx, true), n.log.end(ctx, nightrecord.Published, reason))
 }
 
 // admission lists the newly trained examples for the rehearsal memory. The memory never takes an id again that was

@@ -4,6 +4,8 @@
 // Invariants. One night runs at a time on one registry. A night is a directory of frozen files: the same files give the
 // same candidate. Nothing is activated without a verdict that passed; a night that is late, killed or broken changes
 // nothing. Killing the updater at any moment loses no evidence: what no finished night has used is used by the next one.
+// A candidate that is given to some of the people first is widened, made the champion or rolled back by a sequential test of what
+// they say; what it rests on is in the registry and the store, so that any updater can go on with it.
 //
 // It computes nothing itself (that is package work, in the child process) and serves nothing.
 package update
@@ -79,6 +81,7 @@ func (u *Updater) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return u.listen(ctx) })
 	group.Go(func() error { return u.work(ctx) })
+	group.Go(func() error { return u.watchTrials(ctx) })
 	for _, track := range u.scheduled() {
 		group.Go(func() error { return u.follow(ctx, track) })
 	}
@@ -156,6 +159,11 @@ func (u *Updater) run(ctx context.Context, req Request, once bool) (nightrecord.
 	defer unlock()
 	if err := u.clearUp(ctx, req.Track); err != nil {
 		return nightrecord.Night{ID: req.Night, Track: req.Track}, err
+	}
+	if !req.DryRun { // where nights are asked for one by one nobody else may look
+		if err := u.trials().look(ctx, req.Track); err != nil {
+			u.deps.Log.Warn("a trial cannot be judged now; it goes on as it is", "track", req.Track, "error", err)
+		}
 	}
 	before, found, err := u.record(req.Night)
 	if err != nil {

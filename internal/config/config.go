@@ -146,8 +146,9 @@ func Defaults() Config {
 				Methods: Methods{EWCOn: "products", EWCExamples: 64, SIDamping: 1e-3, RoundShare: 0.5},
 			},
 			Gate: Gate{
-				SignTest: 0.05, RetentionChampion: 0.03, RetentionReference: 0.05, Repetition: 0.02, Length: 0.2, EndOfText: 0.05, Bootstrap: 2000,
+				SignTest: 0.05, RetentionChampion: 0.03, RetentionReference: 0.05, Drift: 0.1, Repetition: 0.02, Length: 0.2, EndOfText: 0.05, Bootstrap: 2000,
 			},
+			Canary:   Canary{Step: 24 * time.Hour, People: 20, Patience: 7 * 24 * time.Hour, Error: 0.05},
 			Deadline: 2 * time.Hour, Nice: 10, Governor: Governor{Target: 100 * time.Millisecond, Least: 0.1},
 		},
 	}

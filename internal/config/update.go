@@ -13,6 +13,7 @@ type Update struct {
 	Evidence Evidence      `yaml:"evidence" doc:"What a night needs and may use."`
 	Train    Train         `yaml:"train" doc:"How it learns."`
 	Gate     Gate          `yaml:"gate" doc:"What a candidate must prove. A candidate that fails one is not activated."`
+	Canary   Canary        `yaml:"canary" doc:"How a candidate that has proved it takes over."`
 }
 
 // Governor slows training down while servers are busy.
@@ -30,6 +31,7 @@ type Evidence struct {
 	MaxExamples    int           `yaml:"max_examples" min:"0" max:"100000000" doc:"Most new examples of one night, the newest. 0: no bound."`
 	PerSubject     int           `yaml:"per_subject" min:"0" max:"100000000" doc:"Most new examples of one person in a night. All whose requests name no user are one person. 0: no cap."`
 	HeldOut        float64       `yaml:"held_out" min:"0.01" max:"0.9" doc:"Share of people whose feedback measures and is not learned."`
+	Rotation       time.Duration `yaml:"rotation" min:"0s" max:"87600h" doc:"How long the same people are held out, such as 720h; then it is the turn of others. Who was once learned from is never held\nout again, so where the same few people come for years fewer and fewer are left to measure with. 0: they stay the same."`
 }
 
 // Train holds the training parameters.
@@ -71,12 +73,22 @@ type Methods struct {
 
 // Gate holds the thresholds.
 type Gate struct {
-	SignTest           float64  `yaml:"sign_test" min:"0" max:"1" doc:"Largest p of the sign test of the gain on held-out feedback."`
+	SignTest           float64  `yaml:"sign_test" min:"0" max:"1" doc:"Largest p of the sign test of the gain on held-out feedback, over all nights that try to replace one champion: of the k-th\nof them it may be 1/(k(k+1)) of this."`
 	RetentionChampion  float64  `yaml:"retention_champion" min:"0" max:"10" doc:"Most loss on any anchor set against the champion: upper bound, in nats per token."`
 	RetentionReference float64  `yaml:"retention_reference" min:"0" max:"10" doc:"The same against the track's fixed reference."`
+	Drift              float64  `yaml:"drift" min:"0" max:"100" doc:"Most mean divergence from the champion on rehearsed examples, in nats per token. A candidate that is further away keeps three\nquarters of what it learned, a half, or a quarter, before it fails. 0: it is neither measured nor judged."`
 	Repetition         float64  `yaml:"repetition" min:"0" max:"1" doc:"Most growth of the share of answers that repeat themselves."`
 	Length             float64  `yaml:"length" min:"0" max:"10" doc:"Most change of the mean length of answers, as a share."`
 	EndOfText          float64  `yaml:"end_of_text" min:"0" max:"1" doc:"Most fall of the share of answers that end by themselves."`
 	Blocked            []string `yaml:"blocked" doc:"Phrases that no answer may hold, in any case."`
 	Bootstrap          int      `yaml:"bootstrap" min:"100" max:"1000000" doc:"Resamples of the bootstrap."`
+}
+
+// Canary says how a candidate takes over from the champion.
+type Canary struct {
+	Shares   []float64     `yaml:"shares" min:"0.0001" max:"0.9999" doc:"Shares of the people who have the candidate first, rising, such as [0.05, 0.25]; then all have it. People are chosen by a hash of\nuser and version and stay. Whom it serves worse ends it: more complaints (ratings below 0, corrections) or slow answers than\nits share explains. While it runs there are no nights. Empty: all have it at once."`
+	Step     time.Duration `yaml:"step" min:"1s" max:"8760h" doc:"Shortest time of a share."`
+	People   int           `yaml:"people" min:"1" max:"100000000" doc:"Fewest people whom the candidate answers at a share. A request that names no user counts as one."`
+	Patience time.Duration `yaml:"patience" min:"1s" max:"8760h" doc:"A share that has not had as many people by then ends the trial, and the champion stays."`
+	Error    float64       `yaml:"error" min:"0.0001" max:"0.5" doc:"Largest probability that a candidate which is no worse is rolled back."`
 }

@@ -114,6 +114,8 @@ type Check struct {
 type Candidate struct {
 	Version int    `json:"version"` // in its track, 0 when it was not stored
 	Digest  string `json:"digest"`
+	// Scale is how much of the change that was trained is in it: 0 and 1 are all, less was kept where the rest led too far away.
+	Scale float64 `json:"scale,omitempty"`
 }
 
 // Line is one line of the night's log.

@@ -107,9 +107,17 @@ func (c *Candidate) name(track string) string {
 	case c == nil:
 		return ""
 	case c.Version == 0:
-		return c.Digest + ", not stored"
+		return c.Digest + ", not stored" + c.scaled()
 	}
-	return track + "@" + strconv.Itoa(c.Version) + " " + c.Digest
+	return track + "@" + strconv.Itoa(c.Version) + " " + c.Digest + c.scaled()
+}
+
+// scaled says how much of the trained change is left, where that is not all.
+func (c *Candidate) scaled() string {
+	if c.Scale == 0 || c.Scale == 1 {
+		return ""
+	}
+	return fmt.Sprintf(", %g of what was trained", c.Scale)
 }
 
 // loss is the beginning and the end of a curve.

@@ -72,7 +72,7 @@ type Limits struct {
 
 // Defaults are strict enough for production; only a visible configuration loosens them.
 func Defaults() Limits {
-	return Limits{RetentionChampion: 0.03, RetentionReference: 0.05, SignTest: 0.05, Repetition: 0.02, Length: 0.2, EndRate: 0.05,
+	return Limits{RetentionChampion: 0.03, RetentionReference: 0.05, SignTest: 0.05, Drift: 0.1, Repetition: 0.02, Length: 0.2, EndRate: 0.05,
 		MinExamples: 20, MinSubjects: 3, MinAge: time.Hour, MaxSubjectShare: 0.5, Resamples: 2000, Seed: 1}
 }
 

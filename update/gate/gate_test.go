@@ -29,11 +29,8 @@ func good() (Evaluation, Evidence, Limits) {
 			ChampionBehaviour:  behaviour,
 			CandidateBehaviour: behaviour,
 		}, Evidence{Examples: 100, Subjects: 12, Youngest: 2 * time.Hour, LargestShare: 0.2},
-		drifting(Defaults())
+		Defaults()
 }
-
-// drifting also limits the drift.
-func drifting(l Limits) Limits { l.Drift = 0.1; return l }
 
 func TestJudgeAccepts(t *testing.T) {
 	v := Judge(good())

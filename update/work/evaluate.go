@@ -57,7 +57,7 @@ const (
 
 // evaluate scores champion, candidate and reference on the held-out and anchor items through the engine, with the weights that
 // are served, lets champion and candidate answer some of their prompts, and writes the evaluation.
-func (w *worker) evaluate(ctx context.Context, items []selection.Item, candidate *adapter.Adapter, digest string) (err error) {
+func (w *worker) evaluate(ctx context.Context, items []selection.Item, candidate *adapter.Adapter, drift gate.Drift, digest string) (err error) {
 	reference, err := adapterAt(w.dir, w.job.Reference)
 	if err != nil {
 		return err
@@ -88,6 +88,7 @@ func (w *worker) evaluate(ctx context.Context, items []selection.Item, candidate
 		}
 	}
 	result := Evaluation{DataDigest: digest, Model: identity(w.model)}
+	result.Drift = drift
 	if result.Candidate, err = candidate.Digest(); err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ type Job struct {
 	Champion  string   `json:"champion"`  // directory of the champion's PEFT files within the work directory, "" the base model
 	Reference string   `json:"reference"` // the same for the track's fixed reference, "" the base model
 	Train     Train    `json:"train"`
+	Drift     Drift    `json:"drift,omitzero"`
 	SelfTests int      `json:"self_tests"`        // fixed prompts to score for replicas
 	Blocked   []string `json:"blocked,omitempty"` // phrases that count against an answer
 	Answers   int      `json:"answers"`           // prompts answered greedily by both, for behaviour

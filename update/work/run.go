@@ -56,10 +56,14 @@ func Run(ctx context.Context, dir string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	candidate, drift, err := w.shrink(items, candidate)
+	if err != nil {
+		return err
+	}
 	if err := candidate.Write(filepath.Join(dir, CandidateDir)); err != nil {
 		return err
 	}
-	return w.evaluate(ctx, items, candidate, digest)
+	return w.evaluate(ctx, items, candidate, drift, digest)
 }
 
 // worker holds one run.

@@ -8,20 +8,21 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
 // TestRemoteNight asks a server for a night that ends in several ways, as a command beside it does.
 func TestRemoteNight(t *testing.T) {
-	var frames string
+	var frames atomic.Value // the events of the case at hand
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			w.WriteHeader(http.StatusAccepted)
 			fmt.Fprint(w, `{"id":"20260101-000000-aa","track":"default","state":"queued"}`)
 			return
 		}
-		fmt.Fprint(w, frames)
+		fmt.Fprint(w, frames.Load())
 	}))
 	t.Cleanup(server.Close)
 	data := t.TempDir()
@@ -41,7 +42,7 @@ func TestRemoteNight(t *testing.T) {
 		{"cut off", begun, 1, "", "the events ended before the night did"},
 		{"nonsense", begun + "data: 7\n\n", 1, "", `"7"`},
 	} {
-		frames = c.frames
+		frames.Store(c.frames)
 		got := execute(t, time.Minute, "update", "--now", "--data", data)
 		if got.code != c.code || !strings.Contains(got.out, c.out) || !strings.Contains(got.err, c.err) {
 			t.Errorf("%s: status %d\n%s%s", c.name, got.code, got.out, got.err)

@@ -12,6 +12,7 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/update"
+	"nightshift/update/selection"
 	"nightshift/update/work"
 )
 
@@ -23,9 +24,10 @@ func nightCommand(s *settings) *cobra.Command {
 
 // nightShow shows a night's record, its verdict and how its candidate's trial went.
 func nightShow(s *settings) *cobra.Command {
-	var asJSON bool
+	var asJSON, why bool
 	cmd := &cobra.Command{Use: "show NIGHT", Short: "Show what a night did and why: its verdict as a table, and how its candidate fared on trial", Args: cobra.ExactArgs(1)}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "the record and the trial as JSON")
+	cmd.Flags().BoolVar(&why, "explain", false, "list why it did not use feedback: rejected, waiting for others, or retired by newer corrections")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		r, err := s.openRegistry(cmd)
 		if err != nil {
@@ -35,13 +37,23 @@ func nightShow(s *settings) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if !asJSON {
-			return n.Table(os.Stdout, trial)
+		var unused []selection.Reason
+		if why {
+			if unused, err = reasons(r, args[0]); err != nil {
+				return err
+			}
 		}
-		return json.NewEncoder(os.Stdout).Encode(struct {
-			nightrecord.Night
-			Trial *nightrecord.Trial `json:"trial,omitempty"`
-		}{n, trial})
+		if asJSON {
+			return json.NewEncoder(os.Stdout).Encode(struct {
+				nightrecord.Night
+				Trial  *nightrecord.Trial `json:"trial,omitempty"`
+				Unused []selection.Reason `json:"unused,omitempty"`
+			}{n, trial, unused})
+		}
+		if err := n.Table(os.Stdout, trial); err != nil || !why {
+			return err
+		}
+		return printReasons(os.Stdout, unused)
 	}
 	return cmd
 }

@@ -159,6 +159,9 @@ func (p *parts) settings(u config.Update) update.Settings {
 	e, t, g := u.Evidence, u.Train, u.Gate
 	s.MinNew, s.MinAge, s.HeldOut, s.PerSubject, s.MaxExamples = e.MinNewExamples, e.Quarantine, e.HeldOut, e.PerSubject, e.MaxExamples
 	s.Rotation = e.Rotation
+	s.Guard = update.Guard{Near: e.NearDuplicates, Subjects: e.ClusterSubjects, Cluster: e.ClusterExamples, Phrase: e.PhraseExamples, Within: e.ConfirmWithin,
+		OutlierLoss: e.OutlierLoss, OutlierGradient: e.OutlierGradient}
+	s.Objective, s.Memory = t.Objective, update.Memory{Rehearse: t.RehearsalPolicy, Replace: t.RehearsalReplacement, Uniform: t.RehearsalUniform}
 	s.Correction, s.Approval, s.Seed = t.CorrectionWeight, t.ApprovalWeight, t.Seed
 	columns := min(t.RowTokens, p.model.Config.Context)
 	rows := max(1, min(t.BatchTokens, microTokens)/columns)

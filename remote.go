@@ -28,7 +28,7 @@ func runningServer(c config.Config) (address, bool) {
 }
 
 // remoteNight asks a running server for a night and follows it.
-func remoteNight(ctx context.Context, at address, track string, dryRun, asJSON bool) error {
+func remoteNight(ctx context.Context, at address, printer *nightPrinter, track string, dryRun bool) error {
 	var queued struct {
 		ID string `json:"id"`
 	}
@@ -39,7 +39,6 @@ func remoteNight(ctx context.Context, at address, track string, dryRun, asJSON b
 	if err := callServer(ctx, http.MethodPost, at.URL+"/v1/nights", body, func(r io.Reader) error { return json.NewDecoder(r).Decode(&queued) }); err != nil {
 		return fmt.Errorf("ask for a night: %w", err)
 	}
-	printer := &nightPrinter{json: asJSON}
 	night := nightrecord.Night{ID: queued.ID, Track: track, State: nightrecord.Queued}
 	err = callServer(ctx, http.MethodGet, at.URL+"/v1/nights/"+queued.ID+"/events", nil, func(r io.Reader) error { return followEvents(r, &night, printer) })
 	if err != nil {

@@ -17,12 +17,13 @@ import (
 )
 
 func updateCommand(s *settings) *cobra.Command {
-	var now, dryRun, asJSON bool
+	var now, dryRun, why, asJSON bool
 	var track, replay string
 	cmd := &cobra.Command{Use: "update", Short: "Learn: on schedule beside a server (over Redis), or one night at once", Args: cobra.NoArgs}
 	f := cmd.Flags()
 	f.BoolVar(&now, "now", false, "run one night now and end")
 	f.BoolVar(&dryRun, "dry-run", false, "run one night now, publish nothing and end")
+	f.BoolVar(&why, "explain", false, "with --now or --dry-run: list why feedback is not used")
 	f.StringVar(&track, "track", "default", "track of the night")
 	f.StringVar(&replay, "replay", "", "run a recorded night's work again and compare the adapters")
 	f.BoolVar(&asJSON, "json", false, "JSON lines, the result last")
@@ -32,8 +33,25 @@ func updateCommand(s *settings) *cobra.Command {
 			return err
 		}
 		once := now || dryRun
+		printer := &nightPrinter{json: asJSON}
+		if why {
+			printer.explain = func(night string) error {
+				r, err := s.openRegistry(cmd)
+				if err != nil {
+					return err
+				}
+				list, err := reasons(r, night)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return json.NewEncoder(os.Stdout).Encode(map[string]any{"id": night, "unused": list})
+				}
+				return printReasons(os.Stdout, list)
+			}
+		}
 		if at, running := runningServer(c); running && once && c.Store.Kind == "local" {
-			return remoteNight(cmd.Context(), at, track, dryRun, asJSON)
+			return remoteNight(cmd.Context(), at, printer, track, dryRun)
 		}
 		role := roleUpdate
 		if once || replay != "" {
@@ -43,7 +61,6 @@ func updateCommand(s *settings) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		printer := &nightPrinter{json: asJSON}
 		updater, err := p.updater(update.Deps{Progress: printer.show})
 		switch {
 		case err != nil:
@@ -107,8 +124,9 @@ func replayNight(cmd *cobra.Command, updater *update.Updater, id string, asJSON 
 // nightPrinter shows a night's progress: a line that is rewritten on a terminal, a line a state elsewhere, the records
 // themselves as JSON.
 type nightPrinter struct {
-	json  bool
-	state nightrecord.State
+	json    bool
+	state   nightrecord.State
+	explain func(night string) error // lists why feedback is not used; nil where nobody asked
 }
 
 func (p *nightPrinter) show(n nightrecord.Night) {
@@ -138,7 +156,7 @@ func (p *nightPrinter) show(n nightrecord.Night) {
 // result prints how a night ended.
 func (p *nightPrinter) result(n nightrecord.Night) error {
 	if p.json {
-		return json.NewEncoder(os.Stdout).Encode(n)
+		return errors.Join(p.explained(n), json.NewEncoder(os.Stdout).Encode(n))
 	}
 	if isTerminal(os.Stderr) {
 		fmt.Fprintln(os.Stderr)
@@ -148,8 +166,11 @@ func (p *nightPrinter) result(n nightrecord.Night) error {
 		fmt.Println(n.Reason)
 	}
 	if s := n.Selection; s != nil {
-		fmt.Printf("%d new examples from %d people, %d rehearsed, %d held out, %d anchors; %d not used, %d too young\n",
-			s.New, s.Subjects, s.Rehearsal, s.HeldOut, s.Anchors, s.Rejected, s.Waiting)
+		fmt.Printf("%d new examples from %d people, %d rehearsed, %d held out, %d anchors; %d not used, %d wait for others to say the same, %d too young\n",
+			s.New, s.Subjects, s.Rehearsal, s.HeldOut, s.Anchors, s.Rejected, s.Quarantined, s.Waiting)
+	}
+	if err := p.explained(n); err != nil {
+		return err
 	}
 	if n.Verdict != nil {
 		for _, c := range n.Verdict.Checks {
@@ -167,6 +188,14 @@ func (p *nightPrinter) result(n nightrecord.Night) error {
 		return exitCode(1)
 	}
 	return nil
+}
+
+// explained lists why the night does not use what it had, where somebody asked.
+func (p *nightPrinter) explained(n nightrecord.Night) error {
+	if p.explain == nil {
+		return nil
+	}
+	return p.explain(n.ID)
 }
 
 // isTerminal says whether a file is a terminal.

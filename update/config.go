@@ -1,6 +1,7 @@
 package update
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -15,6 +16,7 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
 	"nightshift/update/gate"
+	"nightshift/update/selection"
 	"nightshift/update/work"
 )
 
@@ -51,9 +53,12 @@ type Settings struct {
 	PerSubject     int           `json:"per_subject"`        // new examples of one person, 0 for no cap
 	Correction     float64       `json:"correction"`         // weight of a correction
 	Approval       float64       `json:"approval"`           // weight of an approved answer
+	Objective      string        `json:"objective"`          // what is learned from: selection.SFT, DPO, KTO or APO
 	RehearsalLimit int           `json:"rehearsal_limit"`    // examples to rehearse, from the memory and the model's starter memory
 	Anchors        string        `json:"anchors"`            // file of anchor examples, "" for anchors.jsonl of the model
 	AnchorLimit    int           `json:"anchor_limit"`
+	Guard          Guard         `json:"guard"`
+	Memory         Memory        `json:"memory"`
 
 	Seed      uint64      `json:"seed"`
 	Train     work.Train  `json:"train"`
@@ -68,6 +73,7 @@ type Settings struct {
 func Defaults() Settings {
 	limits := gate.Defaults()
 	return Settings{MinNew: limits.MinExamples, MinAge: limits.MinAge, HeldOut: 0.2, MaxExamples: 5000, PerSubject: 50, Correction: 1, Approval: 0.5,
+		Objective: selection.SFT, Guard: defaultGuard(), Memory: Memory{Rehearse: selection.Random, Replace: selection.Random, Uniform: 0.2},
 		RehearsalLimit: 512, AnchorLimit: 256, Seed: 1, SelfTests: 4, Answers: 32, Gate: limits,
 		Canary: Canary{Step: 24 * time.Hour, People: 20, Patience: 7 * 24 * time.Hour, Error: 0.05},
 		Train: work.Train{Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, Rate: 2e-4, Epochs: 3, Warmup: 0.05, Clip: 1,
@@ -143,6 +149,9 @@ func (s *Settings) check() error {
 	if math.IsNaN(s.HeldOut) || s.HeldOut <= 0 || s.HeldOut >= 1 {
 		return fmt.Errorf("the share of people held out is %g, it must lie between 0 and 1: without them no gain can be measured", s.HeldOut)
 	}
+	if err := errors.Join(s.Guard.check(), s.Memory.check()); err != nil {
+		return err
+	}
 	if err := s.Canary.check(); err != nil {
 		return err
 	}
@@ -154,6 +163,8 @@ func (s *Settings) check() error {
 		return err
 	}
 	switch {
+	case !slices.Contains(selection.Objectives(), s.Objective):
+		return fmt.Errorf("objective %q is none of %v", s.Objective, selection.Objectives())
 	case t.Rank < 1 || len(t.Modules) == 0:
 		return fmt.Errorf("an adapter needs a rank of at least 1 and some modules, not %d and %v", t.Rank, t.Modules)
 	case !(t.Rate > 0) || !(t.Epochs > 0):

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -31,11 +30,12 @@ const (
 
 // chosen is what a night works with, and what it says about older examples.
 type chosen struct {
-	items    []selection.Item // new, held out, rehearsal, anchors
-	retire   []string         // of the rehearsal memory
-	outdated []string         // of the model's files
-	rejected []selection.Reason
-	counts   nightrecord.Selection
+	items       []selection.Item // new, held out, rehearsal, anchors
+	quarantined []selection.Item
+	retire      []string           // of the rehearsal memory
+	outdated    []string           // of the model's files
+	reasons     []selection.Reason // why something is not used
+	counts      nightrecord.Selection
 }
 
 // choose selects from what was gathered, and picks what to rehearse and to measure beside it.
@@ -45,13 +45,21 @@ func (n *night) choose(ctx context.Context, g gathered, p past, key []byte) (cho
 	if err != nil {
 		return c, fmt.Errorf("read rehearsal memory of track %s: %w", n.req.Track, err)
 	}
-	s := n.settings
-	selected, err := selection.FromEvents(g.events, selection.Options{Now: n.frozen.Time, MinAge: s.MinAge, HeldOut: s.HeldOut, HeldOutKey: windowKey(key, n.frozen.Time, s.Rotation),
-		MaxExamples: s.MaxExamples, PerSubject: s.PerSubject, Correction: s.Correction, Approval: s.Approval, Again: p.again})
+	starter, anchors, err := n.files()
 	if err != nil {
 		return c, err
 	}
-	c.rejected = selected.Rejected
+	s, m := n.settings, measures{}
+	known := recalled(memory, p.suspect)
+	rehearsable := append(slices.Clone(known), starter...)
+	selected, err := selection.FromEvents(g.events, selection.Options{Now: n.frozen.Time, MinAge: s.MinAge, HeldOut: s.HeldOut, HeldOutKey: windowKey(key, n.frozen.Time, s.Rotation),
+		MaxExamples: s.MaxExamples, PerSubject: s.PerSubject, Correction: s.Correction, Approval: s.Approval, Again: p.again, Known: rehearsable,
+		Objective: s.Objective, Near: s.Guard.Near, Confirm: s.Guard.confirmation(),
+		Outliers: selection.Outliers{Loss: s.Guard.OutlierLoss, Gradient: s.Guard.OutlierGradient, Measure: n.measured(ctx, rehearsable, m)}})
+	if err != nil {
+		return c, err
+	}
+	c.reasons, c.quarantined = selected.Rejected, selected.Quarantined
 	fresh := map[string]bool{}
 	trained := trainedSubjects(memory)
 	if s.Rotation > 0 {
@@ -63,30 +71,32 @@ func (n *night) choose(ctx context.Context, g gathered, p past, key []byte) (cho
 	for _, it := range selected.Items {
 		fresh[it.Interaction] = true
 	}
-	remembered := c.remember(memory, selected.Items, fresh, g.negative, p.suspect)
+	remembered := c.remember(known, selected.Items, fresh, g.negative)
 	newer := append(slices.Clone(selected.Items), remembered...)
-	starter, err := readExamples(filepath.Join(n.u.cfg.ModelDir, starterFile), selection.Rehearsal)
-	if err != nil {
-		return c, err
-	}
-	anchorPath := s.Anchors
-	if anchorPath == "" {
-		anchorPath = filepath.Join(n.u.cfg.ModelDir, anchorFile)
-	}
-	anchors, err := readExamples(anchorPath, selection.Anchor)
-	if err != nil {
-		return c, err
-	}
-	starter = without(starter, anchors)
-	starter, anchors = c.current(starter, newer, p.retired), c.current(anchors, newer, p.retired)
+	starter, anchors = c.current("starter", starter, newer, p.retired), c.current("anchor", anchors, newer, p.retired)
 	slices.Sort(c.outdated)
 	c.outdated = slices.Compact(c.outdated)
 
-	c.items = append(use(selected.Items, selection.New), use(selected.Items, selection.HeldOut)...)
-	c.items = append(c.items, rehearsal(remembered, starter, s.RehearsalLimit)...)
-	c.items = append(c.items, sample(anchors, s.AnchorLimit)...)
+	c.items = selection.Shape(append(use(selected.Items, selection.New), use(selected.Items, selection.HeldOut)...), s.Objective)
+	c.items = append(c.items, rehearsal(remembered, starter, s.RehearsalLimit, s.rehearse(m))...)
+	c.items = append(c.items, selection.RandomSample(anchors, s.AnchorLimit)...)
 	c.count(selected, g)
 	return c, nil
+}
+
+// files reads what the base model must not forget: examples to rehearse, and examples that measure it. None is both.
+func (n *night) files() (starter, anchors []selection.Item, err error) {
+	if starter, err = readExamples(filepath.Join(n.u.cfg.ModelDir, starterFile), selection.Rehearsal); err != nil {
+		return nil, nil, err
+	}
+	path := n.settings.Anchors
+	if path == "" {
+		path = filepath.Join(n.u.cfg.ModelDir, anchorFile)
+	}
+	if anchors, err = readExamples(path, selection.Anchor); err != nil {
+		return nil, nil, err
+	}
+	return without(starter, anchors), anchors, nil
 }
 
 // trainedSubjects are the people whose examples are in the memory.
@@ -98,27 +108,43 @@ func trainedSubjects(memory replaystore.Rehearsal) map[string]bool {
 	return set
 }
 
-// remember takes what the memory holds and still holds true.
-func (c *chosen) remember(memory replaystore.Rehearsal, newer []selection.Item, fresh, negative, suspect map[string]bool) []selection.Item {
+// recalled is what the memory holds that can be rehearsed, as examples to imitate. What is suspect stays where it is.
+func recalled(memory replaystore.Rehearsal, suspect map[string]bool) []selection.Item {
 	var items []selection.Item
 	for _, m := range memory.Items() {
-		if m.Kind == replaystore.Unpaired || suspect[m.ID] {
+		if m.Kind != replaystore.Unpaired && !suspect[m.ID] {
+			items = append(items, selection.Plain(selection.Item{Example: m.Example, Use: selection.Rehearsal, Weight: 1, Why: "rehearsal memory"}))
+		}
+	}
+	return items
+}
+
+// remember takes of what is recalled what still holds true.
+func (c *chosen) remember(recalled, newer []selection.Item, fresh, negative map[string]bool) []selection.Item {
+	var items []selection.Item
+	for _, it := range recalled {
+		if fresh[it.Interaction] || negative[it.Interaction] && it.Rejected == "" { // a bad rating of an answer is none of its correction
+			c.retired("memory", selection.Reason{ID: it.ID, Why: "there is newer feedback on the same answer"})
 			continue
 		}
-		if m.Kind == replaystore.Preference {
-			m.Kind, m.Completion, m.Chosen = replaystore.SFT, m.Chosen, ""
-		}
-		if fresh[m.Interaction] || negative[m.Interaction] && m.Rejected == "" { // a bad rating of an answer is none of its correction
-			c.retire = append(c.retire, m.ID)
-			continue
-		}
-		items = append(items, selection.Item{Example: m.Example, Use: selection.Rehearsal, Weight: 1, Why: "rehearsal memory"})
+		items = append(items, it)
 	}
 	kept, gone := selection.Supersede(items, append(slices.Clone(newer), items...))
 	for _, r := range gone {
-		c.retire = append(c.retire, r.ID)
+		c.retired("memory", r)
 	}
 	return kept
+}
+
+// retired notes that an older example does not hold any more.
+func (c *chosen) retired(of string, r selection.Reason) {
+	r.Of = of
+	c.reasons = append(c.reasons, r)
+	if of == "memory" {
+		c.retire = append(c.retire, r.ID)
+	} else {
+		c.outdated = append(c.outdated, r.ID)
+	}
 }
 
 // without leaves out of the starter memory what is measured: an anchor is never trained on, whatever the files say.
@@ -131,24 +157,24 @@ func without(starter, anchors []selection.Item) []selection.Item {
 }
 
 // current leaves out examples of a file that corrections contradict, now or in an earlier night.
-func (c *chosen) current(items, newer []selection.Item, before map[string]bool) []selection.Item {
+func (c *chosen) current(of string, items, newer []selection.Item, before map[string]bool) []selection.Item {
 	items = slices.DeleteFunc(items, func(it selection.Item) bool {
 		if before[it.ID] {
-			c.outdated = append(c.outdated, it.ID)
+			c.retired(of, selection.Reason{ID: it.ID, Why: "a correction of an earlier night contradicts it"})
 		}
 		return before[it.ID]
 	})
 	kept, gone := selection.Supersede(items, newer)
 	for _, r := range gone {
-		c.outdated = append(c.outdated, r.ID)
+		c.retired(of, r)
 	}
 	return kept
 }
 
 // count fills the counts for the record.
 func (c *chosen) count(s selection.Selection, g gathered) {
-	c.counts = nightrecord.Selection{Examples: len(c.items), Rejected: len(s.Rejected), Waiting: s.Waiting + g.waiting,
-		Superseded: len(c.retire) + len(c.outdated)}
+	c.counts = nightrecord.Selection{Examples: len(c.items), Rejected: len(s.Rejected) - len(s.Quarantined), Quarantined: len(s.Quarantined),
+		Waiting: s.Waiting + g.waiting, Superseded: len(c.retire) + len(c.outdated)}
 	for _, it := range c.items {
 		switch it.Use {
 		case selection.New:
@@ -175,39 +201,15 @@ func use(items []selection.Item, use string) []selection.Item {
 	return list
 }
 
-// rehearsal picks limit examples: half of them what the track remembers and half of them what the model came with, and
-// more of one where the other has less.
-func rehearsal(remembered, starter []selection.Item, limit int) []selection.Item {
+// rehearsal picks limit examples: half of them what the track remembers and half of them what the model came with, and more of
+// one where the other has less.
+func rehearsal(remembered, starter []selection.Item, limit int, pick func([]selection.Item, int) []selection.Item) []selection.Item {
 	if limit <= 0 {
 		return nil
 	}
 	half := limit / 2
 	fromMemory := min(len(remembered), max(limit-half, limit-len(starter)))
-	return append(sample(remembered, fromMemory), sample(starter, limit-fromMemory)...)
-}
-
-// sample picks at most limit items by a hash of their ids, so that the choice changes little from night to night, and
-// leaves them in order.
-func sample(items []selection.Item, limit int) []selection.Item {
-	if len(items) <= limit {
-		return items
-	}
-	rank := func(it selection.Item) uint64 {
-		sum := sha256.Sum256([]byte("sample\x00" + it.ID))
-		return binary.BigEndian.Uint64(sum[:])
-	}
-	ranks := make([]uint64, len(items))
-	for i, it := range items {
-		ranks[i] = rank(it)
-	}
-	slices.Sort(ranks)
-	var list []selection.Item
-	for _, it := range items {
-		if limit > 0 && rank(it) <= ranks[limit-1] {
-			list = append(list, it)
-		}
-	}
-	return list
+	return append(pick(remembered, fromMemory), pick(starter, limit-fromMemory)...)
 }
 
 // readExamples reads a file of examples, one {"messages":[…],"completion":"…"} a line; a missing file has none. The ids

@@ -72,8 +72,11 @@ func Forget(reg *registry.Registry, report replaystore.ForgetReport) (Traces, er
 	return t, nil
 }
 
-// forgetNight rewrites one selection.
+// forgetNight rewrites one selection, and what was put aside beside it.
 func forgetNight(reg *registry.Registry, night string, report replaystore.ForgetReport) (count int, trained bool, err error) {
+	if err := forgetAside(reg, night, report); err != nil {
+		return 0, false, err
+	}
 	data, err := reg.ReadNight(night, selectionFile)
 	if errors.Is(err, registry.ErrNotFound) {
 		return 0, false, nil
@@ -86,7 +89,7 @@ func forgetNight(reg *registry.Registry, night string, report replaystore.Forget
 		return 0, false, err
 	}
 	kept := slices.DeleteFunc(slices.Clone(items), func(it selection.Item) bool {
-		gone := it.Subject != "" && it.Subject == report.Erasure.Subject || it.Interaction != "" && slices.Contains(report.IDs, it.Interaction)
+		gone := forgotten(it, report)
 		trained = trained || gone && (it.Use == selection.New || it.Use == selection.Rehearsal)
 		return gone
 	})
@@ -109,6 +112,11 @@ func forgetNight(reg *registry.Registry, night string, report replaystore.Forget
 		return 0, false, err
 	}
 	return count, trained, errors.Join(reg.WriteNightFile(night, erasedFile, note), reg.WriteNightFile(night, selectionFile, data))
+}
+
+// forgotten says whether an example came from a forgotten subject.
+func forgotten(it selection.Item, report replaystore.ForgetReport) bool {
+	return it.Subject != "" && it.Subject == report.Erasure.Subject || it.Interaction != "" && slices.Contains(report.IDs, it.Interaction)
 }
 
 // readFile reads a JSON file.

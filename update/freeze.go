@@ -77,10 +77,13 @@ func (n *night) freeze(ctx context.Context) ([]selection.Item, error) {
 	if w := n.u.cfg.Weights; w != "" && w != quantize.Float32 {
 		n.log.say(fmt.Sprintf("trains on float32 weights, and judges with %s weights, as they are served", w))
 	}
+	if err := n.setAside(c); err != nil {
+		return nil, err
+	}
 	if err := n.enough(c); err != nil {
 		return nil, err
 	}
-	n.frozen.Cursor, n.frozen.Retire, n.frozen.Rejected, n.frozen.Reviewed = g.cursor, c.retire, c.rejected, before.reviewed
+	n.frozen.Cursor, n.frozen.Retire, n.frozen.Reviewed = g.cursor, c.retire, before.reviewed
 	return c.items, n.store(c)
 }
 
@@ -113,15 +116,14 @@ func (n *night) store(c chosen) error {
 			return fmt.Errorf("clear night: %w", err)
 		}
 	}
-	job := work.Job{ModelDir: n.u.cfg.ModelDir, CacheDir: n.u.cfg.CacheDir, Weights: n.u.cfg.Weights, Threads: n.u.cfg.Threads, Track: n.req.Track, Seed: n.settings.Seed, Blocked: n.settings.Blocked,
-		Train: n.settings.Train, Drift: work.Drift{Limit: n.settings.Gate.Drift, Prompts: driftPrompts}, SelfTests: n.settings.SelfTests, Answers: n.settings.Answers}
+	job := n.job()
 	var err error
-	if job.Champion, err = n.version(n.frozen.Champion.Digest, championDir); err != nil {
+	if job.Champion, err = n.u.version(n.dir, n.frozen.Champion.Digest, championDir); err != nil {
 		return err
 	}
 	job.Reference = job.Champion
 	if n.frozen.Reference != n.frozen.Champion.Digest {
-		if job.Reference, err = n.version(n.frozen.Reference, referenceDir); err != nil {
+		if job.Reference, err = n.u.version(n.dir, n.frozen.Reference, referenceDir); err != nil {
 			return err
 		}
 	}
@@ -141,16 +143,22 @@ func (n *night) store(c chosen) error {
 		n.u.writeJSON(n.req.Night, configFile, n.frozen))
 }
 
-// version puts the files of a version into a directory of the night and returns its name, "" for the base model.
-func (n *night) version(digest, name string) (string, error) {
+// job is the work that is asked of the child process, without versions.
+func (n *night) job() work.Job {
+	return work.Job{ModelDir: n.u.cfg.ModelDir, CacheDir: n.u.cfg.CacheDir, Weights: n.u.cfg.Weights, Threads: n.u.cfg.Threads, Track: n.req.Track, Seed: n.settings.Seed, Blocked: n.settings.Blocked,
+		Train: n.settings.Train, Drift: work.Drift{Limit: n.settings.Gate.Drift, Prompts: driftPrompts}, SelfTests: n.settings.SelfTests, Answers: n.settings.Answers}
+}
+
+// version puts the files of a version into a directory of that name within another and returns its name, "" for the base model.
+func (u *Updater) version(within, digest, name string) (string, error) {
 	if digest == "" {
 		return "", nil
 	}
-	config, weights, _, err := n.u.deps.Registry.Load(digest)
+	config, weights, _, err := u.deps.Registry.Load(digest)
 	if err != nil {
 		return "", fmt.Errorf("load %s: %w", name, err)
 	}
-	dir := filepath.Join(n.dir, name)
+	dir := filepath.Join(within, name)
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return "", fmt.Errorf("write %s: %w", name, err)
 	}

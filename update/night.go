@@ -12,7 +12,6 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
-	"nightshift/update/selection"
 )
 
 // night is one night that runs.
@@ -37,7 +36,6 @@ type frozen struct {
 	Reference string              `json:"reference"`          // digest of the fixed reference, "" the base model
 	Cursor    replaystore.Cursor  `json:"cursor"`             // how far the track's events are used up
 	Retire    []string            `json:"retire"`             // items of the rehearsal memory that do not hold any more
-	Rejected  []selection.Reason  `json:"rejected"`           // feedback that is not used, and why
 	Reviewed  []string            `json:"reviewed,omitempty"` // earlier nights whose evidence it takes up again
 }
 

@@ -76,6 +76,7 @@ type past struct {
 	retired map[string]bool // examples of files that the champion's ancestors' corrections contradict
 	suspect map[string]bool // examples that only versions learned which no longer serve
 	learned []string        // nights that made the champion and its ancestors
+	newest  string          // the night that used up evidence last, "" for none
 	// reviewed are nights that were rejected or rolled back and that a person vouches for, and again what they selected.
 	reviewed []string
 	again    []selection.Item
@@ -105,7 +106,7 @@ func (u *Updater) lookBack(track, champion string) (past, error) {
 			continue
 		}
 		if done.Completed.After(newest) {
-			newest, p.cursor = done.Completed, done.Cursor
+			newest, p.cursor, p.newest = done.Completed, done.Cursor, id
 		}
 		for _, other := range done.Reviewed {
 			if done.Completed.After(taken[other]) {
@@ -121,6 +122,11 @@ func (u *Updater) lookBack(track, champion string) (past, error) {
 	if err := u.sort(&p, dropped, taken); err != nil {
 		return p, err
 	}
+	waiting, err := u.quarantined(p.newest)
+	if err != nil {
+		return p, err
+	}
+	p.again = append(p.again, waiting...)
 	if lineage != "" {
 		var r retired
 		if _, err := u.readJSON(lineage, retiredFile, &r); err != nil {

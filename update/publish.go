@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"nightshift/internal/nightrecord"
@@ -177,7 +178,7 @@ func (n *night) settle(ctx context.Context, items []selection.Item, a registry.A
 			return fmt.Errorf("retire superseded examples: %w", err)
 		}
 	}
-	if admit := admission(items, memory, n.frozen.Retire, n.req.Night); len(admit) > 0 {
+	if admit := admission(items, memory, n.frozen.Retire, n.req.Night, n.settings); len(admit) > 0 {
 		if err := n.u.deps.Store.Admit(ctx, n.req.Track, admit...); err != nil {
 			return fmt.Errorf("admit examples to the rehearsal memory: %w", err)
 		}
@@ -198,7 +199,8 @@ func (n *night) settle(ctx context.Context, items []selection.Item, a registry.A
 // admission lists the newly trained examples for the rehearsal memory. The memory never takes an id again that was
 // retired, nor other content under an id that it has: such examples get an id of this night. One that the memory has from
 // the same feedback was admitted before the updater was killed.
-func admission(items []selection.Item, memory replaystore.Rehearsal, retire []string, night string) []replaystore.MemoryItem {
+// What was called bad is not remembered: it is rehearsed by nobody.
+func admission(items []selection.Item, memory replaystore.Rehearsal, retire []string, night string, s Settings) []replaystore.MemoryItem {
 	taken := map[string]bool{}
 	for _, id := range retire {
 		taken[id] = true
@@ -207,10 +209,15 @@ func admission(items []selection.Item, memory replaystore.Rehearsal, retire []st
 	for _, m := range memory.Items() {
 		known[m.ID] = m.Feedback
 	}
+	fresh := slices.DeleteFunc(use(items, selection.New), func(it selection.Item) bool { return it.Kind == replaystore.Unpaired && !it.Good })
+	weights := s.admissionWeights(fresh)
 	var list []replaystore.MemoryItem
-	for _, it := range use(items, selection.New) {
-		m := replaystore.MemoryItem{Example: it.Example, Weight: 1, Stratum: it.Why}
-		if m.Rejected != "" { // the memory's form of an example that is better than another
+	for i, it := range fresh {
+		m := replaystore.MemoryItem{Example: it.Example, Weight: weights[i], Stratum: it.Why}
+		switch {
+		case m.Kind == replaystore.Unpaired: // a good answer
+			m.Kind, m.Good = replaystore.SFT, false
+		case m.Kind == replaystore.SFT && m.Rejected != "": // the memory's form of an example that is better than another
 			m.Kind, m.Chosen, m.Completion = replaystore.Preference, m.Completion, ""
 		}
 		if feedback, in := known[m.ID]; taken[m.ID] || in && feedback != m.Feedback {

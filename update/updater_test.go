@@ -367,7 +367,7 @@ func TestRehearsalIsSharedBetweenMemoryAndStarter(t *testing.T) {
 		{0, 0, 10, 0, 0}, {100, 100, 10, 5, 5}, {100, 2, 10, 8, 2}, {2, 100, 10, 2, 8}, {3, 4, 10, 3, 4}, {100, 100, 0, 0, 0}, {100, 100, 7, 4, 3},
 	} {
 		count := map[byte]int{}
-		for _, it := range rehearsal(list("m", c.memory), list("s", c.starter), c.limit) {
+		for _, it := range rehearsal(list("m", c.memory), list("s", c.starter), c.limit, selection.RandomSample) {
 			count[it.ID[0]]++
 		}
 		if count['m'] != c.fromMemory || count['s'] != c.fromStarter {

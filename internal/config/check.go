@@ -127,6 +127,8 @@ func (c *checker) update(u Update, at string) {
 	}
 	_, err := time.LoadLocation(u.TimeZone)
 	c.want(err == nil && u.TimeZone != "", at+".time_zone", "want Local, UTC or a name such as Europe/Berlin, not %q", u.TimeZone)
+	near := u.Evidence.NearDuplicates
+	c.want(near == 0 || near >= 0.6, at+".evidence.near_duplicates", "want 0, or 0.6 to 1: examples that are less alike are not found")
 	c.want(len(u.Train.Modules) > 0, at+".train.modules", "want at least one")
 	c.want(slices.IsSorted(u.Canary.Shares) && len(slices.Compact(slices.Clone(u.Canary.Shares))) == len(u.Canary.Shares), at+".canary.shares", "want shares that rise, such as [0.05, 0.25]")
 	c.want(u.Canary.Patience >= u.Canary.Step, at+".canary.patience", "want at least update.canary.step, %s", u.Canary.Step)

@@ -32,27 +32,39 @@ type Evidence struct {
 	PerSubject     int           `yaml:"per_subject" min:"0" max:"100000000" doc:"Most new examples of one person in a night. All whose requests name no user are one person. 0: no cap."`
 	HeldOut        float64       `yaml:"held_out" min:"0.01" max:"0.9" doc:"Share of people whose feedback measures and is not learned."`
 	Rotation       time.Duration `yaml:"rotation" min:"0s" max:"87600h" doc:"How long the same people are held out, such as 720h; then it is the turn of others. Who was once learned from is never held\nout again, so where the same few people come for years fewer and fewer are left to measure with. 0: they stay the same."`
+
+	NearDuplicates  float64       `yaml:"near_duplicates" min:"0" max:"1" doc:"Jaccard index, 0.6 to 1, of the words of question and answer from which one person's examples are the same one, of which the newest counts.\n0: only those that are the same to the letter."`
+	ClusterSubjects int           `yaml:"cluster_subjects" min:"1" max:"1000" doc:"People who must say nearly the same, or use the same phrase, before a cluster of examples is learned: what fewer say waits until others do,\nin the quarantine that nightshift night show --explain lists. 1: nothing waits for others."`
+	ClusterExamples int           `yaml:"cluster_examples" min:"0" max:"1000" doc:"Near-identical examples that are such a cluster. 1: every example, so that nothing is learned of one person alone. 0: none."`
+	PhraseExamples  int           `yaml:"phrase_examples" min:"0" max:"100000" doc:"Examples that share a word, or two or three words in a row, which need that many people too: a trigger that one person plants. 0: none."`
+	ConfirmWithin   time.Duration `yaml:"confirm_within" min:"0s" max:"8760h" doc:"What waits for others for longer is given up. 0: never."`
+	OutlierLoss     float64       `yaml:"outlier_loss" min:"0" max:"1000" doc:"Robust z-score (median and MAD, among the corrections or among the approved answers of a night) of the champion's loss above which an\nexample waits until somebody else says nearly the same, for instance 6. It takes a forward pass over the new examples. 0: off."`
+	OutlierGradient float64       `yaml:"outlier_gradient" min:"0" max:"1000" doc:"The same for the norm of its gradient. It takes about as long as an epoch of training without rehearsal. 0: off."`
 }
 
 // Train holds the training parameters.
 type Train struct {
-	Rank             int      `yaml:"rank" min:"1" max:"256" doc:"Rank of the adapter (LoRA)."`
-	Alpha            float64  `yaml:"alpha" min:"0.001" max:"100000" doc:"Scale: an adapter adds alpha/rank times its product."`
-	RSLoRA           bool     `yaml:"rslora" doc:"Scale by alpha/sqrt(rank) instead."`
-	Modules          []string `yaml:"modules" oneof:"attn.c_attn,attn.c_proj,mlp.c_fc,mlp.c_proj" doc:"Linears that are adapted: attn.c_attn, attn.c_proj, mlp.c_fc, mlp.c_proj."`
-	LearningRate     float64  `yaml:"learning_rate" min:"1e-9" max:"1" doc:"Peak learning rate of AdamW, reached after the warm-up, falling by a cosine."`
-	Warmup           float64  `yaml:"warmup" min:"0" max:"1" doc:"Share of the steps."`
-	Clip             float64  `yaml:"clip" min:"0" max:"1000000" doc:"Largest norm of the gradient. 0: none."`
-	WeightDecay      float64  `yaml:"weight_decay" min:"0" max:"1" doc:"Of AdamW."`
-	Epochs           int      `yaml:"epochs" min:"1" max:"1000" doc:"Passes over the new examples."`
-	RowTokens        int      `yaml:"row_tokens" min:"16" max:"100000" doc:"Tokens of a row: longer examples lose the beginning of their prompt. The model's context bounds it too."`
-	BatchTokens      int      `yaml:"batch_tokens" min:"16" max:"10000000" doc:"Tokens of one step, new and rehearsal together."`
-	KLShare          float64  `yaml:"kl_share" min:"0" max:"1" doc:"Share of the champion's own distribution in the target of a rehearsed token, which keeps the candidate near the champion. 0: off."`
-	RehearsalRatio   float64  `yaml:"rehearsal_ratio" min:"0" max:"100" doc:"Rehearsed examples for each new one in a batch. 0: no rehearsal."`
-	CorrectionWeight float64  `yaml:"correction_weight" min:"0" max:"100" doc:"Weight of an example from an edited answer. 0: none are learned."`
-	ApprovalWeight   float64  `yaml:"approval_weight" min:"0" max:"100" doc:"Weight of an example from an approved answer. 0: none are learned."`
-	Seed             uint64   `yaml:"seed" doc:"The same selection, seed, library and threads give the same adapter."`
-	Methods          Methods  `yaml:"methods" doc:"Against forgetting, besides rehearsal and kl_share. All are off by default, and any can be joined."`
+	Rank                 int      `yaml:"rank" min:"1" max:"256" doc:"Rank of the adapter (LoRA)."`
+	Alpha                float64  `yaml:"alpha" min:"0.001" max:"100000" doc:"Scale: an adapter adds alpha/rank times its product."`
+	RSLoRA               bool     `yaml:"rslora" doc:"Scale by alpha/sqrt(rank) instead."`
+	Modules              []string `yaml:"modules" oneof:"attn.c_attn,attn.c_proj,mlp.c_fc,mlp.c_proj" doc:"Linears that are adapted: attn.c_attn, attn.c_proj, mlp.c_fc, mlp.c_proj."`
+	LearningRate         float64  `yaml:"learning_rate" min:"1e-9" max:"1" doc:"Peak learning rate of AdamW, reached after the warm-up, falling by a cosine."`
+	Warmup               float64  `yaml:"warmup" min:"0" max:"1" doc:"Share of the steps."`
+	Clip                 float64  `yaml:"clip" min:"0" max:"1000000" doc:"Largest norm of the gradient. 0: none."`
+	WeightDecay          float64  `yaml:"weight_decay" min:"0" max:"1" doc:"Of AdamW."`
+	Epochs               int      `yaml:"epochs" min:"1" max:"1000" doc:"Passes over the new examples."`
+	RowTokens            int      `yaml:"row_tokens" min:"16" max:"100000" doc:"Tokens of a row: longer examples lose the beginning of their prompt. The model's context bounds it too."`
+	BatchTokens          int      `yaml:"batch_tokens" min:"16" max:"10000000" doc:"Tokens of one step, new and rehearsal together."`
+	KLShare              float64  `yaml:"kl_share" min:"0" max:"1" doc:"Share of the champion's own distribution in the target of a rehearsed token, which keeps the candidate near the champion. 0: off."`
+	RehearsalRatio       float64  `yaml:"rehearsal_ratio" min:"0" max:"100" doc:"Rehearsed examples for each new one in a batch. 0: no rehearsal."`
+	Objective            string   `yaml:"objective" oneof:"sft,dpo,kto,apo" doc:"What is learned from. sft: corrections and approved answers, by imitation. dpo: corrections as better than the answer that was corrected.\nkto, apo: the same pairs, and ratings, good or bad; those of people who rate by numbers from their own mean."`
+	RehearsalPolicy      string   `yaml:"rehearsal_policy" oneof:"random,priority,diversity" doc:"What is rehearsed of what is remembered and of the model's own examples. random: all are as likely. priority: by the champion's loss, at most\nits 95th percentile, times the weight of the feedback. diversity: prompts that lie far apart by the model's token embeddings.\nPriority takes a forward pass over all that could be rehearsed."`
+	RehearsalUniform     float64  `yaml:"rehearsal_uniform" min:"0" max:"1" doc:"Share of equal chances that is mixed into a choice by priority, so that what is easy is rehearsed at times too."`
+	RehearsalReplacement string   `yaml:"rehearsal_replacement" oneof:"random,priority" doc:"What the memory keeps when it is full. random: every example that it was ever offered is as likely. priority: by loss and weight, as they were\nwhen the example was learned. Changing it holds for new examples: the old ones keep their chances."`
+	CorrectionWeight     float64  `yaml:"correction_weight" min:"0" max:"100" doc:"Weight of an example from an edited answer. 0: none are learned."`
+	ApprovalWeight       float64  `yaml:"approval_weight" min:"0" max:"100" doc:"Weight of an example from an approved answer. 0: none are learned."`
+	Seed                 uint64   `yaml:"seed" doc:"The same selection, seed, library and threads give the same adapter."`
+	Methods              Methods  `yaml:"methods" doc:"Against forgetting, besides rehearsal and kl_share. All are off by default, and any can be joined."`
 }
 
 // Methods holds the strengths of the methods against forgetting.

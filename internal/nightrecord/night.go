@@ -74,15 +74,16 @@ type Progress struct {
 
 // Selection counts what the night works with.
 type Selection struct {
-	Examples   int `json:"examples"` // all items
-	New        int `json:"new"`
-	Rehearsal  int `json:"rehearsal"`
-	HeldOut    int `json:"held_out"`
-	Anchors    int `json:"anchors"`
-	Subjects   int `json:"subjects"`   // people behind the new examples
-	Rejected   int `json:"rejected"`   // feedback that is not used
-	Waiting    int `json:"waiting"`    // feedback left for the next night: too young, about an interaction that is still to come, or behind such
-	Superseded int `json:"superseded"` // older examples that newer corrections retired
+	Examples    int `json:"examples"` // all items
+	New         int `json:"new"`
+	Rehearsal   int `json:"rehearsal"`
+	HeldOut     int `json:"held_out"`
+	Anchors     int `json:"anchors"`
+	Subjects    int `json:"subjects"`              // people behind the new examples
+	Rejected    int `json:"rejected"`              // feedback that is not used
+	Quarantined int `json:"quarantined,omitempty"` // examples that wait for others to say the same; later nights look at them again
+	Waiting     int `json:"waiting"`               // feedback left for the next night: too young, about an interaction that is still to come, or behind such
+	Superseded  int `json:"superseded"`            // older examples that newer corrections retired
 }
 
 // CurvePoint is one training step.

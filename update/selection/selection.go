@@ -46,6 +46,7 @@ type Item struct {
 // Reason says why something is not used.
 type Reason struct {
 	ID    string `json:"id"`
+	Of    string `json:"of,omitempty"` // what it is: "" feedback, or an older example of the "memory", "starter" or "anchor" files
 	Why   string `json:"why"`
 	Waits bool   `json:"waits,omitempty"` // quarantined: later nights look at it again
 }

@@ -44,6 +44,8 @@ type Job struct {
 
 	// Importances is the file within the work directory that the champion's run left behind, "" where there is none.
 	Importances string `json:"importances,omitempty"`
+
+	Measure *Measures `json:"measure,omitempty"` // not nil: nothing is trained, the selection is measured
 }
 
 // Train are the settings of the training run.

@@ -52,6 +52,9 @@ func Run(ctx context.Context, dir string, out io.Writer) error {
 	}
 	job.Train.Columns = min(job.Train.Columns, model.Config.Context)
 	w := &worker{dir: dir, job: job, model: model, champion: champion, lines: json.NewEncoder(out)}
+	if job.Measure != nil {
+		return w.measure(ctx, items)
+	}
 	candidate, err := w.train(ctx, items)
 	if err != nil {
 		return err
@@ -126,6 +129,9 @@ func (w *worker) train(ctx context.Context, items []selection.Item) (*adapter.Ad
 	for _, it := range items {
 		if it.Use != selection.New && it.Use != selection.Rehearsal {
 			continue
+		}
+		if it.Kind == replaystore.Preference || it.Kind == replaystore.Unpaired {
+			return nil, fmt.Errorf("train: example %s is of kind %s, which cannot be imitated", it.ID, it.Kind)
 		}
 		s, err := w.sequence(it)
 		if err != nil {

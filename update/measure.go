@@ -1,0 +1,156 @@
+package update
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"nightshift/update/selection"
+	"nightshift/update/work"
+)
+
+// measures are what a night knows of examples by its champion: of those that it may learn, and of those that it may rehearse.
+// They are taken in a process of their own before the selection is frozen. So what is frozen is final: the gate counts it,
+// a replay repeats it and the memory takes it up as it is, and whoever asks why an example is missing finds the reason beside the
+// others.
+type measures map[string]selection.Measure
+
+// measured returns the function that measures new examples, and with them those that may be rehearsed, into m. It is nil where
+// nothing is asked of the model.
+func (n *night) measured(ctx context.Context, rehearsable []selection.Item, m measures) func([]selection.Item) ([]selection.Measure, error) {
+	g, memory := n.settings.Guard, n.settings.Memory
+	want := work.Measures{Losses: g.OutlierLoss > 0 || memory.Rehearse == selection.Priority || memory.Replace == selection.Priority,
+		Embeddings: memory.Rehearse == selection.Diversity}
+	if !want.Losses && !want.Embeddings && g.OutlierGradient <= 0 {
+		return nil
+	}
+	if memory.Rehearse == selection.Random || len(rehearsable) <= n.settings.RehearsalLimit {
+		rehearsable = nil // all of them, or any
+	}
+	return func(items []selection.Item) ([]selection.Measure, error) {
+		list := make([]selection.Measure, len(items))
+		if len(items) < max(1, n.settings.MinNew, n.settings.Gate.MinExamples) {
+			return list, nil // the night will be skipped
+		}
+		want := want
+		if g.OutlierGradient > 0 {
+			want.Gradients = len(items)
+		}
+		all := append(append([]selection.Item(nil), items...), rehearsable...)
+		found, err := n.measure(ctx, all, want)
+		if err != nil {
+			return nil, err
+		}
+		copy(list, found)
+		for i, it := range rehearsable {
+			m[it.ID] = found[len(items)+i]
+		}
+		return list, nil
+	}
+}
+
+// measure has a child process measure items, in a directory that is gone afterwards.
+func (n *night) measure(ctx context.Context, items []selection.Item, want work.Measures) (list []selection.Measure, err error) {
+	dir, err := os.MkdirTemp("", "nightshift-measure-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }() // people's texts
+	job := n.job()
+	job.Measure = &want
+	if job.Champion, err = n.u.version(dir, n.frozen.Champion.Digest, championDir); err != nil {
+		return nil, err
+	}
+	data, err := encodeItems(items)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, selectionFile), data, 0o600), writeFile(dir, work.JobFile, job)); err != nil {
+		return nil, err
+	}
+	if err := n.u.compute(ctx, dir, n.log.progress); err != nil {
+		return nil, err
+	}
+	if data, err = os.ReadFile(filepath.Join(dir, work.MeasuresFile)); err != nil {
+		return nil, err
+	}
+	return decodeMeasures(data, len(items))
+}
+
+// decodeMeasures reads a file of measures, which must be count.
+func decodeMeasures(data []byte, count int) ([]selection.Measure, error) {
+	list := make([]selection.Measure, 0, count)
+	d := json.NewDecoder(bufio.NewReader(bytes.NewReader(data)))
+	for {
+		var m selection.Measure
+		if err := d.Decode(&m); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return nil, fmt.Errorf("decode measure %d: %w", len(list)+1, err)
+		}
+		list = append(list, m)
+	}
+	if len(list) != count {
+		return nil, fmt.Errorf("decode measures: there are %d of %d examples", len(list), count)
+	}
+	return list, nil
+}
+
+// rehearse returns what picks at most so many items by the policy of the settings; at random where there are no measures to go by.
+func (s Settings) rehearse(m measures) func([]selection.Item, int) []selection.Item {
+	return func(items []selection.Item, limit int) []selection.Item {
+		losses, feedback, embeddings := make([]float64, len(items)), make([]float64, len(items)), make([][]float32, len(items))
+		for i, it := range items {
+			found, ok := m[it.ID]
+			if !ok {
+				return selection.RandomSample(items, limit)
+			}
+			losses[i], embeddings[i], feedback[i] = found.Loss, found.Embedding, s.feedback(it)
+		}
+		switch s.Memory.Rehearse {
+		case selection.Priority:
+			return selection.PrioritySample(items, selection.PriorityWeights(losses, feedback, s.Memory.Uniform), limit)
+		case selection.Diversity:
+			return selection.DiverseSample(items, embeddings, limit)
+		}
+		return selection.RandomSample(items, limit)
+	}
+}
+
+// feedback is the weight of the feedback that an example comes from; the model's own examples have 1.
+func (s Settings) feedback(it selection.Item) float64 {
+	switch {
+	case it.Interaction == "":
+		return 1
+	case it.Rejected != "":
+		return s.Correction
+	}
+	return s.Approval
+}
+
+// admissionWeights are the weights with which new examples enter the memory: 1 for random replacement, and for priority their
+// share of the priority of all times their number, so that one night's weights can be compared with another's.
+func (s Settings) admissionWeights(fresh []selection.Item) []float64 {
+	losses, feedback := make([]float64, len(fresh)), make([]float64, len(fresh))
+	for i, it := range fresh {
+		losses[i], feedback[i] = it.Loss, s.feedback(it)
+	}
+	uniform := s.Memory.Uniform
+	if s.Memory.Replace != selection.Priority {
+		uniform = 1
+	}
+	weights := selection.PriorityWeights(losses, feedback, uniform)
+	for i := range weights {
+		weights[i] = min(max(weights[i]*float64(len(fresh)), leastWeight), 1/leastWeight)
+	}
+	return weights
+}
+
+// leastWeight keeps the weights of the memory within its bounds: what is easy is seldom kept, not never.
+const leastWeight = 1e-3

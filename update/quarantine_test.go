@@ -1,0 +1,202 @@
+package update
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"nightshift/internal/nightrecord"
+	"nightshift/onnx/ort"
+	"nightshift/replaystore"
+	"nightshift/update/selection"
+)
+
+// feed has one person correct the same answer over and over, in slightly other words.
+func (s *shop) feed(person, times int) (last replaystore.Interaction) {
+	s.Helper()
+	for i := range times {
+		last = s.feedback(person, "do you sell a map or a kite", "no idea", "a map is free"+strings.Repeat("!", i))
+	}
+	return last
+}
+
+// reasons are what a night says of an example.
+func (s *shop) reasons(night, id string) (list []selection.Reason) {
+	s.Helper()
+	all, err := Reasons(s.registry, night)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return slices.DeleteFunc(all, func(r selection.Reason) bool { return r.ID != id })
+}
+
+// TestOnePersonsClusterWaits for another person, over nights, and is forgotten with the person.
+func TestOnePersonsClusterWaits(t *testing.T) {
+	ort.ForTest(t)
+	s := newShop(t, tinyModel(t))
+	s.correct(people(0, 12)...)
+	fed := s.feed(77, 4)
+	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5 // three rehearsed sentences hold little
+	u := s.updater()
+	first := s.run(u, Request{}, nightrecord.Published)
+	if got := first.Selection; got.Quarantined != 1 || got.Rejected != 3 || got.New+got.HeldOut != 72 {
+		t.Errorf("selection %+v, want 1 quarantined, 3 near duplicates and the 72 others", got)
+	}
+	if r := s.reasons(first.ID, fed.ID); len(r) != 1 || !r[0].Waits || !strings.Contains(r[0].Why, "4 near-identical examples that come from one person") {
+		t.Errorf("reasons %v", r)
+	}
+	learned := func(night string) bool {
+		return slices.ContainsFunc(s.selected(night), func(it selection.Item) bool { return it.ID == fed.ID })
+	}
+	s.now = s.now.Add(24 * time.Hour)
+	s.correct(people(20, 34)...)
+	second, err := u.RunNight(t.Context(), Request{DryRun: true})
+	if err != nil || learned(first.ID) || learned(second.ID) || second.Selection.Quarantined != 1 {
+		t.Fatalf("%v; learned in the first night %v, in the second %v; selection %+v", err, learned(first.ID), learned(second.ID), second.Selection)
+	}
+	s.feed(78, 1)
+	third, err := u.RunNight(t.Context(), Request{DryRun: true})
+	if err != nil || !learned(third.ID) || third.Selection.Quarantined != 0 {
+		t.Errorf("%v; after another person said it %v; selection %+v", err, learned(third.ID), third.Selection)
+	}
+	report, err := s.store.Forget(t.Context(), fed.Subject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Forget(s.registry, report); err != nil {
+		t.Fatal(err)
+	}
+	waiting, err := u.quarantined(first.ID)
+	if err != nil || len(waiting) != 0 || len(s.reasons(first.ID, fed.ID)) != 0 {
+		t.Errorf("after the person was forgotten %+v waits, reasons %v, %v", waiting, s.reasons(first.ID, fed.ID), err)
+	}
+}
+
+// TestReasonsOfASkippedNight: also a night that had too little says what it left out.
+func TestReasonsOfASkippedNight(t *testing.T) {
+	s := newShop(t, t.TempDir())
+	fed := s.feed(1, 5)
+	n := s.run(s.updater(), Request{DryRun: true}, nightrecord.Skipped)
+	if r := s.reasons(n.ID, fed.ID); len(r) != 1 || !r[0].Waits {
+		t.Errorf("reasons %v", r)
+	}
+	if list, err := Reasons(s.registry, "20260101-000000-none"); err != nil || list != nil {
+		t.Errorf("a night that was not has reasons %v, %v", list, err)
+	}
+}
+
+// TestNightMeasures: with policies and bounds that need the model, what a night learns is measured before, and the losses decide what
+// is rehearsed and what the memory keeps.
+func TestNightMeasures(t *testing.T) {
+	ort.ForTest(t)
+	s := newShop(t, tinyModel(t))
+	s.correct(people(0, 12)...)
+	s.config.RehearsalLimit = 2
+	s.config.Memory = Memory{Rehearse: selection.Priority, Replace: selection.Priority, Uniform: 0.2}
+	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5 // two rehearsed sentences hold little
+	u := s.updater()
+	n := s.run(u, Request{}, nightrecord.Published)
+	fresh := use(s.selected(n.ID), selection.New)
+	for _, it := range fresh {
+		if it.Loss <= 0 {
+			t.Fatalf("%s was not measured: %+v", it.ID, it)
+		}
+	}
+	r, err := s.store.Rehearsal(t.Context(), n.Track)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weights, total := map[float64]bool{}, 0.0
+	for _, m := range r.Items() {
+		weights[m.Weight] = true
+		total += m.Weight / float64(len(fresh))
+	}
+	if len(weights) < 4 || total < 0.999 || total > 1.001 {
+		t.Errorf("the memory's weights are %v, their mean %g", weights, total)
+	}
+	if replayed, err := u.Replay(t.Context(), n.ID, nil); err != nil || !replayed.Same {
+		t.Errorf("replay %+v, %v", replayed, err)
+	}
+
+	s.now = s.now.Add(24 * time.Hour)
+	s.correct(people(20, 34)...) // what the champion knows by now
+	odd := s.feedback(80, "what is a vase", "no idea", strings.Repeat("zq xv ", 6))
+	s.config.Guard.OutlierLoss, s.config.Guard.OutlierGradient = 3, 3
+	next, err := s.updater().RunNight(t.Context(), Request{DryRun: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := s.reasons(next.ID, odd.ID); len(r) != 1 || !r[0].Waits || !strings.Contains(r[0].Why, "an outlier: its loss is") || next.Selection.Quarantined != 1 {
+		t.Errorf("reasons %v, selection %+v", r, next.Selection)
+	}
+}
+
+// TestRehearsalPolicies picks by measures, and at random without.
+func TestRehearsalPolicies(t *testing.T) {
+	var items []selection.Item
+	m := measures{}
+	for i := range 40 {
+		it := selection.Item{Example: replaystore.Example{ID: fmt.Sprintf("m%02d", i)}, Weight: 1}
+		m[it.ID] = selection.Measure{Loss: 0.001, Embedding: []float32{1, 0, float32(i) / 1e6}}
+		if i%10 == 0 {
+			m[it.ID] = selection.Measure{Loss: 5, Embedding: []float32{float32(i), 1, 0}}
+		}
+		items = append(items, it)
+	}
+	picked := func(policy string, m measures) string {
+		s := Defaults()
+		s.Memory = Memory{Rehearse: policy, Replace: selection.Random}
+		var ids []string
+		for _, it := range s.rehearse(m)(items, 5) {
+			ids = append(ids, it.ID)
+		}
+		return strings.Join(ids, " ")
+	}
+	random := picked(selection.Random, m)
+	if got := picked(selection.Priority, m); !strings.Contains(got, "m00") || !strings.Contains(got, "m10") || !strings.Contains(got, "m20") || !strings.Contains(got, "m30") {
+		t.Errorf("by priority %s are rehearsed", got)
+	}
+	if got := picked(selection.Diversity, m); !strings.Contains(got, "m00") || got == random {
+		t.Errorf("by diversity %s are rehearsed", got)
+	}
+	for _, policy := range selection.Policies() {
+		if got := picked(policy, nil); got != random {
+			t.Errorf("without measures %s rehearses %s, want %s", policy, got, random)
+		}
+	}
+}
+
+func TestSettingsOfSelectionAreChecked(t *testing.T) {
+	if s := Defaults(); s.check() != nil {
+		t.Fatal(s.check())
+	}
+	for want, change := range map[string]func(*Settings){
+		"Jaccard":     func(s *Settings) { s.Guard.Near = 0.3 },
+		"negative":    func(s *Settings) { s.Guard.Cluster = -1 },
+		"z-scores":    func(s *Settings) { s.Guard.OutlierLoss = -1 },
+		"rehearsal":   func(s *Settings) { s.Memory.Rehearse = "fifo" },
+		"replacement": func(s *Settings) { s.Memory.Replace = selection.Diversity },
+		"equal":       func(s *Settings) { s.Memory.Uniform = 2 },
+		"objective":   func(s *Settings) { s.Objective = "ppo" },
+	} {
+		s := Defaults()
+		if change(&s); s.check() == nil || !strings.Contains(s.check().Error(), want) {
+			t.Errorf("want an error with %q, got %v", want, s.check())
+		}
+	}
+}
+
+// FuzzMeasures reads any bytes as a file of measures.
+func FuzzMeasures(f *testing.F) {
+	for _, seed := range []string{"", "{}", "{\"loss\":1,\"gradient\":2}\n{\"loss\":1e400}", "{\"embedding\":[1,2]}\n", "[]", "{\"loss\":\"x\"}"} {
+		f.Add([]byte(seed), 1)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, count int) {
+		count %= 1000
+		if list, err := decodeMeasures(data, max(0, count)); err == nil && len(list) != max(0, count) {
+			t.Errorf("%d measures of %d", len(list), count)
+		}
+	})
+}

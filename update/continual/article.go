@@ -42,6 +42,15 @@ type ArticleResult struct {
 	Steps  int       `json:"steps_a_task"` // the same for both
 }
 
+// Results are the losses for programs, by names that end in _before and _after: before anything was learned, and after both
+// tasks; _naive is without the memory.
+func (r ArticleResult) Results() map[string]float64 {
+	return map[string]float64{
+		"task1_loss_before": r.Before.First, "task1_loss_middle": r.Middle.First, "task1_loss_after": r.After.First, "task1_loss_after_naive": r.Naive.First,
+		"task2_loss_before": r.Before.Second, "task2_loss_middle": r.Middle.Second, "task2_loss_after": r.After.Second, "task2_loss_after_naive": r.Naive.Second,
+	}
+}
+
 // Run trains every weight, and the second task twice from the same point.
 func (a Article) Run(ctx context.Context, m *Model, size Sizes, report func(train.Step) error) (ArticleResult, error) {
 	var out ArticleResult

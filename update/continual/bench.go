@@ -3,6 +3,7 @@ package continual
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -12,7 +13,7 @@ import (
 	"nightshift/update/train"
 )
 
-// ReportFile is the page that Bench.Run writes.
+// ReportFile is the page that Bench.Run writes for people.
 const ReportFile = "report.html"
 
 // Bench is a whole benchmark with its files.
@@ -76,6 +77,13 @@ func (b Bench) Run(ctx context.Context) (Report, error) {
 	}
 	if err := os.WriteFile(filepath.Join(b.Dir, ReportFile), page.Bytes(), 0o644); err != nil {
 		return Report{}, fmt.Errorf("write report: %w", err)
+	}
+	results, err := json.MarshalIndent(report.Results(), "", "  ")
+	if err != nil {
+		return Report{}, fmt.Errorf("write results: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(b.Dir, ResultsFile), append(results, '\n'), 0o644); err != nil {
+		return Report{}, fmt.Errorf("write results: %w", err)
 	}
 	return report, nil
 }

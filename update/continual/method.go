@@ -5,14 +5,17 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 
+	"nightshift/update/selection"
 	"nightshift/update/train"
 )
 
 // Settings are what a method can be told. A field that is 0 is off.
 type Settings struct {
 	Memory  float64 `json:"memory,omitempty"`  // share of each phase's examples that is kept for rehearsal
+	Diverse bool    `json:"diverse,omitempty"` // kept are those whose questions lie far apart, in place of a random sample
 	Limit   int     `json:"limit,omitempty"`   // most examples that are kept
 	Ratio   float64 `json:"ratio,omitempty"`   // rehearsed examples for each new one in a batch
 	KL      float64 `json:"kl,omitempty"`      // share of a teacher in the targets of rehearsed examples
@@ -36,6 +39,9 @@ func (s Settings) String() string {
 			parts = append(parts, fmt.Sprintf("%s %g", f.name, f.value))
 		}
 	}
+	if s.Diverse {
+		parts = append(parts, "diverse")
+	}
 	return strings.Join(parts, ", ")
 }
 
@@ -50,7 +56,8 @@ const (
 
 // Method is one way to learn one thing after another: an entry of Methods.
 type Method struct {
-	Name     string
+	Key      string // names it for programs
+	Name     string // for people
 	Family   string
 	Says     string // what it does, for people
 	Settings Settings
@@ -105,26 +112,58 @@ func Methods() []Method {
 // bounds are what methods are compared with.
 func bounds() []Method {
 	return []Method{
-		{Name: "frozen", Family: Bounds, Says: "learns nothing", frozen: true},
-		{Name: Naive, Family: Bounds, Says: "goes on training on what is new"},
-		{Name: Joint, Family: Bounds, Says: "learns everything at once: what could be reached if nothing came late", joint: true},
+		{Key: "frozen", Name: "frozen", Family: Bounds, Says: "learns nothing", frozen: true},
+		{Key: "naive", Name: Naive, Family: Bounds, Says: "goes on training on what is new"},
+		{Key: "joint", Name: Joint, Family: Bounds, Says: "learns everything at once: what could be reached if nothing came late", joint: true},
 	}
 }
 
 // remember adds a share of what was learned to the memory, and drops at random what is over the limit.
-func (r *run) remember(list []train.Sequence, random *rand.Rand) {
+func (r *run) remember(list []train.Sequence, random *rand.Rand) error {
 	r.added = nil
 	if r.settings.Memory == 0 {
-		return
+		return nil
 	}
-	n := max(1, int(r.settings.Memory*float64(len(list))+0.5))
-	for _, at := range random.Perm(len(list))[:min(n, len(list))] {
-		r.memory = append(r.memory, list[at])
+	n := min(len(list), max(1, int(r.settings.Memory*float64(len(list))+0.5)))
+	if r.settings.Diverse {
+		some, err := diverse(r.learner.model, list, n)
+		if err != nil {
+			return err
+		}
+		r.memory = append(r.memory, some...)
+	} else {
+		for _, at := range random.Perm(len(list))[:n] {
+			r.memory = append(r.memory, list[at])
+		}
 	}
-	r.added = r.memory[len(r.memory)-min(n, len(list)):]
+	r.added = r.memory[len(r.memory)-n:]
 	if r.settings.Limit > 0 && len(r.memory) > r.settings.Limit {
 		random.Shuffle(len(r.memory), func(i, j int) { r.memory[i], r.memory[j] = r.memory[j], r.memory[i] })
 		r.memory = r.memory[:r.settings.Limit]
 		r.added = nil
 	}
+	return nil
+}
+
+// diverse picks n of a list, as a night's selection by diversity does.
+func diverse(m *Model, list []train.Sequence, n int) ([]train.Sequence, error) {
+	table, err := m.Checkpoint.Floats("wte.weight")
+	if err != nil {
+		return nil, fmt.Errorf("embed questions: %w", err)
+	}
+	texts := make([][]int32, len(list))
+	items := make([]selection.Item, len(list))
+	for i, q := range list {
+		texts[i] = q.Tokens[:q.Prompt]
+		items[i].ID = strconv.Itoa(i)
+	}
+	some := make([]train.Sequence, 0, n)
+	for _, it := range selection.DiverseSample(items, selection.Embed(table, m.Base.Config.Width, texts), n) {
+		i, err := strconv.Atoi(it.ID)
+		if err != nil {
+			return nil, fmt.Errorf("pick diverse questions: %w", err)
+		}
+		some = append(some, list[i])
+	}
+	return some, nil
 }

@@ -13,18 +13,18 @@ import (
 func regularizing() []Method {
 	return []Method{
 		{
-			Name: "L2-SP", Family: Regularization, Says: "pulls every parameter back to the champion's",
+			Key: "l2-sp", Name: "L2-SP", Family: Regularization, Says: "pulls every parameter back to the champion's",
 			Settings: Settings{Strength: 0.03}, Grid: strengths(Settings{}, 0.01, 0.03, 0.1),
 			prepare: func(_ context.Context, r *run, l *lesson) error { return r.quadratic(l, nil, slices.Clone(r.params)) },
 		},
 		{
-			Name: "EWC (A, B)", Family: Regularization, Says: "pulls parameters back by how much what was learned depends on them",
+			Key: "ewc-ab", Name: "EWC (A, B)", Family: Regularization, Says: "pulls parameters back by how much what was learned depends on them",
 			Settings: Settings{Strength: 0.03, Gamma: 1}, Grid: strengths(Settings{Gamma: 1}, 0.01, 0.03, 0.1),
 			prepare: func(_ context.Context, r *run, l *lesson) error { return r.quadratic(l, r.importance, r.center) },
 			finish:  func(ctx context.Context, r *run, l *lesson) error { return r.consolidate(ctx, l, gpt2.Factors) },
 		},
 		{
-			Name: "EWC (ΔW)", Family: Regularization, Says: "the same for what the adapter adds to the weights, however its factors turn",
+			Key: "ewc-dw", Name: "EWC (ΔW)", Family: Regularization, Says: "the same for what the adapter adds to the weights, however its factors turn",
 			Settings: Settings{Strength: 0.01, Gamma: 1}, Grid: strengths(Settings{Gamma: 1}, 0.001, 0.01, 0.1),
 			prepare: func(_ context.Context, r *run, l *lesson) error {
 				if r.importance == nil {
@@ -37,7 +37,7 @@ func regularizing() []Method {
 			finish: func(ctx context.Context, r *run, l *lesson) error { return r.consolidate(ctx, l, gpt2.Products) },
 		},
 		{
-			Name: "SI", Family: Regularization, Says: "pulls parameters back by how much their moves have lowered the loss",
+			Key: "si", Name: "SI", Family: Regularization, Says: "pulls parameters back by how much their moves have lowered the loss",
 			Settings: Settings{Strength: 0.3}, Grid: strengths(Settings{}, 0.1, 0.3, 1),
 			prepare: func(_ context.Context, r *run, l *lesson) error {
 				si, err := train.NewSI(r.params, siDamping)
@@ -54,7 +54,7 @@ func regularizing() []Method {
 			},
 		},
 		{
-			Name: "L1", Family: Regularization, Says: "changes few parameters of the champion: all others stay exactly as they are",
+			Key: "l1", Name: "L1", Family: Regularization, Says: "changes few parameters of the champion: all others stay exactly as they are",
 			Settings: Settings{Strength: 0.3}, Grid: strengths(Settings{}, 0.1, 0.3, 0.5),
 			prepare: func(_ context.Context, r *run, l *lesson) (err error) {
 				if l.phase > 0 {
@@ -64,7 +64,7 @@ func regularizing() []Method {
 			},
 		},
 		{
-			Name: "LwF", Family: Regularization, Says: "keeps to what the model before said, on the new questions",
+			Key: "lwf", Name: "LwF", Family: Regularization, Says: "keeps to what the model before said, on the new questions",
 			Settings: Settings{Distill: 0.1}, Grid: []Settings{{Distill: 0.02}, {Distill: 0.1}, {Distill: 0.3}},
 			prepare: func(_ context.Context, r *run, l *lesson) error {
 				if l.phase == 0 {

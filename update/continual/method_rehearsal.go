@@ -9,16 +9,20 @@ import (
 // rehearsing are methods that keep some of what they learned from.
 func rehearsing() []Method {
 	return []Method{
-		replay("replay 1 %", 0.01),
-		replay("replay 5 %", 0.05),
-		replay("replay 10 %", 0.10),
+		replay("replay-1", "replay 1 %", 0.01),
+		replay("replay-5", "replay 5 %", 0.05),
+		replay("replay-10", "replay 10 %", 0.10),
 		{
-			Name: "DER", Family: Rehearsal, Says: "rehearses 10 %, with part of the target from what the model said when they were new",
+			Key: "replay-10-diverse", Name: "replay 10 %, diverse", Family: Rehearsal, Says: "rehearses the same share, of questions that lie far apart",
+			Settings: Settings{Memory: 0.1, Diverse: true, Ratio: 1}, Grid: []Settings{{Memory: 0.1, Diverse: true, Ratio: 0.25}, {Memory: 0.1, Diverse: true, Ratio: 1}},
+		},
+		{
+			Key: "der", Name: "DER", Family: Rehearsal, Says: "rehearses 10 %, with part of the target from what the model said when they were new",
 			Settings: Settings{Memory: 0.1, Ratio: 1, KL: 0.5}, Grid: []Settings{{Memory: 0.1, Ratio: 1, KL: 0.25}, {Memory: 0.1, Ratio: 1, KL: 0.5}},
 			finish: func(_ context.Context, r *run, _ *lesson) error { return r.teach(r.added, r.settings.KL) },
 		},
 		{
-			Name: "A-GEM", Family: Rehearsal, Says: "keeps steps from raising the loss on 10 % of what was learned; half of each batch is for that",
+			Key: "a-gem", Name: "A-GEM", Family: Rehearsal, Says: "keeps steps from raising the loss on 10 % of what was learned; half of each batch is for that",
 			Settings: Settings{Memory: 0.1},
 			prepare: func(_ context.Context, r *run, l *lesson) error {
 				if len(l.rehearsed) > 0 {
@@ -30,7 +34,7 @@ func rehearsing() []Method {
 			},
 		},
 		{
-			Name: "shipped default", Family: Rehearsal, Says: "the training of a night: rehearses as much as it learns, with half of the target from the champion; without what selection and gate do",
+			Key: "default", Name: "shipped default", Family: Rehearsal, Says: "the training of a night: rehearses as much as it learns, with half of the target from the champion; without what selection and gate do",
 			Settings: Settings{Memory: 1, Limit: 512, Ratio: 1, KL: 0.5},
 			prepare:  func(_ context.Context, r *run, l *lesson) error { return r.teach(l.rehearsed, r.settings.KL) },
 		},
@@ -38,15 +42,15 @@ func rehearsing() []Method {
 }
 
 // replay rehearses a share of what was learned.
-func replay(name string, share float64) Method {
-	return Method{Name: name, Family: Rehearsal, Says: "rehearses a random sample of what was learned",
+func replay(key, name string, share float64) Method {
+	return Method{Key: key, Name: name, Family: Rehearsal, Says: "rehearses a random sample of what was learned",
 		Settings: Settings{Memory: share, Ratio: 1}, Grid: []Settings{{Memory: share, Ratio: 0.25}, {Memory: share, Ratio: 1}}}
 }
 
 // metaLearning are methods that learn so that what is learned next does no harm.
 func metaLearning() []Method {
 	return []Method{{
-		Name: "MER", Family: Meta, Says: "rehearses 10 % in rounds of a few steps, and goes part of the way of each",
+		Key: "mer", Name: "MER", Family: Meta, Says: "rehearses 10 % in rounds of a few steps, and goes part of the way of each",
 		Settings: Settings{Memory: 0.1, Ratio: 1, Length: 8, Share: 0.7},
 		Grid:     []Settings{{Memory: 0.1, Ratio: 1, Length: 4, Share: 0.7}, {Memory: 0.1, Ratio: 1, Length: 8, Share: 0.7}},
 		prepare: func(_ context.Context, r *run, l *lesson) error {

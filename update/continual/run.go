@@ -121,7 +121,9 @@ func (r *run) learn(ctx context.Context, i int, p Phase, times int) error {
 		return err
 	}
 	copy(r.params, r.learner.session.Parameters())
-	r.remember(l.fresh, random)
+	if err := r.remember(l.fresh, random); err != nil {
+		return err
+	}
 	if r.method.finish != nil {
 		return r.method.finish(ctx, r, l)
 	}

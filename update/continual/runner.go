@@ -40,7 +40,7 @@ func DefaultBudget() Budget {
 }
 
 // DefaultSizes are those of the full benchmark.
-func DefaultSizes() Sizes { return Sizes{Train: 6, Exam: 3, Quick: 12} }
+func DefaultSizes() Sizes { return Sizes{Train: 16, Exam: 3, Quick: 12} }
 
 // Run measures methods: it tunes those that have a grid on the first order, with facts of use Tune and phrasings of
 // Validation, and then takes every method through every order with every seed. It returns the records of the measurement in

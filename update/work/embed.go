@@ -2,87 +2,19 @@ package work
 
 import (
 	"fmt"
-	"math"
 
 	"nightshift/update/selection"
 )
 
-// common is a of the weights a/(a + p) by which tokens of frequency p count: rare ones fully, common ones hardly.
-const common = 1e-3
-
-// principal is how many steps of power iteration find the direction that all embeddings have in common.
-const principal = 30
-
-// embeddings embed what each item asks last: the mean of the model's own token embeddings, weighted by how rare the tokens are
-// among all the items, without the direction that all have in common (Arora, Liang & Ma 2017). It takes no run of the model.
+// embeddings embed what each item asks last, by the model's own token embeddings.
 func (w *worker) embeddings(items []selection.Item) ([][]float32, error) {
 	table, err := w.model.Checkpoint.Floats("wte.weight")
 	if err != nil {
 		return nil, fmt.Errorf("embed prompts: %w", err)
 	}
-	width := w.model.Config.Width
-	tokens := make([][]int32, len(items))
-	count := map[int32]float64{}
-	total := 0.0
+	texts := make([][]int32, len(items))
 	for i, it := range items {
-		tokens[i] = w.model.Tokenizer.Encode(nil, selection.LastQuestion(it.Prompt))
-		for _, t := range tokens[i] {
-			count[t]++
-			total++
-		}
+		texts[i] = w.model.Tokenizer.Encode(nil, selection.LastQuestion(it.Prompt))
 	}
-	list := make([][]float32, len(items))
-	for i := range items {
-		list[i] = make([]float32, width)
-		for _, t := range tokens[i] {
-			weight := float32(common / (common + count[t]/total) / float64(len(tokens[i])))
-			for k, v := range table[int(t)*width : (int(t)+1)*width] {
-				list[i][k] += weight * v
-			}
-		}
-	}
-	without(list, width)
-	return list, nil
-}
-
-// without takes the first principal direction, of the vectors as they are and not of their distance from the mean, out of them.
-func without(list [][]float32, width int) {
-	direction := make([]float64, width)
-	for i := range direction {
-		direction[i] = 1 / math.Sqrt(float64(width))
-	}
-	for range principal {
-		next := make([]float64, width)
-		for _, v := range list {
-			d := dot(v, direction)
-			for k := range v {
-				next[k] += d * float64(v[k])
-			}
-		}
-		norm := 0.0
-		for _, x := range next {
-			norm += x * x
-		}
-		if norm == 0 {
-			return
-		}
-		for k := range next {
-			direction[k] = next[k] / math.Sqrt(norm)
-		}
-	}
-	for _, v := range list {
-		d := dot(v, direction)
-		for k := range v {
-			v[k] -= float32(d * direction[k])
-		}
-	}
-}
-
-// dot is the scalar product.
-func dot(v []float32, direction []float64) float64 {
-	sum := 0.0
-	for k, x := range v {
-		sum += float64(x) * direction[k]
-	}
-	return sum
+	return selection.Embed(table, w.model.Config.Width, texts), nil
 }

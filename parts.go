@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -129,8 +130,26 @@ func redactConfig(c config.Redact) redact.Config {
 
 // updater wires the learning side.
 func (p *parts) updater(deps update.Deps) (*update.Updater, error) {
+	if err := checkLayers(p.config, p.model.Config.Layers); err != nil {
+		return nil, err
+	}
 	deps.Store, deps.Registry, deps.Log = p.store, p.registry, p.log
 	return update.New(p.updateConfig(), deps)
+}
+
+// checkLayers refuses layers to learn in that the model does not have.
+func checkLayers(c config.Config, layers int) error {
+	check := func(u config.Update, at string) error {
+		if list, _ := u.Train.LayerNumbers(); len(list) > 0 && slices.Max(list) >= layers {
+			return fmt.Errorf("configuration: %s.train.layers: the model's layers are 0-%d, not %d", at, layers-1, slices.Max(list))
+		}
+		return nil
+	}
+	err := check(c.Update, "update")
+	for track := range c.Tracks {
+		err = errors.Join(err, check(c.UpdateOf(track), "tracks."+track+".update"))
+	}
+	return err
 }
 
 // updateConfig turns the configuration into the updater's.
@@ -165,7 +184,8 @@ func (p *parts) settings(u config.Update) update.Settings {
 	s.Correction, s.Approval, s.Seed = t.CorrectionWeight, t.ApprovalWeight, t.Seed
 	columns := min(t.RowTokens, p.model.Config.Context)
 	rows := max(1, min(t.BatchTokens, microTokens)/columns)
-	s.Train.Rank, s.Train.Alpha, s.Train.RSLoRA, s.Train.Modules = t.Rank, t.Alpha, t.RSLoRA, t.Modules
+	s.Train.Rank, s.Train.Alpha, s.Train.RSLoRA, s.Train.Modules, s.Train.Budget = t.Rank, t.Alpha, t.RSLoRA, t.Modules, t.ModuleBudget
+	s.Train.Layers, _ = t.LayerNumbers() // checked when it was loaded
 	s.Train.Rate, s.Train.Epochs, s.Train.Warmup, s.Train.Decay, s.Train.Clip = t.LearningRate, float64(t.Epochs), t.Warmup, t.WeightDecay, t.Clip
 	s.Train.Columns, s.Train.Rows, s.Train.Micro = columns, rows, max(1, t.BatchTokens/(rows*columns))
 	s.Train.Rehearsal, s.Train.KL, s.Train.Methods = t.RehearsalRatio, t.KLShare, work.Methods(t.Methods)

@@ -26,16 +26,15 @@ func (n *night) adopt() error {
 		return fmt.Errorf("load champion: %w", err)
 	}
 	c := champion.Config
-	if c.Layers != nil && len(champion.Factors) != len(c.Layers)*len(c.Modules) {
-		return skip{fmt.Sprintf("the champion adapts %d linears, not each of %s in each of its layers, and training cannot go on from that; activate another version or the base model",
-			len(champion.Factors), strings.Join(c.Modules, ", "))}
-	}
 	t := &n.settings.Train
-	if sameShape(*t, c) {
+	t.Targets = nil
+	if !champion.Regular() {
+		t.Targets = champion.Targets()
+	} else if sameShape(*t, c) {
 		return nil
 	}
 	n.log.say(fmt.Sprintf("the candidate takes over the champion's shape, %s; the settings, %s, decide once there is no champion",
-		shape(c), shape(adapter.Config{Rank: t.Rank, Alpha: t.Alpha, RSLoRA: t.RSLoRA, Modules: t.Modules, Layers: t.Layers})))
+		shape(c, t.Targets), shape(adapter.Config{Rank: t.Rank, Alpha: t.Alpha, RSLoRA: t.RSLoRA, Modules: t.Modules, Layers: t.Layers}, nil)))
 	t.Rank, t.Alpha, t.RSLoRA, t.Modules, t.Layers = c.Rank, c.Alpha, c.RSLoRA, c.Modules, c.Layers
 	return nil
 }
@@ -47,9 +46,12 @@ func sameShape(t work.Train, c adapter.Config) bool {
 		slices.Equal(slices.Sorted(slices.Values(t.Modules)), slices.Sorted(slices.Values(c.Modules)))
 }
 
-// shape describes an adapter's shape.
-func shape(c adapter.Config) string {
+// shape describes an adapter's shape. Targets are its linears where they are not all that its modules and layers say.
+func shape(c adapter.Config, targets []adapter.Target) string {
 	text := fmt.Sprintf("rank %d and scale %.4g in %s", c.Rank, c.Scale(), strings.Join(c.Modules, ", "))
+	if targets != nil {
+		return fmt.Sprintf("rank %d and scale %.4g in %d linears: %v", c.Rank, c.Scale(), len(targets), targets)
+	}
 	if c.Layers != nil {
 		text += fmt.Sprintf(" of layers %v", c.Layers)
 	}

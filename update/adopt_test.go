@@ -5,10 +5,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/models/adapter"
+	"nightshift/models/checkpoint"
 	"nightshift/onnx/ort"
 	"nightshift/update/work"
 )
@@ -104,16 +106,65 @@ func TestAdoptedShape(t *testing.T) {
 	}
 }
 
-// TestIrregularChampion: one that leaves out a linear here and there cannot be gone on from, and the night says so.
-func TestIrregularChampion(t *testing.T) {
-	a, err := adapter.New(adapter.Config{Rank: 2, Alpha: 2, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, Layers: []int{0, 1}}, adapter.Base{Layers: 2, Width: 32, Inner: 64}, 5)
+// deeper is tinyModel with two layers.
+func deeper(t *testing.T) string {
+	t.Helper()
+	dir := tinyModel(t)
+	c, err := checkpoint.Open(dir, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	delete(a.Factors, adapter.Target{Layer: 1, Module: "mlp.c_fc"})
-	s := newShop(t, t.TempDir())
-	s.install(a)
-	if n := s.run(s.updater(), Request{}, nightrecord.Skipped); !strings.Contains(n.Reason, "the champion adapts 3 linears, not each of mlp.c_fc, mlp.c_proj") {
-		t.Errorf("skipped because %s", n.Reason)
+	cfg := c.Config()
+	cfg.Layers = 2
+	weights := checkpoint.Random(cfg, 7)
+	for _, name := range []string{"wte.weight", "wpe.weight", "h.0.attn.c_attn.weight", "h.0.mlp.c_fc.weight", "h.1.attn.c_attn.weight", "h.1.mlp.c_fc.weight"} {
+		for i := range weights[name] {
+			weights[name][i] *= 12
+		}
+	}
+	if err := checkpoint.Write(dir, cfg, weights); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestChosenLinears: the first night chooses its linears, which differ from layer to layer, and says so; the next one takes them over.
+func TestChosenLinears(t *testing.T) {
+	ort.ForTest(t)
+	s := newShop(t, deeper(t))
+	s.correct(people(0, 12)...)
+	s.config.Train.Modules, s.config.Train.Budget = []string{work.Auto}, 8*(2*(64+32)+32+32)
+	u := s.updater()
+	made := func(n nightrecord.Night) *adapter.Adapter {
+		a, err := adapter.Read(filepath.Join(u.night(Request{Night: n.ID}).dir, work.CandidateDir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	first := s.run(u, Request{}, nightrecord.Published)
+	chosen := made(first)
+	if chosen.Regular() {
+		t.Fatalf("the choice %v does not differ between layers: it tests nothing", chosen.Targets())
+	}
+	var shown strings.Builder
+	if err := first.Table(&shown, nil); err != nil || len(first.Linears) != 8 || strings.Count(shown.String(), " % *") != len(chosen.Factors) {
+		t.Errorf("of %d linears the table says (%v):\n%s", len(first.Linears), err, shown.String())
+	}
+	if replayed, err := u.Replay(t.Context(), first.ID, nil); err != nil || !replayed.Same {
+		t.Errorf("replay %+v, %v", replayed, err)
+	}
+	s.now = s.now.Add(24 * time.Hour)
+	for p := range 14 {
+		for f := range questions {
+			s.feedback(20+p, question(f, 0), answer(0), "it costs fifty")
+		}
+	}
+	second, err := u.RunNight(t.Context(), Request{DryRun: true})
+	if err != nil || second.Verdict == nil || second.Linears != nil {
+		t.Fatalf("the second night %+v, %v", second, err)
+	}
+	if got := made(second); !slices.Equal(got.Targets(), chosen.Targets()) {
+		t.Errorf("the second night adapts %v, its champion %v", got.Targets(), chosen.Targets())
 	}
 }

@@ -31,7 +31,7 @@ func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 	}
 	n.log.night.Candidate = &nightrecord.Candidate{Digest: digest, Scale: scaleOf(e)}
 	v := gate.Judge(e.Evaluation, n.evidenceOf(items), n.settings.Gate)
-	n.log.night.Verdict = verdictRecord(v)
+	n.log.night.Verdict, n.log.night.Linears = verdictRecord(v), e.Linears
 	if err := errors.Join(n.u.writeJSON(n.req.Night, verdictFile, v), n.reproduced(e)); err != nil {
 		return err
 	}

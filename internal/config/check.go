@@ -130,6 +130,9 @@ func (c *checker) update(u Update, at string) {
 	near := u.Evidence.NearDuplicates
 	c.want(near == 0 || near >= 0.6, at+".evidence.near_duplicates", "want 0, or 0.6 to 1: examples that are less alike are not found")
 	c.want(len(u.Train.Modules) > 0, at+".train.modules", "want at least one")
+	c.want(len(u.Train.Modules) == 1 || !slices.Contains(u.Train.Modules, "auto"), at+".train.modules", "want auto alone, or modules by name")
+	_, err = u.Train.LayerNumbers()
+	c.want(err == nil, at+".train.layers", "%v", err)
 	c.want(slices.IsSorted(u.Canary.Shares) && len(slices.Compact(slices.Clone(u.Canary.Shares))) == len(u.Canary.Shares), at+".canary.shares", "want shares that rise, such as [0.05, 0.25]")
 	c.want(u.Canary.Patience >= u.Canary.Step, at+".canary.patience", "want at least update.canary.step, %s", u.Canary.Step)
 	c.want(u.Train.Methods.EWCKeep == 0 || u.Train.Methods.EWCOn == "factors", at+".train.methods.ewc_keep", "want 0, or ewc_on: factors")

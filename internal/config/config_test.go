@@ -157,6 +157,9 @@ func TestRefusals(t *testing.T) {
 		{"update: {train: {clip: .nan}}", "want a number"},
 		{"update: {train: {modules: [c_proj]}}", "update.train.modules[0]: want one of attn.c_attn"},
 		{"update: {train: {modules: []}}", "update.train.modules: want at least one"},
+		{"update: {train: {modules: [auto, mlp.c_fc]}}", "update.train.modules: want auto alone"},
+		{"update: {train: {layers: [\"3-1\"]}}", "update.train.layers: want layers from 0"},
+		{"update: {train: {layers: [0, \"0-2\"]}}", "update.train.layers: layer 0 is named twice"},
 		{"update: {train: {methods: {ewc_keep: 0.9}}}", "update.train.methods.ewc_keep: want 0, or ewc_on: factors"},
 		{"update: {train: {methods: {average: 1}}}", "update.train.methods.average: want at most 0.99999"},
 		{"update: {schedule: daily at three}", "update.schedule: want five fields"},
@@ -261,4 +264,21 @@ func TestTags(t *testing.T) {
 		}
 	}
 	walk(reflect.TypeFor[Config]())
+}
+
+func TestLayerNumbers(t *testing.T) {
+	for text, want := range map[string][]int{"": nil, "3": {3}, "8-11": {8, 9, 10, 11}, "5,0-2": {0, 1, 2, 5}} {
+		var train Train
+		if text != "" {
+			train.Layers = strings.Split(text, ",")
+		}
+		if got, err := train.LayerNumbers(); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+	for _, bad := range []string{"-1", "a", "1-", "0-1001", "2-1"} {
+		if got, err := (Train{Layers: []string{bad}}).LayerNumbers(); err == nil {
+			t.Errorf("%q: %v", bad, got)
+		}
+	}
 }

@@ -1,6 +1,12 @@
 package config
 
-import "time"
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
 
 // Update configures nights.
 type Update struct {
@@ -47,7 +53,9 @@ type Train struct {
 	Rank                 int      `yaml:"rank" min:"1" max:"256" doc:"Rank of the adapter (LoRA)."`
 	Alpha                float64  `yaml:"alpha" min:"0.001" max:"100000" doc:"Scale: an adapter adds alpha/rank times its product."`
 	RSLoRA               bool     `yaml:"rslora" doc:"Scale by alpha/sqrt(rank) instead."`
-	Modules              []string `yaml:"modules" oneof:"attn.c_attn,attn.c_proj,mlp.c_fc,mlp.c_proj" doc:"Linears that are adapted: attn.c_attn, attn.c_proj, mlp.c_fc, mlp.c_proj."`
+	Modules              []string `yaml:"modules" oneof:"attn.c_attn,attn.c_proj,mlp.c_fc,mlp.c_proj,auto" doc:"Linears that are adapted: attn.c_attn, attn.c_proj, mlp.c_fc, mlp.c_proj. [auto]: those of all layers in which most of the new examples'\nsquared gradients lie, for each parameter; a track's first night chooses, later ones take over what their champion adapts."`
+	ModuleBudget         int      `yaml:"module_budget" min:"0" max:"2000000000" doc:"Parameters that linears chosen by auto have at most. 0: as many as all mlp.c_fc and mlp.c_proj would have."`
+	Layers               []string `yaml:"layers" doc:"Layers that are adapted, counted from 0: numbers and ranges, such as [\"0\", \"8-11\"]. Empty: all."`
 	LearningRate         float64  `yaml:"learning_rate" min:"1e-9" max:"1" doc:"Peak learning rate of AdamW, reached after the warm-up, falling by a cosine."`
 	Warmup               float64  `yaml:"warmup" min:"0" max:"1" doc:"Share of the steps."`
 	Clip                 float64  `yaml:"clip" min:"0" max:"1000000" doc:"Largest norm of the gradient. 0: none."`
@@ -65,6 +73,30 @@ type Train struct {
 	ApprovalWeight       float64  `yaml:"approval_weight" min:"0" max:"100" doc:"Weight of an example from an approved answer. 0: none are learned."`
 	Seed                 uint64   `yaml:"seed" doc:"The same selection, seed, library and threads give the same adapter."`
 	Methods              Methods  `yaml:"methods" doc:"Against forgetting, besides rehearsal and kl_share. All are off by default, and any can be joined."`
+}
+
+// LayerNumbers are the layers that are adapted, ascending, nil for all.
+func (t Train) LayerNumbers() ([]int, error) {
+	var list []int
+	for _, text := range t.Layers {
+		first, last, isRange := strings.Cut(text, "-")
+		from, err := strconv.Atoi(first)
+		to, rangeErr := from, error(nil)
+		if isRange {
+			to, rangeErr = strconv.Atoi(last)
+		}
+		if err != nil || rangeErr != nil || from < 0 || to < from || to > 1000 {
+			return nil, fmt.Errorf("want layers from 0 such as 3, or ranges such as 8-11, not %q", text)
+		}
+		for l := from; l <= to; l++ {
+			if slices.Contains(list, l) {
+				return nil, fmt.Errorf("layer %d is named twice", l)
+			}
+			list = append(list, l)
+		}
+	}
+	slices.Sort(list)
+	return list, nil
 }
 
 // Methods holds the strengths of the methods against forgetting.

@@ -58,6 +58,7 @@ type Night struct {
 	Curve     []CurvePoint `json:"curve,omitempty"` // thinned to some hundred points; curve.jsonl has all
 	Verdict   *Verdict     `json:"verdict,omitempty"`
 	Candidate *Candidate   `json:"candidate"`
+	Linears   []Linear     `json:"linears,omitempty"` // that could have been adapted, where the night chose
 	Log       []Line       `json:"log,omitempty"`
 }
 
@@ -117,6 +118,15 @@ type Candidate struct {
 	Digest  string `json:"digest"`
 	// Scale is how much of the change that was trained is in it: 0 and 1 are all, less was kept where the rest led too far away.
 	Scale float64 `json:"scale,omitempty"`
+}
+
+// Linear is a linear layer that could be adapted, and how much of what the new examples ask for lies in it.
+type Linear struct {
+	Layer      int     `json:"layer"`
+	Module     string  `json:"module"`
+	Parameters int     `json:"parameters"` // that adapting it takes
+	Share      float64 `json:"share"`      // of the squared gradients of all
+	Chosen     bool    `json:"chosen"`
 }
 
 // Line is one line of the night's log.

@@ -3,6 +3,9 @@ package nightrecord
 import (
 	"fmt"
 	"io"
+	"maps"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -36,6 +39,11 @@ func (n Night) Table(w io.Writer, trial *Trial) error {
 	}
 	if err := t.Flush(); err != nil {
 		return err
+	}
+	if len(n.Linears) > 0 {
+		if err := choiceTable(w, n.Linears); err != nil {
+			return err
+		}
 	}
 	if n.Verdict != nil {
 		if err := n.Verdict.table(w); err != nil {
@@ -74,6 +82,37 @@ func (v Verdict) table(w io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// choiceTable writes where the gradients of the new examples lie, a row for each layer, and marks what was chosen.
+func choiceTable(w io.Writer, linears []Linear) error {
+	var modules []string
+	rows := map[int]map[string]string{}
+	chosen, parameters, share := 0, 0, 0.0
+	for _, l := range linears {
+		if !slices.Contains(modules, l.Module) {
+			modules = append(modules, l.Module)
+		}
+		if rows[l.Layer] == nil {
+			rows[l.Layer] = map[string]string{}
+		}
+		mark := ""
+		if l.Chosen {
+			mark, chosen, parameters, share = " *", chosen+1, parameters+l.Parameters, share+l.Share
+		}
+		rows[l.Layer][l.Module] = figure(math.Round(1000*l.Share)/10) + " %" + mark
+	}
+	fmt.Fprintf(w, "\nadapts %d of %d linears, marked *, with %d parameters and %s %% of the new examples' squared gradients:\n", chosen, len(linears), parameters, figure(math.Round(1000*share)/10))
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(t, "  layer\t%s\n", strings.Join(modules, "\t"))
+	for _, layer := range slices.Sorted(maps.Keys(rows)) {
+		fmt.Fprintf(t, "  %d", layer)
+		for _, m := range modules {
+			fmt.Fprintf(t, "\t%s", rows[layer][m])
+		}
+		fmt.Fprintln(t)
+	}
+	return t.Flush()
 }
 
 // table writes the steps of a trial and the figures of its tests at the end of each.

@@ -11,7 +11,8 @@ func TestTable(t *testing.T) {
 	n := Night{ID: "20260302-030405-00ff", Track: "support", State: Rejected, Reason: "the gate said no", By: "schedule", Started: at, Finished: at.Add(95 * time.Second),
 		Selection: &Selection{New: 30, Subjects: 12, Rehearsal: 60, HeldOut: 9, Anchors: 40, Rejected: 2, Waiting: 1}, Curve: []CurvePoint{{1, 2.5, 1e-4, 0.5}, {9, 0.75, 0, 0.1}},
 		Verdict: &Verdict{Checks: []Check{{"gain", true, 0.5, 0.25, 0.75, 0, "better"}, {"retention", true, 0.01, -0.01, 0.02, 0.03, "kept"}, {"retention", false, 0.05, 0.02, 0.08, 0.05, "forgot"},
-			{"evidence", true, 30, 30, 30, 20, "enough"}}}, Candidate: &Candidate{Version: 7, Digest: "sha256:00", Scale: 0.5}}
+			{"evidence", true, 30, 30, 30, 20, "enough"}}}, Candidate: &Candidate{Version: 7, Digest: "sha256:00", Scale: 0.5},
+		Linears: []Linear{{0, "mlp.c_fc", 100, 0.0625, false}, {0, "mlp.c_proj", 100, 0.25, true}, {1, "mlp.c_fc", 100, 0.6875, true}}}
 	trial := &Trial{Steps: []TrialStep{{Began: at, Ended: at.Add(24 * time.Hour), Share: 0.05, People: 31, Decision: Widened,
 		Tests: []TrialTest{{Name: "complaints", Pass: true, Events: 12, Candidate: 1, Expected: 0.6, P: 0.61, Limit: 0.025}, {Name: "latency", Events: 3, Candidate: 2, Expected: 0.15, P: 0.02, Limit: 0.025}}}}}
 	var b strings.Builder
@@ -20,6 +21,7 @@ func TestTable(t *testing.T) {
 	}
 	for _, want := range []string{
 		"night         20260302-030405-00ff\n", "took          1m35s\n", "30 new examples of 12 people, 60 rehearsed", "2.5 at first, 0.75 at the end", "candidate     support@7 sha256:00, 0.5 of what was trained\n",
+		"adapts 2 of 3 linears, marked *, with 200 parameters and 93.8 % of the new examples' squared gradients:\n", "  0      6.3 %     25 % *\n", "  1      68.8 % *  \n",
 		"verdict: rejected\n", "  pass  gain       0.5    0.25 … 0.75   0      is it better on feedback that it never saw?\n",
 		"  FAIL  retention  0.05   0.02 … 0.08   0.05   \n", "  pass  evidence   30                   20     did enough people say enough?\n", "  FAIL  retention: forgot\n",
 		"  5 %    2026-03-02 03:04:05 UTC  24h0m0s  31      pass complaints  12      1            0.6       0.61  0.025  widened\n", "FAIL latency", "0.1",

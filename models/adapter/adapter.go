@@ -16,6 +16,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // Linears are the linear layers of a GPT-2 block, in canonical order.
@@ -82,6 +84,23 @@ func (c Config) canonical() Config {
 	return c
 }
 
+// Covering is c with the modules and layers of the given targets in a model of that many layers.
+func (c Config) Covering(targets []Target, layers int) Config {
+	c.Modules, c.Layers = nil, nil
+	for _, t := range targets {
+		if !slices.Contains(c.Modules, t.Module) {
+			c.Modules = append(c.Modules, t.Module)
+		}
+		if !slices.Contains(c.Layers, t.Layer) {
+			c.Layers = append(c.Layers, t.Layer)
+		}
+	}
+	if len(targets) == layers*len(c.Modules) {
+		c.Layers = nil
+	}
+	return c.canonical()
+}
+
 // Target is one adapted linear layer.
 type Target struct {
 	Layer  int
@@ -90,6 +109,20 @@ type Target struct {
 
 // String spells t as checkpoints do: "h.3.mlp.c_fc".
 func (t Target) String() string { return fmt.Sprintf("h.%d.%s", t.Layer, t.Module) }
+
+// MarshalText is String.
+func (t Target) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// UnmarshalText reads what String writes.
+func (t *Target) UnmarshalText(text []byte) error {
+	number, module, ok := strings.Cut(strings.TrimPrefix(string(text), "h."), ".")
+	layer, err := strconv.Atoi(number)
+	if !ok || err != nil || layer < 0 || layer >= maxLayers || !slices.Contains(Linears, module) {
+		return fmt.Errorf("parse linear %q: want a layer and one of %v, as in h.3.mlp.c_fc", text, Linears)
+	}
+	*t = Target{layer, module}
+	return nil
+}
 
 func compare(a, b Target) int {
 	if a.Layer != b.Layer {
@@ -268,7 +301,7 @@ func (a *Adapter) checkCover() error {
 		for l := range a.depth() {
 			want = append(want, l)
 		}
-		if !a.regular() {
+		if !a.Regular() {
 			return fmt.Errorf("check adapter: it leaves out %v; an adapter for all layers adapts the same modules in each", a.gap())
 		}
 	}
@@ -298,8 +331,8 @@ func (a *Adapter) gap() *Target {
 	return nil
 }
 
-// regular reports whether every module is adapted in every layer that the configuration names.
-func (a *Adapter) regular() bool { return a.gap() == nil }
+// Regular reports whether every module is adapted in every layer that the configuration names.
+func (a *Adapter) Regular() bool { return a.gap() == nil }
 
 // Digest names the adapter: "sha256:" and the hash over its canonical adapter_config.json followed by its canonical
 // adapter_model.safetensors.

@@ -276,3 +276,36 @@ func TestReadRefusesPickles(t *testing.T) {
 		t.Errorf("an empty folder: got %v", err)
 	}
 }
+
+func TestTargetText(t *testing.T) {
+	for _, target := range []Target{{0, "attn.c_attn"}, {11, "mlp.c_proj"}} {
+		var back Target
+		if err := back.UnmarshalText([]byte(target.String())); err != nil || back != target {
+			t.Errorf("%s: %v, %v", target, back, err)
+		}
+	}
+	for _, bad := range []string{"", "h.1", "h.-1.mlp.c_fc", "h.1.c_fc", "h.1024.mlp.c_fc", "x.1.mlp.c_fc"} {
+		var back Target
+		if err := back.UnmarshalText([]byte(bad)); err == nil {
+			t.Errorf("%q is %v", bad, back)
+		}
+	}
+}
+
+func TestCovering(t *testing.T) {
+	fc, proj := "mlp.c_fc", "mlp.c_proj"
+	c := Config{Rank: 2, Alpha: 4}
+	for _, test := range []struct {
+		targets []Target
+		modules []string
+		layers  []int
+	}{
+		{[]Target{{1, fc}, {0, fc}}, []string{fc}, nil},
+		{[]Target{{1, proj}, {0, fc}, {1, fc}}, []string{fc, proj}, []int{0, 1}},
+		{[]Target{{1, fc}}, []string{fc}, []int{1}},
+	} {
+		if got := c.Covering(test.targets, 2); got.Rank != 2 || !reflect.DeepEqual(got.Modules, test.modules) || !reflect.DeepEqual(got.Layers, test.layers) {
+			t.Errorf("%v: %+v", test.targets, got)
+		}
+	}
+}

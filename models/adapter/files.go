@@ -167,7 +167,7 @@ func (a *Adapter) settle(s settings, root string) error {
 			a.Config.Modules = append(a.Config.Modules, m)
 		}
 	}
-	if s.layers == nil && len(layers) == depth && a.regular() && s.everywhere(root, depth, a.Config.Modules) {
+	if s.layers == nil && len(layers) == depth && a.Regular() && s.everywhere(root, depth, a.Config.Modules) {
 		return nil // Layers stay nil: all
 	}
 	a.Config.Layers = layers
@@ -240,7 +240,7 @@ func (a *Adapter) encodeConfig() ([]byte, error) {
 	if a.Config.Layers != nil {
 		layers, pattern = cfg.Layers, "h"
 	}
-	if !a.regular() {
+	if !a.Regular() {
 		modules, layers, pattern = nil, nil, nil
 		for _, t := range a.Targets() {
 			modules = append(modules, "transformer."+t.String())

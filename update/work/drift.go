@@ -46,8 +46,7 @@ func (w *worker) shrink(items []selection.Item, candidate *adapter.Adapter) (*ad
 		return nil, drift, err
 	}
 	t := w.job.Train
-	base := train.Base{Config: w.model.Config, Weights: w.model.Checkpoint.Initializer, Dir: w.model.Checkpoint.Dir()}
-	scorer, err := train.NewScorer(base, trainable, drift.Top, t.Rows, t.Columns, w.job.Threads)
+	scorer, err := train.NewScorer(w.base(), trainable, drift.Top, t.Rows, t.Columns, w.job.Threads)
 	if err != nil {
 		return nil, drift, err
 	}
@@ -69,7 +68,7 @@ func (w *worker) shrink(items []selection.Item, candidate *adapter.Adapter) (*ad
 		}
 		drift.Tried = append(drift.Tried, tried)
 		if scale < 1 {
-			candidate = toAdapter(w.job.config(), w.model.Config, trainable, params)
+			candidate = toAdapter(w.config(), w.model.Config, trainable, params)
 		}
 		if mean <= limit {
 			break

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"nightshift/internal/engine"
+	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/internal/sampling"
 	"nightshift/models/adapter"
@@ -28,6 +29,8 @@ type Evaluation struct {
 	DataDigest string              `json:"data_digest"`
 	Candidate  string              `json:"candidate"` // digest
 	Model      Identity            `json:"model"`
+
+	Linears []nightrecord.Linear `json:"linears,omitempty"` // that could have been adapted, where the run chose
 }
 
 // Identity says with what a run worked, for the version's manifest and for replays.
@@ -56,8 +59,9 @@ const (
 )
 
 // evaluate scores champion, candidate and reference on the held-out and anchor items through the engine, with the weights that
-// are served, lets champion and candidate answer some of their prompts, and writes the evaluation.
-func (w *worker) evaluate(ctx context.Context, items []selection.Item, candidate *adapter.Adapter, drift gate.Drift, digest string) (err error) {
+// are served, lets champion and candidate answer some of their prompts, and writes the evaluation, of which result has what is known
+// already.
+func (w *worker) evaluate(ctx context.Context, items []selection.Item, candidate *adapter.Adapter, result Evaluation) (err error) {
 	reference, err := adapterAt(w.dir, w.job.Reference)
 	if err != nil {
 		return err
@@ -87,8 +91,7 @@ func (w *worker) evaluate(ctx context.Context, items []selection.Item, candidate
 			return err
 		}
 	}
-	result := Evaluation{DataDigest: digest, Model: identity(w.model)}
-	result.Drift = drift
+	result.Model = identity(w.model)
 	if result.Candidate, err = candidate.Digest(); err != nil {
 		return err
 	}

@@ -50,28 +50,36 @@ type Job struct {
 
 // Train are the settings of the training run.
 type Train struct {
-	Rank      int      `json:"rank"`
-	Alpha     float64  `json:"alpha"`
-	RSLoRA    bool     `json:"rslora,omitempty"` // scale α/√r in place of α/r
-	Modules   []string `json:"modules"`
-	Layers    []int    `json:"layers,omitempty"` // nil for all
-	Rate      float64  `json:"learning_rate"`
-	Epochs    float64  `json:"epochs"` // passes over the new examples
-	Warmup    float64  `json:"warmup"` // share of the steps
-	Decay     float64  `json:"weight_decay"`
-	Clip      float64  `json:"clip"`
-	Rows      int      `json:"rows"`      // of a microbatch
-	Columns   int      `json:"columns"`   // tokens of a row
-	Micro     int      `json:"micro"`     // microbatches of a step
-	Rehearsal float64  `json:"rehearsal"` // rehearsal examples for each new one
-	KL        float64  `json:"kl"`        // share of the champion's distribution in the target of a rehearsed token
-	Teacher   int      `json:"teacher"`   // tokens kept of that distribution
-	Methods   Methods  `json:"methods,omitzero"`
+	Rank    int      `json:"rank"`
+	Alpha   float64  `json:"alpha"`
+	RSLoRA  bool     `json:"rslora,omitempty"`        // scale α/√r in place of α/r
+	Modules []string `json:"modules"`                 // or Auto alone
+	Layers  []int    `json:"layers,omitempty"`        // nil for all
+	Budget  int      `json:"module_budget,omitempty"` // parameters that linears chosen by Auto have at most, 0 for as many as those of the MLP would have
+
+	// Targets are the adapted linears where they are not every module in every layer.
+	Targets   []adapter.Target `json:"targets,omitempty"`
+	Rate      float64          `json:"learning_rate"`
+	Epochs    float64          `json:"epochs"` // passes over the new examples
+	Warmup    float64          `json:"warmup"` // share of the steps
+	Decay     float64          `json:"weight_decay"`
+	Clip      float64          `json:"clip"`
+	Rows      int              `json:"rows"`      // of a microbatch
+	Columns   int              `json:"columns"`   // tokens of a row
+	Micro     int              `json:"micro"`     // microbatches of a step
+	Rehearsal float64          `json:"rehearsal"` // rehearsal examples for each new one
+	KL        float64          `json:"kl"`        // share of the champion's distribution in the target of a rehearsed token
+	Teacher   int              `json:"teacher"`   // tokens kept of that distribution
+	Methods   Methods          `json:"methods,omitzero"`
 }
 
-// config is the adapter that the job trains.
-func (j Job) config() adapter.Config {
-	return adapter.Config{Rank: j.Train.Rank, Alpha: j.Train.Alpha, RSLoRA: j.Train.RSLoRA, Modules: j.Train.Modules, Layers: j.Train.Layers}
+// config is the adapter that the job trains, of a model with that many layers.
+func (j Job) config(layers int) adapter.Config {
+	c := adapter.Config{Rank: j.Train.Rank, Alpha: j.Train.Alpha, RSLoRA: j.Train.RSLoRA, Modules: j.Train.Modules, Layers: j.Train.Layers}
+	if j.Train.Targets != nil {
+		return c.Covering(j.Train.Targets, layers)
+	}
+	return c
 }
 
 // read loads a JSON file of the work directory.

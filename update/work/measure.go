@@ -61,7 +61,7 @@ func (w *worker) measure(ctx context.Context, items []selection.Item) error {
 
 // champions are the factors that a night starts from, with what they adapt.
 func (w *worker) champions() (gpt2.Trainable, []float32, train.Base, error) {
-	base := train.Base{Config: w.model.Config, Weights: w.model.Checkpoint.Initializer, Dir: w.model.Checkpoint.Dir()}
+	base := w.base()
 	trainable, err := w.trainable()
 	if err != nil {
 		return trainable, nil, base, err

@@ -20,6 +20,7 @@ import (
 	"nightshift/models/template"
 	"nightshift/onnx/gpt2"
 	"nightshift/replaystore"
+	"nightshift/update/gate"
 	"nightshift/update/selection"
 	"nightshift/update/train"
 )
@@ -55,6 +56,10 @@ func Run(ctx context.Context, dir string, out io.Writer) error {
 	if job.Measure != nil {
 		return w.measure(ctx, items)
 	}
+	linears, err := w.choose(ctx, items)
+	if err != nil {
+		return err
+	}
 	candidate, err := w.train(ctx, items)
 	if err != nil {
 		return err
@@ -66,7 +71,7 @@ func Run(ctx context.Context, dir string, out io.Writer) error {
 	if err := candidate.Write(filepath.Join(dir, CandidateDir)); err != nil {
 		return err
 	}
-	return w.evaluate(ctx, items, candidate, drift, digest)
+	return w.evaluate(ctx, items, candidate, Evaluation{Evaluation: gate.Evaluation{Drift: drift}, DataDigest: digest, Linears: linears})
 }
 
 // worker holds one run.
@@ -123,19 +128,18 @@ func promptTokens(m *engine.Model, messages []replaystore.Message) ([]int32, err
 	return m.ChatTokens(list)
 }
 
-// train fits a candidate to the new and the rehearsed items.
-func (w *worker) train(ctx context.Context, items []selection.Item) (*adapter.Adapter, error) {
-	var fresh, rehearsed []train.Sequence
+// sequences are the new and the rehearsed items.
+func (w *worker) sequences(items []selection.Item) (fresh, rehearsed []train.Sequence, err error) {
 	for _, it := range items {
 		if it.Use != selection.New && it.Use != selection.Rehearsal {
 			continue
 		}
 		if it.Kind == replaystore.Preference || it.Kind == replaystore.Unpaired {
-			return nil, fmt.Errorf("train: example %s is of kind %s, which cannot be imitated", it.ID, it.Kind)
+			return nil, nil, fmt.Errorf("train: example %s is of kind %s, which cannot be imitated", it.ID, it.Kind)
 		}
 		s, err := w.sequence(it)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if it.Use == selection.New {
 			fresh = append(fresh, s)
@@ -144,14 +148,28 @@ func (w *worker) train(ctx context.Context, items []selection.Item) (*adapter.Ad
 		}
 	}
 	if len(fresh) == 0 {
-		return nil, fmt.Errorf("train: the selection has no new examples")
+		return nil, nil, fmt.Errorf("train: the selection has no new examples")
+	}
+	return fresh, rehearsed, nil
+}
+
+// base is the model as training takes it.
+func (w *worker) base() train.Base {
+	return train.Base{Config: w.model.Config, Weights: w.model.Checkpoint.Initializer, Dir: w.model.Checkpoint.Dir()}
+}
+
+// train fits a candidate to the new and the rehearsed items.
+func (w *worker) train(ctx context.Context, items []selection.Item) (*adapter.Adapter, error) {
+	fresh, rehearsed, err := w.sequences(items)
+	if err != nil {
+		return nil, err
 	}
 	t := w.job.Train
 	trainable, err := w.trainable()
 	if err != nil {
 		return nil, err
 	}
-	base := train.Base{Config: w.model.Config, Weights: w.model.Checkpoint.Initializer, Dir: w.model.Checkpoint.Dir()}
+	base := w.base()
 	start, err := w.start(trainable)
 	if err != nil {
 		return nil, err
@@ -172,7 +190,7 @@ func (w *worker) train(ctx context.Context, items []selection.Item) (*adapter.Ad
 	if err := w.carry(ctx, base, trainable, m, params, fresh); err != nil {
 		return nil, err
 	}
-	return toAdapter(w.job.config(), w.model.Config, trainable, params), nil
+	return toAdapter(w.config(), w.model.Config, trainable, params), nil
 }
 
 // fitted runs the optimizer from start and returns the candidate's parameters.
@@ -192,22 +210,17 @@ func (w *worker) fitted(ctx context.Context, base train.Base, trainable gpt2.Tra
 	return slices.Clone(s.Parameters()), nil
 }
 
+// config is the adapter that the run trains.
+func (w *worker) config() adapter.Config { return w.job.config(w.model.Config.Layers) }
+
 // trainable lists the adapted linears.
 func (w *worker) trainable() (gpt2.Trainable, error) {
-	t := gpt2.Trainable{Rank: w.job.Train.Rank, Scale: w.job.config().Scale()}
+	t := gpt2.Trainable{Rank: w.job.Train.Rank, Scale: w.config().Scale()}
 	if t.Rank < 1 {
 		return t, fmt.Errorf("train: rank is %d, it must be at least 1", t.Rank)
 	}
-	layers := w.job.Train.Layers
-	if layers == nil {
-		for layer := range w.model.Config.Layers {
-			layers = append(layers, layer)
-		}
-	}
-	for _, layer := range layers {
-		for _, m := range w.job.Train.Modules {
-			t.Targets = append(t.Targets, gpt2.Target{Layer: layer, Module: m})
-		}
+	for _, target := range w.job.Train.targets(w.model.Config.Layers) {
+		t.Targets = append(t.Targets, gpt2.Target(target))
 	}
 	if len(t.Targets) == 0 {
 		return t, fmt.Errorf("train: no modules to adapt, choose some of %v", gpt2.Modules)

@@ -1,0 +1,105 @@
+package work
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"nightshift/internal/nightrecord"
+	"nightshift/models/adapter"
+	"nightshift/onnx/gpt2"
+	"nightshift/update/selection"
+	"nightshift/update/train"
+)
+
+// Auto stands for modules in a job that chooses them itself, by what the new examples ask for. What was chosen is exact linears,
+// which may differ from layer to layer; a later night takes them over from its champion.
+const Auto = "auto"
+
+// massExamples is on how many new examples the choice is made at most: one forward and backward pass each.
+const massExamples = 128
+
+// chooses says whether the linears are still to be chosen.
+func (t Train) chooses() bool { return t.Targets == nil && slices.Contains(t.Modules, Auto) }
+
+// targets lists the adapted linears of a model with that many layers, by layer; with modules to be chosen, all that could be.
+func (t Train) targets(layers int) []adapter.Target {
+	if t.Targets != nil {
+		return t.Targets
+	}
+	modules, among := t.Modules, t.Layers
+	if t.chooses() {
+		modules = adapter.Linears
+	}
+	if among == nil {
+		for layer := range layers {
+			among = append(among, layer)
+		}
+	}
+	var list []adapter.Target
+	for _, layer := range among {
+		for _, m := range modules {
+			list = append(list, adapter.Target{Layer: layer, Module: m})
+		}
+	}
+	return list
+}
+
+// choose settles which linears the job adapts, where it is to choose, and says what it went by.
+func (w *worker) choose(ctx context.Context, items []selection.Item) ([]nightrecord.Linear, error) {
+	t := &w.job.Train
+	if !t.chooses() {
+		return nil, nil
+	}
+	if w.champion != nil {
+		return nil, fmt.Errorf("choose modules: a candidate that goes on from a champion has that one's")
+	}
+	fresh, _, err := w.sequences(items)
+	if err != nil {
+		return nil, err
+	}
+	random := rand.New(rand.NewPCG(w.job.Seed, 0x63686f6f7365)) //nolint:gosec // reproducible, not secret
+	random.Shuffle(len(fresh), func(i, j int) { fresh[i], fresh[j] = fresh[j], fresh[i] })
+	all := t.targets(w.model.Config.Layers)
+	among := make([]gpt2.Target, len(all))
+	costs := make([]int, len(all))
+	budget := t.Budget
+	for i, target := range all {
+		among[i] = gpt2.Target(target)
+		in, out, err := w.model.Config.ModuleShape(target.Module)
+		if err != nil {
+			return nil, err
+		}
+		costs[i] = (in + out) * t.Rank
+		if t.Budget == 0 && slices.Contains(mlp, target.Module) {
+			budget += costs[i]
+		}
+	}
+	masses, err := train.Masses(ctx, w.base(), among, fresh[:min(massExamples, len(fresh))], t.Columns, w.job.Threads, w.job.Seed)
+	if err != nil {
+		return nil, err
+	}
+	chosen := train.Densest(masses, costs, budget)
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("choose modules: a budget of %d parameters holds none; the smallest linear takes %d at rank %d", budget, slices.Min(costs), t.Rank)
+	}
+	whole := 0.0
+	for _, m := range masses {
+		whole += m
+	}
+	list := make([]nightrecord.Linear, len(all))
+	for i, target := range all {
+		list[i] = nightrecord.Linear{Layer: target.Layer, Module: target.Module, Parameters: costs[i], Chosen: slices.Contains(chosen, i)}
+		if whole > 0 {
+			list[i].Share = masses[i] / whole
+		}
+	}
+	for _, i := range chosen {
+		t.Targets = append(t.Targets, all[i])
+	}
+	return list, nil
+}
+
+// mlp are the modules whose size is the budget when none is said.
+var mlp = []string{"mlp.c_fc", "mlp.c_proj"}

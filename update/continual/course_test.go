@@ -52,12 +52,12 @@ func TestTaskCourse(t *testing.T) {
 	if len(early) < 5 {
 		t.Errorf("the first ten questions are about %d facts", len(early))
 	}
-	if len(a.Union) != 5*24*6 {
+	if len(a.Union) != 5*24*size.Train {
 		t.Errorf("%d questions to learn from", len(a.Union))
 	}
 	for i, p := range a.Phases {
 		for k := range p.Exams {
-			if len(p.Exams[k]) != 24*3 || len(p.Quick[k]) != 12 {
+			if len(p.Exams[k]) != 24*size.Exam || len(p.Quick[k]) != size.Quick {
 				t.Errorf("exams of %d and %d questions", len(p.Exams[k]), len(p.Quick[k]))
 			}
 			for _, it := range slices.Concat(p.Exams[k], p.Quick[k]) {

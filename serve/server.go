@@ -40,6 +40,7 @@ type Config struct {
 	Updater   string        // in-process, remote or none (none)
 	Schedule  string        // of nights, for /v1/status
 	Slots     int           // of the engine, for the load signal (16)
+	Router    config.Router
 }
 
 // FromConfig takes what the serving side needs from the program's configuration.
@@ -50,6 +51,12 @@ func FromConfig(c config.Config) Config {
 	for track := range c.Tracks {
 		cfg.Tracks = append(cfg.Tracks, track)
 	}
+	for _, track := range c.Router.Tracks {
+		if !slices.Contains(cfg.Tracks, track) && track != fallbackTrack {
+			cfg.Tracks = append(cfg.Tracks, track)
+		}
+	}
+	cfg.Router = c.Router
 	slices.Sort(cfg.Tracks)
 	return cfg
 }
@@ -73,6 +80,7 @@ type Server struct {
 	deps     Deps
 	log      *slog.Logger
 	versions *versions
+	router   *router
 	nights   *nights
 	ledger   *ledger
 	api      *api.Server
@@ -130,6 +138,10 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		s.log = slog.Default()
 	}
 	s.versions = newVersions(deps, cfg, s.log)
+	s.router = newRouter(cfg.Router, deps, cfg.ModelDir, s.log)
+	if err := s.router.check(cfg.Tracks); err != nil {
+		return nil, err
+	}
 	s.nights = newNights(deps.Registry, deps.Store.Control(), cfg.Updater)
 	s.nights.catchUp = s.versions.catchUp
 	s.ledger = newLedger(deps.Store)
@@ -144,7 +156,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	r := &recorder{store: deps.Store, redactor: deps.Redactor, secret: deps.Secret}
 	s.api, err = api.New(cfg.API, api.Deps{
-		Model: model, Generator: deps.Engine, Versions: s.versions, Recorder: r,
+		Model: model, Generator: deps.Engine, Versions: s.versions, Router: s.router, Recorder: r,
 		Feedback: &feedbackBox{store: deps.Store, recorder: r, ledger: s.ledger},
 		Tracks:   &tracks{versions: s.versions, registry: deps.Registry, ledger: s.ledger},
 		Switch:   s.versions, Nights: s.nights, Queue: s.nights, Condition: s, Gap: s.gaps.add, Metrics: deps.Metrics, Log: s.log,
@@ -227,6 +239,7 @@ func (s *Server) follow(ctx context.Context) error {
 		}
 		return err
 	}
+	s.router.refresh(*s.versions.lines.Load())
 	s.ready.Store(true)
 	s.log.Info("serving", "model", s.cfg.ModelName, "tracks", len(s.versions.Models()))
 	ticker := time.NewTicker(s.cfg.Poll)
@@ -239,6 +252,7 @@ func (s *Server) follow(ctx context.Context) error {
 		case <-s.hints:
 		}
 		s.versions.poll(ctx)
+		s.router.refresh(*s.versions.lines.Load())
 	}
 }
 

@@ -67,6 +67,7 @@ type house struct {
 	engine   *engine.Engine
 	registry *registry.Registry
 	store    replaystore.Store
+	dir      string
 	stop     func() error // shuts the server down and returns what Run said
 }
 
@@ -121,7 +122,7 @@ func open(t *testing.T, o options) *house {
 	}
 	s, err := serve.New(cfg, serve.Deps{Engine: e, Registry: reg, Store: store, Secret: secret, Redactor: redactor, Metrics: telemetry.New(), Log: log, Listener: listener})
 	must(t, err)
-	h := &house{t: t, addr: listener.Addr().String(), url: "http://" + listener.Addr().String(), engine: e, registry: reg, store: store}
+	h := &house{t: t, addr: listener.Addr().String(), url: "http://" + listener.Addr().String(), engine: e, registry: reg, store: store, dir: o.dir}
 	if o.before != nil {
 		o.before(h)
 	}

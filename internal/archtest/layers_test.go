@@ -16,6 +16,7 @@ var layers = map[string]place{
 	"internal/archtest":   {1, "archtest", 0},
 	"internal/config":     {1, "config", 0},
 	"internal/redact":     {1, "redact", 0},
+	"internal/routing":    {1, "routing", 0},
 	"internal/sampling":   {1, "sampling", 0},
 	"internal/telemetry":  {1, "telemetry", 0},
 	"replaystore/journal": {1, "journal", 0},
@@ -73,4 +74,4 @@ var importers = map[string]string{
 }
 
 // pure packages import the standard library only.
-var pure = []string{"internal/sampling", "update/gate"}
+var pure = []string{"internal/sampling", "internal/routing", "update/gate"}

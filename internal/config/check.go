@@ -53,6 +53,7 @@ func (c Config) Check() error {
 		k.want(err == nil && extra.Pattern != "" && extra.Name != "", fmt.Sprintf("redact.extra[%d]", i), "want a name and a regular expression (%v)", err)
 	}
 	k.want(c.Engine.BankRows != 1, "engine.bank_rows", "want 0, or at least 2: the first row is the base model's")
+	k.router(c)
 	k.update(c.Update, "update")
 	for name, t := range c.Tracks {
 		k.want(trackName.MatchString(name), "tracks."+name, "want a name of 1 to 63 of a-z, 0-9, _ and -, beginning with a letter or digit")
@@ -117,6 +118,17 @@ func (c *checker) keys(keys []Key) {
 		for j, track := range k.Tracks {
 			c.want(trackName.MatchString(track), fmt.Sprintf("%s.tracks[%d]", at, j), "%q is no name of a track", track)
 		}
+	}
+}
+
+// router holds the rules of routed requests.
+func (c *checker) router(config Config) {
+	r := config.Router
+	_, taken := config.Tracks[r.Model]
+	c.want(trackName.MatchString(r.Model), "router.model", "want a name like that of a track, not %q", r.Model)
+	c.want(!taken && r.Model != "default", "router.model", "%q is a track; want a name that none has", r.Model)
+	for i, track := range r.Tracks {
+		c.want(trackName.MatchString(track) && !slices.Contains(r.Tracks[:i], track), fmt.Sprintf("router.tracks[%d]", i), "%q is no name of a track, or there twice", track)
 	}
 }
 

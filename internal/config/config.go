@@ -30,6 +30,7 @@ type Config struct {
 	CORS     CORS             `yaml:"cors" doc:"What browsers may do."`
 	Store    Store            `yaml:"store" doc:"The replay store: interactions, feedback, rehearsal memory."`
 	Engine   Engine           `yaml:"engine" doc:"Generation."`
+	Router   Router           `yaml:"router" doc:"Requests that leave it to the server which track answers."`
 	Redact   Redact           `yaml:"redact" doc:"Personal data that is taken out before anything is written."`
 	Update   Update           `yaml:"update" doc:"Nights: when and how to learn, and what a candidate must prove."`
 	Tracks   map[string]Track `yaml:"tracks" doc:"Tracks besides default, and what differs there: support: {update: {schedule: \"0 4 * * *\"}}."`
@@ -112,6 +113,13 @@ type Engine struct {
 	Lookup      int           `yaml:"lookup" min:"0" max:"64" doc:"Longest draft in tokens, such as 8, for an answer that is generated while there is no other: what followed its last tokens\nwhere they stood before is computed at once and kept as far as it is right. Answers that repeat what was said come faster.\nProbabilities then differ in their last bits by whether an answer was alone, and so may a word where two are equally likely.\n0: off; an answer depends on the request and its version alone."`
 }
 
+// Router says among which tracks a request may be routed.
+type Router struct {
+	Tracks     []string `yaml:"tracks" doc:"Tracks that the model name below chooses among, by what they have learned from, such as [support, billing]; default is always\namong them. Empty: off."`
+	Model      string   `yaml:"model" doc:"Model name of requests that leave the track open."`
+	Confidence float64  `yaml:"confidence" min:"0" max:"1" doc:"Least probability of a choice; what is less sure is answered by the track default."`
+}
+
 // Redact chooses redaction rules.
 type Redact struct {
 	Disable []string      `yaml:"disable" oneof:"key,email,iban,card,phone" doc:"Built-in rules that are off: key, email, iban, card, phone."`
@@ -136,6 +144,7 @@ func Defaults() Config {
 		Log:    Log{Level: "info", Format: "auto"},
 		Store:  Store{Kind: "local", Redis: Redis{Addresses: []string{"127.0.0.1:6379"}, Prefix: "nightshift", Timeout: 500 * time.Millisecond}},
 		Engine: Engine{Slots: 16, Queue: 256, Wait: 30 * time.Second, MaxTokens: 1024, PrefixCache: 256, MaxRank: 64, Spin: true},
+		Router: Router{Model: "auto", Confidence: 0.8},
 		Update: Update{
 			Schedule: "0 3 * * *", TimeZone: "Local", Evidence: Evidence{
 				MinNewExamples: 20, MinSubjects: 3, LargestShare: 0.5, Quarantine: time.Hour, MaxExamples: 5000, PerSubject: 20, HeldOut: 0.2,

@@ -35,8 +35,7 @@ func (s *Server) complete(c *fiber.Ctx, chat bool) error {
 	if err != nil {
 		return err
 	}
-	track, _ := registry.SplitName(q.model)
-	if err := who.may(track); err != nil {
+	if err := s.resolve(&q, who); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(s.base)

@@ -59,12 +59,13 @@ type promptDetails struct {
 
 // origin says where an answer comes from, and lets its reader rate it.
 type origin struct {
-	Interaction   string `json:"interaction"`
-	Track         string `json:"track"`
-	Version       *int   `json:"version"` // null is the base model
-	Digest        string `json:"digest"`
-	FeedbackToken string `json:"feedback_token"`
-	Logged        bool   `json:"logged"`
+	Interaction   string  `json:"interaction"`
+	Track         string  `json:"track"`
+	Version       *int    `json:"version"` // null is the base model
+	Digest        string  `json:"digest"`
+	FeedbackToken string  `json:"feedback_token"`
+	Logged        bool    `json:"logged"`
+	Routed        *routed `json:"routed,omitempty"`
 }
 
 // timings are where the time of a choice went, as the engine measured it: readers that see a body at once have no other way to

@@ -37,6 +37,23 @@ type ModelInfo struct {
 	Created  time.Time
 }
 
+// Router picks the track of a request whose model name leaves it open.
+type Router interface {
+	// Model is the name of such requests, "" where there are none.
+	Model() string
+	// Tracks are those that it chooses among.
+	Tracks() []string
+	// Route chooses among the tracks that the caller may use by the tokens of what was asked, the last question last.
+	Route(questions [][]int32, may func(track string) bool) Route
+}
+
+// Route is the choice of a track.
+type Route struct {
+	Track      string  // "" when the caller may use none
+	Confidence float64 // that the request is the track's, 0 to 1; where Fallback is set, that it is the likeliest one's
+	Fallback   bool    // not by what was asked: that speaks for no track
+}
+
 // Recorder keeps interactions.
 type Recorder interface {
 	// Subject turns a client's name for a person into a keyed hash; "" stays "".

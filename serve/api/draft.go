@@ -145,7 +145,7 @@ func (c *draft) finish() string {
 // record writes the choice down, before its last byte is sent. One of which nothing was made leaves no record.
 func (c *draft) record() *origin {
 	s, ref, id := c.g.server, c.g.ref, c.g.ids[c.index]
-	from := &origin{Interaction: id, Track: ref.Track, Version: versionOf(ref), Digest: ref.Digest, FeedbackToken: s.feedbackToken(id, ref.Track)}
+	from := &origin{Interaction: id, Track: ref.Track, Version: versionOf(ref), Digest: ref.Digest, FeedbackToken: s.feedbackToken(id, ref.Track), Routed: c.g.q.routed}
 	if len(c.tokens) > 0 {
 		from.Logged = s.deps.Recorder.Record(c.interaction(id))
 	}

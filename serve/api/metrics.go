@@ -13,9 +13,9 @@ import (
 
 // metrics are what the API counts.
 type metrics struct {
-	requests, tokens, answers, feedback    *prometheus.CounterVec
-	durations, firstToken, nextToken, wait *prometheus.HistogramVec
-	streams                                *prometheus.GaugeVec
+	requests, tokens, answers, feedback, routed *prometheus.CounterVec
+	durations, firstToken, nextToken, wait      *prometheus.HistogramVec
+	streams                                     *prometheus.GaugeVec
 }
 
 func newMetrics(m *telemetry.Metrics) *metrics {
@@ -29,6 +29,7 @@ func newMetrics(m *telemetry.Metrics) *metrics {
 			[]float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1}),
 		wait:     m.Histogram("queue_seconds", "Time that requests waited for a slot.", telemetry.Seconds()),
 		streams:  m.Gauge("streams", "Open event streams."),
+		routed:   m.Counter("routed_total", "Requests that left the track open, by the track that was chosen and by what: its questions, or fallback.", "track", "by"),
 		feedback: m.Counter("feedback_total", "Feedback accepted, by track and kind.", "track", "kind"),
 	}
 }

@@ -8,11 +8,12 @@ import (
 
 // modelObject is a model as OpenAI's clients know it.
 type modelObject struct {
-	ID       string `json:"id"`
-	Object   string `json:"object"`
-	Created  int64  `json:"created"`
-	OwnedBy  string `json:"owned_by"`
-	Champion string `json:"champion"`
+	ID       string   `json:"id"`
+	Object   string   `json:"object"`
+	Created  int64    `json:"created"`
+	OwnedBy  string   `json:"owned_by"`
+	Champion string   `json:"champion"`         // "" where the track is left open
+	Tracks   []string `json:"tracks,omitempty"` // that are chosen among, where it is
 }
 
 func modelOf(m ModelInfo) modelObject {
@@ -34,6 +35,9 @@ func (s *Server) listModels(c *fiber.Ctx) error {
 			list = append(list, modelOf(m))
 		}
 	}
+	if open, ok := s.routerModel(who); ok {
+		list = append(list, open)
+	}
 	return sendJSON(c, fiber.StatusOK, struct {
 		Object string        `json:"object"`
 		Data   []modelObject `json:"data"`
@@ -48,6 +52,9 @@ func (s *Server) getModel(c *fiber.Ctx) error {
 	name, err := param(c, "model")
 	if err != nil {
 		return err
+	}
+	if open, ok := s.routerModel(who); ok && name == open.ID {
+		return sendJSON(c, fiber.StatusOK, open)
 	}
 	track, selector := registry.SplitName(name)
 	if err := who.may(track); err != nil {

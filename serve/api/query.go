@@ -29,7 +29,8 @@ type query struct {
 	logProbs     bool
 	top          int // likeliest tokens beside each
 	user         string
-	priority     int // lower goes first
+	priority     int     // lower goes first
+	routed       *routed // how model was chosen; nil: by the client
 }
 
 // unsupportedFields are fields of OpenAI's API that this one refuses by name, with what to do instead.

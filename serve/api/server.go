@@ -57,6 +57,7 @@ type Deps struct {
 	Model     *engine.Model
 	Generator Generator
 	Versions  Versions
+	Router    Router // nil: none
 	Recorder  Recorder
 	Feedback  FeedbackBox
 	Tracks    Tracks

@@ -1,42 +1,42 @@
 package continual
 
 import (
-	"math"
+	"strconv"
 
+	"nightshift/internal/routing"
 	"nightshift/update/train"
 )
 
-// router tells tasks apart by the tokens of a question: a naive Bayes classifier with the same prior for each task and one
-// count added to every token (Laplace smoothing). Counts of one task do not change with another, so that it forgets nothing.
+// router tells tasks apart by the tokens of a question, as requests are routed to tracks. Counts of one task do not change with
+// another, so that it forgets nothing.
 type router struct {
-	vocab  int
-	counts []map[int32]float64
-	totals []float64
+	vocab    int
+	profiles []*routing.Profile
+	chooser  *routing.Router
 }
 
 // learn adds a task.
 func (r *router) learn(list []train.Sequence) {
-	counts, total := map[int32]float64{}, 0.0
+	p := &routing.Profile{}
 	for _, q := range list {
-		for _, t := range q.Tokens[:q.Prompt] {
-			counts[t]++
-			total++
-		}
+		p.Add(q.Tokens[:q.Prompt])
 	}
-	r.counts, r.totals = append(r.counts, counts), append(r.totals, total)
+	r.profiles = append(r.profiles, p)
+	named := map[string]*routing.Profile{}
+	for task, p := range r.profiles {
+		named[strconv.Itoa(task)] = p
+	}
+	r.chooser = routing.New(named, r.vocab)
 }
 
-// route is the most probable task of a question, of equals the first; −1 when there is none.
+// route is the likeliest task of a question, however sure that is; −1 when there is none.
 func (r *router) route(prompt []int32) int {
-	best, at := 0.0, -1
-	for task, counts := range r.counts {
-		score := 0.0
-		for _, t := range prompt {
-			score += math.Log((counts[t] + 1) / (r.totals[task] + float64(r.vocab)))
-		}
-		if at < 0 || score > best {
-			best, at = score, task
-		}
+	if r.chooser == nil {
+		return -1
 	}
-	return at
+	task, err := strconv.Atoi(r.chooser.Choose(prompt, nil).Name)
+	if err != nil {
+		return -1
+	}
+	return task
 }

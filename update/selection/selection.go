@@ -22,15 +22,16 @@ import (
 	"time"
 	"unicode"
 
+	"nightshift/internal/nightrecord"
 	"nightshift/replaystore"
 )
 
 // Uses of an item.
 const (
-	New       = "new"       // trained on for the first time
-	Rehearsal = "rehearsal" // replayed while learning
-	HeldOut   = "heldout"   // measures the gain, never trained on
-	Anchor    = "anchor"    // measures what is forgotten, never trained on
+	New       = nightrecord.New // trained on for the first time
+	Rehearsal = "rehearsal"     // replayed while learning
+	HeldOut   = "heldout"       // measures the gain, never trained on
+	Anchor    = "anchor"        // measures what is forgotten, never trained on
 )
 
 // Item is one example of a frozen selection, as it is written to the night's record.

@@ -11,13 +11,14 @@ import (
 	"os"
 	"path/filepath"
 
+	"nightshift/internal/nightrecord"
 	"nightshift/models/adapter"
 )
 
 // Names of the files of a work directory.
 const (
 	JobFile        = "work.json"
-	SelectionFile  = "selection.jsonl"
+	SelectionFile  = nightrecord.SelectionFile
 	CurveFile      = "curve.jsonl"
 	EvaluationFile = "evaluation.json"
 	CandidateDir   = "candidate"

@@ -60,7 +60,7 @@ export function chatView() {
 
   async function loadTracks() {
     try {
-      const models = (await get('v1/models')).data.filter((model) => !model.id.includes('@'));
+      const models = (await get('v1/models')).data.filter((model) => !model.id.includes('@') && !model.tracks);
       const [name, number] = (wanted || track.value).split('@');
       replace(track, models.map((model) => h('option', { value: model.id }, model.id)));
       if (models.some((model) => model.id === name)) track.value = name;

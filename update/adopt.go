@@ -11,7 +11,8 @@ import (
 )
 
 // adopt gives the candidate the shape of the champion that it goes on from: factors of another rank, scale or place could
-// not begin as the champion. Only without a champion do the settings decide.
+// not begin as the champion. Only without a champion do the settings decide. An orthogonal block stands beside the champion's
+// factors, and its rank is the settings'.
 func (n *night) adopt() error {
 	digest := n.frozen.Champion.Digest
 	if digest == "" {
@@ -25,8 +26,10 @@ func (n *night) adopt() error {
 	if err != nil {
 		return fmt.Errorf("load champion: %w", err)
 	}
-	c := champion.Config
-	t := &n.settings.Train
+	c, t := champion.Config, &n.settings.Train
+	if t.Methods.Orthogonal > 0 {
+		c = c.Ranked(t.Rank) // of the block beside the champion
+	}
 	t.Targets = nil
 	if !champion.Regular() {
 		t.Targets = champion.Targets()

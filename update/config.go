@@ -163,6 +163,8 @@ func (s *Settings) check() error {
 		return err
 	}
 	switch {
+	case t.Methods.Orthogonal > 0 && t.Methods.OrthogonalRank < t.Rank:
+		return fmt.Errorf("candidates of orthogonal blocks have a rank of at most %d, a block has %d", t.Methods.OrthogonalRank, t.Rank)
 	case !slices.Contains(selection.Objectives(), s.Objective):
 		return fmt.Errorf("objective %q is none of %v", s.Objective, selection.Objectives())
 	case t.Rank < 1 || len(t.Modules) == 0:

@@ -111,7 +111,7 @@ func (n *night) enough(c chosen) error {
 
 // store writes the frozen files.
 func (n *night) store(c chosen) error {
-	for _, name := range []string{work.EvaluationFile, work.CurveFile, verdictFile, work.CandidateDir, championDir, referenceDir, earlierFile, work.ImportancesFile} { // of a first, failed attempt
+	for _, name := range []string{work.EvaluationFile, work.CurveFile, verdictFile, work.CandidateDir, championDir, referenceDir, earlierFile, work.ImportancesFile, earlierFast, work.FastDir} { // of a first, failed attempt
 		if err := os.RemoveAll(filepath.Join(n.dir, name)); err != nil {
 			return fmt.Errorf("clear night: %w", err)
 		}
@@ -128,6 +128,9 @@ func (n *night) store(c chosen) error {
 		}
 	}
 	if job.Importances, err = n.importances(); err != nil {
+		return err
+	}
+	if job.Fast, err = n.fast(); err != nil {
 		return err
 	}
 	data, err := encodeItems(c.items)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"nightshift/models/adapter"
 	"nightshift/update/work"
 )
 
@@ -42,4 +43,33 @@ func (n *night) importances() (string, error) {
 		return "", fmt.Errorf("write importances: %w", err)
 	}
 	return earlierFile, nil
+}
+
+// earlierFast is the directory of the fast learner that a night goes on from.
+const earlierFast = "earlier_fast"
+
+// fast puts the fast learner that the champion's night left behind into this night's directory and returns its name, "" where no
+// method asks for one, and where there is none: then the champion is both learners. It is found like importances.
+func (n *night) fast() (string, error) {
+	if n.settings.Train.Methods.Slow == 0 || n.frozen.Champion.Digest == "" {
+		return "", nil
+	}
+	m, err := n.u.deps.Registry.Version(n.frozen.Champion.Digest)
+	if err != nil {
+		return "", fmt.Errorf("find the fast learner: %w", err)
+	}
+	if m.Night != "" {
+		dir, err := n.u.deps.Registry.NightDir(m.Night)
+		if err != nil {
+			return "", fmt.Errorf("find the fast learner: %w", err)
+		}
+		switch a, err := adapter.Read(filepath.Join(dir, work.FastDir)); {
+		case err == nil && sameShape(n.settings.Train, a.Config):
+			return earlierFast, a.Write(filepath.Join(n.dir, earlierFast))
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return "", fmt.Errorf("read the fast learner of night %s: %w", m.Night, err)
+		}
+	}
+	n.log.say("the champion has no fast learner yet; it begins as the champion")
+	return "", nil
 }

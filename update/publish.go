@@ -30,6 +30,9 @@ func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 		return err
 	}
 	n.log.night.Candidate = &nightrecord.Candidate{Digest: digest, Scale: scaleOf(e)}
+	if c := e.Cut; c != nil {
+		n.log.say(fmt.Sprintf("the candidate needed rank %d and has %d: %.2g %% of what it adds was cut off", c.From, c.To, 100*c.Lost))
+	}
 	v := gate.Judge(e.Evaluation, n.evidenceOf(items), n.settings.Gate)
 	n.log.night.Verdict, n.log.night.Linears = verdictRecord(v), e.Linears
 	if err := errors.Join(n.u.writeJSON(n.req.Night, verdictFile, v), n.reproduced(e)); err != nil {
@@ -96,6 +99,9 @@ func (n *night) figures(e work.Evaluation) map[string]float64 {
 	if d := e.Drift.Tried; len(d) > 0 {
 		f["scale"] = e.Drift.Scale()
 		f["drift"], _ = d[len(d)-1].Mean()
+	}
+	if e.Cut != nil {
+		f["cut"] = e.Cut.Lost
 	}
 	if c := n.log.night.Curve; len(c) > 0 {
 		f["first_loss"], f["last_loss"] = c[0].Loss, c[len(c)-1].Loss

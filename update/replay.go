@@ -82,7 +82,7 @@ func (u *Updater) copyNight(night, dir string) error {
 	if job.Importances != "" {
 		names = append(names, job.Importances)
 	}
-	for _, version := range []string{job.Champion, job.Reference} {
+	for _, version := range []string{job.Champion, job.Reference, job.Fast} {
 		if version != "" {
 			names = append(names, filepath.Join(version, registry.ConfigFile), filepath.Join(version, registry.WeightsFile))
 		}

@@ -54,11 +54,11 @@ func (c Config) Check() error {
 	}
 	k.want(c.Engine.BankRows != 1, "engine.bank_rows", "want 0, or at least 2: the first row is the base model's")
 	k.router(c)
-	k.update(c.Update, "update")
+	k.update(c.Update, "update", c.Engine.MaxRank)
 	for name, t := range c.Tracks {
 		k.want(trackName.MatchString(name), "tracks."+name, "want a name of 1 to 63 of a-z, 0-9, _ and -, beginning with a letter or digit")
 		k.bounds(reflect.ValueOf(t), "tracks."+name+".")
-		k.update(t.Update, "tracks."+name+".update")
+		k.update(t.Update, "tracks."+name+".update", c.Engine.MaxRank)
 	}
 	slices.SortFunc(k.errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(k.errs...)
@@ -132,7 +132,7 @@ func (c *checker) router(config Config) {
 	}
 }
 
-func (c *checker) update(u Update, at string) {
+func (c *checker) update(u Update, at string, maxRank int) {
 	if u.Schedule != "" {
 		_, err := cron.ParseStandard(u.Schedule)
 		c.want(err == nil, at+".schedule", "want five fields such as \"0 3 * * *\": %v", err)
@@ -148,4 +148,8 @@ func (c *checker) update(u Update, at string) {
 	c.want(slices.IsSorted(u.Canary.Shares) && len(slices.Compact(slices.Clone(u.Canary.Shares))) == len(u.Canary.Shares), at+".canary.shares", "want shares that rise, such as [0.05, 0.25]")
 	c.want(u.Canary.Patience >= u.Canary.Step, at+".canary.patience", "want at least update.canary.step, %s", u.Canary.Step)
 	c.want(u.Train.Methods.EWCKeep == 0 || u.Train.Methods.EWCOn == "factors", at+".train.methods.ewc_keep", "want 0, or ewc_on: factors")
+	m := u.Train.Methods
+	c.want(m.Orthogonal == 0 || m.Slow == 0 && m.SI == 0 && m.EWCKeep == 0, at+".train.methods.orthogonal", "want 0, or slow, si and ewc_keep 0")
+	c.want(m.Orthogonal == 0 || m.OrthogonalRank >= u.Train.Rank && m.OrthogonalRank <= maxRank, at+".train.methods.orthogonal_rank",
+		"want at least train.rank, %d, and at most engine.max_rank, %d", u.Train.Rank, maxRank)
 }

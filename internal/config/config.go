@@ -154,7 +154,7 @@ func Defaults() Config {
 				Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, LearningRate: 2e-4, Warmup: 0.05, Clip: 1, WeightDecay: 0,
 				Epochs: 3, RowTokens: 512, BatchTokens: 2048, KLShare: 0.5, RehearsalRatio: 1, CorrectionWeight: 1, ApprovalWeight: 0.5, Seed: 1,
 				Objective: "sft", RehearsalPolicy: "random", RehearsalUniform: 0.2, RehearsalReplacement: "random",
-				Methods: Methods{EWCOn: "products", EWCExamples: 64, SIDamping: 1e-3, RoundShare: 0.5},
+				Methods: Methods{EWCOn: "products", EWCExamples: 64, SIDamping: 1e-3, RoundShare: 0.5, OrthogonalRank: 32},
 			},
 			Gate: Gate{
 				SignTest: 0.05, RetentionChampion: 0.03, RetentionReference: 0.05, Drift: 0.1, Repetition: 0.02, Length: 0.2, EndOfText: 0.05, Bootstrap: 2000,

@@ -113,6 +113,10 @@ type Methods struct {
 	RoundSteps  int     `yaml:"round_steps" min:"0" max:"1000000" doc:"Steps of a round that takes fresh and rehearsed examples in turn; after each, only round_share of its way is kept (MER). 0: off."`
 	RoundShare  float64 `yaml:"round_share" min:"0.001" max:"1" doc:"For round_steps."`
 	Average     float64 `yaml:"average" min:"0" max:"0.99999" doc:"The candidate is the moving average of all steps' parameters with this decay, begun at the champion, such as 0.95. 0: the last step's."`
+	Slow        float64 `yaml:"slow" min:"0" max:"0.99" doc:"Two learners: a fast one goes on from night to night, and the candidate is a slow one, this share of the champion and the rest of the fast\none, of what they add to the weights, at the champion's rank. Such as 0.5. 0: one learner."`
+
+	Orthogonal     float64 `yaml:"orthogonal" min:"0" max:"1000000" doc:"The champion's factors stay as they are, and a night learns a block of rank train.rank beside them that reads other directions than they\ndo (O-LoRA): strength of the penalty on what both read, such as 2.5. Not with slow, si and ewc_keep. 0: off."`
+	OrthogonalRank int     `yaml:"orthogonal_rank" min:"1" max:"1024" doc:"Most of the candidate's rank with orthogonal, at most engine.max_rank: a wider one is replaced by its best approximation."`
 }
 
 // Gate holds the thresholds.

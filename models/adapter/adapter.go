@@ -41,6 +41,16 @@ func (c Config) Scale() float64 {
 	return c.Alpha / float64(c.Rank)
 }
 
+// Ranked is c at another rank and the same scale.
+func (c Config) Ranked(rank int) Config {
+	scale := c.Scale()
+	c.Rank, c.Alpha = rank, scale*float64(rank)
+	if c.RSLoRA {
+		c.Alpha = scale * math.Sqrt(float64(rank))
+	}
+	return c
+}
+
 // maxRank is far above any useful rank and keeps sizes far from overflow.
 const maxRank = 1 << 14
 

@@ -9,26 +9,6 @@ import (
 	"nightshift/update/train"
 )
 
-// TestBlock: of one linear of 2 inputs and 3 outputs with rank 4, the block from 1 to 3 keeps its own gradients alone.
-func TestBlock(t *testing.T) {
-	b := block{[]train.Pair{{In: 2, Out: 3, Rank: 4, A: 0, B: 8}}, 1, 3}
-	grads := slices.Repeat([]float32{1}, 2*4+4*3)
-	if b.Add(nil, grads) != 0 {
-		t.Error("it is worth something")
-	}
-	want := []float32{0, 1, 1, 0, 0, 1, 1, 0 /* B */, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0}
-	if !slices.Equal(grads, want) {
-		t.Errorf("gradients are %v, want %v", grads, want)
-	}
-	params := make([]float32, 20)
-	for i := range params {
-		params[i] = float32(i)
-	}
-	if a := b.first(params); !slices.Equal(a[0], []float32{1, 2, 5, 6}) {
-		t.Errorf("A of the block is %v", a[0])
-	}
-}
-
 // TestOrthogonal: each phase changes its own block and no other, and a strong penalty makes what it reads orthogonal to
 // what the blocks before read.
 func TestOrthogonal(t *testing.T) {
@@ -66,14 +46,14 @@ func TestOrthogonal(t *testing.T) {
 			}
 			changed := func(at int) bool { // whether the factors of a block changed
 				own := slices.Clone(before)
-				block{pairs, at * rank, (at + 1) * rank}.Add(nil, own)
+				train.Block{Pairs: pairs, From: at * rank, To: (at + 1) * rank}.Only(own)
 				return slices.ContainsFunc(own, func(v float32) bool { return v != 0 })
 			}
 			if !changed(phase) || changed(1-phase) {
 				t.Errorf("phase %d changes its block: %t, the other: %t", phase, changed(phase), changed(1-phase))
 			}
 		}
-		one, two := block{pairs, 0, rank}.first(r.params), block{pairs, rank, 2 * rank}.first(r.params)
+		one, two := train.Block{Pairs: pairs, To: rank}.A(r.params), train.Block{Pairs: pairs, From: rank, To: 2 * rank}.A(r.params)
 		sum := 0.0
 		for n, p := range pairs {
 			for a := range rank {

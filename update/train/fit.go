@@ -33,6 +33,7 @@ type Options struct {
 	Rounds     Rounds      // interpolates between the beginning and the end of every few steps
 	Sparse     *L1         // makes parameters, or their changes, exactly zero
 	Observers  []Observer  // see each step
+	Block      *Block      // is all that is trained, where not nil
 }
 
 // Penalty is a term of the objective beside the loss. Add adds its gradient to grads and returns its value, both in the
@@ -113,6 +114,9 @@ func (o Options) check(n int) error {
 	for _, m := range o.Observers {
 		methods = append(methods, m)
 	}
+	if o.Block != nil {
+		methods = append(methods, *o.Block)
+	}
 	for _, m := range methods {
 		if s, ok := m.(sized); ok && s.size() != 0 && s.size() != n {
 			return fmt.Errorf("fit: %T is made for %d parameters, the session has %d", m, s.size(), n)
@@ -135,6 +139,7 @@ type fitting struct {
 	before    []float32 // parameters before the step, with observers
 	reference []float32 // the gradient of the projection's batch
 	origin    []float32 // parameters at the beginning of the round
+	start     []float32 // parameters at the beginning of the run, with a block
 }
 
 func newFitting(s *Session, next Source, opt Options) *fitting {
@@ -152,6 +157,9 @@ func newFitting(s *Session, next Source, opt Options) *fitting {
 	if opt.Rounds.Length > 0 {
 		f.origin = slices.Clone(s.params)
 	}
+	if opt.Block != nil {
+		f.start = slices.Clone(s.params)
+	}
 	return f
 }
 
@@ -162,6 +170,7 @@ func (f *fitting) step(step int) (Step, error) {
 	if err != nil {
 		return Step{}, err
 	}
+	f.only(f.sum)
 	point := Step{Step: step + 1, Steps: f.opt.Steps, Loss: loss, Tokens: tokens}
 	if len(f.opt.Observers) > 0 {
 		copy(f.loss, f.sum)
@@ -170,10 +179,12 @@ func (f *fitting) step(step int) (Step, error) {
 	for _, p := range f.opt.Penalties {
 		point.Penalty += p.Add(f.s.params, f.sum)
 	}
+	f.only(f.sum)
 	if f.opt.Projection != nil {
 		if _, _, err := f.gradient(f.opt.Projection.Source, f.rehearsal, f.opt.Projection.Micro, f.reference); err != nil {
 			return Step{}, fmt.Errorf("rehearsal gradient: %w", err)
 		}
+		f.only(f.reference)
 		point.Conflict = Project(f.sum, f.reference)
 	}
 	point.Norm = ClipNorm(f.sum, f.opt.Clip)
@@ -189,11 +200,21 @@ func (f *fitting) step(step int) (Step, error) {
 	if f.opt.Sparse != nil {
 		point.Sparsity = f.opt.Sparse.Apply(f.s.params, point.Rate)
 	}
+	if f.opt.Block != nil {
+		f.opt.Block.Restore(f.s.params, f.start)
+	}
 	for _, o := range f.opt.Observers {
 		o.Observe(f.loss, f.before, f.s.params)
 	}
 	point.Duration = time.Since(begin)
 	return point, nil
+}
+
+// only clears gradients outside the block.
+func (f *fitting) only(grads []float32) {
+	if f.opt.Block != nil {
+		f.opt.Block.Only(grads)
+	}
 }
 
 // losses writes the gradient of a step's loss to sum.

@@ -92,7 +92,7 @@ func penaltyCases(t *testing.T) []penaltyCase {
 	if err != nil {
 		t.Fatal(err)
 	}
-	orthogonal, err := NewOrthogonal(cfg, trainable, m.Orthogonal.Strength, [][][]float32{{m.Orthogonal.Earlier[0], nil}, {nil, m.Orthogonal.Earlier[1]}})
+	orthogonal, err := NewOrthogonal(cfg, trainable, m.Orthogonal.Strength, [][][]float32{{m.Orthogonal.Earlier[0], nil}, {nil, m.Orthogonal.Earlier[1]}}, Block{To: trainable.Rank})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,15 +251,18 @@ func TestMethodsRefuse(t *testing.T) {
 		}, "strength is -1"},
 		"product lengths": {func() (any, error) { return NewProductEWC(cfg, trainable, 1, make([]float32, n), make([]float32, n)) }, "have 48 and 40"},
 		"product layer":   {func() (any, error) { return NewProductEWC(cfg, outside, 1, nil, nil) }, "layer 7"},
-		"O-LoRA strength": {func() (any, error) { return NewOrthogonal(cfg, trainable, -1, nil) }, "strength is -1"},
-		"O-LoRA linears":  {func() (any, error) { return NewOrthogonal(cfg, trainable, 1, [][][]float32{{nil}}) }, "has 1 linears"},
-		"O-LoRA size":     {func() (any, error) { return NewOrthogonal(cfg, trainable, 1, [][][]float32{{make([]float32, 5), nil}}) }, "5 values"},
-		"O-LoRA layer":    {func() (any, error) { return NewOrthogonal(cfg, outside, 1, nil) }, "layer 7"},
-		"damping":         {func() (any, error) { return NewSI(nil, 0) }, "damping is 0"},
-		"L1":              {func() (any, error) { return NewL1(-1, nil) }, "strength is -1"},
-		"average":         {func() (any, error) { return NewAverage(nil, 1) }, "decay is 1"},
-		"no tracks":       {func() (any, error) { return Reptile(nil, nil, 1) }, "none was given"},
-		"short track":     {func() (any, error) { return Reptile(make([]float32, 2), [][]float32{{1}}, 1) }, "track 0: it has 1"},
+		"O-LoRA strength": {func() (any, error) { return NewOrthogonal(cfg, trainable, -1, nil, Block{To: 2}) }, "strength is -1"},
+		"O-LoRA linears":  {func() (any, error) { return NewOrthogonal(cfg, trainable, 1, [][][]float32{{nil}}, Block{To: 2}) }, "has 1 linears"},
+		"O-LoRA size": {func() (any, error) {
+			return NewOrthogonal(cfg, trainable, 1, [][][]float32{{make([]float32, 5), nil}}, Block{To: 2})
+		}, "5 values"},
+		"O-LoRA block": {func() (any, error) { return NewOrthogonal(cfg, trainable, 1, nil, Block{From: 1, To: 3}) }, "from 1 to 3"},
+		"O-LoRA layer": {func() (any, error) { return NewOrthogonal(cfg, outside, 1, nil, Block{To: 2}) }, "layer 7"},
+		"damping":      {func() (any, error) { return NewSI(nil, 0) }, "damping is 0"},
+		"L1":           {func() (any, error) { return NewL1(-1, nil) }, "strength is -1"},
+		"average":      {func() (any, error) { return NewAverage(nil, 1) }, "decay is 1"},
+		"no tracks":    {func() (any, error) { return Reptile(nil, nil, 1) }, "none was given"},
+		"short track":  {func() (any, error) { return Reptile(make([]float32, 2), [][]float32{{1}}, 1) }, "track 0: it has 1"},
 	} {
 		if _, err := c.make(); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)

@@ -31,6 +31,7 @@ type Evaluation struct {
 	Model      Identity            `json:"model"`
 
 	Linears []nightrecord.Linear `json:"linears,omitempty"` // that could have been adapted, where the run chose
+	Cut     *Cut                 `json:"cut,omitempty"`     // what the candidate lost where it needed more rank than it may have
 }
 
 // Identity says with what a run worked, for the version's manifest and for replays.

@@ -46,6 +46,9 @@ type Job struct {
 	// Importances is the file within the work directory that the champion's run left behind, "" where there is none.
 	Importances string `json:"importances,omitempty"`
 
+	// Fast is the directory, within the work directory, of the fast learner that the champion's run left behind, "" where there is none.
+	Fast string `json:"fast,omitempty"`
+
 	Measure *Measures `json:"measure,omitempty"` // not nil: nothing is trained, the selection is measured
 }
 

@@ -2,6 +2,7 @@ package work
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 
@@ -11,7 +12,7 @@ import (
 
 // Methods are the settings of the methods of package train. The zero value is none of them. What protects old knowledge by
 // rehearsed examples does nothing in a night that has none. EWCKeep and SI carry importances from night to night, the others need
-// nothing but selection and champion.
+// nothing but selection and champion. Slow carries the fast learner.
 type Methods struct {
 	Anchor      float64 `json:"anchor,omitempty"`       // strength of L2-SP about the champion's parameters
 	EWC         float64 `json:"ewc,omitempty"`          // strength of EWC about them; importances are the champion's on rehearsed examples
@@ -25,6 +26,10 @@ type Methods struct {
 	RoundSteps  int     `json:"round_steps,omitempty"`  // MER: steps of a round, 0 for no rounds
 	RoundShare  float64 `json:"round_share,omitempty"`  // of the way of a round that is kept
 	Average     float64 `json:"average,omitempty"`      // decay of the average of parameters that becomes the candidate, 0 for the last step's
+	Slow        float64 `json:"slow,omitempty"`         // share of the champion in the candidate, which is the slow learner; a fast one goes on beside it from night to night
+
+	Orthogonal     float64 `json:"orthogonal,omitempty"`      // strength of O-LoRA: the night learns a block of its own beside the champion's factors, which stay
+	OrthogonalRank int     `json:"orthogonal_rank,omitempty"` // most of the candidate's rank
 }
 
 // What EWC holds: the product of each pair of factors, or the factors themselves.
@@ -50,6 +55,12 @@ func (m Methods) Check() error {
 		return fmt.Errorf("rounds of %d steps with share %g: the share must lie above 0 and at most at 1", m.RoundSteps, m.RoundShare)
 	case !(m.Average >= 0 && m.Average < 1):
 		return fmt.Errorf("the decay of the average is %g, it must be at least 0 and below 1", m.Average)
+	case !(m.Slow >= 0 && m.Slow < 1):
+		return fmt.Errorf("the champion's share in the slow learner is %g, it must be at least 0 and below 1", m.Slow)
+	case !(m.Orthogonal >= 0) || m.Orthogonal > 0 && m.OrthogonalRank < 1:
+		return fmt.Errorf("orthogonal blocks of strength %g in rank %d: the first must not be negative, the second must be at least 1", m.Orthogonal, m.OrthogonalRank)
+	case m.Orthogonal > 0 && (m.Slow > 0 || m.Carries()):
+		return errors.New("orthogonal blocks cannot be joined with slow, si or ewc_keep: what these carry on is of factors that a block does not go on from")
 	}
 	return nil
 }
@@ -105,11 +116,31 @@ func (w *worker) methods(ctx context.Context, base train.Base, trainable gpt2.Tr
 		}
 		m.options.Observers = append(m.options.Observers, m.si)
 	}
+	if w.blocks() {
+		if err := w.block(&m.options, base, trainable, start); err != nil {
+			return m, err
+		}
+	}
 	if m.earlier, err = w.earlier(base, trainable); err != nil {
 		return m, err
 	}
-	m.options.Penalties, err = w.penalties(ctx, base, trainable, start, rehearsed, m.earlier)
+	penalties, err := w.penalties(ctx, base, trainable, start, rehearsed, m.earlier)
+	m.options.Penalties = append(m.options.Penalties, penalties...)
 	return m, err
+}
+
+// block has the run train a block beside the champion's factors, and keeps what it reads apart from what these read.
+func (w *worker) block(o *train.Options, base train.Base, trainable gpt2.Trainable, start []float32) error {
+	pairs, err := train.Pairs(base.Config, trainable)
+	if err != nil {
+		return err
+	}
+	kept := w.champion.Config.Rank
+	earlier := train.Block{Pairs: pairs, To: kept}.A(start)
+	own := train.Block{Pairs: pairs, From: kept, To: trainable.Rank}
+	penalty, err := train.NewOrthogonal(base.Config, trainable, w.job.Train.Methods.Orthogonal, [][][]float32{earlier}, own)
+	o.Block, o.Penalties = &own, append(o.Penalties, penalty)
+	return err
 }
 
 // penalties makes L2-SP, SI and EWC about start.

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -51,8 +50,12 @@ func Run(ctx context.Context, dir string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	fast, err := adapterAt(dir, job.Fast)
+	if err != nil {
+		return err
+	}
 	job.Train.Columns = min(job.Train.Columns, model.Config.Context)
-	w := &worker{dir: dir, job: job, model: model, champion: champion, lines: json.NewEncoder(out)}
+	w := &worker{dir: dir, job: job, model: model, champion: champion, fast: fast, lines: json.NewEncoder(out)}
 	if job.Measure != nil {
 		return w.measure(ctx, items)
 	}
@@ -60,18 +63,21 @@ func Run(ctx context.Context, dir string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	candidate, err := w.train(ctx, items)
+	params, err := w.train(ctx, items)
 	if err != nil {
 		return err
 	}
-	candidate, drift, err := w.shrink(items, candidate)
+	if err := w.keepFast(params); err != nil {
+		return err
+	}
+	candidate, drift, err := w.shrink(items, params)
 	if err != nil {
 		return err
 	}
-	if err := candidate.Write(filepath.Join(dir, CandidateDir)); err != nil {
+	if err := candidate.adapter.Write(filepath.Join(dir, CandidateDir)); err != nil {
 		return err
 	}
-	return w.evaluate(ctx, items, candidate, Evaluation{Evaluation: gate.Evaluation{Drift: drift}, DataDigest: digest, Linears: linears})
+	return w.evaluate(ctx, items, candidate.adapter, Evaluation{Evaluation: gate.Evaluation{Drift: drift}, DataDigest: digest, Linears: linears, Cut: candidate.cut})
 }
 
 // worker holds one run.
@@ -80,6 +86,7 @@ type worker struct {
 	job      Job
 	model    *engine.Model
 	champion *adapter.Adapter
+	fast     *adapter.Adapter // training goes on from it in the champion's place
 	lines    *json.Encoder
 }
 
@@ -158,8 +165,8 @@ func (w *worker) base() train.Base {
 	return train.Base{Config: w.model.Config, Weights: w.model.Checkpoint.Initializer, Dir: w.model.Checkpoint.Dir()}
 }
 
-// train fits a candidate to the new and the rehearsed items.
-func (w *worker) train(ctx context.Context, items []selection.Item) (*adapter.Adapter, error) {
+// train fits parameters to the new and the rehearsed items.
+func (w *worker) train(ctx context.Context, items []selection.Item) ([]float32, error) {
 	fresh, rehearsed, err := w.sequences(items)
 	if err != nil {
 		return nil, err
@@ -175,7 +182,7 @@ func (w *worker) train(ctx context.Context, items []selection.Item) (*adapter.Ad
 		return nil, err
 	}
 	if len(rehearsed) > 0 && t.KL > 0 {
-		if err := w.teach(base, trainable, start, rehearsed); err != nil {
+		if err := w.teach(base, trainable, w.served(trainable), rehearsed); err != nil {
 			return nil, err
 		}
 	}
@@ -187,10 +194,7 @@ func (w *worker) train(ctx context.Context, items []selection.Item) (*adapter.Ad
 	if err != nil {
 		return nil, err
 	}
-	if err := w.carry(ctx, base, trainable, m, params, fresh); err != nil {
-		return nil, err
-	}
-	return toAdapter(w.config(), w.model.Config, trainable, params), nil
+	return params, w.carry(ctx, base, trainable, m, params, fresh)
 }
 
 // fitted runs the optimizer from start and returns the candidate's parameters.
@@ -210,71 +214,15 @@ func (w *worker) fitted(ctx context.Context, base train.Base, trainable gpt2.Tra
 	return slices.Clone(s.Parameters()), nil
 }
 
-// config is the adapter that the run trains.
-func (w *worker) config() adapter.Config { return w.job.config(w.model.Config.Layers) }
-
-// trainable lists the adapted linears.
-func (w *worker) trainable() (gpt2.Trainable, error) {
-	t := gpt2.Trainable{Rank: w.job.Train.Rank, Scale: w.config().Scale()}
-	if t.Rank < 1 {
-		return t, fmt.Errorf("train: rank is %d, it must be at least 1", t.Rank)
-	}
-	for _, target := range w.job.Train.targets(w.model.Config.Layers) {
-		t.Targets = append(t.Targets, gpt2.Target(target))
-	}
-	if len(t.Targets) == 0 {
-		return t, fmt.Errorf("train: no modules to adapt, choose some of %v", gpt2.Modules)
-	}
-	return t, nil
-}
-
-// start is the parameter vector that training begins with: the champion's factors, or for the base model A drawn as
-// PEFT draws it (Kaiming uniform with a = √5: U(−1/√in, 1/√in)) and B zero.
-func (w *worker) start(trainable gpt2.Trainable) ([]float32, error) {
-	shapes, err := trainable.Parameters(w.model.Config)
-	if err != nil {
-		return nil, err
-	}
-	params := make([]float32, 0, train.Size(shapes))
-	if w.champion == nil {
-		random := rand.New(rand.NewPCG(w.job.Seed, 0x6c6f7261)) //nolint:gosec // reproducible, not secret
-		for _, t := range trainable.Targets {
-			in, out, err := w.model.Config.ModuleShape(t.Module)
-			if err != nil {
-				return nil, err
-			}
-			bound := 1 / math.Sqrt(float64(in))
-			for range in * trainable.Rank {
-				params = append(params, float32((2*random.Float64()-1)*bound))
-			}
-			params = append(params, make([]float32, trainable.Rank*out)...)
-		}
-		return params, nil
-	}
-	c := w.champion.Config
-	if c.Rank != trainable.Rank || math.Abs(c.Scale()-trainable.Scale) > 1e-9 || len(w.champion.Factors) != len(trainable.Targets) {
-		return nil, fmt.Errorf("train: the champion has rank %d, scale %g and %d adapted linears, the job asks for %d, %g and %d; a night takes them over from its champion",
-			c.Rank, c.Scale(), len(w.champion.Factors), trainable.Rank, trainable.Scale, len(trainable.Targets))
-	}
-	for _, t := range trainable.Targets {
-		f, ok := w.champion.Factors[adapter.Target{Layer: t.Layer, Module: t.Module}]
-		if !ok {
-			return nil, fmt.Errorf("train: the champion does not adapt %s of layer %d, which the job asks for; a night takes the modules and layers over from its champion", t.Module, t.Layer)
-		}
-		params = append(append(params, f.A...), f.B...)
-	}
-	return params, nil
-}
-
 // teach reads the champion's distributions over the rehearsed completions.
-func (w *worker) teach(base train.Base, trainable gpt2.Trainable, start []float32, list []train.Sequence) error {
+func (w *worker) teach(base train.Base, trainable gpt2.Trainable, champion []float32, list []train.Sequence) error {
 	t := w.job.Train
 	scorer, err := train.NewScorer(base, trainable, min(t.Teacher, w.model.Config.Vocab), t.Rows, t.Columns, w.job.Threads)
 	if err != nil {
 		return err
 	}
 	defer scorer.Close()
-	return scorer.Teach(start, list, float32(t.KL))
+	return scorer.Teach(champion, list, float32(t.KL))
 }
 
 // fit runs the optimizer and writes the curve.
@@ -310,17 +258,4 @@ func steps(t Train, fresh, rehearsed []train.Sequence) int {
 		tokens *= 1 + t.Rehearsal
 	}
 	return max(1, int(math.Ceil(t.Epochs*tokens/float64(t.Rows*t.Columns*t.Micro))))
-}
-
-// toAdapter cuts the flat vector into factors.
-func toAdapter(cfg adapter.Config, shape gpt2.Config, trainable gpt2.Trainable, params []float32) *adapter.Adapter {
-	a := &adapter.Adapter{Config: cfg, Factors: map[adapter.Target]adapter.Factors{}}
-	for _, t := range trainable.Targets {
-		in, out, _ := shape.ModuleShape(t.Module)
-		n, m := in*cfg.Rank, cfg.Rank*out
-		f := adapter.Factors{A: append([]float32(nil), params[:n]...), B: append([]float32(nil), params[n:n+m]...)}
-		a.Factors[adapter.Target{Layer: t.Layer, Module: t.Module}] = f
-		params = params[n+m:]
-	}
-	return a
 }

@@ -16,8 +16,8 @@ import (
 )
 
 func adapterCommand(s *settings) *cobra.Command {
-	cmd := &cobra.Command{Use: "adapter", Short: "List, activate, roll back, hold and export versions"}
-	cmd.AddCommand(adapterList(s), adapterActivate(s), adapterRollback(s), adapterHold(s), adapterRelease(s), adapterExport(s))
+	cmd := &cobra.Command{Use: "adapter", Short: "List, activate, roll back, hold, merge and export versions"}
+	cmd.AddCommand(adapterList(s), adapterActivate(s), adapterRollback(s), adapterHold(s), adapterRelease(s), adapterMerge(s), adapterExport(s))
 	return cmd
 }
 
@@ -44,6 +44,7 @@ type adapterRow struct {
 	Version  int    `json:"version"`
 	Digest   string `json:"digest"`
 	Night    string `json:"night"`
+	Made     string `json:"made"` // the night, merged, initial or imported; "" the base model
 	Examples int    `json:"examples"`
 	Created  string `json:"created"`
 	Champion bool   `json:"champion"`
@@ -64,7 +65,7 @@ func adapterList(s *settings) *cobra.Command {
 		}
 		t := tabwriter.NewWriter(os.Stdout, 2, 8, 2, ' ', 0)
 		if !asJSON {
-			fmt.Fprintln(t, "version\tserves\texamples\tcreated\tnight\tdigest")
+			fmt.Fprintln(t, "version\tserves\texamples\tcreated\tmade\tdigest")
 		}
 		for _, track := range tracks {
 			if err := listTrack(r, track, t, asJSON); err != nil {
@@ -93,7 +94,7 @@ func listTrack(r *registry.Registry, track string, t *tabwriter.Writer, asJSON b
 			if err != nil {
 				return err
 			}
-			row.Night, row.Examples, row.Created = m.Night, m.Examples, m.Created.Format("2006-01-02 15:04")
+			row.Night, row.Made, row.Examples, row.Created = m.Night, m.Made(), m.Examples, m.Created.Format("2006-01-02 15:04")
 		}
 		if asJSON {
 			if err := json.NewEncoder(os.Stdout).Encode(row); err != nil {
@@ -108,7 +109,7 @@ func listTrack(r *registry.Registry, track string, t *tabwriter.Writer, asJSON b
 				serves += ", held"
 			}
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%.19s\n", ref, serves, row.Examples, row.Created, row.Night, row.Digest)
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%.19s\n", ref, serves, row.Examples, row.Created, row.Made, row.Digest)
 	}
 	return nil
 }

@@ -11,7 +11,6 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/models/adapter"
 	"nightshift/models/quantize"
-	"nightshift/serve"
 )
 
 func importCommand(s *settings) *cobra.Command {
@@ -89,15 +88,7 @@ func (s *settings) importModel(cmd *cobra.Command, dir string, opt conversionFla
 
 // importAdapter stores a PEFT adapter as a version of a track.
 func (s *settings) importAdapter(cmd *cobra.Command, dir, track string, activate bool) error {
-	c, err := s.load(cmd)
-	if err != nil {
-		return err
-	}
-	base, cache, err := modelDir(c)
-	if err != nil {
-		return err
-	}
-	m, err := engine.LoadModel(base, cache)
+	r, m, _, err := s.openVerified(cmd)
 	if err != nil {
 		return err
 	}
@@ -106,10 +97,6 @@ func (s *settings) importAdapter(cmd *cobra.Command, dir, track string, activate
 		return err
 	}
 	config, weights, err := a.Files()
-	if err != nil {
-		return err
-	}
-	r, err := registry.Open(c.RegistryDir(), serve.Verify(m))
 	if err != nil {
 		return err
 	}

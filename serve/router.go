@@ -25,7 +25,7 @@ const fallbackTrack = "default"
 // starterFile beside a model holds what it was trained on: that is what fallbackTrack knows from the beginning.
 const starterFile = "rehearsal.jsonl"
 
-// ancestry bounds how many versions back questions are counted.
+// ancestry bounds of how many versions questions are counted, the newest first.
 const ancestry = 64
 
 // router picks the track of a request that leaves it open, by what the versions that serve the tracks have learned from: the
@@ -124,18 +124,20 @@ func (r *router) profile(track, digest string) (*routing.Profile, error) {
 		}
 		r.count(p, questions)
 	}
-	for range ancestry {
-		if digest == "" {
-			break
+	seen := map[string]bool{"": true}
+	for todo := []string{digest}; len(todo) > 0 && len(seen) <= ancestry; todo = todo[1:] {
+		if seen[todo[0]] {
+			continue
 		}
-		manifest, err := r.registry.Version(digest)
+		seen[todo[0]] = true
+		manifest, err := r.registry.Version(todo[0])
 		if err != nil {
 			return nil, err
 		}
 		if err := r.countNight(p, manifest.Night); err != nil {
 			return nil, err
 		}
-		digest = manifest.Parent
+		todo = append(todo, manifest.Origins()...)
 	}
 	return p, nil
 }

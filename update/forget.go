@@ -48,28 +48,45 @@ func Forget(reg *registry.Registry, report replaystore.ForgetReport) (Traces, er
 		}
 		tainted[id] = trained
 	}
+	t.Versions, err = learnedFrom(reg, tainted)
+	return t, err
+}
+
+// learnedFrom lists the versions that were trained on nights, or come from a version that was, taken away or not.
+func learnedFrom(reg *registry.Registry, nights map[string]bool) ([]registry.Ref, error) {
 	tracks, err := reg.Tracks()
 	if err != nil {
-		return t, err
+		return nil, err
 	}
-	versions := map[string]bool{}
+	var all []registry.Ref
+	manifests := map[string]registry.Manifest{}
 	for _, track := range tracks {
 		refs, err := reg.Versions(track)
 		if err != nil {
-			return t, err
+			return nil, err
 		}
-		for _, ref := range refs { // parents come before their children
-			m, err := reg.Version(ref.Digest)
-			if err != nil {
-				return t, err
+		for _, ref := range refs {
+			if manifests[ref.Digest], err = reg.Version(ref.Digest); err != nil {
+				return nil, err
 			}
-			if tainted[m.Night] || versions[m.Parent] {
-				versions[ref.Digest] = true
-				t.Versions = append(t.Versions, ref)
+		}
+		all = append(all, refs...)
+	}
+	learned := map[string]bool{}
+	taught := func(m registry.Manifest) bool {
+		return nights[m.Night] || learned[m.Parent] ||
+			slices.ContainsFunc(m.Nights, func(id string) bool { return nights[id] }) ||
+			slices.ContainsFunc(m.Merged, func(s registry.Share) bool { return learned[s.Digest] })
+	}
+	for before := -1; before < len(learned); { // a merge may have a track that comes before that of its parts
+		before = len(learned)
+		for digest, m := range manifests {
+			if taught(m) {
+				learned[digest] = true
 			}
 		}
 	}
-	return t, nil
+	return slices.DeleteFunc(all, func(ref registry.Ref) bool { return !learned[ref.Digest] }), nil
 }
 
 // forgetNight rewrites one selection, and what was put aside beside it.

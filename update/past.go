@@ -127,9 +127,9 @@ func (u *Updater) lookBack(track, champion string) (past, error) {
 		return p, err
 	}
 	p.again = append(p.again, waiting...)
-	if lineage != "" {
+	for _, night := range lineage {
 		var r retired
-		if _, err := u.readJSON(lineage, retiredFile, &r); err != nil {
+		if _, err := u.readJSON(night, retiredFile, &r); err != nil {
 			return p, err
 		}
 		for _, id := range r.IDs {
@@ -161,24 +161,36 @@ func (u *Updater) sort(p *past, dropped map[string]completion, taken map[string]
 	return nil
 }
 
-// ancestors is the set of a version and the versions that it was trained from, and the night that made it.
-func (u *Updater) ancestors(digest string) (set map[string]bool, night string, err error) {
+// ancestors is the set of a version and the versions whose learning it has, and the nights that came last: of a version that was
+// merged, one for each of its parts.
+func (u *Updater) ancestors(digest string) (set map[string]bool, nights []string, err error) {
+	type branch struct {
+		digest string
+		open   bool // no night was on the way yet
+	}
 	set = map[string]bool{"": true}
-	for first := true; digest != "" && !set[digest]; first = false {
-		set[digest] = true
-		m, err := u.deps.Registry.Version(digest)
-		if errors.Is(err, registry.ErrNotFound) && !first {
-			return set, night, nil
+	for todo := []branch{{digest, true}}; len(todo) > 0; {
+		at := todo[0]
+		todo = todo[1:]
+		if set[at.digest] {
+			continue
+		}
+		set[at.digest] = true
+		m, err := u.deps.Registry.Version(at.digest)
+		if errors.Is(err, registry.ErrNotFound) && at.digest != digest {
+			continue
 		}
 		if err != nil {
-			return set, night, err
+			return set, nights, err
 		}
-		if first {
-			night = m.Night
+		if at.open && m.Night != "" {
+			nights, at.open = append(nights, m.Night), false
 		}
-		digest = m.Parent
+		for _, origin := range m.Origins() {
+			todo = append(todo, branch{origin, at.open})
+		}
 	}
-	return set, night, nil
+	return set, nights, nil
 }
 
 // suspects collects what a night newly learned.

@@ -36,6 +36,43 @@ type Manifest struct {
 	SelfTest      []SelfTest         `json:"self_test,omitempty"`
 	ServedAs      string             `json:"served_as,omitempty"` // format of the weights that it was judged and self-tested with: f32, also where empty, int8 or int4
 	Figures       map[string]float64 `json:"figures,omitempty"`   // of training and evaluation, for people
+
+	Merged []Share  `json:"merged,omitempty"` // what it is the sum of, where it was merged from versions
+	Nights []string `json:"nights,omitempty"` // whose examples it was trained on, beside Night's: of an initial adapter
+}
+
+// Share is a version in a merge.
+type Share struct {
+	Digest string  `json:"digest"`
+	Weight float64 `json:"weight"` // of what it adds to the model's weights; a negative one takes it away
+}
+
+// Origins are the versions whose learning this one has: the one that training started from, and those that it was merged from and
+// that were not taken away.
+func (m Manifest) Origins() []string {
+	var list []string
+	if m.Parent != "" {
+		list = append(list, m.Parent)
+	}
+	for _, s := range m.Merged {
+		if s.Weight > 0 {
+			list = append(list, s.Digest)
+		}
+	}
+	return list
+}
+
+// Made says in a word how the version came about: the id of its night, merged, initial or imported.
+func (m Manifest) Made() string {
+	switch {
+	case m.Night != "":
+		return m.Night
+	case len(m.Merged) > 0:
+		return "merged"
+	case len(m.Nights) > 0:
+		return "initial"
+	}
+	return "imported"
 }
 
 // File is the size in bytes and the sha256 (hex) of one file.

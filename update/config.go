@@ -53,7 +53,7 @@ type Settings struct {
 	PerSubject     int           `json:"per_subject"`        // new examples of one person, 0 for no cap
 	Correction     float64       `json:"correction"`         // weight of a correction
 	Approval       float64       `json:"approval"`           // weight of an approved answer
-	Objective      string        `json:"objective"`          // what is learned from: selection.SFT, DPO, KTO or APO
+	Objective      string        `json:"objective"`          // what is learned from: selection.SFT, DPO, KTO or APO; Train takes it over
 	RehearsalLimit int           `json:"rehearsal_limit"`    // examples to rehearse, from the memory and the model's starter memory
 	Anchors        string        `json:"anchors"`            // file of anchor examples, "" for anchors.jsonl of the model
 	AnchorLimit    int           `json:"anchor_limit"`
@@ -77,7 +77,8 @@ func Defaults() Settings {
 		RehearsalLimit: 512, AnchorLimit: 256, Seed: 1, SelfTests: 4, Answers: 32, Gate: limits,
 		Canary: Canary{Step: 24 * time.Hour, People: 20, Patience: 7 * 24 * time.Hour, Error: 0.05},
 		Train: work.Train{Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, Rate: 2e-4, Epochs: 3, Warmup: 0.05, Clip: 1,
-			Rows: 4, Columns: 256, Micro: 1, Rehearsal: 1, KL: 0.5, Teacher: 8}}
+			Rows: 4, Columns: 256, Micro: 1, Rehearsal: 1, KL: 0.5, Teacher: 8,
+			Preferences: work.Preferences{Share: 1, Beta: 0.5, ChangedOnly: true}, Ratings: work.Ratings{Share: 1, Beta: 0.5}}}
 }
 
 // Deps are the things that an updater works with.
@@ -158,15 +159,15 @@ func (s *Settings) check() error {
 	if s.Rotation < 0 {
 		return fmt.Errorf("the people held out change every %s, that is no time", s.Rotation)
 	}
-	t := s.Train
-	if err := t.Methods.Check(); err != nil {
+	t := s.train()
+	if err := errors.Join(t.Methods.Check(), t.CheckObjective()); err != nil {
 		return err
 	}
 	switch {
 	case t.Methods.Orthogonal > 0 && t.Methods.OrthogonalRank < t.Rank:
 		return fmt.Errorf("candidates of orthogonal blocks have a rank of at most %d, a block has %d", t.Methods.OrthogonalRank, t.Rank)
-	case !slices.Contains(selection.Objectives(), s.Objective):
-		return fmt.Errorf("objective %q is none of %v", s.Objective, selection.Objectives())
+	case s.Objective == "":
+		return fmt.Errorf("there is no objective; it is one of %v", selection.Objectives())
 	case t.Rank < 1 || len(t.Modules) == 0:
 		return fmt.Errorf("an adapter needs a rank of at least 1 and some modules, not %d and %v", t.Rank, t.Modules)
 	case !(t.Rate > 0) || !(t.Epochs > 0):
@@ -177,6 +178,13 @@ func (s *Settings) check() error {
 		return fmt.Errorf("the champion's share of a target is %g, it must lie in 0 to 1, and its distribution needs at least one token, not %d", t.KL, t.Teacher)
 	}
 	return nil
+}
+
+// train are the settings of the run, with the objective that the selection is made for.
+func (s *Settings) train() work.Train {
+	t := s.Train
+	t.Objective = s.Objective
+	return t
 }
 
 // plan is the schedule, nil for none.

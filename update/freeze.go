@@ -149,7 +149,7 @@ func (n *night) store(c chosen) error {
 // job is the work that is asked of the child process, without versions.
 func (n *night) job() work.Job {
 	return work.Job{ModelDir: n.u.cfg.ModelDir, CacheDir: n.u.cfg.CacheDir, Weights: n.u.cfg.Weights, Threads: n.u.cfg.Threads, Track: n.req.Track, Seed: n.settings.Seed, Blocked: n.settings.Blocked,
-		Train: n.settings.Train, Drift: work.Drift{Limit: n.settings.Gate.Drift, Prompts: driftPrompts}, SelfTests: n.settings.SelfTests, Answers: n.settings.Answers}
+		Train: n.settings.train(), Drift: work.Drift{Limit: n.settings.Gate.Drift, Prompts: driftPrompts}, SelfTests: n.settings.SelfTests, Answers: n.settings.Answers}
 }
 
 // version puts the files of a version into a directory of that name within another and returns its name, "" for the base model.

@@ -35,6 +35,7 @@ func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 	}
 	v := gate.Judge(e.Evaluation, n.evidenceOf(items), n.settings.Gate)
 	n.log.night.Verdict, n.log.night.Linears = verdictRecord(v), e.Linears
+	n.log.night.Learned = learnedRecord(e.Learned)
 	if err := errors.Join(n.u.writeJSON(n.req.Night, verdictFile, v), n.reproduced(e)); err != nil {
 		return err
 	}
@@ -127,7 +128,7 @@ func (n *night) figures(e work.Evaluation) map[string]float64 {
 // reproduced completes what a replay is compared with.
 func (n *night) reproduced(e work.Evaluation) error {
 	return n.u.writeJSON(n.req.Night, reproduceFile, reproduce{Seed: n.settings.Seed, Threads: n.u.cfg.Threads, Champion: n.frozen.Champion.Digest,
-		Reference: n.frozen.Reference, Train: n.settings.Train, Model: e.Model, Data: e.DataDigest, Candidate: e.Candidate})
+		Reference: n.frozen.Reference, Train: n.settings.train(), Model: e.Model, Data: e.DataDigest, Candidate: e.Candidate})
 }
 
 // activate makes the candidate the champion, or gives it to a share of the people first, if the track is still what the night
@@ -268,6 +269,16 @@ func refusal(v gate.Verdict) string {
 		}
 	}
 	return "the gate rejected the candidate: " + strings.Join(failed, "; ")
+}
+
+// learnedRecord is what was learned of preferences and ratings in the words of the record.
+func learnedRecord(l *work.Learned) *nightrecord.Learned {
+	if l == nil {
+		return nil
+	}
+	return &nightrecord.Learned{Objective: l.Objective, Imitated: l.Imitated, Preferences: l.Preferences, LeftOut: l.LeftOut, Margin: l.End.Margin, Accuracy: l.End.Accuracy,
+		Good: l.Good, Bad: l.Bad, GoodReward: l.End.GoodReward, BadReward: l.End.BadReward,
+		Recorded: l.References.Recorded, Computed: l.References.Computed, Apart: l.References.Apart, Reasons: l.References.Reasons}
 }
 
 // verdictRecord is the verdict in the words of the record.

@@ -65,7 +65,7 @@ type Train struct {
 	BatchTokens          int      `yaml:"batch_tokens" min:"16" max:"10000000" doc:"Tokens of one step, new and rehearsal together."`
 	KLShare              float64  `yaml:"kl_share" min:"0" max:"1" doc:"Share of the champion's own distribution in the target of a rehearsed token, which keeps the candidate near the champion. 0: off."`
 	RehearsalRatio       float64  `yaml:"rehearsal_ratio" min:"0" max:"100" doc:"Rehearsed examples for each new one in a batch. 0: no rehearsal."`
-	Objective            string   `yaml:"objective" oneof:"sft,dpo,kto,apo" doc:"What is learned from. sft: corrections and approved answers, by imitation. dpo: corrections as better than the answer that was corrected.\nkto, apo: the same pairs, and ratings, good or bad; those of people who rate by numbers from their own mean."`
+	Objective            string   `yaml:"objective" oneof:"sft,dpo,kto,apo" doc:"What is learned from. sft: corrections and approved answers, by imitation. dpo: corrections besides as better than the answer that was\ncorrected. kto, apo: the same, and ratings, good or bad; those of people who rate by numbers from their own mean. What was rated bad is\nnever imitated. All but sft hold a second graph in memory, and take two to three times as long for the same epochs."`
 	RehearsalPolicy      string   `yaml:"rehearsal_policy" oneof:"random,priority,diversity" doc:"What is rehearsed of what is remembered and of the model's own examples. random: all are as likely. priority: by the champion's loss, at most\nits 95th percentile, times the weight of the feedback. diversity: prompts that lie far apart by the model's token embeddings.\nPriority takes a forward pass over all that could be rehearsed."`
 	RehearsalUniform     float64  `yaml:"rehearsal_uniform" min:"0" max:"1" doc:"Share of equal chances that is mixed into a choice by priority, so that what is easy is rehearsed at times too."`
 	RehearsalReplacement string   `yaml:"rehearsal_replacement" oneof:"random,priority" doc:"What the memory keeps when it is full. random: every example that it was ever offered is as likely. priority: by loss and weight, as they were\nwhen the example was learned. Changing it holds for new examples: the old ones keep their chances."`
@@ -73,6 +73,25 @@ type Train struct {
 	ApprovalWeight       float64  `yaml:"approval_weight" min:"0" max:"100" doc:"Weight of an example from an approved answer. 0: none are learned."`
 	Seed                 uint64   `yaml:"seed" doc:"The same selection, seed, library and threads give the same adapter."`
 	Methods              Methods  `yaml:"methods" doc:"Against forgetting, besides rehearsal and kl_share. All are off by default, and any can be joined."`
+
+	Preferences Preferences `yaml:"preferences" doc:"How dpo, kto and apo learn from corrections beside imitating them."`
+	Ratings     Ratings     `yaml:"ratings" doc:"How kto and apo learn from ratings."`
+}
+
+// Preferences says how pairs are learned.
+type Preferences struct {
+	Share       float64 `yaml:"share" min:"0.000001" max:"1000" doc:"Factor of their loss beside that of what is imitated. Where corrections weigh less than all that is imitated, it is less by as much."`
+	Beta        float64 `yaml:"beta" min:"0.000001" max:"1000" doc:"How strongly the candidate is held to the champion (DPO): the pull ends when the correction has gained a few times 1/beta nats on the answer."`
+	Smoothing   float64 `yaml:"smoothing" min:"0" max:"0.49" doc:"Share of the corrections that are expected to be worse than the answer. Above 0 no single one is believed without bounds."`
+	ChangedOnly bool    `yaml:"changed_only" doc:"Leave out the words that both begin with. It changes nothing but the work."`
+}
+
+// Ratings says how rated answers are learned.
+type Ratings struct {
+	Share       float64 `yaml:"share" min:"0.000001" max:"1000" doc:"Factor of their loss, as that of preferences."`
+	Beta        float64 `yaml:"beta" min:"0.000001" max:"1000" doc:"How strongly the candidate is held to the champion (KTO, APO): the pull ends when an answer has gained or lost a few times 1/beta nats."`
+	Desirable   float64 `yaml:"desirable" min:"0" max:"1000" doc:"Weight of good answers. Where both weights are 0, all good and all bad ones together count alike, as far as one weighs up to 4 times the other."`
+	Undesirable float64 `yaml:"undesirable" min:"0" max:"1000" doc:"Weight of bad answers."`
 }
 
 // LayerNumbers are the layers that are adapted, ascending, nil for all.

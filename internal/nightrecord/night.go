@@ -56,6 +56,7 @@ type Night struct {
 	Progress  *Progress    `json:"progress,omitempty"`
 	Selection *Selection   `json:"selection,omitempty"`
 	Curve     []CurvePoint `json:"curve,omitempty"` // thinned to some hundred points; curve.jsonl has all
+	Learned   *Learned     `json:"learned,omitempty"`
 	Verdict   *Verdict     `json:"verdict,omitempty"`
 	Candidate *Candidate   `json:"candidate"`
 	Linears   []Linear     `json:"linears,omitempty"` // that could have been adapted, where the night chose
@@ -93,6 +94,32 @@ type CurvePoint struct {
 	Loss float64 `json:"loss"` // nats per weighted token
 	Rate float64 `json:"lr"`
 	Norm float64 `json:"grad_norm"`
+
+	// Of preferences and ratings that the step drew; Learned says what they are.
+	Margin     float64 `json:"margin,omitzero"`
+	Accuracy   float64 `json:"accuracy,omitzero"`
+	GoodReward float64 `json:"good_reward,omitzero"`
+	BadReward  float64 `json:"bad_reward,omitzero"`
+	Baseline   float64 `json:"baseline,omitzero"` // of KTO
+}
+
+// Learned says what a night learned of preferences and ratings, whose objective is not imitation alone. Rewards are log-probabilities
+// of whole answers less those under the champion, in nats, so that at the champion they are 0; they are means over what was learned from.
+type Learned struct {
+	Objective   string         `json:"objective"` // "dpo", "kto" or "apo"
+	Imitated    int            `json:"imitated"`  // new examples that were imitated
+	Preferences int            `json:"preferences"`
+	LeftOut     int            `json:"left_out,omitempty"` // corrections that make no pair
+	Margin      float64        `json:"margin"`             // reward of corrections less that of the answers that were corrected
+	Accuracy    float64        `json:"accuracy"`           // share of the pairs where that is above 0
+	Good        int            `json:"good"`
+	Bad         int            `json:"bad"`
+	GoodReward  float64        `json:"good_reward"`
+	BadReward   float64        `json:"bad_reward"`
+	Recorded    int            `json:"recorded"`          // answers whose log-probabilities under the champion were taken as the server recorded them
+	Computed    int            `json:"computed"`          // others
+	Apart       float64        `json:"apart,omitempty"`   // largest difference of the recorded ones that were checked, in nats per token
+	Reasons     map[string]int `json:"reasons,omitempty"` // why answers that were served are not taken as recorded
 }
 
 // Verdict is the gate's answer.

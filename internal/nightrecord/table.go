@@ -29,7 +29,7 @@ func (n Night) Table(w io.Writer, trial *Trial) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(t, "night\t%s\ntrack\t%s\nstate\t%s\n", n.ID, n.Track, n.State)
 	for _, line := range []struct{ name, text string }{{"reason", n.Reason}, {"asked by", n.By}, {"began", stamp(n.Started)}, {"took", took(n)}, {"learned from", n.Selection.sentence()},
-		{"loss", loss(n.Curve)}, {"candidate", n.Candidate.name(n.Track)}} {
+		{"loss", loss(n.Curve)}, {"objective", n.Learned.sentence()}, {"references", n.Learned.references()}, {"candidate", n.Candidate.name(n.Track)}} {
 		if line.text != "" {
 			fmt.Fprintf(t, "%s\t%s\n", line.name, line.text)
 		}
@@ -138,6 +138,42 @@ func (s *Selection) sentence() string {
 	}
 	return fmt.Sprintf("%d new examples of %d people, %d rehearsed; measured on %d held out and %d anchors; %d pieces of feedback not used, %d left for later",
 		s.New, s.Subjects, s.Rehearsal, s.HeldOut, s.Anchors, s.Rejected, s.Waiting)
+}
+
+// sentence says what a night learned of preferences and ratings.
+func (l *Learned) sentence() string {
+	if l == nil {
+		return ""
+	}
+	text := fmt.Sprintf("%s: %d examples imitated", l.Objective, l.Imitated)
+	if l.Preferences > 0 {
+		text += fmt.Sprintf("; %d preferences, margin %s nats, %s %% the right way round", l.Preferences, figure(l.Margin), figure(100*l.Accuracy))
+	}
+	if l.LeftOut > 0 {
+		text += fmt.Sprintf("; %d corrections make no pair", l.LeftOut)
+	}
+	if l.Good > 0 {
+		text += fmt.Sprintf("; %d good answers, %+.2f nats", l.Good, l.GoodReward)
+	}
+	if l.Bad > 0 {
+		text += fmt.Sprintf("; %d bad answers, %+.2f nats", l.Bad, l.BadReward)
+	}
+	return text
+}
+
+// references says what answers were worth to the champion by.
+func (l *Learned) references() string {
+	if l == nil || l.Recorded+l.Computed == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("%d as recorded when served, %d computed", l.Recorded, l.Computed)
+	if l.Apart > 0 {
+		text += fmt.Sprintf("; those that were checked are at most %.2g nats per token apart", l.Apart)
+	}
+	for _, why := range slices.Sorted(maps.Keys(l.Reasons)) {
+		text += fmt.Sprintf("; %d: %s", l.Reasons[why], why)
+	}
+	return text
 }
 
 // name is a candidate as people call it.

@@ -9,12 +9,14 @@ import (
 func TestTable(t *testing.T) {
 	at := time.Date(2026, 3, 2, 3, 4, 5, 0, time.UTC)
 	n := Night{ID: "20260302-030405-00ff", Track: "support", State: Rejected, Reason: "the gate said no", By: "schedule", Started: at, Finished: at.Add(95 * time.Second),
-		Selection: &Selection{New: 30, Subjects: 12, Rehearsal: 60, HeldOut: 9, Anchors: 40, Rejected: 2, Waiting: 1}, Curve: []CurvePoint{{1, 2.5, 1e-4, 0.5}, {9, 0.75, 0, 0.1}},
+		Selection: &Selection{New: 30, Subjects: 12, Rehearsal: 60, HeldOut: 9, Anchors: 40, Rejected: 2, Waiting: 1}, Curve: []CurvePoint{{Step: 1, Loss: 2.5}, {Step: 9, Loss: 0.75}},
 		Verdict: &Verdict{Checks: []Check{{"gain", true, 0.5, 0.25, 0.75, 0, "better"}, {"retention", true, 0.01, -0.01, 0.02, 0.03, "kept"}, {"retention", false, 0.05, 0.02, 0.08, 0.05, "forgot"},
 			{"evidence", true, 30, 30, 30, 20, "enough"}}}, Candidate: &Candidate{Version: 7, Digest: "sha256:00", Scale: 0.5},
 		Linears: []Linear{{0, "mlp.c_fc", 100, 0.0625, false}, {0, "mlp.c_proj", 100, 0.25, true}, {1, "mlp.c_fc", 100, 0.6875, true}}}
 	trial := &Trial{Steps: []TrialStep{{Began: at, Ended: at.Add(24 * time.Hour), Share: 0.05, People: 31, Decision: Widened,
 		Tests: []TrialTest{{Name: "complaints", Pass: true, Events: 12, Candidate: 1, Expected: 0.6, P: 0.61, Limit: 0.025}, {Name: "latency", Events: 3, Candidate: 2, Expected: 0.15, P: 0.02, Limit: 0.025}}}}}
+	n.Learned = &Learned{Objective: "kto", Imitated: 28, Preferences: 20, LeftOut: 1, Margin: 4.25, Accuracy: 0.95, Good: 8, Bad: 3, GoodReward: 1, BadReward: -2.5,
+		Recorded: 30, Computed: 22, Apart: 2e-5, Reasons: map[string]int{"another version answered": 2}}
 	var b strings.Builder
 	if err := n.Table(&b, trial); err != nil {
 		t.Fatal(err)
@@ -22,6 +24,8 @@ func TestTable(t *testing.T) {
 	for _, want := range []string{
 		"night         20260302-030405-00ff\n", "took          1m35s\n", "30 new examples of 12 people, 60 rehearsed", "2.5 at first, 0.75 at the end", "candidate     support@7 sha256:00, 0.5 of what was trained\n",
 		"adapts 2 of 3 linears, marked *, with 200 parameters and 93.8 % of the new examples' squared gradients:\n", "  0      6.3 %     25 % *\n", "  1      68.8 % *  \n",
+		"objective     kto: 28 examples imitated; 20 preferences, margin 4.25 nats, 95 % the right way round; 1 corrections make no pair; 8 good answers, +1.00 nats; 3 bad answers, -2.50 nats\n",
+		"references    30 as recorded when served, 22 computed; those that were checked are at most 2e-05 nats per token apart; 2: another version answered\n",
 		"verdict: rejected\n", "  pass  gain       0.5    0.25 … 0.75   0      is it better on feedback that it never saw?\n",
 		"  FAIL  retention  0.05   0.02 … 0.08   0.05   \n", "  pass  evidence   30                   20     did enough people say enough?\n", "  FAIL  retention: forgot\n",
 		"  5 %    2026-03-02 03:04:05 UTC  24h0m0s  31      pass complaints  12      1            0.6       0.61  0.025  widened\n", "FAIL latency", "0.1",
@@ -34,7 +38,7 @@ func TestTable(t *testing.T) {
 		t.Errorf("a question is asked twice:\n%s", b.String())
 	}
 	b.Reset()
-	if err := (Night{ID: "x", Track: "default", State: Queued, DryRun: true}).Table(&b, nil); err != nil || strings.Contains(b.String(), "verdict") || strings.Contains(b.String(), "took") {
+	if err := (Night{ID: "x", Track: "default", State: Queued, DryRun: true}).Table(&b, nil); err != nil || strings.Contains(b.String(), "verdict") || strings.Contains(b.String(), "took") || strings.Contains(b.String(), "objective") {
 		t.Errorf("a queued night (%v):\n%s", err, b.String())
 	}
 }

@@ -9,19 +9,44 @@ import (
 // Objectives: what a night learns from.
 const (
 	SFT = "sft" // corrections and approved answers, by imitation
-	DPO = "dpo" // corrections as pairs: better than the answer that was corrected; approved answers by imitation
-	KTO = "kto" // corrections as pairs, and answers with their ratings, good or bad
-	APO = "apo" // the same
+	DPO = "dpo" // the same, and corrections as pairs: better than the answer that was corrected
+	KTO = "kto" // the same, and answers with their ratings, good or bad
+	APO = "apo" // the same with another loss of ratings
 )
 
 // Objectives lists them.
 func Objectives() []string { return []string{SFT, DPO, KTO, APO} }
 
+// Served is what the server recorded when it made an answer; replaystore.Interaction has the fields. An interaction that was
+// redacted becomes no example, so nothing here is.
+type Served struct {
+	Prompt   []int32   `json:"prompt_tokens,omitempty"`
+	Answer   []int32   `json:"answer_tokens,omitempty"`
+	LogProbs []float32 `json:"logprobs,omitempty"`
+	Version  string    `json:"version,omitempty"`
+	Weights  string    `json:"weights,omitempty"`
+	Template string    `json:"template_hash,omitempty"`
+	Finish   string    `json:"finish,omitempty"`
+}
+
+// Ended says whether the answer came to its own end.
+func (s *Served) Ended() bool { return s == nil || s.Finish == "" || s.Finish == ended }
+
+// served takes over what was recorded of an answer, where an objective asks for it.
+func served(in replaystore.Interaction, objective string) *Served {
+	if objective == "" || objective == SFT {
+		return nil
+	}
+	return &Served{Prompt: in.PromptTokens, Answer: in.AnswerTokens, LogProbs: in.LogProbs, Version: in.Version, Weights: in.Weights,
+		Template: in.TemplateHash, Finish: in.Finish}
+}
+
 // rated says whether an objective learns from ratings by themselves.
 func rated(objective string) bool { return objective == KTO || objective == APO }
 
 // Shape gives new examples the kinds that an objective learns from: a correction becomes a pair, of the corrected text as
-// Chosen and the answer that was served as Rejected. All else stays as it is, and for SFT everything does.
+// Chosen and the answer that was served as Rejected. All else stays as it is, but what measures needs no record of how it was
+// served. For SFT everything stays.
 func Shape(items []Item, objective string) []Item {
 	if objective == "" || objective == SFT {
 		return items
@@ -30,6 +55,9 @@ func Shape(items []Item, objective string) []Item {
 	for i, it := range items {
 		if it.Use == New && it.Kind == replaystore.SFT && it.Rejected != "" {
 			it.Kind, it.Chosen, it.Completion = replaystore.Preference, it.Completion, ""
+		}
+		if it.Use != New {
+			it.Served = nil
 		}
 		list[i] = it
 	}
@@ -106,5 +134,6 @@ func rating(it Item, e evidence, opt Options, scale map[string]float64) (Item, s
 		return Item{}, why
 	}
 	it.Kind, it.Good, it.Weight, it.Why = replaystore.Unpaired, score > 0, it.Weight*min(1, math.Abs(score)), "rated answer"
+	it.Served = served(e.interaction, opt.Objective)
 	return it, ""
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"testing"
 
 	"nightshift/replaystore"
@@ -133,5 +134,61 @@ func TestNegativeRatingsAreNeverGood(t *testing.T) {
 	s := selected(t, events, opt)
 	if len(s.Items) != 2 || s.Items[0].Good || s.Items[1].Good || len(s.Rejected) != 1 || s.Rejected[0].ID != "i2" {
 		t.Errorf("selected %+v, rejected %v", s.Items, s.Rejected)
+	}
+}
+
+// TestServedAnswersAreKept: what is recorded of an answer goes with it where an objective weighs it, and not with what measures.
+func TestServedAnswersAreKept(t *testing.T) {
+	events := conversation()
+	for _, e := range events {
+		if in := e.Interaction; in != nil {
+			in.PromptTokens, in.AnswerTokens, in.LogProbs, in.Version, in.Weights, in.TemplateHash, in.Finish = []int32{1, 2}, []int32{3}, []float32{-1}, "sha256:v", "f32", "t", "stop"
+		}
+	}
+	want := &Served{Prompt: []int32{1, 2}, Answer: []int32{3}, LogProbs: []float32{-1}, Version: "sha256:v", Weights: "f32", Template: "t", Finish: "stop"}
+	for objective, ids := range map[string][]string{SFT: nil, DPO: {"corrected"}, KTO: {"corrected", "up", "down", "n0", "n1", "n2"}} {
+		opt := later()
+		opt.Objective = objective
+		for _, it := range Shape(selected(t, events, opt).Items, objective) {
+			if expect := map[bool]*Served{true: want}[slices.Contains(ids, it.ID)]; !reflect.DeepEqual(it.Served, expect) {
+				t.Errorf("%s of %s: %+v, want %+v", it.ID, objective, it.Served, expect)
+			}
+		}
+		opt.HeldOut, opt.HeldOutKey = 1, []byte("k")
+		for _, it := range Shape(selected(t, events, opt).Items, objective) {
+			if it.Served != nil {
+				t.Errorf("%s of %s is held out with its record", it.ID, objective)
+			}
+		}
+	}
+	for _, c := range []struct {
+		served *Served
+		ended  bool
+	}{{nil, true}, {&Served{}, true}, {&Served{Finish: "stop"}, true}, {&Served{Finish: "length"}, false}, {&Served{Finish: "cancelled"}, false}} {
+		if c.served.Ended() != c.ended {
+			t.Errorf("%+v ended: %t", c.served, !c.ended)
+		}
+	}
+}
+
+// TestAnotherObjectiveAgain: what was rated waits from nights with ratings to one without. The good answers are approved ones
+// then, and the bad ones say nothing.
+func TestAnotherObjectiveAgain(t *testing.T) {
+	opt := later()
+	opt.Objective = KTO
+	opt.Again, opt.Objective = Shape(selected(t, conversation(), opt).Items, KTO), SFT
+	s := selected(t, nil, opt)
+	if len(s.Items) != 4 || len(s.Rejected) != 2 {
+		t.Fatalf("selected %+v, rejected %v", s.Items, s.Rejected)
+	}
+	for _, it := range s.Items {
+		if it.Kind != replaystore.SFT || it.Good || it.Completion == "" || it.ID == "down" || it.ID == "n2" {
+			t.Errorf("taken up again: %+v", it)
+		}
+	}
+	for _, r := range s.Rejected {
+		if r.Why != negative || r.ID != "down" && r.ID != "n2" {
+			t.Errorf("rejected: %+v", r)
+		}
 	}
 }

@@ -42,6 +42,9 @@ type Item struct {
 	Why    string  `json:"why"`            // where it comes from, for people
 	Loss   float64 `json:"loss,omitempty"` // of the champion, nats per token, where it was measured
 	Fed    int     `json:"fed,omitempty"`  // while it waits: for how many like it it stands
+
+	// Served is how the answer was served that is called worse, good or bad; nil where it is only imitated.
+	Served *Served `json:"served,omitempty"`
 }
 
 // Reason says why something is not used.
@@ -103,7 +106,7 @@ func FromEvents(events []replaystore.Event, opt Options) (Selection, error) {
 		}
 		items = append(items, it)
 	}
-	items = append(items, again(opt.Again, list)...)
+	items = append(items, s.again(opt, list)...)
 	slices.SortStableFunc(items, func(a, b Item) int {
 		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.ID, b.ID))
 	})
@@ -164,10 +167,11 @@ func (s *Selection) quarantine(items []Item, reason func(i int) string, opt Opti
 	return kept
 }
 
-// again is those of earlier items about whose interactions the evidence says nothing, each interaction's newest.
-func again(items []Item, list []evidence) []Item {
+// again is those of earlier items about whose interactions the evidence says nothing, each interaction's newest. The objective
+// may be another one than theirs was.
+func (s *Selection) again(opt Options, list []evidence) []Item {
 	newest := map[string]Item{}
-	for _, it := range items {
+	for _, it := range opt.Again {
 		it = Plain(it)
 		if before, ok := newest[it.Interaction]; !ok || it.Time.After(before.Time) {
 			newest[it.Interaction] = it
@@ -175,6 +179,19 @@ func again(items []Item, list []evidence) []Item {
 	}
 	for _, e := range list {
 		delete(newest, e.interaction.ID)
+	}
+	for _, id := range slices.Sorted(maps.Keys(newest)) {
+		it := newest[id]
+		if it.Kind != replaystore.Unpaired || rated(opt.Objective) {
+			continue
+		}
+		if bad(it) {
+			s.reject(it.ID, negative)
+			delete(newest, id)
+			continue
+		}
+		it.Kind, it.Good = replaystore.SFT, false
+		newest[id] = it
 	}
 	return slices.Collect(maps.Values(newest)) // the caller sorts
 }
@@ -223,6 +240,9 @@ func outranks(a, b replaystore.Feedback) bool {
 	return a.Correction != nil || a.Rating != nil && b.Correction == nil
 }
 
+// negative is why objectives without ratings do not use one.
+const negative = "a rating that is not positive says what is wrong but not what is right"
+
 // example makes an SFT example, or says why not.
 func example(e evidence, opt Options, scale map[string]float64) (Item, string) {
 	if len(e.interaction.Redacted) > 0 {
@@ -237,7 +257,7 @@ func example(e evidence, opt Options, scale map[string]float64) (Item, string) {
 		return Item{}, "the correction is empty"
 	case f.Correction != nil && strings.TrimSpace(*f.Correction) != strings.TrimSpace(e.interaction.Answer):
 		it.Completion, it.Rejected = leading(e.interaction.Answer)+strings.TrimSpace(*f.Correction), e.interaction.Answer
-		it.Weight, it.Why = opt.Correction, "correction"
+		it.Weight, it.Why, it.Served = opt.Correction, "correction", served(e.interaction, opt.Objective)
 	case f.Correction != nil:
 		return approved(it, e.interaction, opt)
 	case f.Rating != nil && rated(opt.Objective):
@@ -245,7 +265,7 @@ func example(e evidence, opt Options, scale map[string]float64) (Item, string) {
 	case f.Rating != nil && *f.Rating > 0:
 		return approved(it, e.interaction, opt)
 	case f.Rating != nil:
-		return Item{}, "a rating that is not positive says what is wrong but not what is right"
+		return Item{}, negative
 	default:
 		return Item{}, "a comment alone says nothing to learn"
 	}

@@ -139,22 +139,37 @@ func (o *Objective) Add(s *Session, random *rand.Rand, grads []float32) (Objecti
 		return ObjectiveStep{}, fmt.Errorf("there is room for %d gradients, the session has %d parameters", len(grads), len(s.params))
 	}
 	d := o.draw(random)
-	sequences := d.sequences()
-	logprobs, err := o.scorer.LogProbs(s.params, sequences)
+	sequences, step, coefficients, err := o.read(s.params, d)
 	if err != nil {
 		return ObjectiveStep{}, err
+	}
+	return step, weighted(s, sequences, coefficients, o.scorer.rows, o.scorer.columns, grads)
+}
+
+// Measure reports all preferences and rated answers under some parameters, as a step that drew all of them would.
+func (o *Objective) Measure(params []float32) (ObjectiveStep, error) {
+	_, step, _, err := o.read(params, drawn{o.preferences, o.rated})
+	return step, err
+}
+
+// read scores what was drawn, and returns its sequences with their coefficients.
+func (o *Objective) read(params []float32, d drawn) ([]Sequence, ObjectiveStep, []float64, error) {
+	sequences := d.sequences()
+	logprobs, err := o.scorer.LogProbs(params, sequences)
+	if err != nil {
+		return nil, ObjectiveStep{}, nil, err
 	}
 	sums := make([]float64, len(logprobs))
 	for i, l := range logprobs {
 		if sums[i] = total(l); !finite(sums[i]) {
-			return ObjectiveStep{}, fmt.Errorf("the log-probability of %s is %g; lower the learning rate", sequences[i].ID, sums[i])
+			return nil, ObjectiveStep{}, nil, fmt.Errorf("the log-probability of %s is %g; lower the learning rate", sequences[i].ID, sums[i])
 		}
 	}
 	step, coefficients := o.weigh(d, sums)
 	for _, q := range sequences {
 		step.Tokens += min(len(q.Tokens), o.scorer.columns)
 	}
-	return step, weighted(s, sequences, coefficients, o.scorer.rows, o.scorer.columns, grads)
+	return sequences, step, coefficients, nil
 }
 
 // Part is the objective as Options.Objective has it, for runs of Fit over s. Report, when not nil, is told of each step.
@@ -249,7 +264,7 @@ func (o *Objective) weigh(d drawn, sums []float64) (ObjectiveStep, []float64) {
 }
 
 func (o *Objective) weighPreferences(list []Preference, sums, coefficients []float64, step *ObjectiveStep) {
-	weight := 0.0
+	weight, right := 0.0, 0.0
 	for _, p := range list {
 		weight += p.Weight
 	}
@@ -262,8 +277,11 @@ func (o *Objective) weighPreferences(list []Preference, sums, coefficients []flo
 		margin := chosen.Reward() - rejected.Reward()
 		step.Margin += margin / float64(len(list))
 		if margin > 0 {
-			step.Accuracy += 1 / float64(len(list))
+			right++
 		}
+	}
+	if right > 0 {
+		step.Accuracy = right / float64(len(list))
 	}
 }
 

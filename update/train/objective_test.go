@@ -234,7 +234,12 @@ func TestObjectiveLearns(t *testing.T) {
 			t.Fatal(err)
 		}
 		o.opt.Preferences, o.opt.Rated = 3, 3
+		o.preferenceCycle, o.ratedCycle = cycle{}, cycle{}
 		last, _ = gradient(t, o, s)
+		all, err := o.Measure(s.Parameters())
+		if err != nil || !agree(all.Loss, last.Loss, 1e-4) || !agree(all.Margin, last.Margin, 1e-4) || all.Accuracy != last.Accuracy || all.Tokens != last.Tokens {
+			t.Errorf("measured %+v (%v), a step with all of them has %+v", all, err, last)
+		}
 		return first, last, slices.Clone(s.Parameters())
 	}
 	first, last, params := learn(1, nil)

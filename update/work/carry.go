@@ -29,7 +29,7 @@ func (w *worker) earlier(base train.Base, trainable gpt2.Trainable) (train.Impor
 	return train.ParseImportances(data, shapes)
 }
 
-// carry writes the importances of the candidate: what the champion's were, and what this run's new examples add.
+// carry writes the importances of the candidate: what the champion's were, and what this run's new examples add that were imitated.
 func (w *worker) carry(ctx context.Context, base train.Base, trainable gpt2.Trainable, m method, params []float32, fresh []train.Sequence) error {
 	set := w.job.Train.Methods
 	if !set.Carries() {
@@ -43,9 +43,11 @@ func (w *worker) carry(ctx context.Context, base train.Base, trainable gpt2.Trai
 		}
 	}
 	if set.EWC > 0 && set.EWCKeep > 0 {
-		importance, err := w.importance(ctx, base, trainable, gpt2.Factors, params, fresh)
-		if err != nil {
-			return err
+		importance := make([]float32, len(params))
+		if len(fresh) > 0 {
+			if importance, err = w.importance(ctx, base, trainable, gpt2.Factors, params, fresh); err != nil {
+				return err
+			}
 		}
 		if next.Fisher, err = train.Consolidate(m.earlier.Fisher, importance, set.EWCKeep); err != nil {
 			return err

@@ -9,7 +9,6 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/models/adapter"
 	"nightshift/onnx/gpt2"
-	"nightshift/update/selection"
 	"nightshift/update/train"
 )
 
@@ -47,7 +46,7 @@ func (t Train) targets(layers int) []adapter.Target {
 }
 
 // choose settles which linears the job adapts, where it is to choose, and says what it went by.
-func (w *worker) choose(ctx context.Context, items []selection.Item) ([]nightrecord.Linear, error) {
+func (w *worker) choose(ctx context.Context, l lessons) ([]nightrecord.Linear, error) {
 	t := &w.job.Train
 	if !t.chooses() {
 		return nil, nil
@@ -55,10 +54,7 @@ func (w *worker) choose(ctx context.Context, items []selection.Item) ([]nightrec
 	if w.champion != nil {
 		return nil, fmt.Errorf("choose modules: a candidate that goes on from a champion has that one's")
 	}
-	fresh, _, err := w.sequences(items)
-	if err != nil {
-		return nil, err
-	}
+	fresh := l.examples()
 	random := rand.New(rand.NewPCG(w.job.Seed, 0x63686f6f7365)) //nolint:gosec // reproducible, not secret
 	random.Shuffle(len(fresh), func(i, j int) { fresh[i], fresh[j] = fresh[j], fresh[i] })
 	all := t.targets(w.model.Config.Layers)

@@ -78,7 +78,7 @@ func (w *worker) unchanged(items []selection.Item) ([]train.Sequence, error) {
 	var chosen []selection.Item
 	for _, use := range []string{selection.Rehearsal, selection.Anchor} {
 		for _, it := range items {
-			if it.Use == use {
+			if it.Use == use && !w.calledBad(it) {
 				chosen = append(chosen, it)
 			}
 		}

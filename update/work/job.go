@@ -64,7 +64,7 @@ type Train struct {
 	// Targets are the adapted linears where they are not every module in every layer.
 	Targets   []adapter.Target `json:"targets,omitempty"`
 	Rate      float64          `json:"learning_rate"`
-	Epochs    float64          `json:"epochs"` // passes over the new examples
+	Epochs    float64          `json:"epochs"` // passes over the new examples; preferences and ratings are gone through as often, or more
 	Warmup    float64          `json:"warmup"` // share of the steps
 	Decay     float64          `json:"weight_decay"`
 	Clip      float64          `json:"clip"`
@@ -75,6 +75,10 @@ type Train struct {
 	KL        float64          `json:"kl"`        // share of the champion's distribution in the target of a rehearsed token
 	Teacher   int              `json:"teacher"`   // tokens kept of that distribution
 	Methods   Methods          `json:"methods,omitzero"`
+
+	Objective   string      `json:"objective,omitempty"` // selection.SFT, also where empty, DPO, KTO or APO
+	Preferences Preferences `json:"preferences,omitzero"`
+	Ratings     Ratings     `json:"ratings,omitzero"`
 }
 
 // config is the adapter that the job trains, of a model with that many layers.

@@ -77,26 +77,15 @@ type method struct {
 
 // methods turns the job's settings into those of a run from start. Importances are measured here, before the session of the
 // run is made, so that two graphs never hold memory at a time.
-func (w *worker) methods(ctx context.Context, base train.Base, trainable gpt2.Trainable, start []float32, fresh, rehearsed []train.Sequence) (method, error) {
+func (w *worker) methods(ctx context.Context, base train.Base, trainable gpt2.Trainable, start []float32, l lessons) (method, error) {
 	t := w.job.Train
 	set := t.Methods
 	if err := set.Check(); err != nil {
 		return method{}, fmt.Errorf("train: %w", err)
 	}
-	m := method{source: train.Shuffled(fresh), options: train.Options{Rate: t.Rate, Warmup: t.Warmup, Decay: t.Decay, Clip: t.Clip,
+	m := method{options: train.Options{Rate: t.Rate, Warmup: t.Warmup, Decay: t.Decay, Clip: t.Clip,
 		Rows: t.Rows, Columns: t.Columns, Micro: t.Micro, Seed: w.job.Seed}}
-	m.options.Steps = steps(t, fresh, rehearsed)
-	switch rehearses := len(rehearsed) > 0 && t.Rehearsal > 0; {
-	case set.Project && len(rehearsed) > 0: // a step holds fresh examples alone
-		m.options.Projection = &train.Projection{Source: train.Shuffled(rehearsed), Micro: t.Micro}
-		m.options.Steps = steps(t, fresh, nil)
-	case rehearses && set.RoundSteps > 0: // steps of one microbatch, fresh and rehearsed in turn
-		m.options.Micro = 1
-		m.options.Steps *= t.Micro
-		m.source = train.Alternating(fresh, rehearsed, t.Rehearsal)
-	case rehearses:
-		m.source = train.Mixed(fresh, rehearsed, t.Rehearsal)
-	}
+	m.follow(t, l)
 	m.options.Rounds = train.Rounds{Length: set.RoundSteps, Share: set.RoundShare}
 	var err error
 	if set.Sparsity > 0 {
@@ -124,9 +113,35 @@ func (w *worker) methods(ctx context.Context, base train.Base, trainable gpt2.Tr
 	if m.earlier, err = w.earlier(base, trainable); err != nil {
 		return m, err
 	}
-	penalties, err := w.penalties(ctx, base, trainable, start, rehearsed, m.earlier)
+	penalties, err := w.penalties(ctx, base, trainable, start, l.rehearsed, m.earlier)
 	m.options.Penalties = append(m.options.Penalties, penalties...)
 	return m, err
+}
+
+// follow sets what is imitated and in how many steps. Without a source, there is nothing to imitate beside the objective.
+func (m *method) follow(t Train, l lessons) {
+	rehearsal := t.Rehearsal
+	if len(l.rehearsed) == 0 || t.Methods.Project { // a step holds fresh examples alone
+		rehearsal = 0
+	}
+	var ratio float64
+	m.options.Steps, ratio = l.steps(t, rehearsal)
+	if t.Methods.Project && len(l.rehearsed) > 0 {
+		m.options.Projection = &train.Projection{Source: train.Shuffled(l.rehearsed), Micro: t.Micro}
+	}
+	switch {
+	case rehearsal == 0 && len(l.fresh) > 0:
+		m.source = train.Shuffled(l.fresh)
+	case rehearsal == 0:
+	case len(l.fresh) == 0:
+		m.source = train.Shuffled(l.rehearsed)
+	case t.Methods.RoundSteps > 0: // steps of one microbatch, fresh and rehearsed in turn
+		m.options.Micro = 1
+		m.options.Steps *= t.Micro
+		m.source = train.Alternating(l.fresh, l.rehearsed, ratio)
+	default:
+		m.source = train.Mixed(l.fresh, l.rehearsed, ratio)
+	}
 }
 
 // block has the run train a block beside the champion's factors, and keeps what it reads apart from what these read.

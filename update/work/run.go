@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,15 +54,19 @@ func Run(ctx context.Context, dir string, out io.Writer) error {
 		return err
 	}
 	job.Train.Columns = min(job.Train.Columns, model.Config.Context)
-	w := &worker{dir: dir, job: job, model: model, champion: champion, fast: fast, lines: json.NewEncoder(out)}
+	w := &worker{dir: dir, job: job, model: model, champion: champion, fast: fast, bad: bad(items), lines: json.NewEncoder(out)}
 	if job.Measure != nil {
 		return w.measure(ctx, items)
 	}
-	linears, err := w.choose(ctx, items)
+	l, err := w.lessons(items)
 	if err != nil {
 		return err
 	}
-	params, err := w.train(ctx, items)
+	linears, err := w.choose(ctx, l)
+	if err != nil {
+		return err
+	}
+	params, err := w.train(ctx, l)
 	if err != nil {
 		return err
 	}
@@ -77,7 +80,7 @@ func Run(ctx context.Context, dir string, out io.Writer) error {
 	if err := candidate.adapter.Write(filepath.Join(dir, CandidateDir)); err != nil {
 		return err
 	}
-	return w.evaluate(ctx, items, candidate.adapter, Evaluation{Evaluation: gate.Evaluation{Drift: drift}, DataDigest: digest, Linears: linears, Cut: candidate.cut})
+	return w.evaluate(ctx, items, candidate.adapter, Evaluation{Evaluation: gate.Evaluation{Drift: drift}, DataDigest: digest, Linears: linears, Cut: candidate.cut, Learned: w.learned})
 }
 
 // worker holds one run.
@@ -87,6 +90,8 @@ type worker struct {
 	model    *engine.Model
 	champion *adapter.Adapter
 	fast     *adapter.Adapter // training goes on from it in the champion's place
+	bad      map[string]bool  // what is never imitated
+	learned  *Learned         // of preferences and ratings, nil for nothing
 	lines    *json.Encoder
 }
 
@@ -135,42 +140,13 @@ func promptTokens(m *engine.Model, messages []replaystore.Message) ([]int32, err
 	return m.ChatTokens(list)
 }
 
-// sequences are the new and the rehearsed items.
-func (w *worker) sequences(items []selection.Item) (fresh, rehearsed []train.Sequence, err error) {
-	for _, it := range items {
-		if it.Use != selection.New && it.Use != selection.Rehearsal {
-			continue
-		}
-		if it.Kind == replaystore.Preference || it.Kind == replaystore.Unpaired {
-			return nil, nil, fmt.Errorf("train: example %s is of kind %s, which cannot be imitated", it.ID, it.Kind)
-		}
-		s, err := w.sequence(it)
-		if err != nil {
-			return nil, nil, err
-		}
-		if it.Use == selection.New {
-			fresh = append(fresh, s)
-		} else {
-			rehearsed = append(rehearsed, s)
-		}
-	}
-	if len(fresh) == 0 {
-		return nil, nil, fmt.Errorf("train: the selection has no new examples")
-	}
-	return fresh, rehearsed, nil
-}
-
 // base is the model as training takes it.
 func (w *worker) base() train.Base {
 	return train.Base{Config: w.model.Config, Weights: w.model.Checkpoint.Initializer, Dir: w.model.Checkpoint.Dir()}
 }
 
-// train fits parameters to the new and the rehearsed items.
-func (w *worker) train(ctx context.Context, items []selection.Item) ([]float32, error) {
-	fresh, rehearsed, err := w.sequences(items)
-	if err != nil {
-		return nil, err
-	}
+// train fits parameters to the lessons.
+func (w *worker) train(ctx context.Context, l lessons) ([]float32, error) {
 	t := w.job.Train
 	trainable, err := w.trainable()
 	if err != nil {
@@ -181,37 +157,45 @@ func (w *worker) train(ctx context.Context, items []selection.Item) ([]float32, 
 	if err != nil {
 		return nil, err
 	}
-	if len(rehearsed) > 0 && t.KL > 0 {
-		if err := w.teach(base, trainable, w.served(trainable), rehearsed); err != nil {
+	if len(l.rehearsed) > 0 && t.KL > 0 {
+		if err := w.teach(base, trainable, w.served(trainable), l.rehearsed); err != nil {
 			return nil, err
 		}
 	}
-	m, err := w.methods(ctx, base, trainable, start, fresh, rehearsed)
+	m, err := w.methods(ctx, base, trainable, start, l)
 	if err != nil {
 		return nil, err
 	}
-	params, err := w.fitted(ctx, base, trainable, start, m)
+	params, err := w.fitted(ctx, base, trainable, start, m, l)
 	if err != nil {
 		return nil, err
 	}
-	return params, w.carry(ctx, base, trainable, m, params, fresh)
+	return params, w.carry(ctx, base, trainable, m, params, l.fresh)
 }
 
 // fitted runs the optimizer from start and returns the candidate's parameters.
-func (w *worker) fitted(ctx context.Context, base train.Base, trainable gpt2.Trainable, start []float32, m method) ([]float32, error) {
+func (w *worker) fitted(ctx context.Context, base train.Base, trainable gpt2.Trainable, start []float32, m method, l lessons) ([]float32, error) {
+	o, err := w.objective(trainable, l, m.options.Steps)
+	if err != nil {
+		return nil, err
+	}
+	defer o.close()
 	s, err := train.NewSession(base, trainable, w.job.Threads)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
 	copy(s.Parameters(), start)
-	if err := w.fit(ctx, s, m); err != nil {
+	m.options.Objective = o.part(s)
+	if err := w.fit(ctx, s, m, o); err != nil {
 		return nil, err
 	}
+	params := slices.Clone(s.Parameters())
 	if m.average != nil {
-		return m.average.Slow(), nil
+		params = m.average.Slow()
 	}
-	return slices.Clone(s.Parameters()), nil
+	w.learned = o.learned
+	return params, o.ended(params)
 }
 
 // teach reads the champion's distributions over the rehearsed completions.
@@ -226,7 +210,7 @@ func (w *worker) teach(base train.Base, trainable gpt2.Trainable, champion []flo
 }
 
 // fit runs the optimizer and writes the curve.
-func (w *worker) fit(ctx context.Context, s *train.Session, m method) error {
+func (w *worker) fit(ctx context.Context, s *train.Session, m method, o *objective) error {
 	curve, err := os.Create(filepath.Join(w.dir, CurveFile))
 	if err != nil {
 		return err
@@ -235,27 +219,16 @@ func (w *worker) fit(ctx context.Context, s *train.Session, m method) error {
 	points := json.NewEncoder(curve)
 	begin := time.Now()
 	err = train.Fit(ctx, s, m.source, m.options, func(p train.Step) error {
-		if err := points.Encode(p); err != nil {
+		if err := points.Encode(o.point(p)); err != nil {
 			return err
 		}
 		left := time.Since(begin) / time.Duration(p.Step) * time.Duration(p.Steps-p.Step)
-		return w.lines.Encode(Progress{Stage: "train", Done: p.Step, Total: p.Steps,
-			Values: map[string]float64{"loss": p.Loss, "lr": p.Rate, "grad_norm": p.Norm, "eta_seconds": left.Seconds()}})
+		values := map[string]float64{"loss": p.Loss, "lr": p.Rate, "grad_norm": p.Norm, "eta_seconds": left.Seconds()}
+		o.values(values)
+		return w.lines.Encode(Progress{Stage: "train", Done: p.Step, Total: p.Steps, Values: values})
 	})
 	if err != nil {
 		return err
 	}
 	return curve.Close()
-}
-
-// steps is how many optimizer steps make the asked passes over the new examples, rehearsal included.
-func steps(t Train, fresh, rehearsed []train.Sequence) int {
-	tokens := 0.0
-	for _, s := range fresh {
-		tokens += float64(min(len(s.Tokens), t.Columns))
-	}
-	if len(rehearsed) > 0 {
-		tokens *= 1 + t.Rehearsal
-	}
-	return max(1, int(math.Ceil(t.Epochs*tokens/float64(t.Rows*t.Columns*t.Micro))))
 }

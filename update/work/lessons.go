@@ -1,0 +1,186 @@
+package work
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"nightshift/replaystore"
+	"nightshift/update/selection"
+	"nightshift/update/train"
+)
+
+// lessons are what a run learns from.
+type lessons struct {
+	fresh, rehearsed []train.Sequence // are imitated, none of them called bad
+	preferences      []train.Preference
+	rated            []train.Rated
+	leftOut          int // corrections that make no pair
+}
+
+// lessons sorts the new and the rehearsed items by how they are learned. Of a correction the better answer is imitated, besides
+// being preferred: a preference alone cannot teach what a small model would never say. A good answer is imitated, besides being
+// rated. What anybody called bad in this selection is not imitated, whoever else calls it good.
+func (w *worker) lessons(items []selection.Item) (lessons, error) {
+	var l lessons
+	if err := w.job.Train.CheckObjective(); err != nil {
+		return l, fmt.Errorf("train: %w", err)
+	}
+	for _, it := range items {
+		if it.Use != selection.New && it.Use != selection.Rehearsal {
+			continue
+		}
+		if err := w.learnable(it); err != nil {
+			return l, err
+		}
+		if err := w.weigh(it, &l); err != nil {
+			return l, err
+		}
+		if w.calledBad(it) {
+			continue
+		}
+		s, err := w.sequence(selection.Plain(it))
+		if err != nil {
+			return l, err
+		}
+		if it.Use == selection.New {
+			l.fresh = append(l.fresh, s)
+		} else {
+			l.rehearsed = append(l.rehearsed, s)
+		}
+	}
+	if len(l.fresh)+len(l.preferences)+len(l.rated) == 0 {
+		return l, fmt.Errorf("train: the selection has no new examples")
+	}
+	return l, nil
+}
+
+// learnable refuses an item that the objective has no loss for.
+func (w *worker) learnable(it selection.Item) error {
+	objective := w.job.Train.Objective
+	pairs := objective != "" && objective != selection.SFT
+	switch it.Kind {
+	case replaystore.Preference:
+		if pairs && it.Use == selection.New {
+			return nil
+		}
+	case replaystore.Unpaired:
+		if pairs && objective != selection.DPO && it.Use == selection.New {
+			return nil
+		}
+	default:
+		return nil
+	}
+	return fmt.Errorf("train: example %s, %s, is of kind %s, which objective %q does not learn", it.ID, it.Use, it.Kind, objective)
+}
+
+// weigh adds an item to the preferences or the rated answers, if it is one.
+func (w *worker) weigh(it selection.Item, l *lessons) error {
+	if it.Kind != replaystore.Preference && it.Kind != replaystore.Unpaired {
+		return nil
+	}
+	prompt, err := promptTokens(w.model, it.Prompt)
+	if err != nil {
+		return fmt.Errorf("tokenize example %s: %w", it.ID, err)
+	}
+	if it.Kind == replaystore.Unpaired {
+		completion, served := w.answered(it, it.Completion)
+		l.rated = append(l.rated, train.Rated{Good: it.Good, Weight: it.Weight,
+			Answer: train.Answer{Sequence: train.Sequence{ID: it.ID, Tokens: slices.Concat(prompt, completion), Prompt: len(prompt)}, Served: served}})
+		return nil
+	}
+	chosen := append(w.model.Tokenizer.Encode(nil, it.Chosen), w.model.Tokenizer.EOS())
+	rejected, served := w.answered(it, it.Rejected)
+	if len(prompt) == 0 || slices.Equal(chosen, rejected) {
+		l.leftOut++
+		return nil
+	}
+	p, err := train.NewPreference(it.ID, prompt, chosen, rejected, w.job.Train.Preferences.ChangedOnly)
+	if err != nil {
+		return err
+	}
+	p.Weight, p.Rejected.Served = it.Weight, served
+	l.preferences = append(l.preferences, p)
+	return nil
+}
+
+// answered are the tokens of an answer that the server gave, and how it recorded them: as it said them where the record spells
+// the text, or else encoded, with an end where the answer came to one.
+func (w *worker) answered(it selection.Item, text string) ([]int32, *train.Served) {
+	tokenizer, s := w.model.Tokenizer, it.Served
+	if s == nil {
+		return append(tokenizer.Encode(nil, text), tokenizer.EOS()), nil
+	}
+	record := &train.Served{Prompt: s.Prompt, Answer: s.Answer, LogProbs: s.LogProbs, Version: s.Version, Weights: s.Weights, Template: s.Template}
+	said := s.Answer
+	if n := len(said); n > 0 && said[n-1] == tokenizer.EOS() {
+		said = said[:n-1]
+	}
+	if spelled, err := tokenizer.Decode(nil, said...); err == nil && len(s.Answer) > 0 && string(spelled) == text {
+		return s.Answer, record
+	}
+	completion := tokenizer.Encode(nil, text)
+	if s.Ended() {
+		completion = append(completion, tokenizer.EOS())
+	}
+	return completion, record
+}
+
+// bad are the answers of a selection that somebody calls bad, each with its question.
+func bad(items []selection.Item) map[string]bool {
+	set := map[string]bool{}
+	for _, it := range items {
+		if it.Kind == replaystore.Unpaired && !it.Good {
+			set[saying(it)] = true
+		}
+	}
+	return set
+}
+
+// calledBad says whether what an item would have imitated is called bad by it or another item.
+func (w *worker) calledBad(it selection.Item) bool { return w.bad[saying(selection.Plain(it))] }
+
+// saying is an item's question and answer in one string.
+func saying(it selection.Item) string { return fmt.Sprintf("%q %q", it.Prompt, it.Completion) }
+
+// examples are the new examples that are imitated, or where none is, those that were rated.
+func (l lessons) examples() []train.Sequence {
+	list := slices.Clone(l.fresh)
+	if len(list) == 0 {
+		for _, r := range l.rated {
+			list = append(list, r.Sequence)
+		}
+	}
+	return list
+}
+
+// said counts the tokens of the preferences and ratings, those of a pair once.
+func (l lessons) said(columns int) float64 {
+	n := 0
+	for _, p := range l.preferences {
+		n += min(len(p.Chosen.Tokens), columns)
+	}
+	for _, r := range l.rated {
+		n += min(len(r.Tokens), columns)
+	}
+	return float64(n)
+}
+
+// steps is how many optimizer steps make the asked passes over the new examples, with so many rehearsed ones for each that is
+// imitated; and with how many, where there are so many more preferences and ratings that they make the steps: what is rehearsed
+// fills them then, so that nothing is imitated more often than it should be.
+func (l lessons) steps(t Train, rehearsal float64) (steps int, ratio float64) {
+	fresh := 0.0
+	for _, s := range l.fresh {
+		fresh += float64(min(len(s.Tokens), t.Columns))
+	}
+	tokens := fresh * (1 + rehearsal)
+	ratio = rehearsal
+	if said := l.said(t.Columns); said > tokens {
+		tokens = said
+		if rehearsal > 0 && fresh > 0 {
+			ratio = said/fresh - 1
+		}
+	}
+	return max(1, int(math.Ceil(t.Epochs*tokens/float64(t.Rows*t.Columns*t.Micro)))), ratio
+}

@@ -1,0 +1,187 @@
+package work
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"nightshift/onnx/gpt2"
+	"nightshift/update/selection"
+	"nightshift/update/train"
+)
+
+// Preferences say how corrections are learned as pairs, beside being imitated.
+type Preferences struct {
+	Share       float64 `json:"share"` // factor of their mean loss, where they weigh as much as what is imitated; less where they weigh less
+	Beta        float64 `json:"beta"`
+	Smoothing   float64 `json:"smoothing,omitempty"` // share of the pairs that is expected to be the wrong way round
+	ChangedOnly bool    `json:"changed_only,omitempty"`
+}
+
+// Ratings say how answers that were rated are learned; the good ones are imitated as well.
+type Ratings struct {
+	Share       float64 `json:"share"` // as that of preferences
+	Beta        float64 `json:"beta"`
+	Desirable   float64 `json:"desirable,omitempty"`   // weight of good answers; where both are 0, good and bad ones count alike
+	Undesirable float64 `json:"undesirable,omitempty"` // weight of bad answers
+}
+
+// Learned says what a run learned of preferences and ratings.
+type Learned struct {
+	Objective   string `json:"objective"`
+	Imitated    int    `json:"imitated"`    // new examples that were imitated, some of them beside that
+	Preferences int    `json:"preferences"` // pairs
+	LeftOut     int    `json:"left_out"`    // corrections that make no pair: nothing comes before them, or the tokens are the answer's
+	Good        int    `json:"good"`        // rated answers
+	Bad         int    `json:"bad"`
+
+	References train.ReferenceReport `json:"references"`
+	// End is of all preferences and rated answers after the last step, before drift was looked at. At the champion rewards and margin are 0.
+	End train.ObjectiveStep `json:"end"`
+}
+
+// CheckObjective refuses an objective and settings of it that no run could work with.
+func (t Train) CheckObjective() error {
+	p, r := t.Preferences, t.Ratings
+	positive := func(v float64) bool { return v > 0 && !math.IsInf(v, 0) }
+	switch {
+	case t.Objective == "" || t.Objective == selection.SFT:
+	case !slices.Contains(selection.Objectives(), t.Objective):
+		return fmt.Errorf("objective %q is none of %v", t.Objective, selection.Objectives())
+	case !positive(p.Share) || !positive(p.Beta) || !(p.Smoothing >= 0 && p.Smoothing < 0.5):
+		return fmt.Errorf("preferences with share %g, beta %g and smoothing %g: the first two must be positive, the last at least 0 and below 0.5", p.Share, p.Beta, p.Smoothing)
+	case t.Objective == selection.DPO:
+	case !positive(r.Share) || !positive(r.Beta) || !(r.Desirable >= 0) || !(r.Undesirable >= 0) || math.IsInf(r.Desirable+r.Undesirable, 0):
+		return fmt.Errorf("ratings with share %g, beta %g and weights %g and %g: the first two must be positive, the others not negative", r.Share, r.Beta, r.Desirable, r.Undesirable)
+	}
+	return nil
+}
+
+// objective is what a run learns from preferences and ratings beside what it imitates; the zero value is nothing.
+type objective struct {
+	learned *Learned
+	loss    *train.Objective
+	scorer  *train.Scorer
+	last    train.ObjectiveStep // what the latest step drew
+}
+
+// objective prepares the preferences and ratings for a run of so many steps. Its graph is beside that of the session for as long as
+// the run lasts: whoever asks closes it.
+func (w *worker) objective(trainable gpt2.Trainable, l lessons, steps int) (*objective, error) {
+	t := w.job.Train
+	if t.Objective == "" || t.Objective == selection.SFT {
+		return &objective{}, nil
+	}
+	o := &objective{learned: &Learned{Objective: t.Objective, Imitated: len(l.fresh), Preferences: len(l.preferences), LeftOut: l.leftOut}}
+	for _, r := range l.rated {
+		if r.Good {
+			o.learned.Good++
+		} else {
+			o.learned.Bad++
+		}
+	}
+	if len(l.preferences)+len(l.rated) == 0 {
+		return o, nil
+	}
+	champion := train.Champion{Params: w.served(trainable)}
+	var err error
+	if w.champion != nil {
+		if champion.Version, err = w.champion.Digest(); err != nil {
+			return nil, err
+		}
+	}
+	if w.model.Template != nil {
+		champion.Template = w.model.Template.Digest()
+	}
+	if o.scorer, err = train.NewScorer(w.base(), trainable, 1, t.Rows, t.Columns, w.job.Threads); err != nil {
+		return nil, err
+	}
+	o.loss, o.learned.References, err = train.NewObjective(o.scorer, champion, l.preferences, l.rated, w.objectiveOptions(l, steps))
+	if err != nil {
+		o.close()
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	return o, nil
+}
+
+// fewestDrawn is how many preferences or rated answers a step draws at least: the mean of fewer says little.
+const fewestDrawn = 4
+
+// objectiveOptions spread the examples evenly over the steps, each as often as the epochs say or more. A kind of example whose
+// weights add up to less than those of what is imitated has as much less of a share: one pair among a hundred approved answers, which
+// every step would draw, would else pull a hundred times as hard as each of them.
+func (w *worker) objectiveOptions(l lessons, steps int) train.ObjectiveOptions {
+	t := w.job.Train
+	each := func(n int) int { return min(n, max(fewestDrawn, int(math.Ceil(t.Epochs*float64(n)/float64(steps))))) }
+	imitated, pairs, rated := 0.0, 0.0, 0.0
+	for _, s := range l.fresh {
+		imitated += float64(s.Weight)
+	}
+	for _, p := range l.preferences {
+		pairs += p.Weight
+	}
+	for _, r := range l.rated {
+		rated += r.Weight
+	}
+	share := func(share, weight float64) float64 {
+		if weight < imitated {
+			return share * weight / imitated
+		}
+		return share
+	}
+	o := train.ObjectiveOptions{Preferences: each(len(l.preferences)), PreferenceShare: share(t.Preferences.Share, pairs), Beta: t.Preferences.Beta, Smoothing: t.Preferences.Smoothing,
+		Rated: each(len(l.rated)), RatedShare: share(t.Ratings.Share, rated), RatedBeta: t.Ratings.Beta, RatedLoss: train.KTOLoss,
+		Desirable: t.Ratings.Desirable, Undesirable: t.Ratings.Undesirable, MismatchSeed: w.job.Seed}
+	if t.Objective == selection.APO {
+		o.RatedLoss = train.APOLoss
+	}
+	return o
+}
+
+// part is the objective as Fit takes it over a session, nil for none.
+func (o *objective) part(s *train.Session) (p func(*rand.Rand, []float32) (float64, int, error)) {
+	if o.loss != nil {
+		p = o.loss.Part(s, func(step train.ObjectiveStep) { o.last = step })
+	}
+	return p
+}
+
+// ended takes the figures of the parameters that came of it.
+func (o *objective) ended(params []float32) (err error) {
+	if o.loss != nil {
+		o.learned.End, err = o.loss.Measure(params)
+	}
+	return err
+}
+
+// close frees the graph.
+func (o *objective) close() {
+	if o.scorer != nil {
+		o.scorer.Close()
+	}
+}
+
+// values adds the figures of the latest step to those of a line of progress.
+func (o *objective) values(into map[string]float64) {
+	if o.loss == nil {
+		return
+	}
+	if o.learned.Preferences > 0 {
+		into["preference_loss"], into["margin"], into["accuracy"] = o.last.PreferenceLoss, o.last.Margin, o.last.Accuracy
+	}
+	if o.learned.Good+o.learned.Bad > 0 {
+		into["rated_loss"], into["good_reward"], into["bad_reward"], into["baseline"] = o.last.RatedLoss, o.last.GoodReward, o.last.BadReward, o.last.Baseline
+	}
+}
+
+// point is what the curve says of a step.
+func (o *objective) point(p train.Step) any {
+	if o.loss == nil {
+		return p
+	}
+	return struct {
+		train.Step
+		Objective train.ObjectiveStep `json:"objective"`
+	}{p, o.last}
+}

@@ -35,7 +35,7 @@ func benchContinual(s *settings) *cobra.Command {
 			"wrong, on a small model that is made for it first, with equal optimizer steps and tokens. Everything that was measured is kept: a\n" +
 			"benchmark that is interrupted goes on where it was. It writes a report (report.html), figures (results.json) and the matrices of all\n" +
 			"runs (runs.jsonl).\n\n" +
-			"The whole benchmark takes some two hours on two cores. --quick has the tasks alone, two orders with one seed, half of the steps, a\n" +
+			"The whole benchmark takes an hour or two on two cores. --quick has the tasks alone, two orders with one seed, two thirds of the steps, a\n" +
 			"smaller exam and settings that are not tuned: it is for a look, its intervals are wide. --preset article is the smallest example of\n" +
 			"rehearsal: two tasks, and ten samples of the first one in every batch of the second."}
 	flags := cmd.Flags()

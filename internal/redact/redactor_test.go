@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 )
 
@@ -124,7 +123,8 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// TestLongLists gives the redactor finds whose neighbours depend on them: the time must not grow with their square.
+// TestLongLists gives the redactor finds whose neighbours depend on them. Were the time to grow with their square, it would take hours,
+// and the test would not end in the time that tests have.
 func TestLongLists(t *testing.T) {
 	const many = 20_000
 	r := redactor(t, Config{Extra: []Rule{{"first", `^<x>`}}})
@@ -133,16 +133,12 @@ func TestLongLists(t *testing.T) {
 		strings.Repeat("sk-aaaaaaaaaaaaaaaa ", many) + strings.Repeat("abcDEFghi123JKLmno456pqr ", many): 2 * many,
 		strings.Repeat("<x>", many):                                                                      maxRounds + 1, // the last is all the rest
 	} {
-		begin := time.Now()
 		out, spans := r.Text(text)
 		if len(spans) != want {
 			t.Errorf("%.20q...: %d finds, want %d", text, len(spans), want)
 		}
 		if again, more := r.Text(out); again != out || len(more) != 0 || strings.Contains(out, "<x>") {
 			t.Errorf("%.20q...: a second pass finds %d more", text, len(more))
-		}
-		if took := time.Since(begin); took > 10*time.Second {
-			t.Errorf("%.20q...: %d bytes took %s", text, len(text), took)
 		}
 	}
 }

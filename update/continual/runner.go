@@ -36,7 +36,7 @@ type Progress struct {
 
 // DefaultBudget is what a method may spend in the full benchmark.
 func DefaultBudget() Budget {
-	return Budget{Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, Rate: 5e-3, Warmup: 0.05, Clip: 1, Rows: 8, Columns: 64, Steps: 80}
+	return Budget{Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, Rate: 5e-3, Warmup: 0.05, Clip: 1, Rows: 8, Columns: 64, Steps: 60}
 }
 
 // DefaultSizes are those of the full benchmark.

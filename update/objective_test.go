@@ -229,6 +229,9 @@ func TestObjectiveNightsGoOn(t *testing.T) {
 		if l := n.Learned; l.Preferences == 0 || l.Good == 0 || l.Bad == 0 || l.Imitated != l.Preferences+l.Good || l.Margin <= 0 || l.Computed == 0 || l.Recorded != 0 {
 			t.Errorf("night %d learned %+v", night+1, l)
 		}
+		if m, err := s.registry.Version(n.Candidate.Digest); err != nil || m.Figures["preference_margin"] != n.Learned.Margin || m.Figures["bad_reward"] != n.Learned.BadReward || m.Figures["bad_answers"] == 0 {
+			t.Errorf("night %d: figures %v, %v", night+1, m.Figures, err)
+		}
 		for _, it := range s.selected(n.ID) {
 			text := it.Completion + it.Chosen
 			if it.Use != selection.New && text == "ask somebody else" || it.Use != selection.New && it.Kind != replaystore.SFT || it.Use != selection.New && it.Served != nil {

@@ -107,6 +107,12 @@ func (n *night) figures(e work.Evaluation) map[string]float64 {
 	if c := n.log.night.Curve; len(c) > 0 {
 		f["first_loss"], f["last_loss"] = c[0].Loss, c[len(c)-1].Loss
 	}
+	if l := e.Learned; l != nil && l.Preferences > 0 {
+		f["preferences"], f["preference_margin"], f["preference_accuracy"] = float64(l.Preferences), l.End.Margin, l.End.Accuracy
+	}
+	if l := e.Learned; l != nil && l.Good+l.Bad > 0 {
+		f["good_answers"], f["good_reward"], f["bad_answers"], f["bad_reward"] = float64(l.Good), l.End.GoodReward, float64(l.Bad), l.End.BadReward
+	}
 	mean := func(p gate.Paired, scores []float64) (nll float64, ok bool) {
 		var sum, tokens float64
 		for i := range min(len(scores), len(p.Tokens)) {

@@ -18,7 +18,8 @@ VCS := $(shell git describe --always --dirty >/dev/null 2>&1 && echo auto || ech
 TESTFLAGS ?=
 
 # Packages with goroutines that share memory. make race RACE=./... takes all.
-RACE ?= . ./internal/... ./onnx/ort/... ./models/tokenizer/... ./replaystore/... ./serve/... ./update/...
+RACE ?= . ./internal/bench ./internal/conversion ./internal/engine ./internal/registry ./internal/sampling ./onnx/ort ./models/tokenizer ./replaystore/... \
+	./serve/... ./update ./update/continual ./update/train ./update/work
 
 # Fuzz targets run for this long each.
 FUZZTIME ?= 5s

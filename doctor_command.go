@@ -17,6 +17,7 @@ import (
 	"nightshift/internal/config"
 	"nightshift/internal/engine"
 	"nightshift/internal/registry"
+	"nightshift/internal/retention"
 	"nightshift/onnx/ort"
 )
 
@@ -117,6 +118,7 @@ func examine(ctx context.Context, c config.Config) []finding {
 	add("store", detail, err)
 	detail, err = examineRegistry(c)
 	add("registry", detail, err)
+	list = append(list, examineForgetting(c)...)
 	list = append(list, examineDisk(c), examineKeys(c))
 	schedule := "only on request"
 	if c.Update.Schedule != "" {
@@ -167,6 +169,37 @@ func examineRegistry(c config.Config) (string, error) {
 		parts = append(parts, a.Champion().String())
 	}
 	return r.Dir() + " serves " + strings.Join(parts, ", "), nil
+}
+
+// examineForgetting warns of tracks whose champions know less of something than their ancestors did. What is wrong with the registry
+// itself is another finding.
+func examineForgetting(c config.Config) (list []finding) {
+	if _, err := os.Stat(c.RegistryDir()); err != nil {
+		return nil
+	}
+	r, err := registry.Open(c.RegistryDir(), nil)
+	if err != nil {
+		return nil
+	}
+	tracks, err := r.Tracks()
+	if err != nil {
+		return nil
+	}
+	sets := 0
+	for _, track := range tracks {
+		report, err := retention.Read(r, track)
+		if err != nil {
+			list = append(list, finding{"forgetting", stateWarning, fmt.Sprintf("track %s: %v", track, err)})
+		}
+		for _, a := range report.Alarms {
+			list = append(list, finding{"forgetting", stateWarning, fmt.Sprintf("track %s: %s; nightshift night matrix --track %s", track, a, track)})
+		}
+		sets += len(report.Sets)
+	}
+	if len(list) == 0 && sets > 0 {
+		list = append(list, finding{"forgetting", stateOK, fmt.Sprintf("%d sets of probes, none below its best by more than update.forgetting", sets)})
+	}
+	return list
 }
 
 // examineDisk says how much room the data directory has.

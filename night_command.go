@@ -18,7 +18,7 @@ import (
 
 func nightCommand(s *settings) *cobra.Command {
 	cmd := &cobra.Command{Use: "night", Short: "Look at nights"}
-	cmd.AddCommand(nightShow(s), nightReview(s), nightWork(s))
+	cmd.AddCommand(nightShow(s), nightMatrix(s), nightReview(s), nightWork(s))
 	return cmd
 }
 

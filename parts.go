@@ -174,7 +174,7 @@ const microTokens = 1024
 // settings turns one track's learning configuration into the updater's.
 func (p *parts) settings(u config.Update) update.Settings {
 	s := update.Defaults()
-	s.Schedule, s.TimeZone, s.Anchors = u.Schedule, u.TimeZone, u.Anchors
+	s.Schedule, s.TimeZone, s.Anchors, s.Probes, s.Forgetting = u.Schedule, u.TimeZone, u.Anchors, u.Probes, u.Forgetting
 	e, t, g := u.Evidence, u.Train, u.Gate
 	s.MinNew, s.MinAge, s.HeldOut, s.PerSubject, s.MaxExamples = e.MinNewExamples, e.Quarantine, e.HeldOut, e.PerSubject, e.MaxExamples
 	s.Rotation = e.Rotation

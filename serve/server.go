@@ -81,6 +81,7 @@ type Server struct {
 	log      *slog.Logger
 	versions *versions
 	router   *router
+	forgets  *forgetting
 	nights   *nights
 	ledger   *ledger
 	api      *api.Server
@@ -142,6 +143,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if err := s.router.check(cfg.Tracks); err != nil {
 		return nil, err
 	}
+	s.forgets = newForgetting(deps.Registry, deps.Metrics, s.log)
 	s.nights = newNights(deps.Registry, deps.Store.Control(), cfg.Updater)
 	s.nights.catchUp = s.versions.catchUp
 	s.ledger = newLedger(deps.Store)
@@ -253,6 +255,7 @@ func (s *Server) follow(ctx context.Context) error {
 		}
 		s.versions.poll(ctx)
 		s.router.refresh(*s.versions.lines.Load())
+		s.forgets.refresh(*s.versions.lines.Load())
 	}
 }
 

@@ -57,6 +57,8 @@ type Settings struct {
 	RehearsalLimit int           `json:"rehearsal_limit"`    // examples to rehearse, from the memory and the model's starter memory
 	Anchors        string        `json:"anchors"`            // file of anchor examples, "" for anchors.jsonl of the model
 	AnchorLimit    int           `json:"anchor_limit"`
+	Probes         string        `json:"probes,omitempty"`     // file of questions that are scored each night, "" for none
+	Forgetting     float64       `json:"forgetting,omitempty"` // nats per token that a set of probes may fall from its best without an alarm, 0 for any number
 	Guard          Guard         `json:"guard"`
 	Memory         Memory        `json:"memory"`
 
@@ -74,7 +76,7 @@ func Defaults() Settings {
 	limits := gate.Defaults()
 	return Settings{MinNew: limits.MinExamples, MinAge: limits.MinAge, HeldOut: 0.2, MaxExamples: 5000, PerSubject: 50, Correction: 1, Approval: 0.5,
 		Objective: selection.SFT, Guard: defaultGuard(), Memory: Memory{Rehearse: selection.Random, Replace: selection.Random, Uniform: 0.2},
-		RehearsalLimit: 512, AnchorLimit: 256, Seed: 1, SelfTests: 4, Answers: 32, Gate: limits,
+		RehearsalLimit: 512, AnchorLimit: 256, Forgetting: 0.1, Seed: 1, SelfTests: 4, Answers: 32, Gate: limits,
 		Canary: Canary{Step: 24 * time.Hour, People: 20, Patience: 7 * 24 * time.Hour, Error: 0.05},
 		Train: work.Train{Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, Rate: 2e-4, Epochs: 3, Warmup: 0.05, Clip: 1,
 			Rows: 4, Columns: 256, Micro: 1, Rehearsal: 1, KL: 0.5, Teacher: 8,

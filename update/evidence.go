@@ -31,6 +31,7 @@ const (
 // chosen is what a night works with, and what it says about older examples.
 type chosen struct {
 	items       []selection.Item // new, held out, rehearsal, anchors
+	probes      []selection.Item
 	quarantined []selection.Item
 	retire      []string           // of the rehearsal memory
 	outdated    []string           // of the model's files
@@ -74,6 +75,9 @@ func (n *night) choose(ctx context.Context, g gathered, p past, key []byte) (cho
 	remembered := c.remember(known, selected.Items, fresh, g.negative)
 	newer := append(slices.Clone(selected.Items), remembered...)
 	starter, anchors = c.current("starter", starter, newer, p.retired), c.current("anchor", anchors, newer, p.retired)
+	if c.probes, err = n.probes(&c, selected.Items, newer, p.retired); err != nil {
+		return c, err
+	}
 	slices.Sort(c.outdated)
 	c.outdated = slices.Compact(c.outdated)
 

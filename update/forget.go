@@ -91,7 +91,7 @@ func learnedFrom(reg *registry.Registry, nights map[string]bool) ([]registry.Ref
 
 // forgetNight rewrites one selection, and what was put aside beside it.
 func forgetNight(reg *registry.Registry, night string, report replaystore.ForgetReport) (count int, trained bool, err error) {
-	if err := forgetAside(reg, night, report); err != nil {
+	if err := errors.Join(forgetAside(reg, night, report), forgetProbes(reg, night, report)); err != nil {
 		return 0, false, err
 	}
 	data, err := reg.ReadNight(night, selectionFile)

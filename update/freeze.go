@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/models/quantize"
 	"nightshift/replaystore"
@@ -111,7 +112,7 @@ func (n *night) enough(c chosen) error {
 
 // store writes the frozen files.
 func (n *night) store(c chosen) error {
-	for _, name := range []string{work.EvaluationFile, work.CurveFile, verdictFile, work.CandidateDir, championDir, referenceDir, earlierFile, work.ImportancesFile, earlierFast, work.FastDir} { // of a first, failed attempt
+	for _, name := range []string{work.EvaluationFile, work.CurveFile, verdictFile, work.CandidateDir, championDir, referenceDir, earlierFile, work.ImportancesFile, earlierFast, work.FastDir, nightrecord.ScoresFile} { // of a first, failed attempt
 		if err := os.RemoveAll(filepath.Join(n.dir, name)); err != nil {
 			return fmt.Errorf("clear night: %w", err)
 		}
@@ -137,8 +138,13 @@ func (n *night) store(c chosen) error {
 	if err != nil {
 		return err
 	}
+	probes, err := encodeItems(c.probes)
+	if err != nil {
+		return err
+	}
 	return errors.Join(
 		n.u.deps.Registry.WriteNightFile(n.req.Night, selectionFile, data),
+		n.u.deps.Registry.WriteNightFile(n.req.Night, work.ProbesFile, probes),
 		n.u.writeJSON(n.req.Night, work.JobFile, job),
 		n.u.writeJSON(n.req.Night, retiredFile, retired{IDs: c.outdated}),
 		n.u.writeJSON(n.req.Night, reproduceFile, reproduce{Seed: job.Seed, Threads: job.Threads, Champion: n.frozen.Champion.Digest,
@@ -149,7 +155,7 @@ func (n *night) store(c chosen) error {
 // job is the work that is asked of the child process, without versions.
 func (n *night) job() work.Job {
 	return work.Job{ModelDir: n.u.cfg.ModelDir, CacheDir: n.u.cfg.CacheDir, Weights: n.u.cfg.Weights, Threads: n.u.cfg.Threads, Track: n.req.Track, Seed: n.settings.Seed, Blocked: n.settings.Blocked,
-		Train: n.settings.train(), Drift: work.Drift{Limit: n.settings.Gate.Drift, Prompts: driftPrompts}, SelfTests: n.settings.SelfTests, Answers: n.settings.Answers}
+		Train: n.settings.train(), Drift: work.Drift{Limit: n.settings.Gate.Drift, Prompts: driftPrompts}, SelfTests: n.settings.SelfTests, Answers: n.settings.Answers, Forgetting: n.settings.Forgetting}
 }
 
 // version puts the files of a version into a directory of that name within another and returns its name, "" for the base model.

@@ -299,8 +299,12 @@ func TestFactsChangeOverNights(t *testing.T) {
 	s := newShop(t, tinyModel(t))
 	s.correct(people(0, 12)...)
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5 // three rehearsed sentences hold little
+	s.config.Probes = s.probeFile(0, 1, 2)
 	u := s.updater()
 	first := s.run(u, Request{}, nightrecord.Published)
+	if r := s.report(); len(r.Alarms) != 0 || len(r.Sets) != 3 || len(r.Rows) != 2 {
+		t.Errorf("after the first night: %+v", r)
+	}
 	s.now = s.now.Add(24 * time.Hour)
 	for p := range 14 {
 		for f := range questions {
@@ -331,7 +335,12 @@ func TestFactsChangeOverNights(t *testing.T) {
 	if count[answer(0)] != 0 || count["it costs fifty"] == 0 || count[answer(1)] == 0 {
 		t.Errorf("remembered answers %v", count)
 	}
+	s.probed(u, first, second)
 	s.rolledBack(u, second)
+	if r := s.report(); len(r.Rows) != 4 || r.Rows[3].Name != r.Rows[1].Name || r.R[3][0] != r.R[1][0] || len(r.Sets) != 3 || len(r.Alarms) != 0 {
+		t.Errorf("after the rollback: %+v", r)
+	}
+	s.unprobed(u, first, second)
 }
 
 // rolledBack has a person roll the second night back: what it learned is not rehearsed any more, and nothing runs until

@@ -25,6 +25,9 @@ func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 	if found, err := n.u.readJSON(n.req.Night, work.EvaluationFile, &e); err != nil || !found {
 		return errors.Join(err, missing(found, work.EvaluationFile))
 	}
+	if err := n.confirmScores(); err != nil {
+		return err
+	}
 	version, digest, err := n.candidate(e, items)
 	if err != nil {
 		return err
@@ -197,6 +200,7 @@ func (n *night) settle(ctx context.Context, items []selection.Item, a registry.A
 		}
 	}
 	n.u.at("settled")
+	n.warn()
 	ref, reason := introduced(a), ""
 	if a.Share > 0 {
 		reason = fmt.Sprintf("on trial: %g %% of the people have it first", 100*a.Share)

@@ -146,7 +146,7 @@ func Defaults() Config {
 		Engine: Engine{Slots: 16, Queue: 256, Wait: 30 * time.Second, MaxTokens: 1024, PrefixCache: 256, MaxRank: 64, Spin: true},
 		Router: Router{Model: "auto", Confidence: 0.8},
 		Update: Update{
-			Schedule: "0 3 * * *", TimeZone: "Local", Evidence: Evidence{
+			Schedule: "0 3 * * *", TimeZone: "Local", Forgetting: 0.1, Evidence: Evidence{
 				MinNewExamples: 20, MinSubjects: 3, LargestShare: 0.5, Quarantine: time.Hour, MaxExamples: 5000, PerSubject: 20, HeldOut: 0.2,
 				NearDuplicates: 0.85, ClusterSubjects: 2, ClusterExamples: 3, PhraseExamples: 10, ConfirmWithin: 720 * time.Hour,
 			},

@@ -10,16 +10,18 @@ import (
 
 // Update configures nights.
 type Update struct {
-	Schedule string        `yaml:"schedule" doc:"When nights start: minute, hour, day of month, month, day of week (cron). Empty: only on request."`
-	TimeZone string        `yaml:"time_zone" doc:"Of the schedule: Local, UTC, or a name such as Europe/Berlin."`
-	Deadline time.Duration `yaml:"deadline" min:"1m" max:"24h" doc:"A night that takes longer is ended and counts as failed: nothing changes, and the next one tries the same data again."`
-	Nice     int           `yaml:"nice" min:"0" max:"19" doc:"Niceness of the process that trains. 19 gives way most."`
-	Governor Governor      `yaml:"governor" doc:"When the process that trains gives way to servers."`
-	Anchors  string        `yaml:"anchors" doc:"File of examples that measure what is forgotten, one {messages, completion} a line. Empty: anchors.jsonl beside the model."`
-	Evidence Evidence      `yaml:"evidence" doc:"What a night needs and may use."`
-	Train    Train         `yaml:"train" doc:"How it learns."`
-	Gate     Gate          `yaml:"gate" doc:"What a candidate must prove. A candidate that fails one is not activated."`
-	Canary   Canary        `yaml:"canary" doc:"How a candidate that has proved it takes over."`
+	Schedule   string        `yaml:"schedule" doc:"When nights start: minute, hour, day of month, month, day of week (cron). Empty: only on request."`
+	TimeZone   string        `yaml:"time_zone" doc:"Of the schedule: Local, UTC, or a name such as Europe/Berlin."`
+	Deadline   time.Duration `yaml:"deadline" min:"1m" max:"24h" doc:"A night that takes longer is ended and counts as failed: nothing changes, and the next one tries the same data again."`
+	Nice       int           `yaml:"nice" min:"0" max:"19" doc:"Niceness of the process that trains. 19 gives way most."`
+	Governor   Governor      `yaml:"governor" doc:"When the process that trains gives way to servers."`
+	Anchors    string        `yaml:"anchors" doc:"File of examples that measure what is forgotten, one {messages, completion} a line. Empty: anchors.jsonl beside the model."`
+	Probes     string        `yaml:"probes" doc:"File of questions and answers, one {messages, completion} a line, that each night scores beside what earlier nights held out, to see\nwhat is forgotten. They are never learned. Empty: none."`
+	Forgetting float64       `yaml:"forgetting" min:"0" max:"100" doc:"How far, in nats per token, a champion may fall below the best of its ancestors on what one of their nights held out, on the anchors\nor on the probes, before there is an alarm. 0: no alarm."`
+	Evidence   Evidence      `yaml:"evidence" doc:"What a night needs and may use."`
+	Train      Train         `yaml:"train" doc:"How it learns."`
+	Gate       Gate          `yaml:"gate" doc:"What a candidate must prove. A candidate that fails one is not activated."`
+	Canary     Canary        `yaml:"canary" doc:"How a candidate that has proved it takes over."`
 }
 
 // Governor slows training down while servers are busy.

@@ -84,8 +84,8 @@ type Choice struct {
 
 // Choose finds the likeliest profile among those that may be chosen, nil for all. The confidence takes all profiles into account.
 func (r *Router) Choose(tokens []int32, may func(name string) bool) Choice {
-	best, at, total := 0.0, -1, 1.0 // of the likelihoods relative to that of all profiles together, whose logarithm is 0
-	scores := make([]float64, len(r.profiles))
+	best, at := 0.0, -1
+	scores := make([]float64, len(r.profiles)) // logarithms of likelihoods relative to that of all profiles together
 	for i, p := range r.profiles {
 		for _, t := range tokens {
 			common, ok := r.common[t]
@@ -103,7 +103,7 @@ func (r *Router) Choose(tokens []int32, may func(name string) bool) Choice {
 	if at < 0 {
 		return Choice{}
 	}
-	total = math.Exp(-best)
+	total := math.Exp(-best) // of all together, whose logarithm is 0
 	for _, s := range scores {
 		total += math.Exp(s - best)
 	}

@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"nightshift/internal/retention"
 )
 
 // Stages of a benchmark and its tracks.
@@ -37,22 +39,22 @@ type cell struct {
 
 // Record is one run of one method over one order with one seed.
 type Record struct {
-	Key      string   `json:"key"` // names the run and all that its figures depend on
-	Stage    string   `json:"stage"`
-	Track    string   `json:"track"`
-	Method   string   `json:"method"`
-	Family   string   `json:"family"`
-	Settings Settings `json:"settings"`
-	Order    int      `json:"order"`
-	Seed     int      `json:"seed"`
-	Columns  []string `json:"columns"`  // domains, in the order in which they are learned
-	Phases   []string `json:"phases"`   // of the rows after the first
-	Exact    Matrix   `json:"exact"`    // R of the share of exact answers
-	LogProb  Matrix   `json:"log_prob"` // R of the mean log-probability, nats per token
-	Curve    []Point  `json:"curve"`
-	Steps    int      `json:"steps"`
-	Tokens   int      `json:"tokens"` // trained on, replayed ones included
-	Seconds  float64  `json:"seconds"`
+	Key      string           `json:"key"` // names the run and all that its figures depend on
+	Stage    string           `json:"stage"`
+	Track    string           `json:"track"`
+	Method   string           `json:"method"`
+	Family   string           `json:"family"`
+	Settings Settings         `json:"settings"`
+	Order    int              `json:"order"`
+	Seed     int              `json:"seed"`
+	Columns  []string         `json:"columns"`  // domains, in the order in which they are learned
+	Phases   []string         `json:"phases"`   // of the rows after the first
+	Exact    retention.Matrix `json:"exact"`    // R of the share of exact answers
+	LogProb  retention.Matrix `json:"log_prob"` // R of the mean log-probability, nats per token
+	Curve    []Point          `json:"curve"`
+	Steps    int              `json:"steps"`
+	Tokens   int              `json:"tokens"` // trained on, replayed ones included
+	Seconds  float64          `json:"seconds"`
 }
 
 // Book keeps the records of a benchmark in a file: each is on disk before the next begins, so that a benchmark that was

@@ -9,6 +9,8 @@ import (
 	"math"
 	"slices"
 	"text/tabwriter"
+
+	"nightshift/internal/retention"
 )
 
 // Report is what a benchmark has to show.
@@ -168,7 +170,7 @@ func heat(method string, runs []Record) heatMap {
 			for _, run := range runs {
 				values = append(values, run.Exact[i][j])
 			}
-			v := mean(values)
+			v := retention.Mean(values)
 			if math.IsNaN(v) {
 				row.Cells = append(row.Cells, heatCell{})
 				continue
@@ -217,7 +219,7 @@ func curves(method string, runs []Record) []curve {
 			for _, run := range runs {
 				values = append(values, run.Curve[i].Exact[k])
 			}
-			line.Points += fmt.Sprintf("%.1f,%.1f ", x(i), 4+(curveHeight-8)*(1-mean(values)))
+			line.Points += fmt.Sprintf("%.1f,%.1f ", x(i), 4+(curveHeight-8)*(1-retention.Mean(values)))
 		}
 		c.Lines = append(c.Lines, line)
 	}

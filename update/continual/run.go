@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"nightshift/internal/retention"
 	"nightshift/update/train"
 )
 
@@ -42,7 +43,7 @@ type run struct {
 	center     []float32 // that they belong to
 	si         *train.SI
 
-	exact, logprob Matrix
+	exact, logprob retention.Matrix
 	curve          []Point
 	steps, tokens  int
 }
@@ -60,7 +61,7 @@ func (l *learner) study(ctx context.Context, m Method, s Settings, c Course, see
 		return nil, err
 	}
 	r := &run{learner: l, method: m, settings: s, share: c.Share, seed: seed, begin: begin, params: slices.Clone(begin), router: router{vocab: l.model.Base.Config.Vocab},
-		exact: NewMatrix(len(c.Phases)+1, len(c.Columns)), logprob: NewMatrix(len(c.Phases)+1, len(c.Columns))}
+		exact: retention.NewMatrix(len(c.Phases)+1, len(c.Columns)), logprob: retention.NewMatrix(len(c.Phases)+1, len(c.Columns))}
 	if err := r.examine(0, c.Before); err != nil {
 		return nil, err
 	}

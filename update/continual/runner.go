@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"nightshift/internal/retention"
 )
 
 // Options are a whole benchmark.
@@ -123,7 +125,7 @@ func (p *pool) tune(ctx context.Context, book *Book) (map[string]Settings, error
 	}
 	best := map[string]float64{}
 	for _, r := range records {
-		m, err := Measure(r.Exact)
+		m, err := retention.Measure(r.Exact)
 		if err != nil {
 			return nil, err
 		}

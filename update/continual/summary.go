@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"nightshift/internal/retention"
 )
 
 // Scale is one of the two scores that every run has.
@@ -16,7 +18,7 @@ const (
 )
 
 // of is a record's matrix on the scale.
-func (s Scale) of(r Record) Matrix {
+func (s Scale) of(r Record) retention.Matrix {
 	if s == LogProb {
 		return r.LogProb
 	}
@@ -77,7 +79,7 @@ const (
 const bootstrapSeed = 1
 
 // Summarize computes the figures of a track, with 95 % intervals over orders and seeds: of tasks ACC, BWT, FWT, forgetting
-// and learning accuracy (see Metrics), of a stream ACC, the mean score after its last round, and the mean after each; of both the
+// and learning accuracy (see retention.Metrics), of a stream ACC, the mean score after its last round, and the mean after each; of both the
 // share of the gap between naive and joint training that a method closes in ACC. Differences between methods are taken within the
 // same order and seed. Records of other tracks and stages are left out; every method must have all orders and seeds.
 func Summarize(records []Record, track string, scale Scale) (Summary, error) {
@@ -124,7 +126,7 @@ func Summarize(records []Record, track string, scale Scale) (Summary, error) {
 func (s Summary) method(name string, runs map[string]map[Cell]Record) (MethodSummary, error) {
 	first := runs[name][Cell{}]
 	out := MethodSummary{Method: name, Family: first.Family, Settings: first.Settings}
-	measured := map[Cell]Metrics{}
+	measured := map[Cell]retention.Metrics{}
 	n := float64(len(runs[name]))
 	for c, r := range runs[name] {
 		out.Tokens += float64(r.Tokens) / n
@@ -132,7 +134,7 @@ func (s Summary) method(name string, runs map[string]map[Cell]Record) (MethodSum
 		if s.Track != Tasks {
 			continue
 		}
-		m, err := Measure(s.Scale.of(r))
+		m, err := retention.Measure(s.Scale.of(r))
 		if err != nil {
 			return out, fmt.Errorf("summarize %s: %w", name, err)
 		}
@@ -152,9 +154,9 @@ func (s Summary) method(name string, runs map[string]map[Cell]Record) (MethodSum
 		add(FigureAlong, func(c Cell) float64 {
 			var rows []float64
 			for _, row := range s.Scale.of(runs[name][c])[1:] {
-				rows = append(rows, mean(row))
+				rows = append(rows, retention.Mean(row))
 			}
-			return mean(rows)
+			return retention.Mean(rows)
 		})
 	}
 	if runs[Joint] != nil && runs[Naive] != nil {
@@ -162,7 +164,7 @@ func (s Summary) method(name string, runs map[string]map[Cell]Record) (MethodSum
 			over := func(method string) float64 {
 				return average(cells, func(c Cell) float64 { return end(method, c) })
 			}
-			return GapClosed(over(name), over(Naive), over(Joint))
+			return retention.GapClosed(over(name), over(Naive), over(Joint))
 		})})
 	}
 	for _, d := range Domains() {
@@ -190,7 +192,7 @@ func last(r Record) string { return r.Columns[len(r.Columns)-1] }
 // end is the mean score of a run's last row.
 func (s Summary) end(r Record) float64 {
 	m := s.Scale.of(r)
-	return mean(m[len(m)-1])
+	return retention.Mean(m[len(m)-1])
 }
 
 // domain is a domain's score in a run's last row, NaN where it was not learned.

@@ -31,6 +31,7 @@ const (
 	New       = nightrecord.New // trained on for the first time
 	Rehearsal = "rehearsal"     // replayed while learning
 	HeldOut   = "heldout"       // measures the gain, never trained on
+	Probe     = "probe"         // measures what is forgotten of earlier nights, never trained on
 	Anchor    = "anchor"        // measures what is forgotten, never trained on
 )
 
@@ -47,10 +48,15 @@ type Item struct {
 	Served *Served `json:"served,omitempty"`
 }
 
+// Knowable says whether an item has an answer that is to be known: one that was called bad has none.
+func (it Item) Knowable() bool {
+	return it.Completion != "" && (it.Kind != replaystore.Unpaired || it.Good)
+}
+
 // Reason says why something is not used.
 type Reason struct {
 	ID    string `json:"id"`
-	Of    string `json:"of,omitempty"` // what it is: "" feedback, or an older example of the "memory", "starter" or "anchor" files
+	Of    string `json:"of,omitempty"` // what it is: "" feedback, or an older example of the "memory", "starter", "anchor" or "probe" files
 	Why   string `json:"why"`
 	Waits bool   `json:"waits,omitempty"` // quarantined: later nights look at it again
 }

@@ -104,6 +104,9 @@ func (w *worker) evaluate(ctx context.Context, items []selection.Item, candidate
 	if result.SelfTest, err = s.selfTests(ctx, items); err != nil {
 		return err
 	}
+	if err := s.remember(ctx, items, &result); err != nil {
+		return err
+	}
 	data, err := json.MarshalIndent(result, "", " ")
 	if err != nil {
 		return fmt.Errorf("write evaluation: %w", err)

@@ -49,6 +49,8 @@ type Job struct {
 	// Fast is the directory, within the work directory, of the fast learner that the champion's run left behind, "" where there is none.
 	Fast string `json:"fast,omitempty"`
 
+	Forgetting float64 `json:"forgetting,omitempty"` // bound that is written beside the scores of probes
+
 	Measure *Measures `json:"measure,omitempty"` // not nil: nothing is trained, the selection is measured
 }
 

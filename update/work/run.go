@@ -97,7 +97,12 @@ type worker struct {
 
 // readSelection reads the frozen selection and its digest.
 func readSelection(dir string) ([]selection.Item, string, error) {
-	f, err := os.Open(filepath.Join(dir, SelectionFile))
+	return readItems(filepath.Join(dir, SelectionFile))
+}
+
+// readItems reads a file of items, one a line, and its digest.
+func readItems(path string) ([]selection.Item, string, error) {
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, "", fmt.Errorf("read selection: %w", err)
 	}

@@ -1,4 +1,12 @@
-package continual
+// Package retention says how well versions know what earlier ones learned: scores of fixed questions, as a matrix of what
+// was learned against what was known after it, and the figures of continual learning that it gives.
+//
+// Report reads a track's matrix from the registry: nights leave the scores of their probes behind, each for the champion that
+// they began with and the candidate that they made, so that the scores of every activation are known, a rollback's too. It
+// compares probes one by one: what was retired or forgotten since does not count on either side.
+//
+// It runs no model and writes nothing.
+package retention
 
 import (
 	"encoding/json"
@@ -67,7 +75,8 @@ type Metrics struct {
 	// the model that learning starts from, in the place of one with random weights).
 	FWT float64
 	// Forgetting is how far a task's score is at the end below its best after any earlier task (Chaudhry et al. 2018,
-	// arXiv:1801.10112, section 3.2; row 0 does not count). Below 0 where the end is the best.
+	// arXiv:1801.10112, section 3.2; row 0 does not count, nor does what was not measured before the task was learned). Below 0
+	// where the end is the best.
 	Forgetting float64
 	// Learning is the mean score on a task just after it was learned (learning accuracy, Riemer et al. 2019,
 	// arXiv:1810.11910).
@@ -85,7 +94,7 @@ func Measure(r Matrix) (Metrics, error) {
 			return Metrics{}, fmt.Errorf("measure a matrix for %d tasks: row %d has %d scores", tasks, i, len(row))
 		}
 	}
-	m := Metrics{ACC: mean(r[tasks]), BWT: math.NaN(), FWT: math.NaN(), Forgetting: math.NaN(), Learning: math.NaN()}
+	m := Metrics{ACC: Mean(r[tasks]), BWT: math.NaN(), FWT: math.NaN(), Forgetting: math.NaN(), Learning: math.NaN()}
 	var learned, back, forward, lost []float64
 	for j := range tasks {
 		learned = append(learned, r[j+1][j])
@@ -97,18 +106,20 @@ func Measure(r Matrix) (Metrics, error) {
 			forward = append(forward, r[j][j]-r[0][j])
 		}
 	}
-	m.Learning = mean(learned)
+	m.Learning = Mean(learned)
 	if tasks > 1 {
-		m.BWT, m.FWT, m.Forgetting = mean(back), mean(forward), mean(lost)
+		m.BWT, m.FWT, m.Forgetting = Mean(back), Mean(forward), Mean(lost)
 	}
 	return m, nil
 }
 
-// best is a task's best score after 1 to tasks−1 tasks, NaN when one of them was not measured.
+// best is a task's best score after 1 to tasks−1 tasks, NaN when one was not measured from the task itself on.
 func best(r Matrix, task, tasks int) float64 {
 	b := math.Inf(-1)
 	for i := 1; i < tasks; i++ {
-		b = math.Max(b, r[i][task]) // NaN stays NaN
+		if i > task || !math.IsNaN(r[i][task]) {
+			b = math.Max(b, r[i][task]) // NaN stays NaN
+		}
 	}
 	return b
 }
@@ -122,8 +133,8 @@ func GapClosed(method, naive, joint float64) float64 {
 	return (method - naive) / (joint - naive)
 }
 
-// mean is the arithmetic mean, NaN of none.
-func mean(values []float64) float64 {
+// Mean is the arithmetic mean, NaN of none.
+func Mean(values []float64) float64 {
 	sum := 0.0
 	for _, v := range values {
 		sum += v

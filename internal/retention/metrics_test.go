@@ -1,4 +1,4 @@
-package continual
+package retention
 
 import (
 	"encoding/json"
@@ -97,6 +97,22 @@ func TestMeasureWhatIsMissing(t *testing.T) {
 	}
 }
 
+// TestMeasureForgettingWithoutEarlierRows: production never scores versions on what only later nights learned.
+func TestMeasureForgettingWithoutEarlierRows(t *testing.T) {
+	nan := math.NaN()
+	m, err := Measure(Matrix{{-3, nan, nan}, {-0.5, -3, nan}, {-0.4, -1, -2}, {-0.9, -1.5, -0.2}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "BWT", m.BWT, ((-0.9+0.5)+(-1.5+1))/2)
+	near(t, "FWT", m.FWT, nan)
+	near(t, "forgetting", m.Forgetting, ((0.9-0.4)+(1.5-1))/2)
+	if m, err = Measure(Matrix{{0, 0, 0}, {0, 0, 0}, {nan, 0, 0}, {0, 0, 0}}); err != nil {
+		t.Fatal(err)
+	}
+	near(t, "forgetting of what was not measured since it was learned", m.Forgetting, nan)
+}
+
 func TestGapClosed(t *testing.T) {
 	near(t, "gap closed", GapClosed(0.7, 0.4, 0.8), 0.75)
 	near(t, "gap closed in −nats", GapClosed(-0.5, -2, -0.4), 1.5/1.6)
@@ -122,36 +138,4 @@ func TestMatrixJSON(t *testing.T) {
 	if back[0][0] != 0.5 || !math.IsNaN(back[0][1]) || back[1][0] != -1.25 || back[1][1] != 0 {
 		t.Errorf("read %v", back)
 	}
-}
-
-func TestBootstrap(t *testing.T) {
-	values := [][]float64{{1, 2, 3}, {2, 3, 4}, {3, 4, 5}}
-	average := func(cells []Cell) float64 {
-		sum := 0.0
-		for _, c := range cells {
-			sum += values[c.Order][c.Seed]
-		}
-		return sum / float64(len(cells))
-	}
-	i := Bootstrap(3, 3, 1, average)
-	near(t, "mean", i.Value, 3)
-	if i != Bootstrap(3, 3, 1, average) {
-		t.Error("one seed gave two intervals")
-	}
-	// Of the 729 equally likely draws 7 have a mean below 1⅔, which is 1.0 %, and 28 one of at most that, 3.8 %; the other
-	// side is its mirror image. So 2.5 % and 97.5 % lie at 1⅔ and 4⅓.
-	near(t, "low", i.Low, 5.0/3)
-	near(t, "high", i.High, 13.0/3)
-	if !i.Clear(1.6) || i.Clear(2) {
-		t.Errorf("%+v: clear of 1.6 %t, of 2 %t", i, i.Clear(1.6), i.Clear(2))
-	}
-	same := Bootstrap(3, 3, 1, func([]Cell) float64 { return -0.5 })
-	if same != (Interval{-0.5, -0.5, -0.5}) {
-		t.Errorf("a constant has the interval %+v", same)
-	}
-	one := Bootstrap(1, 1, 1, average)
-	near(t, "one run, low", one.Low, 1)
-	near(t, "one run, high", one.High, 1)
-	none := Bootstrap(3, 3, 1, func([]Cell) float64 { return math.NaN() })
-	near(t, "no statistic", none.Low, math.NaN())
 }

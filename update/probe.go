@@ -1,0 +1,206 @@
+package update
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"nightshift/internal/nightrecord"
+	"nightshift/internal/registry"
+	"nightshift/internal/retention"
+	"nightshift/replaystore"
+	"nightshift/update/selection"
+	"nightshift/update/work"
+)
+
+// Bounds of what a night scores of earlier ones.
+const (
+	probeLimit  = 512 // probes of earlier nights, each of which has the same share of them
+	probeShare  = 32  // most of one night
+	probeLeast  = 4   // fewest of one night; with more nights than that leaves room for the oldest have none
+	probesOfAll = probeLimit / probeLeast
+)
+
+// probes lists what a night scores to see what is forgotten: what the champion's ancestors held out, and the operator's. What newer
+// corrections contradict is left out for good.
+func (n *night) probes(c *chosen, fresh []selection.Item, newer []selection.Item, before map[string]bool) ([]selection.Item, error) {
+	var own []selection.Item
+	var err error
+	if n.settings.Probes != "" {
+		if own, err = readExamples(n.settings.Probes, selection.Probe); err != nil {
+			return nil, err
+		}
+		for i := range own {
+			own[i].Why = nightrecord.FileSet
+		}
+	}
+	carried, err := n.u.carried(n.frozen.Champion.Digest)
+	if err != nil {
+		return nil, fmt.Errorf("read probes of earlier nights: %w", err)
+	}
+	again := map[string]bool{} // there is newer feedback on the same answer
+	for _, it := range fresh {
+		again[it.ID] = true
+	}
+	carried = slices.DeleteFunc(carried, func(it selection.Item) bool { return again[it.ID] })
+	return shared(c.current("probe", append(own, carried...), newer, before)), nil
+}
+
+// carried are the probes that the last night of a version's line had, with what that night itself held out; of a version that was
+// merged, those of each that went into it. Those of files are read anew by each night.
+func (u *Updater) carried(digest string) ([]selection.Item, error) {
+	_, nights, err := u.ancestors(digest)
+	if err != nil {
+		return nil, err
+	}
+	var list []selection.Item
+	seen := map[string]bool{}
+	for _, night := range nights {
+		for _, name := range []string{work.ProbesFile, selectionFile} {
+			items, err := u.nightItems(night, name)
+			if err != nil {
+				return nil, err
+			}
+			for _, it := range items {
+				switch {
+				case seen[it.ID]:
+					continue
+				case it.Use == selection.Probe && it.Why != nightrecord.FileSet:
+				case it.Use == selection.HeldOut && it.Knowable():
+					it.Use, it.Why = selection.Probe, night
+				default:
+					continue
+				}
+				seen[it.ID] = true
+				list = append(list, it)
+			}
+		}
+	}
+	return list, nil
+}
+
+// nightItems reads a file of items of a night, nil where there is none.
+func (u *Updater) nightItems(night, name string) ([]selection.Item, error) {
+	data, err := u.deps.Registry.ReadNight(night, name)
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return decodeItems(data)
+}
+
+// shared gives each earlier night its share of the probes. Which ones are left of a night is decided by their ids, so that they are
+// among those of every night before. The operator's are all kept.
+func shared(items []selection.Item) []selection.Item {
+	var list []selection.Item
+	sets := map[string][]selection.Item{}
+	var order []string
+	for _, it := range items {
+		if it.Why == nightrecord.FileSet {
+			list = append(list, it)
+			continue
+		}
+		if _, ok := sets[it.Why]; !ok {
+			order = append(order, it.Why)
+		}
+		sets[it.Why] = append(sets[it.Why], it)
+	}
+	order = order[max(0, len(order)-probesOfAll):]
+	for _, name := range order {
+		list = append(list, selection.RandomSample(sets[name], min(probeShare, max(probeLeast, probeLimit/len(order))))...)
+	}
+	return list
+}
+
+// confirmScores takes out of the scores that a night's work left what was forgotten while it ran.
+func (n *night) confirmScores() error {
+	var s nightrecord.Scores
+	if found, err := n.u.readJSON(n.req.Night, nightrecord.ScoresFile, &s); err != nil || !found {
+		return err
+	}
+	present := map[string]bool{}
+	for _, name := range []string{work.ProbesFile, selectionFile} {
+		items, err := n.u.nightItems(n.req.Night, name)
+		if err != nil {
+			return err
+		}
+		for _, it := range items {
+			present[it.ID] = true
+		}
+	}
+	return keepScores(n.u.deps.Registry, n.req.Night, s, func(id string) bool { return !present[id] })
+}
+
+// keepScores writes a night's scores without some probes, if it has one of them.
+func keepScores(reg *registry.Registry, night string, s nightrecord.Scores, gone func(id string) bool) error {
+	kept, changed := s.Without(gone)
+	if !changed {
+		return nil
+	}
+	data, err := kept.Encode()
+	if err != nil {
+		return err
+	}
+	return reg.WriteNightFile(night, nightrecord.ScoresFile, data)
+}
+
+// forgetProbes takes a person's examples out of a night's probes, and out of the scores, those of the night's own selection too.
+func forgetProbes(reg *registry.Registry, night string, report replaystore.ForgetReport) error {
+	gone := map[string]bool{}
+	for _, name := range []string{selectionFile, work.ProbesFile} {
+		data, err := reg.ReadNight(night, name)
+		if errors.Is(err, registry.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		items, err := decodeItems(data)
+		if err != nil {
+			return err
+		}
+		kept := slices.DeleteFunc(slices.Clone(items), func(it selection.Item) bool {
+			if forgotten(it, report) {
+				gone[it.ID] = true
+			}
+			return forgotten(it, report)
+		})
+		if name != work.ProbesFile || len(kept) == len(items) {
+			continue
+		}
+		if data, err = encodeItems(kept); err != nil {
+			return err
+		}
+		if err := reg.WriteNightFile(night, name, data); err != nil {
+			return err
+		}
+	}
+	data, err := reg.ReadNight(night, nightrecord.ScoresFile)
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s, err := nightrecord.DecodeScores(data)
+	if err != nil {
+		return err
+	}
+	return keepScores(reg, night, s, func(id string) bool { return gone[id] })
+}
+
+// warn says in the night's log and in the program's what the champion knows no more.
+func (n *night) warn() {
+	report, err := retention.Read(n.u.deps.Registry, n.req.Track)
+	if err != nil { // the champion serves already
+		n.u.deps.Log.Warn("what was forgotten cannot be told", "night", n.req.Night, "track", n.req.Track, "error", err)
+		return
+	}
+	for _, a := range report.Alarms {
+		n.log.say("forgotten: " + a.String())
+		n.u.deps.Log.Warn("a night has forgotten what was known", "night", n.req.Night, "track", n.req.Track, "set", a.Set, "version", a.Version,
+			"activation", a.Activation, "score", a.Now, "best", a.Best, "best_by", a.BestBy)
+	}
+}

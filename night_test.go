@@ -26,7 +26,7 @@ update:
   schedule: ""
   nice: 0
   evidence: {min_new_examples: 8, min_subjects: 3, quarantine: 0s, held_out: 0.4}
-  train: {learning_rate: 0.002, epochs: 20, batch_tokens: 1024}
+  train: {learning_rate: 0.002, epochs: 20, batch_tokens: 1024, rehearsal_ratio: 1}
   gate: {retention_champion: 1, retention_reference: 1, repetition: 0.5, length: 1, end_of_text: 0.5, bootstrap: 500}
 `
 

@@ -191,7 +191,7 @@ func (p *parts) settings(u config.Update) update.Settings {
 	s.Train.Rehearsal, s.Train.KL, s.Train.Methods = t.RehearsalRatio, t.KLShare, work.Methods(t.Methods)
 	s.Train.Preferences, s.Train.Ratings = work.Preferences(t.Preferences), work.Ratings(t.Ratings)
 	s.Gate.RetentionChampion, s.Gate.RetentionReference, s.Gate.SignTest = g.RetentionChampion, g.RetentionReference, g.SignTest
-	s.Gate.Drift = g.Drift
+	s.Gate.Drift, s.Gate.Taught = g.Drift, g.Taught
 	s.Canary = update.Canary(u.Canary)
 	s.Gate.Repetition, s.Gate.Length, s.Gate.EndRate, s.Gate.Resamples = g.Repetition, g.Length, g.EndOfText, g.Bootstrap
 	s.Blocked = g.Blocked

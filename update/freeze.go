@@ -23,8 +23,12 @@ const (
 	referenceDir = "reference"
 )
 
-// keyFile holds the secret by which people are held out, in the registry's directory: whoever is held out once always is.
-const keyFile = "heldout.key"
+// HeldOutKeyFile holds the secret by which people are held out, in the registry's directory: whoever is held out once always is.
+const HeldOutKeyFile = "heldout.key"
+
+// beyondDrift is how many times the limit of drift a whole change may be away for a part of it to be tried. What is further did not
+// learn too much: something went wrong.
+const beyondDrift = 5
 
 // driftPrompts is on how many rehearsed examples drift is measured.
 const driftPrompts = 64
@@ -56,7 +60,7 @@ func (n *night) freeze(ctx context.Context) ([]selection.Item, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read earlier nights: %w", err)
 	}
-	key, err := replaystore.LoadSecret(filepath.Join(n.u.deps.Registry.Dir(), keyFile), nil)
+	key, err := replaystore.LoadSecret(filepath.Join(n.u.deps.Registry.Dir(), HeldOutKeyFile), nil)
 	if err != nil {
 		return nil, fmt.Errorf("read the key that holds people out: %w", err)
 	}
@@ -99,6 +103,8 @@ func (n *night) enough(c chosen) error {
 		return skip{fmt.Sprintf("the new examples come from %d people, a night needs %d", c.counts.Subjects, l.MinSubjects)}
 	case share > l.MaxSubjectShare:
 		return skip{fmt.Sprintf("one person gave %.0f %% of the new examples, at most %.0f %% may come from one", 100*share, 100*l.MaxSubjectShare)}
+	case corrections(c.items, selection.New) > 0 && corrections(c.items, selection.HeldOut) < l.HeldOut():
+		return skip{fmt.Sprintf("%d held-out corrections, the gate can see a gain in no fewer than %d", corrections(c.items, selection.HeldOut), l.HeldOut())}
 	case c.counts.HeldOut < l.HeldOut():
 		return skip{fmt.Sprintf("%d held-out examples, the gate can see a gain in no fewer than %d", c.counts.HeldOut, l.HeldOut())}
 	case c.counts.Anchors == 0:
@@ -108,6 +114,17 @@ func (n *night) enough(c chosen) error {
 		return skip{why}
 	}
 	return nil
+}
+
+// corrections counts the items with a use that correct an answer.
+func corrections(items []selection.Item, use string) int {
+	n := 0
+	for _, it := range items {
+		if it.Use == use && it.Rejected != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // store writes the frozen files.
@@ -155,7 +172,7 @@ func (n *night) store(c chosen) error {
 // job is the work that is asked of the child process, without versions.
 func (n *night) job() work.Job {
 	return work.Job{ModelDir: n.u.cfg.ModelDir, CacheDir: n.u.cfg.CacheDir, Weights: n.u.cfg.Weights, Threads: n.u.cfg.Threads, Track: n.req.Track, Seed: n.settings.Seed, Blocked: n.settings.Blocked,
-		Train: n.settings.train(), Drift: work.Drift{Limit: n.settings.Gate.Drift, Prompts: driftPrompts}, SelfTests: n.settings.SelfTests, Answers: n.settings.Answers, Forgetting: n.settings.Forgetting}
+		Train: n.settings.train(), Drift: work.Drift{Limit: n.settings.Gate.Drift, Beyond: beyondDrift * n.settings.Gate.Drift, Prompts: driftPrompts}, SelfTests: n.settings.SelfTests, Answers: n.settings.Answers, Forgetting: n.settings.Forgetting}
 }
 
 // version puts the files of a version into a directory of that name within another and returns its name, "" for the base model.

@@ -21,7 +21,7 @@ type Guard struct {
 
 // defaultGuard is the guard of a production track.
 func defaultGuard() Guard {
-	return Guard{Near: 0.85, Subjects: 2, Cluster: 3, Phrase: 10, Within: 30 * 24 * time.Hour}
+	return Guard{Near: 0.85, Subjects: 2, Cluster: 3, Phrase: 10, Within: 7 * 24 * time.Hour}
 }
 
 // check refuses bounds that mean nothing.

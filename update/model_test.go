@@ -154,7 +154,7 @@ func newShop(t *testing.T, model string) *shop {
 // writeHeldOutKey fixes who is held out.
 func writeHeldOutKey(t *testing.T, r *registry.Registry) {
 	t.Helper()
-	if _, err := replaystore.LoadSecret(filepath.Join(r.Dir(), keyFile), []byte(strings.Repeat("k", replaystore.SecretSize))); err != nil {
+	if _, err := replaystore.LoadSecret(filepath.Join(r.Dir(), HeldOutKeyFile), []byte(strings.Repeat("k", replaystore.SecretSize))); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -14,6 +14,7 @@ var layers = map[string]place{
 	"onnx/eval":           {1, "onnx", 1},
 	"onnx/ort":            {1, "onnx", 1},
 	"internal/archtest":   {1, "archtest", 0},
+	"internal/book":       {1, "book", 0},
 	"internal/config":     {1, "config", 0},
 	"internal/redact":     {1, "redact", 0},
 	"internal/routing":    {1, "routing", 0},
@@ -59,7 +60,8 @@ var layers = map[string]place{
 	"docs":     {5, "docs", 0},
 	"loadtest": {5, "loadtest", 0},
 
-	"internal/bench": {5, "command", 0},
+	"internal/bench":      {5, "command", 0},
+	"internal/simulation": {5, "command", 0},
 }
 
 // command is the place of every package main.

@@ -148,17 +148,17 @@ func Defaults() Config {
 		Update: Update{
 			Schedule: "0 3 * * *", TimeZone: "Local", Forgetting: 0.1, Evidence: Evidence{
 				MinNewExamples: 20, MinSubjects: 3, LargestShare: 0.5, Quarantine: time.Hour, MaxExamples: 5000, PerSubject: 20, HeldOut: 0.2,
-				NearDuplicates: 0.85, ClusterSubjects: 2, ClusterExamples: 3, PhraseExamples: 10, ConfirmWithin: 720 * time.Hour,
+				NearDuplicates: 0.85, ClusterSubjects: 2, ClusterExamples: 3, PhraseExamples: 10, ConfirmWithin: 168 * time.Hour,
 			},
 			Train: Train{
 				Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, LearningRate: 2e-4, Warmup: 0.05, Clip: 1, WeightDecay: 0,
-				Epochs: 3, RowTokens: 512, BatchTokens: 2048, KLShare: 0.5, RehearsalRatio: 1, CorrectionWeight: 1, ApprovalWeight: 0.5, Seed: 1,
+				Epochs: 3, RowTokens: 512, BatchTokens: 2048, KLShare: 0.5, RehearsalRatio: 2, CorrectionWeight: 1, ApprovalWeight: 0.5, Seed: 1,
 				Objective: "sft", Preferences: Preferences{Share: 1, Beta: 0.5, ChangedOnly: true}, Ratings: Ratings{Share: 1, Beta: 0.5},
 				RehearsalPolicy: "random", RehearsalUniform: 0.2, RehearsalReplacement: "random",
 				Methods: Methods{EWCOn: "products", EWCExamples: 64, SIDamping: 1e-3, RoundShare: 0.5, OrthogonalRank: 32},
 			},
 			Gate: Gate{
-				SignTest: 0.05, RetentionChampion: 0.03, RetentionReference: 0.05, Drift: 0.1, Repetition: 0.02, Length: 0.2, EndOfText: 0.05, Bootstrap: 2000,
+				SignTest: 0.05, RetentionChampion: 0.03, RetentionReference: 0.05, Drift: 0.1, Taught: 0.75, Repetition: 0.02, Length: 0.2, EndOfText: 0.05, Bootstrap: 2000,
 			},
 			Canary:   Canary{Step: 24 * time.Hour, People: 20, Patience: 7 * 24 * time.Hour, Error: 0.05},
 			Deadline: 2 * time.Hour, Nice: 10, Governor: Governor{Target: 100 * time.Millisecond, Least: 0.1},

@@ -42,7 +42,7 @@ type Evidence struct {
 	Rotation       time.Duration `yaml:"rotation" min:"0s" max:"87600h" doc:"How long the same people are held out, such as 720h; then it is the turn of others. Who was once learned from is never held\nout again, so where the same few people come for years fewer and fewer are left to measure with. 0: they stay the same."`
 
 	NearDuplicates  float64       `yaml:"near_duplicates" min:"0" max:"1" doc:"Jaccard index, 0.6 to 1, of the words of question and answer from which one person's examples are the same one, of which the newest counts.\n0: only those that are the same to the letter."`
-	ClusterSubjects int           `yaml:"cluster_subjects" min:"1" max:"1000" doc:"People who must say nearly the same, or use the same phrase, before a cluster of examples is learned: what fewer say waits until others do,\nin the quarantine that nightshift night show --explain lists. 1: nothing waits for others."`
+	ClusterSubjects int           `yaml:"cluster_subjects" min:"1" max:"1000" doc:"People who must say nearly the same, or use the same phrase, before a cluster of examples is learned, and before a correction of what the model's own\nexamples or several people say is, which takes one person more: what fewer say waits until others do, in the quarantine that nightshift night show --explain lists.\n1: nothing waits for others."`
 	ClusterExamples int           `yaml:"cluster_examples" min:"0" max:"1000" doc:"Near-identical examples that are such a cluster. 1: every example, so that nothing is learned of one person alone. 0: none."`
 	PhraseExamples  int           `yaml:"phrase_examples" min:"0" max:"100000" doc:"Examples that share a word, or two or three words in a row, which need that many people too: a trigger that one person plants. 0: none."`
 	ConfirmWithin   time.Duration `yaml:"confirm_within" min:"0s" max:"8760h" doc:"What waits for others for longer is given up. 0: never."`
@@ -146,6 +146,7 @@ type Gate struct {
 	RetentionChampion  float64  `yaml:"retention_champion" min:"0" max:"10" doc:"Most loss on any anchor set against the champion: upper bound, in nats per token."`
 	RetentionReference float64  `yaml:"retention_reference" min:"0" max:"10" doc:"The same against the track's fixed reference."`
 	Drift              float64  `yaml:"drift" min:"0" max:"100" doc:"Most mean divergence from the champion on rehearsed examples, in nats per token. A candidate that is further away keeps three\nquarters of what it learned, a half, or a quarter, before it fails. 0: it is neither measured nor judged."`
+	Taught             float64  `yaml:"taught" min:"0" max:"1" doc:"Least share of the corrections that a candidate learned from which it must find likelier than the answers that they correct: one whose\ntraining came to nothing is refused. 0: not judged."`
 	Repetition         float64  `yaml:"repetition" min:"0" max:"1" doc:"Most growth of the share of answers that repeat themselves."`
 	Length             float64  `yaml:"length" min:"0" max:"10" doc:"Most change of the mean length of answers, as a share."`
 	EndOfText          float64  `yaml:"end_of_text" min:"0" max:"1" doc:"Most fall of the share of answers that end by themselves."`

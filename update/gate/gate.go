@@ -17,6 +17,8 @@ type Paired struct {
 	Tokens []int  `json:"tokens"` // scored tokens of each example
 	// People numbers the person behind each example; empty where nobody is known, and each stands for itself.
 	People []int `json:"people,omitempty"`
+	// Corrected marks the examples that correct an answer of the champion; empty where none does. The others approve one.
+	Corrected []bool `json:"corrected,omitempty"`
 	// Summed negative log-likelihood of each example in nats.
 	Champion  []float64 `json:"champion"`
 	Candidate []float64 `json:"candidate"`
@@ -37,6 +39,7 @@ type Behaviour struct {
 type Evaluation struct {
 	Gain               Paired    `json:"gain"` // held-out feedback
 	Pairing            Pairing   `json:"pairing"`
+	Taught             Taught    `json:"taught"`
 	Drift              Drift     `json:"drift"`
 	Anchors            []Paired  `json:"anchors"`
 	ChampionBehaviour  Behaviour `json:"champion_behaviour"`
@@ -59,6 +62,7 @@ type Limits struct {
 	SignTest           float64       `json:"sign_test"`           // largest p of the gain's sign test, over all nights of one champion
 	Night              int           `json:"night,omitempty"`     // which of the nights that judge a candidate against one champion: 1, 2, …; 0 is 1
 	Drift              float64       `json:"drift,omitempty"`     // nats per token that the candidate may be away from the champion on rehearsed prompts, 0 for any number
+	Taught             float64       `json:"taught,omitempty"`    // least share of learned corrections that the candidate prefers to what they correct, 0 for any
 	Repetition         float64       `json:"repetition"`          // how much the share of repetitive answers may grow
 	Length             float64       `json:"length"`              // relative change of the mean answer length
 	EndRate            float64       `json:"end_rate"`            // how much the share of answers that end may fall
@@ -72,13 +76,13 @@ type Limits struct {
 
 // Defaults are strict enough for production; only a visible configuration loosens them.
 func Defaults() Limits {
-	return Limits{RetentionChampion: 0.03, RetentionReference: 0.05, SignTest: 0.05, Drift: 0.1, Repetition: 0.02, Length: 0.2, EndRate: 0.05,
+	return Limits{RetentionChampion: 0.03, RetentionReference: 0.05, SignTest: 0.05, Drift: 0.1, Taught: 0.75, Repetition: 0.02, Length: 0.2, EndRate: 0.05,
 		MinExamples: 20, MinSubjects: 3, MinAge: time.Hour, MaxSubjectShare: 0.5, Resamples: 2000, Seed: 1}
 }
 
 // Check is one thing that must hold.
 type Check struct {
-	Name   string  `json:"name"` // gain, pairing, retention, drift, behaviour or evidence
+	Name   string  `json:"name"` // gain, pairing, taught, retention, drift, behaviour or evidence
 	Pass   bool    `json:"pass"`
 	Value  float64 `json:"value"`
 	Low    float64 `json:"low"` // 95 % interval of Value, wider where Detail says so; equal to it where there is none
@@ -96,6 +100,9 @@ type Verdict struct {
 // Judge compares a candidate's figures with the limits.
 func Judge(e Evaluation, ev Evidence, l Limits) Verdict {
 	checks := []Check{gain(e.Gain, l), pairing(e.Pairing, l)}
+	if l.Taught != 0 {
+		checks = append(checks, taught(e.Taught, l))
+	}
 	if len(e.Anchors) == 0 {
 		checks = append(checks, failed("retention", "there is no anchor set, so what would be forgotten cannot be measured; give the model an anchors.jsonl or set update.anchors"))
 	}
@@ -132,7 +139,8 @@ func exact(name string, value, limit float64, pass bool, detail string) Check {
 const fewPeople = 3
 
 // gain asks for a mean improvement on held-out feedback whose interval is above zero, and for more examples that
-// improve than chance explains, both at the level of this night. What one person says is of a piece, so where people are known
+// improve than chance explains, both at the level of this night. Where some of the examples correct an answer, it is these that
+// must improve: an approved answer is what the champion says anyway, and which way its score moves is chance. What one person says is of a piece, so where people are known
 // the interval is the widest of those over examples, over people, and of Student's t over people: of a few people alone,
 // resampling them gives too narrow a one (Cameron, Gelbach & Miller 2008; Cameron & Miller 2015, section VI).
 func gain(p Paired, l Limits) Check {
@@ -140,7 +148,8 @@ func gain(p Paired, l Limits) Check {
 		return failed("gain", err.Error())
 	}
 	better := difference(p.Champion, p.Candidate)
-	sign, limit, tail, resamples := signTest(better), l.level(l.SignTest), l.level(gainError), l.Resamples
+	turned, what := p.turned(better)
+	sign, limit, tail, resamples := signTest(turned), l.level(l.SignTest), l.level(gainError), l.Resamples
 	if sign <= limit { // only then does it matter how far out the bound is
 		resamples = max(resamples, min(mostResamples, int(math.Ceil(10/tail))))
 	}
@@ -163,9 +172,22 @@ func gain(p Paired, l Limits) Check {
 		}
 	}
 	c := Check{Name: "gain", Value: value, Low: low, High: high, Limit: 0, Pass: low > 0 && sign <= limit}
-	c.Detail = fmt.Sprintf("held-out feedback (%s): %+.4f nats per token better, %s interval %.4f to %.4f must be above 0; sign test p = %.2g, limit %.2g%s",
-		held, value, percent(1-2*tail), low, high, sign, limit, l.which())
+	c.Detail = fmt.Sprintf("held-out feedback (%s): %+.4f nats per token better, %s interval %.4f to %.4f must be above 0; sign test%s p = %.2g, limit %.2g%s",
+		held, value, percent(1-2*tail), low, high, what, sign, limit, l.which())
 	return c
+}
+
+// turned are the values of the examples that correct an answer, and how many these are in words; all where none does.
+func (p Paired) turned(values []float64) (list []float64, what string) {
+	for i, v := range values {
+		if len(p.Corrected) == len(values) && p.Corrected[i] {
+			list = append(list, v)
+		}
+	}
+	if len(list) == 0 {
+		return values, ""
+	}
+	return list, fmt.Sprintf(" of %d corrections", len(list))
 }
 
 // retention asks that an anchor set loses no more than the limits.

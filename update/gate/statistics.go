@@ -35,6 +35,9 @@ func (p Paired) check(reference bool) error {
 			return fmt.Errorf("example %d of set %q has %d scored tokens", i+1, p.Name, t)
 		}
 	}
+	if len(p.Corrected) > 0 && len(p.Corrected) != n {
+		return fmt.Errorf("set %q has %d examples and %d marks of those that correct an answer", p.Name, n, len(p.Corrected))
+	}
 	if len(p.People) > 0 && len(p.People) != n {
 		return fmt.Errorf("set %q has %d examples and %d people behind them", p.Name, n, len(p.People))
 	}

@@ -10,14 +10,14 @@ import (
 // Confirmation says when what one person says waits until others say it too. Who gives a night many examples of one thing alone
 // would otherwise teach it to everybody, or plant a phrase that has the model say it.
 type Confirmation struct {
-	Subjects int           // people who must say nearly the same, or use the same phrase; below 2 nothing waits
+	Subjects int           // people who must say nearly the same, use the same phrase, or contradict what is known; below 2 nothing waits
 	Examples int           // near-identical examples that need it: 1 for every example, 0 for none
 	Phrase   int           // examples with a word, or two or three words in a row, that nobody else uses: so many of them need it; 0 for none
 	Within   time.Duration // older examples do not wait any longer; 0 for no bound
 }
 
 // off says whether nothing can wait.
-func (c Confirmation) off() bool { return c.Subjects < 2 || c.Examples <= 0 && c.Phrase <= 0 }
+func (c Confirmation) off() bool { return c.Subjects < 2 }
 
 // file is the person whose examples are the model's own files.
 const file = "\x00file"
@@ -53,6 +53,7 @@ func confirm(items, known []Item, c Confirmation, near float64) []wait {
 	if c.Phrase > 0 {
 		phrases(all, len(items), c, waits)
 	}
+	contradict(all, len(items), c, waits)
 	return waits
 }
 

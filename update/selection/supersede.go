@@ -65,7 +65,16 @@ type correction struct {
 func newCorrection(it Item) correction {
 	before, after := words(it.Rejected), words(it.Completion)
 	return correction{item: it, prompt: normal(it.Prompt), bag: words(LastQuestion(it.Prompt) + " " + it.Rejected),
-		removed: missing(before, after), added: missing(after, before)}
+		removed: telling(missing(before, after)), added: telling(missing(after, before))}
+}
+
+// telling are the words that say something; where none does, all: then the small words are what was corrected.
+func telling(list []string) []string {
+	some := slices.DeleteFunc(slices.Clone(list), func(w string) bool { return stopWords[w] })
+	if len(some) == 0 {
+		return list
+	}
+	return some
 }
 
 // correctionBags are the corrections' words.
@@ -79,22 +88,9 @@ func correctionBags(list []correction) [][]string {
 
 // contradicted returns the id of a newer correction that contradicts the item, "" if none does.
 func contradicted(it Item, bag []string, list []correction, rarity map[string]float64) string {
-	answer := words(it.Completion)
-	prompt := normal(it.Prompt)
+	says := stated{answer: words(it.Completion), prompt: normal(it.Prompt)}
 	for _, c := range list {
-		if c.item.ID == it.ID || !c.item.Time.After(it.Time) {
-			continue
-		}
-		if prompt == c.prompt {
-			if strings.Join(answer, " ") != strings.Join(words(c.item.Completion), " ") && !c.putIn(answer) {
-				return c.item.ID
-			}
-			continue
-		}
-		if !c.takenOut(answer) || c.putIn(answer) {
-			continue
-		}
-		if cosine(bag, c.bag, changedWords(c), rarity) >= similarity {
+		if c.item.ID != it.ID && c.item.Time.After(it.Time) && c.contradicts(says, bag, rarity, similarity) {
 			return c.item.ID
 		}
 	}

@@ -11,8 +11,9 @@ import (
 
 // Drift says how near the candidate is kept to the champion.
 type Drift struct {
-	Limit   float64 `json:"limit"`   // mean KL(champion ‖ candidate) in nats per token on rehearsed examples; 0 measures nothing
-	Prompts int     `json:"prompts"` // examples to measure it on
+	Limit   float64 `json:"limit"`            // mean KL(champion ‖ candidate) in nats per token on rehearsed examples; 0 measures nothing
+	Beyond  float64 `json:"beyond,omitempty"` // the same of the whole change, from which on no part of it is tried: it is broken; 0 for any
+	Prompts int     `json:"prompts"`          // examples to measure it on
 }
 
 // driftTop is how many of the likeliest tokens are told apart at each position.
@@ -66,7 +67,7 @@ func (w *worker) shrink(items []selection.Item, trained []float32) (made, gate.D
 			return candidate, drift, errors.New("the candidate's distributions are not numbers; a lower learning rate may help")
 		}
 		drift.Tried = append(drift.Tried, tried)
-		if mean <= limit {
+		if beyond := w.job.Drift.Beyond; mean <= limit || beyond > 0 && scale == 1 && mean > beyond {
 			break
 		}
 	}

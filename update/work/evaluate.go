@@ -160,6 +160,7 @@ func (s *scorer) compare(ctx context.Context, items []selection.Item, out *gate.
 		}
 		if it.Use == selection.HeldOut {
 			set.People = append(set.People, numbered(people, it.Subject))
+			set.Corrected = append(set.Corrected, it.Rejected != "")
 		}
 		done++
 		if err := s.lines.Encode(Progress{Stage: "evaluate", Done: done, Total: total}); err != nil {
@@ -176,6 +177,9 @@ func (s *scorer) compare(ctx context.Context, items []selection.Item, out *gate.
 	}
 	var err error
 	if out.Pairing, err = s.pairing(ctx, items); err != nil {
+		return err
+	}
+	if out.Taught, err = s.taught(ctx, items); err != nil {
 		return err
 	}
 	if out.ChampionBehaviour, err = s.behaviour(ctx, championName, items); err != nil {

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -33,6 +34,11 @@ type Progress struct {
 
 // Run does the job of a work directory. Progress goes to out as JSON lines.
 func Run(ctx context.Context, dir string, out io.Writer) error {
+	return run(ctx, dir, Tampering{}, out)
+}
+
+// run is Run, whose candidate may be spoiled.
+func run(ctx context.Context, dir string, t Tampering, out io.Writer) error {
 	var job Job
 	if err := read(dir, JobFile, &job); err != nil {
 		return err
@@ -54,7 +60,7 @@ func Run(ctx context.Context, dir string, out io.Writer) error {
 		return err
 	}
 	job.Train.Columns = min(job.Train.Columns, model.Config.Context)
-	w := &worker{dir: dir, job: job, model: model, champion: champion, fast: fast, bad: bad(items), lines: json.NewEncoder(out)}
+	w := &worker{dir: dir, job: job, model: model, champion: champion, fast: fast, bad: bad(items), lines: json.NewEncoder(out), tampering: t}
 	if job.Measure != nil {
 		return w.measure(ctx, items)
 	}
@@ -66,7 +72,7 @@ func Run(ctx context.Context, dir string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	params, err := w.train(ctx, l)
+	params, err := w.make(ctx, l)
 	if err != nil {
 		return err
 	}
@@ -93,6 +99,8 @@ type worker struct {
 	bad      map[string]bool  // what is never imitated
 	learned  *Learned         // of preferences and ratings, nil for nothing
 	lines    *json.Encoder
+
+	tampering Tampering
 }
 
 // readSelection reads the frozen selection and its digest.
@@ -230,9 +238,12 @@ func (w *worker) fit(ctx context.Context, s *train.Session, m method, o *objecti
 		left := time.Since(begin) / time.Duration(p.Step) * time.Duration(p.Steps-p.Step)
 		values := map[string]float64{"loss": p.Loss, "lr": p.Rate, "grad_norm": p.Norm, "eta_seconds": left.Seconds()}
 		o.values(values)
-		return w.lines.Encode(Progress{Stage: "train", Done: p.Step, Total: p.Steps, Values: values})
+		if err := w.lines.Encode(Progress{Stage: "train", Done: p.Step, Total: p.Steps, Values: values}); err != nil {
+			return err
+		}
+		return w.tampering.broken(p.Step, p.Steps)
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errBroken) {
 		return err
 	}
 	return curve.Close()

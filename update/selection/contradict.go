@@ -1,0 +1,217 @@
+package selection
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// contradict gives a reason to those of the first count items that correct what the model came with, or what several people
+// have said, while too few people say the same, one more than elsewhere, or no more than say otherwise since the first of them did. A lie
+// of one person, or of two who happen to tell the same, would else be learned, and would retire what rehearses and measures the truth; a fact that has changed is soon corrected by others.
+func contradict(items []Item, count int, c Confirmation, waits []wait) {
+	s := newStatements(items)
+	claims := s.claims(count)
+	s.join(claims)
+	enough := c.Subjects + 1
+	for _, claim := range claims {
+		i := claim.index
+		if i >= count || waits[i].why != "" || !s.known(claim, c.Subjects) {
+			continue
+		}
+		side := claim.side()
+		supporters, opponents := len(side.people), s.opponents(side)
+		switch {
+		case supporters < enough:
+			waits[i] = wait{fmt.Sprintf("it contradicts what is known; %s of %d so far", peopleText(supporters), enough), 1}
+		case supporters <= opponents:
+			waits[i] = wait{fmt.Sprintf("it contradicts what is known; of the people who spoke since, %d say so and %d say otherwise", supporters, opponents), 1}
+		}
+	}
+}
+
+// statements are items as the words that they say.
+type statements struct {
+	items  []Item
+	said   []stated
+	bags   [][]string // of question and answer; of a correction, the answer that it corrects
+	rarity map[string]float64
+}
+
+// stated is what an item says.
+type stated struct {
+	answer []string
+	prompt string
+}
+
+func newStatements(items []Item) statements {
+	s := statements{items: items, said: make([]stated, len(items)), bags: make([][]string, len(items))}
+	for i, it := range items {
+		text := answerOf(it)
+		s.said[i] = stated{answer: words(text), prompt: normal(it.Prompt)}
+		if it.Rejected != "" {
+			text = it.Rejected
+		}
+		s.bags[i] = words(LastQuestion(it.Prompt) + " " + text)
+	}
+	s.rarity = idf(s.bags)
+	return s
+}
+
+// claim is a correction with the examples, learned before or the model's own, that it is against.
+type claim struct {
+	correction
+	index   int
+	against []int
+	value   []string // words that carry what it puts in
+	joined  *claim   // one that says the same, nil for none before it
+	sides   *side    // of the first of those that say the same
+}
+
+// side are the claims that say the same about the same thing.
+type side struct {
+	claims    []*claim
+	people    map[string]bool
+	since     time.Time
+	counted   bool
+	opponents int
+}
+
+// claims lists the corrections with what they are against among the items after the first count.
+func (s statements) claims(count int) []*claim {
+	var list []*claim
+	for i, it := range s.items {
+		if it.Rejected == "" || bad(it) || person(it) == file {
+			continue
+		}
+		c := &claim{correction: newCorrection(Plain(it)), index: i}
+		form := map[string]bool{}
+		for k := count; k < len(s.items); k++ {
+			if k == i || bad(s.items[k]) || !c.contradicts(s.said[k], s.bags[k], s.rarity, doubtful) {
+				continue
+			}
+			c.against = append(c.against, k)
+			for _, w := range s.said[k].answer {
+				form[w] = true
+			}
+		}
+		c.value = c.carries(form)
+		list = append(list, c)
+	}
+	return list
+}
+
+// carries are the words that carry what a correction puts in: its numbers, together, or else each of the words that the answers which
+// it is against do not use anyway.
+func (c correction) carries(form map[string]bool) []string {
+	if n := numbers(c.added); len(n) > 0 {
+		return []string{strings.Join(slices.Sorted(slices.Values(n)), " ")}
+	}
+	rest := slices.DeleteFunc(slices.Clone(c.added), func(w string) bool { return form[w] })
+	if len(rest) == 0 {
+		return c.added
+	}
+	return rest
+}
+
+// join brings claims together that are against the same example and put the same in.
+func (s statements) join(claims []*claim) {
+	type bucket struct {
+		against int
+		value   string
+	}
+	first := map[bucket]*claim{}
+	for _, c := range claims {
+		for _, k := range c.against {
+			for _, v := range c.value {
+				b := bucket{k, v}
+				if other, ok := first[b]; ok {
+					unite(c, other)
+				} else {
+					first[b] = c
+				}
+			}
+		}
+	}
+	for _, c := range claims {
+		root := c.root()
+		if root.sides == nil {
+			root.sides = &side{people: map[string]bool{}, since: c.item.Time}
+		}
+		d := root.sides
+		d.claims = append(d.claims, c)
+		d.people[person(c.item)] = true
+		if c.item.Time.Before(d.since) {
+			d.since = c.item.Time
+		}
+	}
+}
+
+// root is the claim that stands for all that say the same.
+func (c *claim) root() *claim {
+	for c.joined != nil {
+		c = c.joined
+	}
+	return c
+}
+
+// unite joins two claims and all that say the same as one of them.
+func unite(a, b *claim) {
+	if a, b = a.root(), b.root(); a != b {
+		a.joined = b
+	}
+}
+
+// side is the claim's side.
+func (c *claim) side() *side { return c.root().sides }
+
+// known says whether a claim is against an example of the model's own, or against those of several people.
+func (s statements) known(c *claim, several int) bool {
+	var people []string
+	for _, k := range c.against {
+		if who := person(s.items[k]); !slices.Contains(people, who) {
+			people = append(people, who)
+		}
+	}
+	return slices.Contains(people, file) || len(people) >= several
+}
+
+// mostVoices is how many of a side's claims are held against others, evenly chosen: they are worded differently.
+const mostVoices = 8
+
+// opponents counts the people who have contradicted a side since its first claim.
+func (s statements) opponents(d *side) int {
+	if d.counted {
+		return d.opponents
+	}
+	people := map[string]bool{}
+	n := min(mostVoices, len(d.claims))
+	for i, it := range s.items {
+		who := person(it)
+		if who == file || d.people[who] || people[who] || it.Time.Before(d.since) || bad(it) {
+			continue
+		}
+		for v := range n {
+			if d.claims[v*len(d.claims)/n].contradicts(s.said[i], s.bags[i], s.rarity, doubtful) {
+				people[who] = true
+				break
+			}
+		}
+	}
+	d.counted, d.opponents = true, len(people)
+	return d.opponents
+}
+
+// doubtful is the cosine from which a correction may be about the same question as another text: to wait for a second person costs
+// less than to retire an example, so that less is enough than for that.
+const doubtful = 0.15
+
+// contradicts says whether an answer is one that the correction is against, whichever is newer, when texts with that cosine count as
+// about the same question.
+func (c correction) contradicts(t stated, bag []string, rarity map[string]float64, alike float64) bool {
+	if t.prompt == c.prompt {
+		return strings.Join(t.answer, " ") != strings.Join(words(c.item.Completion), " ") && !c.putIn(t.answer)
+	}
+	return c.takenOut(t.answer) && !c.putIn(t.answer) && cosine(bag, c.bag, changedWords(c), rarity) >= alike
+}

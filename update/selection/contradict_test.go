@@ -1,0 +1,117 @@
+package selection
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"nightshift/models/demo"
+	"nightshift/replaystore"
+)
+
+// ownExamples are what the model that ships came with, a few of each fact.
+func ownExamples(r *rand.Rand) []Item {
+	var list []Item
+	for _, f := range demo.Facts() {
+		for i, q := range pick(r, f.Questions(demo.Train), 10) {
+			list = append(list, Item{Example: replaystore.Example{ID: fmt.Sprintf("file-%s-%d", f.ID, i), Kind: replaystore.SFT, Prompt: []replaystore.Message{{Role: "user", Content: q}},
+				Completion: f.Answers(f.Value)[i%len(f.Answers(f.Value))]}, Use: Rehearsal, Weight: 1})
+		}
+	}
+	return list
+}
+
+// saying is what a person says of a fact: a correction to a value, or an approval of it.
+func saying(r *rand.Rand, id, who string, f demo.Fact, before, value string, at time.Time) Item {
+	q := pick(r, f.Questions(demo.Correction), 1)[0]
+	it := exampleOf(id, q, pick(r, f.Answers(value), 1)[0], at)
+	if before != "" {
+		it.Rejected = pick(r, f.Answers(before), 1)[0]
+	}
+	it.Subject = who
+	return it
+}
+
+func TestContradictionsNeedSeveralPeople(t *testing.T) {
+	c := Confirmation{Subjects: 2}
+	waiting := func(items, known []Item) (n int) {
+		for _, w := range confirm(items, known, c, 0.85) {
+			if w.why != "" {
+				n++
+				if !strings.Contains(w.why, "contradicts what is known") {
+					t.Errorf("waits because %s", w.why)
+				}
+			}
+		}
+		return n
+	}
+	alone, pair, together, outvoted, old, unknown, facts := 0, 0, 0, 0, 0, 0, 0
+	for seed := range uint64(2) {
+		r := rand.New(rand.NewPCG(seed, 17)) //nolint:gosec // reproducible, not secret
+		files := ownExamples(r)
+		for _, f := range demo.Facts() {
+			facts++
+			lie := f.Rivals[r.IntN(len(f.Rivals))]
+			one := saying(r, "a", "ann", f, f.Value, lie, evening)
+			two := saying(r, "b", "bob", f, f.Value, lie, evening.Add(time.Minute))
+			alone += waiting([]Item{one}, files)
+			unknown += waiting([]Item{one}, nil)
+			three := saying(r, "c", "eve", f, f.Value, lie, evening.Add(2*time.Minute))
+			pair += waiting([]Item{one, two}, files)
+			together += waiting([]Item{one, two, three}, files)
+			var others, before []Item
+			for i, who := range []string{"cat", "dan", "fay"} {
+				others = append(others, saying(r, who, who, f, "", f.Value, evening.Add(time.Hour+time.Duration(i)*time.Minute)))
+				before = append(before, saying(r, who, who, f, "", f.Value, evening.Add(-time.Hour)))
+			}
+			outvoted += waiting(append([]Item{one, two, three}, others...), files)
+			old += waiting(append([]Item{one, two, three}, before...), files)
+		}
+	}
+	share := func(n, of int) float64 { return float64(n) / float64(of) }
+	t.Logf("of what one person says %.3f waits, %.3f where nothing is known; of what two say %.3f, of what three say %.3f, %.3f against three others since, %.3f against three before",
+		share(alone, facts), share(unknown, facts), share(pair, 2*facts), share(together, 3*facts), share(outvoted, 3*facts), share(old, 3*facts))
+	if share(alone, facts) < 0.93 || unknown > 0 || share(pair, 2*facts) < 0.93 || share(together, 3*facts) > 0.08 || share(outvoted, 3*facts) < 0.9 || share(old, 3*facts) > 0.08 {
+		t.Error("too little of what should wait does, or too much of what should not")
+	}
+}
+
+// TestContradictionOfOnePerson: what one other person said is not yet known; what two said is.
+func TestContradictionOfOnePerson(t *testing.T) {
+	claim := correctionOf("c", "How long can I return a tent?", "You can return it within 30 days.", "You can return it within 45 days.", evening)
+	var known []Item
+	for i, text := range []string{"Until when can I return my tent?", "Can I return a tent after a month?"} {
+		known = append(known, exampleOf(fmt.Sprint("k", i), text, "You can return a tent within 30 days.", evening.Add(-time.Hour)))
+		waits := confirm([]Item{claim}, known, Confirmation{Subjects: 2}, 0)
+		if got := waits[0].why != ""; got != (i == 1) {
+			t.Errorf("after %d people: waits because %q", i+1, waits[0].why)
+		}
+	}
+}
+
+// TestContradictionsAreFound in a whole night's corrections within a reasonable time.
+func TestContradictionsAreFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("thousands of examples")
+	}
+	r := rand.New(rand.NewPCG(2, 19)) //nolint:gosec // reproducible, not secret
+	files := ownExamples(r)
+	var items []Item
+	for i := range 5000 {
+		ch := demo.Changes()[i%8]
+		f, _ := demo.FactByID(ch.Fact)
+		items = append(items, saying(r, fmt.Sprint(i), fmt.Sprint("person-", i%400), f, f.Value, ch.New, evening.Add(time.Duration(i)*time.Second)))
+	}
+	begin := time.Now()
+	waits := make([]wait, len(items))
+	contradict(append(items, files...), len(items), Confirmation{Subjects: 2}, waits)
+	t.Logf("%.1f s", time.Since(begin).Seconds())
+	for i, w := range waits {
+		if w.why != "" {
+			t.Errorf("%q of many people waits: %s", items[i].Completion, w.why)
+			break
+		}
+	}
+}

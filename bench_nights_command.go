@@ -22,7 +22,7 @@ import (
 
 // nightsFlags are those of benchmarks of whole nights.
 type nightsFlags struct {
-	dir, model   string
+	dir          string
 	json         bool
 	limit        int
 	epochs       int

@@ -32,6 +32,7 @@ func TestFastLearnerFollowsTheChampion(t *testing.T) {
 	s := newShop(t, tinyModel(t))
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5
 	s.config.Train.Methods = work.Methods{Slow: 0.5}
+	s.config.Gate.Taught = 0 // half of a change is not yet what was taught
 	s.correct(people(0, 12)...)
 	u := s.updater()
 	weights := func(n nightrecord.Night, dir string) []byte {

@@ -146,7 +146,7 @@ type Gate struct {
 	RetentionChampion  float64  `yaml:"retention_champion" min:"0" max:"10" doc:"Most loss on any anchor set against the champion: upper bound, in nats per token."`
 	RetentionReference float64  `yaml:"retention_reference" min:"0" max:"10" doc:"The same against the track's fixed reference."`
 	Drift              float64  `yaml:"drift" min:"0" max:"100" doc:"Most mean divergence from the champion on rehearsed examples, in nats per token. A candidate that is further away keeps three\nquarters of what it learned, a half, or a quarter, before it fails. 0: it is neither measured nor judged."`
-	Taught             float64  `yaml:"taught" min:"0" max:"1" doc:"Least share of the corrections that a candidate learned from which it must find likelier than the answers that they correct: one whose\ntraining came to nothing is refused. 0: not judged."`
+	Taught             float64  `yaml:"taught" min:"0" max:"1" doc:"Least share of the corrections that a candidate learned from which it must find likelier than the answers that they correct: one whose\ntraining came to nothing is refused. 0: not judged, as a slow learner needs it that takes several nights to follow."`
 	Repetition         float64  `yaml:"repetition" min:"0" max:"1" doc:"Most growth of the share of answers that repeat themselves."`
 	Length             float64  `yaml:"length" min:"0" max:"10" doc:"Most change of the mean length of answers, as a share."`
 	EndOfText          float64  `yaml:"end_of_text" min:"0" max:"1" doc:"Most fall of the share of answers that end by themselves."`

@@ -128,37 +128,30 @@ func decodeOnce(ctx context.Context, e *engine.Engine, jobs []job, tokens, limit
 	return arrivals, failed
 }
 
-// window takes the part of the arrivals in which every row decodes.
+// window takes the part of the arrivals in which every row decodes. The row that came last says when that begins and when each
+// step ends: a step brings every row one token, and the one before its second token may also have read its prompt.
 func window(arrivals [][]time.Time) (measurement, error) {
-	var begin, end time.Time
+	var last []time.Time
+	var end time.Time
 	for i, a := range arrivals {
 		if len(a) < 3 {
 			return measurement{}, errApart
 		}
-		if a[1].After(begin) {
-			begin = a[1]
+		if i == 0 || a[1].After(last[1]) {
+			last = a
 		}
-		if last := a[len(a)-1]; i == 0 || last.Before(end) {
-			end = last
+		if over := a[len(a)-1]; i == 0 || over.Before(end) {
+			end = over
 		}
 	}
-	count := 0
 	var steps []float64
-	for row, a := range arrivals {
-		for i, t := range a {
-			if !t.After(begin) || t.After(end) {
-				continue
-			}
-			count++
-			if row == 0 {
-				steps = append(steps, milliseconds(t.Sub(a[i-1])))
-			}
-		}
+	for i := 2; i < len(last) && !last[i].After(end); i++ {
+		steps = append(steps, milliseconds(last[i].Sub(last[i-1])))
 	}
-	if count == 0 {
+	if len(steps) == 0 {
 		return measurement{}, errApart
 	}
-	rate := float64(count) / end.Sub(begin).Seconds()
+	rate := float64(len(arrivals)*len(steps)) / last[len(steps)+1].Sub(last[1]).Seconds()
 	return measurement{figures: []Number{{"tokens_per_second", rate}}, samples: []sample{{"step_ms", steps}}}, nil
 }
 

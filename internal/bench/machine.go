@@ -28,19 +28,17 @@ type work struct {
 	run  func() error
 }
 
-// best is the shortest time of some passes.
-func (w work) best(passes int) (time.Duration, error) {
-	var best time.Duration
-	for i := range passes {
+// seconds is the median time of some passes: what is held against it is no single lucky step either.
+func (w work) seconds(passes int) (float64, error) {
+	times := make([]float64, passes)
+	for i := range times {
 		begin := time.Now()
 		if err := w.run(); err != nil {
 			return 0, fmt.Errorf("measure the machine: %s: %w", w.name, err)
 		}
-		if took := time.Since(begin); i == 0 || took < best {
-			best = took
-		}
+		times[i] = time.Since(begin).Seconds()
 	}
-	return best, nil
+	return Median(times), nil
 }
 
 const (
@@ -179,16 +177,16 @@ func addUp(words []uint64) uint64 {
 	return a + b + c + d + e + f + g + h
 }
 
-// Bandwidths reads the data in each of the ways and returns the best pass of each in GB/s (10⁹ bytes); first, as
-// bandwidth_gb_s, the best of all.
+// Bandwidths reads the data in each of the ways and returns the median pass of each in GB/s (10⁹ bytes); first, as
+// bandwidth_gb_s, that of the best way.
 func (m *Machine) Bandwidths(passes int) ([]Number, error) {
 	list := []Number{{Name: "bandwidth_gb_s"}}
 	for _, r := range m.readers {
-		took, err := r.best(passes)
+		took, err := r.seconds(passes)
 		if err != nil {
 			return nil, err
 		}
-		rate := 4 * dataRows * dataColumns / took.Seconds() / 1e9
+		rate := 4 * dataRows * dataColumns / took / 1e9
 		list = append(list, Number{"bandwidth_" + r.name + "_gb_s", rate})
 		list[0].Value = max(list[0].Value, rate)
 	}
@@ -197,15 +195,15 @@ func (m *Machine) Bandwidths(passes int) ([]Number, error) {
 
 const productWork = 2 * productSize * productSize * productSize / 1e9
 
-// MatrixRate is the best of a few products of two 2048×2048 float32 matrices, in GFLOP/s.
+// MatrixRate is the median of a few products of two 2048×2048 float32 matrices, in GFLOP/s.
 func (m *Machine) MatrixRate(passes int) (float64, error) {
 	if m.float.run == nil {
 		if err := m.floatProduct(); err != nil {
 			return 0, fmt.Errorf("prepare to measure the machine: %w", err)
 		}
 	}
-	took, err := m.float.best(passes)
-	return productWork / took.Seconds(), err
+	took, err := m.float.seconds(passes)
+	return productWork / took, err
 }
 
 // Int8Rates are those of MatMulInteger, of unsigned bytes with unsigned and with signed weights, in 10⁹ operations a second;
@@ -218,12 +216,12 @@ func (m *Machine) Int8Rates(passes int) ([]Number, error) {
 	}
 	list := []Number{{Name: "int8_gop_s"}}
 	for _, p := range m.int8 {
-		took, err := p.best(passes)
+		took, err := p.seconds(passes)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, Number{"int8_" + p.name + "_gop_s", productWork / took.Seconds()})
-		list[0].Value = max(list[0].Value, productWork/took.Seconds())
+		list = append(list, Number{"int8_" + p.name + "_gop_s", productWork / took})
+		list[0].Value = max(list[0].Value, productWork/took)
 	}
 	return list, nil
 }

@@ -177,11 +177,13 @@ func (p plan) block(ctx context.Context, block int, machine *Machine, random *ra
 	return list, nil
 }
 
+// limitPasses is how often each of the machine's limits is tried in a block.
+const limitPasses = 5
+
 // limits measures what the cases need.
 func (p plan) limits(machine *Machine) (limits, error) {
-	const passes = 4
 	var l limits
-	bandwidths, err := machine.Bandwidths(passes)
+	bandwidths, err := machine.Bandwidths(limitPasses)
 	if err != nil {
 		return l, err
 	}
@@ -189,13 +191,13 @@ func (p plan) limits(machine *Machine) (limits, error) {
 	for _, c := range p.cases {
 		switch {
 		case c.cost.int8 && l.int8 == 0:
-			rates, err := machine.Int8Rates(passes)
+			rates, err := machine.Int8Rates(limitPasses)
 			if err != nil {
 				return l, err
 			}
 			l.int8 = rates[0].Value
 		case c.cost.operations > 0 && !c.cost.int8 && l.float == 0:
-			if l.float, err = machine.MatrixRate(passes / 2); err != nil {
+			if l.float, err = machine.MatrixRate(limitPasses); err != nil {
 				return l, err
 			}
 		}

@@ -135,6 +135,11 @@ func TestWindow(t *testing.T) {
 	if p50, _ := m.figure("step_ms_p50"); p50 != 10 {
 		t.Errorf("a step takes %v ms, want 10", p50)
 	}
+	// The token at 41 ms is of the step that ends at 40 ms, which has read the second row's prompt.
+	m, err = window([][]time.Time{at(0, 10, 41, 51, 61), at(39, 40, 50, 60)})
+	if rate, _ := m.figure("tokens_per_second"); err != nil || rate < 199.9 || rate > 200.1 {
+		t.Errorf("%v tokens/s, %v: want 4 in 20 ms", rate, err)
+	}
 	for _, bad := range [][][]time.Time{{at(0, 10, 20), at(30, 40, 50)}, {at(0, 10)}} {
 		if _, err := window(bad); err == nil {
 			t.Errorf("rows that do not decode together are measured: %v", bad)

@@ -34,8 +34,8 @@ func rehearsing() []Method {
 			},
 		},
 		{
-			Key: "default", Name: "shipped default", Family: Rehearsal, Says: "the training of a night: rehearses as much as it learns, with half of the target from the champion; without what selection and gate do",
-			Settings: Settings{Memory: 1, Limit: 512, Ratio: 1, KL: 0.5},
+			Key: "default", Name: "shipped default", Family: Rehearsal, Says: "the training of a night: rehearses two examples for each new one, with half of the target from the champion; without what selection and gate do",
+			Settings: Settings{Memory: 1, Limit: 512, Ratio: 2, KL: 0.5},
 			prepare:  func(_ context.Context, r *run, l *lesson) error { return r.teach(l.rehearsed, r.settings.KL) },
 		},
 	}

@@ -199,6 +199,7 @@ var elementwiseCases = []opCase{
 	binary("QuantizeLinear", "one scale", "float[B,S]", "float[] 0.05", "[B,S]"),
 	{op: "QuantizeLinear", name: "rows", in: []string{"float[B,S] 0.5 1.5 -0.5 -1.5 2.5 300 -300", "float[B] 1 0.5", "uint8[B] 128 128"}, out: []string{"[B,S]"}, build: apply(onnx.Int("axis", 0))},
 	{op: "QuantizeLinear", name: "signed columns", in: []string{"float[B,S,4]", "float[4] +", "int8[4] 0 1 -1 2"}, out: []string{"[B,S,4]"}, build: apply(onnx.Int("axis", -1))},
+	{op: "QuantizeLinear", name: "blocks", in: []string{"float[B,4] 0.5 1.5 -0.5 -1.5 2.5 300 -300 1", "float[B,2] 1 0.5 2 4", "uint8[B,2] 128 0 1 128"}, out: []string{"[B,4]"}, build: apply(onnx.Int("axis", 1), onnx.Int("block_size", 2))},
 	binary("DequantizeLinear", "one scale", "int8[B,S]", "float[] 0.05", "[B,S]"),
 	{op: "DequantizeLinear", name: "rows", in: []string{"uint8[B,S]", "float[B] +", "uint8[B]"}, out: []string{"[B,S]"}, build: apply(onnx.Int("axis", 0))},
 	binary("Equal", "", "int64[B,S]", "int64[S]", "[B,S]"),

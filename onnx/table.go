@@ -31,7 +31,7 @@ func init() {
 		{name: "BiasGelu", domain: microsoft, types: "TT:T", need: 2, t: floats, shape: shapeBiased},
 		{name: "Identity", types: "T:T", need: 1, t: every, shape: shapeSame, grad: gradIdentity},
 		{name: "Cast", types: "*:?", need: 1, shape: shapeCast, grad: gradCast, attrs: "to"},
-		{name: "QuantizeLinear", types: "TTU:?", need: 2, t: floats, u: bytes8, shape: shapeQuantizeLinear, attrs: "axis"},
+		{name: "QuantizeLinear", types: "TTU:?", need: 2, t: floats, u: bytes8, shape: shapeQuantizeLinear, attrs: "axis block_size"},
 		{name: "DequantizeLinear", types: "UTU:T", need: 2, t: floats, u: bytes8, shape: shapeDequantizeLinear, attrs: "axis"},
 
 		// Comparison and logic.

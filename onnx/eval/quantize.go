@@ -12,18 +12,29 @@ func init() {
 	kernels["MatMulIntegerToFloat"] = matMulIntegerToFloat
 }
 
-// byScale calls f with every element's index and that of its scale: 0 for a scalar, the place on the axis attribute else.
+// byScale calls f with every element's index and that of its scale: 0 for a scalar, the place on the axis attribute for a vector,
+// that of the block with block_size.
 func (s *step) byScale(f func(i, scale int)) {
 	x, scale := s.in[0], s.in[1]
-	axis := -1
-	if len(scale.Dims) == 1 && len(x.Dims) > 0 {
+	axis, block := -1, s.n.Int("block_size", 0)
+	if block > 0 || len(scale.Dims) == 1 && len(x.Dims) > 0 {
 		axis = normal(s.n.Int("axis", 1), len(x.Dims))
 	}
 	walk(x.Dims, func(at []int64, i int) {
-		if axis < 0 {
+		switch {
+		case axis < 0:
 			f(i, 0)
-		} else {
+		case block == 0:
 			f(i, int(at[axis]))
+		default:
+			k := int64(0)
+			for d, place := range at {
+				if d == axis {
+					place /= block
+				}
+				k = k*scale.Dims[d] + place
+			}
+			f(i, int(k))
 		}
 	})
 }

@@ -44,12 +44,12 @@ func (b *builder) integerProduct(name string, w onnx.Tensor, x *onnx.Value) *onn
 	g := b.g
 	peak := g.Op("ReduceMax", []*onnx.Value{g.Op("Abs", []*onnx.Value{x}), g.Const(onnx.Ints([]int64{1}, 1))}, onnx.Int("keepdims", 1))
 	scale := g.Mul(peak, g.Const(onnx.Floats([]int64{1}, 1.0/levels))) // [rows,1]
-	flat := g.Reshape(scale, -1)
 	middle := onnx.Tensor{Type: onnx.Uint8, Dims: []int64{1}, Raw: []byte{128}}
 	zeros := b.memo("zeros of "+x.Shape[0].String(), func() *onnx.Value {
-		return g.Op("ConstantOfShape", []*onnx.Value{g.Op("Shape", []*onnx.Value{flat})}, onnx.TensorAttr("value", middle))
+		return g.Op("ConstantOfShape", []*onnx.Value{g.Op("Shape", []*onnx.Value{scale})}, onnx.TensorAttr("value", middle))
 	})
-	quantized := g.Op("QuantizeLinear", []*onnx.Value{x, flat, zeros}, onnx.Int("axis", 0))
+	// A row is one block: with a scale for each place on axis 0 the scale would have to be brought into another shape first.
+	quantized := g.Op("QuantizeLinear", []*onnx.Value{x, scale, zeros}, onnx.Int("axis", 1), onnx.Int("block_size", w.Dims[0]))
 	zero := onnx.Tensor{Type: w.Type, Raw: []byte{0}}
 	if w.Type == onnx.Uint8 {
 		zero.Raw[0] = 128

@@ -51,7 +51,11 @@ func (n *night) choose(ctx context.Context, g gathered, p past, key []byte) (cho
 		return c, err
 	}
 	s, m := n.settings, measures{}
-	known := recalled(memory, p.suspect)
+	restored, err := n.u.restored(p)
+	if err != nil {
+		return c, err
+	}
+	known := append(recalled(memory, p.suspect), restored...)
 	rehearsable := append(slices.Clone(known), starter...)
 	selected, err := selection.FromEvents(g.events, selection.Options{Now: n.frozen.Time, MinAge: s.MinAge, HeldOut: s.HeldOut, HeldOutKey: windowKey(key, n.frozen.Time, s.Rotation),
 		MaxExamples: s.MaxExamples, PerSubject: s.PerSubject, Correction: s.Correction, Approval: s.Approval, Again: p.again, Known: rehearsable,

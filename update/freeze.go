@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"nightshift/internal/nightrecord"
@@ -56,7 +57,7 @@ func (n *night) freeze(ctx context.Context) ([]selection.Item, error) {
 		return nil, err
 	}
 	n.frozen.Settings = n.settings
-	before, err := n.u.lookBack(n.req.Track, n.frozen.Champion.Digest)
+	before, err := n.past()
 	if err != nil {
 		return nil, fmt.Errorf("read earlier nights: %w", err)
 	}
@@ -71,6 +72,9 @@ func (n *night) freeze(ctx context.Context) ([]selection.Item, error) {
 	g.explain(&n.log)
 	if len(before.reviewed) > 0 {
 		n.log.say(fmt.Sprintf("takes up again what these nights selected, which a person has reviewed: %s", strings.Join(before.reviewed, ", ")))
+	}
+	if len(before.withdrawn) > 0 {
+		n.log.say(fmt.Sprintf("learns again what these nights selected, whose versions left service because somebody was forgotten: %s", strings.Join(before.withdrawn, ", ")))
 	}
 	c, err := n.choose(ctx, g, before, key)
 	if err != nil {
@@ -88,8 +92,21 @@ func (n *night) freeze(ctx context.Context) ([]selection.Item, error) {
 	if err := n.enough(c); err != nil {
 		return nil, err
 	}
-	n.frozen.Cursor, n.frozen.Retire, n.frozen.Reviewed = g.cursor, c.retire, before.reviewed
+	n.frozen.Cursor, n.frozen.Retire, n.frozen.Reviewed = g.cursor, c.retire, slices.Concat(before.reviewed, before.withdrawn)
 	return c.items, n.store(c)
+}
+
+// past is what earlier nights left behind for this one.
+func (n *night) past() (past, error) {
+	list, err := n.u.deps.Registry.Activations(n.req.Track)
+	if err != nil {
+		return past{}, err
+	}
+	left, err := n.u.withdrawn(list)
+	if err != nil {
+		return past{}, err
+	}
+	return n.u.lookBack(n.req.Track, n.frozen.Champion.Digest, left)
 }
 
 // enough skips a night whose candidate the gate would reject whatever it learned, or whose work could not begin, and leaves the evidence to a later one.
@@ -129,7 +146,7 @@ func corrections(items []selection.Item, use string) int {
 
 // store writes the frozen files.
 func (n *night) store(c chosen) error {
-	for _, name := range []string{work.EvaluationFile, work.CurveFile, verdictFile, work.CandidateDir, championDir, referenceDir, earlierFile, work.ImportancesFile, earlierFast, work.FastDir, nightrecord.ScoresFile} { // of a first, failed attempt
+	for _, name := range []string{work.EvaluationFile, work.CurveFile, verdictFile, work.CandidateDir, championDir, referenceDir, earlierFile, work.ImportancesFile, earlierFast, work.FastDir, nightrecord.ScoresFile, erasedFile} { // of a first, failed attempt
 		if err := os.RemoveAll(filepath.Join(n.dir, name)); err != nil {
 			return fmt.Errorf("clear night: %w", err)
 		}

@@ -36,7 +36,7 @@ type frozen struct {
 	Reference string              `json:"reference"`          // digest of the fixed reference, "" the base model
 	Cursor    replaystore.Cursor  `json:"cursor"`             // how far the track's events are used up
 	Retire    []string            `json:"retire"`             // items of the rehearsal memory that do not hold any more
-	Reviewed  []string            `json:"reviewed,omitempty"` // earlier nights whose evidence it takes up again
+	Reviewed  []string            `json:"reviewed,omitempty"` // earlier nights whose evidence it takes up again, reviewed or withdrawn
 }
 
 // skip ends a night that has nothing to do.
@@ -161,7 +161,7 @@ func (n *night) shipped(ctx context.Context) error {
 }
 
 // base finds the state of the track that the night rests on, the track's fixed reference, and which night it is that judges
-// against this champion.
+// against this champion. A reference that learned from somebody who was forgotten gives way to the last clean version of its line.
 func (n *night) base() (champion registry.Activation, reference string, err error) {
 	list, err := n.u.deps.Registry.Activations(n.req.Track)
 	if err != nil {
@@ -177,8 +177,12 @@ func (n *night) base() (champion registry.Activation, reference string, err erro
 		return champion, "", skip{fmt.Sprintf("%s is on trial", ref)}
 	}
 	judged, err := n.u.judged(n.req.Track, champion.Digest, reign(list))
+	if err != nil {
+		return champion, "", err
+	}
 	n.settings.Gate.Night = judged + 1
-	return champion, approved(list), err
+	clean, err := newTaint(n.u.deps.Registry).clean(n.req.Track, approved(list))
+	return champion, clean.Digest, err
 }
 
 // approved is the version that a person activated last, "" the base model of night 0. Holding and releasing a track

@@ -77,13 +77,17 @@ type past struct {
 	suspect map[string]bool // examples that only versions learned which no longer serve
 	learned []string        // nights that made the champion and its ancestors
 	newest  string          // the night that used up evidence last, "" for none
-	// reviewed are nights that were rejected or rolled back and that a person vouches for, and again what they selected.
-	reviewed []string
-	again    []selection.Item
+	// reviewed are nights that were rejected or rolled back and that a person vouches for, withdrawn those whose versions left service
+	// because of an erasure, and again is what both selected.
+	reviewed  []string
+	withdrawn []string
+	again     []selection.Item
+	unlearned []string // like withdrawn, but those too that a later night has taken up again
 }
 
-// lookBack reads the earlier nights of a track, whose champion now is the version with the digest.
-func (u *Updater) lookBack(track, champion string) (past, error) {
+// lookBack reads the earlier nights of a track, whose champion now is the version with the digest. left says when versions left service
+// because of an erasure.
+func (u *Updater) lookBack(track, champion string, left map[string]time.Time) (past, error) {
 	p := past{retired: map[string]bool{}, suspect: map[string]bool{}}
 	nights, err := u.deps.Registry.ListNights()
 	if err != nil {
@@ -96,6 +100,7 @@ func (u *Updater) lookBack(track, champion string) (past, error) {
 	var newest time.Time
 	dropped := map[string]completion{} // nights whose candidates serve no more, or never did
 	taken := map[string]time.Time{}    // when a night was last taken up again
+	kept := map[string]bool{}          // nights that the champion has learned from by way of one that took them up again
 	for _, id := range nights {
 		var done completion
 		found, err := u.readJSON(id, cursorFile, &done)
@@ -112,6 +117,7 @@ func (u *Updater) lookBack(track, champion string) (past, error) {
 			if done.Completed.After(taken[other]) {
 				taken[other] = done.Completed
 			}
+			kept[other] = kept[other] || done.Published && ancestors[done.Digest]
 		}
 		if !ancestors[done.Digest] {
 			dropped[id] = done
@@ -119,7 +125,7 @@ func (u *Updater) lookBack(track, champion string) (past, error) {
 			p.learned = append(p.learned, id)
 		}
 	}
-	if err := u.sort(&p, dropped, taken); err != nil {
+	if err := u.sort(&p, dropped, taken, kept, left); err != nil {
 		return p, err
 	}
 	waiting, err := u.quarantined(p.newest)
@@ -140,23 +146,33 @@ func (u *Updater) lookBack(track, champion string) (past, error) {
 }
 
 // sort puts what dropped nights selected among what comes back, or among what is suspect.
-func (u *Updater) sort(p *past, dropped map[string]completion, taken map[string]time.Time) error {
+func (u *Updater) sort(p *past, dropped map[string]completion, taken map[string]time.Time, kept map[string]bool, left map[string]time.Time) error {
 	for _, id := range slices.Sorted(maps.Keys(dropped)) {
-		back, err := u.reviewed(id, taken[id])
-		switch {
-		case err != nil:
+		vouched, err := u.reviewed(id, taken[id])
+		if err != nil {
 			return err
-		case back:
-			items, err := u.evidence(id)
-			if err != nil {
-				return err
-			}
-			p.reviewed, p.again = append(p.reviewed, id), append(p.again, items...)
-		case dropped[id].Published:
+		}
+		erased, unlearned := left[dropped[id].Digest]
+		if unlearned {
+			p.unlearned = append(p.unlearned, id)
+		}
+		switch {
+		case erased.After(taken[id]):
+			p.withdrawn = append(p.withdrawn, id)
+		case vouched:
+			p.reviewed = append(p.reviewed, id)
+		case dropped[id].Published && !kept[id]:
 			if err := u.suspects(id, p.suspect); err != nil {
 				return err
 			}
 		}
+	}
+	for _, id := range slices.Concat(p.reviewed, p.withdrawn) {
+		items, err := u.evidence(id)
+		if err != nil {
+			return err
+		}
+		p.again = append(p.again, items...)
 	}
 	return nil
 }

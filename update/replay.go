@@ -129,8 +129,8 @@ func (u *Updater) gone(ctx context.Context, night string, result *Replayed) erro
 			result.Gone++
 		}
 	}
-	var erased erasure
-	if _, err := u.readJSON(night, erasedFile, &erased); err != nil {
+	erased, err := readErasure(u.deps.Registry, night)
+	if err != nil {
 		return err
 	}
 	result.Examples += erased.Items

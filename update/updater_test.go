@@ -277,7 +277,7 @@ func TestSkippedNightsSayWhy(t *testing.T) {
 			if _, found, err := u.record(n.ID); !found || err != nil {
 				t.Errorf("record %v %v", found, err)
 			}
-			if p, err := u.lookBack("default", ""); err != nil || p.cursor != "" {
+			if p, err := u.lookBack("default", "", nil); err != nil || p.cursor != "" {
 				t.Errorf("a skipped night moved the cursor to %q, %v", p.cursor, err)
 			}
 		})

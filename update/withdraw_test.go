@@ -1,0 +1,395 @@
+package update
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"nightshift/internal/nightrecord"
+	"nightshift/internal/registry"
+	"nightshift/models/adapter"
+	"nightshift/onnx/ort"
+	"nightshift/replaystore"
+	"nightshift/update/selection"
+)
+
+// teach has people say what a good costs now, asked for in every way.
+func (s *shop) teach(good int, price string, people ...int) {
+	s.Helper()
+	for _, p := range people {
+		for f := range questions {
+			s.feedback(p, question(f, good), answer(good), "it costs "+price)
+		}
+	}
+}
+
+// erase forgets a person in the store and in the registry.
+func (s *shop) erase(person string) Traces {
+	s.Helper()
+	report, err := s.store.Forget(s.Context(), person)
+	if err != nil {
+		s.Fatal(err)
+	}
+	traces, err := Forget(s.registry, report)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return traces
+}
+
+// owed is what the tracks have to unlearn.
+func (s *shop) owed() []Withdrawal {
+	s.Helper()
+	list, err := Withdrawals(s.registry, s.now)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return list
+}
+
+// threeNights has three groups of people teach a night each: the prices; what the tent costs now, with one who alone says it of the boots;
+// and what the stove costs now. It returns the nights, and somebody whom only the second has learned from.
+func (s *shop) threeNights(u *Updater) (nights []nightrecord.Night, who string) {
+	s.Helper()
+	for i, say := range []func(){
+		func() { s.correct(people(0, 12)...) },
+		func() {
+			s.teach(0, "fifty", people(20, 34)...)
+			s.feedback(20, question(0, 3), answer(3), "it costs eighty")
+		},
+		func() { s.teach(1, "a hundred", people(40, 54)...) },
+	} {
+		if i > 0 {
+			s.now = s.now.Add(24 * time.Hour)
+		}
+		say()
+		nights = append(nights, s.run(u, Request{}, nightrecord.Published))
+	}
+	s.now = s.now.Add(24 * time.Hour)
+	return nights, "person20"
+}
+
+// TestForgetAndLearnAgain forgets somebody who taught in the second of three nights: the first night's version serves at once, and the next
+// night learns from it what others said in the second and the third.
+func TestForgetAndLearnAgain(t *testing.T) {
+	ort.ForTest(t)
+	s := newShop(t, tinyModel(t))
+	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5 // three rehearsed sentences hold little
+	s.config.HeldOut, s.config.Guard.Subjects = 0.3, 0
+	u := s.updater()
+	nights, who := s.threeNights(u)
+	before := s.champion()
+	if before.Digest != nights[2].Candidate.Digest || len(s.owed()) != 0 {
+		t.Fatalf("champion %+v, owed %+v", before, s.owed())
+	}
+	traces := s.erase(who)
+	if !slices.Contains(traces.Nights, nights[1].ID) || !slices.Equal(names(traces.Versions), []string{"default@2", "default@3"}) {
+		t.Fatalf("traces %+v", traces)
+	}
+	if again := s.erase(who); again.Examples != 0 || !slices.Equal(again.Versions, traces.Versions) { // as after a crash
+		t.Errorf("forgotten once more: %+v", again)
+	}
+	list := s.owed()
+	if len(list) != 1 || !list[0].Tainted || list[0].Champion.Number != 3 || list[0].Clean.Digest != nights[0].Candidate.Digest || list[0].Examples == 0 ||
+		!slices.Equal(list[0].Nights, []string{nights[1].ID, nights[2].ID}) || s.champion().Sequence != before.Sequence {
+		t.Fatalf("owed %+v", list)
+	}
+	w, err := u.Withdraw(t.Context(), registry.Default)
+	if err != nil || w.Activation != before.Sequence+1 {
+		t.Fatalf("withdrew %+v, %v", w, err)
+	}
+	now := s.champion()
+	if now.Digest != nights[0].Candidate.Digest || now.Held || registry.Human(now.Actor) || !strings.Contains(now.Reason, "forgotten") {
+		t.Errorf("champion after the withdrawal: %+v", now)
+	}
+	if again, err := u.Withdraw(t.Context(), registry.Default); err != nil || again.Activation != 0 || again.Examples != list[0].Examples || s.champion() != now {
+		t.Errorf("withdrew again: %+v, %v", again, err)
+	}
+	s.now = s.now.Add(time.Hour)
+	n := s.run(u, Request{By: "forget"}, nightrecord.Published)
+	s.learnedAgain(u, nights, n, who)
+	if list := s.owed(); len(list) != 0 {
+		t.Errorf("owed after the night: %+v", list)
+	}
+	s.now = s.now.Add(time.Hour)
+	if after := s.run(u, Request{}, nightrecord.Skipped); after.Selection.New != 0 {
+		t.Errorf("what was learned again is taken once more: %+v", after.Selection)
+	}
+}
+
+// learnedAgain looks at the night after a withdrawal.
+func (s *shop) learnedAgain(u *Updater, nights []nightrecord.Night, n nightrecord.Night, who string) {
+	s.Helper()
+	m, err := s.registry.Version(n.Candidate.Digest)
+	if err != nil || m.Parent != nights[0].Candidate.Digest || s.champion().Digest != n.Candidate.Digest {
+		s.Errorf("manifest %+v, %v", m, err)
+	}
+	if tainted, err := newTaint(s.registry).of(n.Candidate.Digest); err != nil || tainted {
+		s.Errorf("the new version is tainted: %t, %v", tainted, err)
+	}
+	said := map[string]int{}
+	rehearsed := 0 // what the second night had retired for that person's word
+	for _, it := range s.selected(n.ID) {
+		if it.Subject == who {
+			s.Errorf("the person is still there: %+v", it)
+		}
+		if it.Use == selection.New {
+			said[it.Completion]++
+		}
+		if it.Use == selection.Rehearsal && it.Completion == answer(3) && it.Prompt[0].Content == question(0, 3) {
+			rehearsed++
+		}
+	}
+	if said["it costs fifty"] == 0 || said["it costs a hundred"] == 0 || len(said) != 2 {
+		s.Errorf("learned again: %v", said)
+	}
+	if rehearsed == 0 {
+		s.Errorf("what the first night learned of the boots is not rehearsed: %+v", s.selected(n.ID))
+	}
+	var f frozen
+	if _, err := u.readJSON(n.ID, configFile, &f); err != nil || !slices.Equal(f.Reviewed, []string{nights[1].ID, nights[2].ID}) {
+		s.Errorf("frozen %+v, %v", f.Reviewed, err)
+	}
+	r, err := s.store.Rehearsal(s.Context(), registry.Default)
+	if err != nil {
+		s.Fatal(err)
+	}
+	seen := map[string]string{}
+	for _, m := range r.Items() {
+		if other, twice := seen[m.Interaction]; twice || m.Subject == who {
+			s.Errorf("the memory holds %s and %s of %s", m.ID, other, m.Subject)
+		}
+		seen[m.Interaction] = m.ID
+	}
+}
+
+// names are versions as people call them.
+func names(refs []registry.Ref) []string {
+	var list []string
+	for _, ref := range refs {
+		list = append(list, ref.String())
+	}
+	return list
+}
+
+// TestUpdaterKilledAfterAWithdrawal: the activation alone is enough for another updater to go on.
+func TestUpdaterKilledAfterAWithdrawal(t *testing.T) {
+	ort.ForTest(t)
+	s := newShop(t, tinyModel(t))
+	s.correct(people(0, 12)...)
+	u := s.updater()
+	first := s.run(u, Request{}, nightrecord.Published)
+	who := use(s.selected(first.ID), selection.New)[0].Subject
+	s.now = s.now.Add(time.Hour)
+	s.erase(who)
+	for _, step := range []string{"withdrawn", "frozen", "computed", "put"} {
+		func() {
+			defer func() {
+				if _, ok := recover().(stopped); !ok {
+					t.Errorf("went past step %s", step)
+				}
+			}()
+			u := s.updater()
+			u.at = func(at string) {
+				if at == step {
+					panic(stopped{step})
+				}
+			}
+			s.now = s.now.Add(time.Minute)
+			if _, err := u.Withdraw(t.Context(), registry.Default); err != nil {
+				t.Error(err)
+			}
+			_, err := u.RunNight(t.Context(), Request{})
+			t.Error(err)
+		}()
+		if c := s.champion(); c.Digest != "" || c.Sequence != 2 {
+			t.Fatalf("killed when %s: champion %+v", step, c)
+		}
+		if list := s.owed(); len(list) != 1 || list[0].Tainted || list[0].Examples != 66 {
+			t.Fatalf("killed when %s: owed %+v", step, list)
+		}
+	}
+	s.now = s.now.Add(time.Minute)
+	n := s.run(s.updater(), Request{}, nightrecord.Published)
+	if n.Selection.New+n.Selection.HeldOut != 66 || len(s.owed()) != 0 {
+		t.Errorf("learned again %+v, owed %+v", n.Selection, s.owed())
+	}
+}
+
+// version stores a version of a track as a night would have that was trained on a person's example, and uses up its evidence.
+func (s *shop) version(u *Updater, track, night, person string, seed float64, parent string) registry.Ref {
+	s.Helper()
+	_, ref := s.put(track, smallest, seed, registry.Manifest{Night: night, Parent: parent})
+	items := []selection.Item{
+		{Example: replaystore.Example{ID: night + "-a", Kind: replaystore.SFT, Interaction: night + "-a", Subject: person, Prompt: raw("a"), Completion: "b"}, Use: selection.New},
+		{Example: replaystore.Example{ID: night + "-b", Kind: replaystore.SFT, Interaction: night + "-b", Subject: "other", Prompt: raw("b"), Completion: "c"}, Use: selection.New},
+		{Example: replaystore.Example{ID: night + "-c", Kind: replaystore.SFT, Interaction: night + "-c", Subject: "measured", Prompt: raw("d"), Completion: "e"}, Use: selection.HeldOut},
+	}
+	data, err := encodeItems(items)
+	if err == nil {
+		err = s.registry.CreateNight(night)
+	}
+	if err == nil {
+		err = s.registry.WriteNightFile(night, selectionFile, data)
+	}
+	if err == nil {
+		s.now = s.now.Add(time.Hour)
+		err = u.writeJSON(night, cursorFile, completion{Track: track, Completed: s.now, Digest: ref.Digest, Published: true})
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
+	return ref
+}
+
+// activate makes a version the champion, with another on trial where one is given.
+func (s *shop) activate(actor string, champion, candidate registry.Ref) registry.Activation {
+	s.Helper()
+	a := registry.Activation{Digest: champion.Digest, Previous: registry.Latest, Actor: actor, Candidate: candidate.Digest}
+	if candidate.Digest != "" {
+		a.Share = 0.5
+	}
+	a, err := s.registry.Activate(s.Context(), champion.Track, a)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return a
+}
+
+// smallest is the shape of versions whose weights nobody looks at.
+var smallest = adapter.Config{Rank: 1, Alpha: 1, Modules: []string{"mlp.c_fc"}}
+
+// TestWithdrawals goes through what may serve when somebody is forgotten.
+func TestWithdrawals(t *testing.T) {
+	none := registry.Ref{Track: registry.Default}
+	for _, c := range []struct {
+		name     string
+		people   []string // whom the nights learned from, one after the other
+		forgets  []string
+		serve    []int // champion and candidate, 0 for the base model and none
+		clean    int   // what is to serve; -1: nothing is to be done
+		comeBack []int // nights
+	}{
+		{"nobody", []string{"ann", "bob"}, []string{"cem"}, []int{2, 0}, -1, nil},
+		{"only measured", []string{"ann", "bob"}, []string{"measured"}, []int{2, 0}, -1, nil},
+		{"newest", []string{"ann", "bob"}, []string{"bob"}, []int{2, 0}, 1, []int{2}},
+		{"in the middle", []string{"ann", "bob", "cem"}, []string{"bob"}, []int{3, 0}, 1, []int{2, 3}},
+		{"first", []string{"ann", "bob"}, []string{"ann"}, []int{2, 0}, 0, []int{1, 2}},
+		{"two at a time", []string{"ann", "bob", "cem"}, []string{"cem", "bob"}, []int{3, 0}, 1, []int{2, 3}},
+		{"not the champion", []string{"ann", "bob"}, []string{"bob"}, []int{1, 0}, -1, nil},
+		{"on trial", []string{"ann", "bob"}, []string{"bob"}, []int{1, 2}, 1, []int{2}},
+		{"champion and on trial", []string{"ann", "bob"}, []string{"ann"}, []int{1, 2}, 0, []int{1, 2}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newShop(t, "model")
+			u := s.updater()
+			versions := []registry.Ref{none}
+			for i, who := range c.people {
+				versions = append(versions, s.version(u, registry.Default, fmt.Sprintf("night%d", i+1), who, float64(i), versions[i].Digest))
+				s.activate(registry.Updater, versions[i+1], registry.Ref{})
+			}
+			before := s.activate(registry.Updater, versions[c.serve[0]], versions[c.serve[1]])
+			for _, who := range c.forgets {
+				s.erase(who)
+			}
+			s.now = s.now.Add(time.Hour)
+			if c.clean < 0 {
+				if w, err := u.Withdraw(t.Context(), registry.Default); err != nil || w.Tainted || len(s.owed()) != 0 || s.champion() != before {
+					t.Errorf("withdrew %+v, %v; owed %+v", w, err, s.owed())
+				}
+				return
+			}
+			var want []string
+			for _, i := range c.comeBack {
+				want = append(want, fmt.Sprintf("night%d", i))
+			}
+			w, err := u.Withdraw(t.Context(), registry.Default)
+			if err != nil || !slices.Equal(w.Nights, want) || w.Clean.Number != c.clean || w.Examples != 3*len(want)-len(c.forgets) {
+				t.Errorf("withdrew %+v, %v; want nights %v", w, err, want)
+			}
+			now := s.champion()
+			if _, canary := now.Canary(); now.Number != c.clean || canary || now.Held {
+				t.Errorf("champion %+v", now)
+			}
+			if p, err := u.lookBack(registry.Default, now.Digest, mustWithdrawn(s, u)); err != nil || !slices.Equal(p.withdrawn, want) || len(p.suspect) != 0 {
+				t.Errorf("the next night finds %+v, %v", p, err)
+			}
+		})
+	}
+}
+
+// mustWithdrawn is what left service because of erasures.
+func mustWithdrawn(s *shop, u *Updater) map[string]time.Time {
+	s.Helper()
+	list, err := s.registry.Activations(registry.Default)
+	if err != nil {
+		s.Fatal(err)
+	}
+	left, err := u.withdrawn(list)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return left
+}
+
+// TestWithdrawalAndPeople: a hold goes first; a tainted reference gives way; and what a person brought back and took away again is suspect.
+func TestWithdrawalAndPeople(t *testing.T) {
+	s := newShop(t, "model")
+	u := s.updater()
+	one := s.version(u, registry.Default, "night1", "ann", 1, "")
+	two := s.version(u, registry.Default, "night2", "bob", 2, one.Digest)
+	s.activate(registry.Updater, one, registry.Ref{})
+	s.activate("eve", two, registry.Ref{})
+	n := u.night(Request{Track: registry.Default})
+	if _, reference, err := n.base(); err != nil || reference != two.Digest {
+		t.Errorf("reference %q, %v; want what a person approved", reference, err)
+	}
+	held, err := s.registry.Hold(t.Context(), registry.Default, "eve", "inventory")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.erase("bob")
+	s.now = s.now.Add(time.Hour)
+	if w, err := u.Withdraw(t.Context(), registry.Default); err != nil || w.Held != "eve: inventory" || w.Activation != 0 || s.champion() != held {
+		t.Errorf("withdrew from a held track: %+v, %v", w, err)
+	}
+	if _, err := s.registry.Release(t.Context(), registry.Default, "eve", ""); err != nil {
+		t.Fatal(err)
+	}
+	if w, err := u.Withdraw(t.Context(), registry.Default); err != nil || w.Activation == 0 {
+		t.Errorf("after the release: %+v, %v", w, err)
+	}
+	if _, reference, err := n.base(); err != nil || reference != one.Digest {
+		t.Errorf("reference %q, %v; want the last clean version before what a person approved", reference, err)
+	}
+	if left := mustWithdrawn(s, u); len(left) != 1 || left[two.Digest].IsZero() {
+		t.Errorf("withdrawn: %v", left)
+	}
+	s.activate("eve", two, registry.Ref{})
+	s.activate("eve", one, registry.Ref{})
+	if left := mustWithdrawn(s, u); len(left) != 0 {
+		t.Errorf("withdrawn after a person has rolled it back: %v", left)
+	}
+}
+
+// TestCleanVersionOfAMerge: a merged version has no parent; what went into it and belongs to the track is gone back to.
+func TestCleanVersionOfAMerge(t *testing.T) {
+	s := newShop(t, "model")
+	u := s.updater()
+	own := s.version(u, registry.Default, "night1", "ann", 1, "")
+	other := s.version(u, "support", "night2", "bob", 2, "")
+	merged, err := Merge(t.Context(), s.registry, registry.Default, []Addend{{other, 1}, {own, 0.5}}, 0, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.activate("eve", merged.Ref, registry.Ref{})
+	s.activate(registry.Updater, other, registry.Ref{})
+	s.erase("bob")
+	s.now = s.now.Add(time.Hour)
+	list := s.owed()
+	if len(list) != 2 || list[0].Clean != own || len(list[0].Nights) != 0 || list[1].Track != "support" || list[1].Clean.Digest != "" || len(list[1].Nights) != 1 {
+		t.Errorf("owed %+v", list)
+	}
+}

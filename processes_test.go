@@ -102,6 +102,7 @@ store: {kind: redis, redis: {addresses: ["`+redis.Addr+`"]}}
 		"skipped":                {"update", "--dry-run"},
 		": skipped":              {"update", "--now"},
 		"deleted 0 interactions": {"forget", "--subject", "customer-17"},
+		"no version learned":     {"forget", "--subject", "customer-17", "--retrain"},
 	} {
 		if got := execute(t, time.Minute, append(command, args...)...); got.code != 0 || !strings.Contains(got.out, want) {
 			t.Errorf("%v: status %d\n%s%s", command, got.code, got.out, got.err)

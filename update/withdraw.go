@@ -13,9 +13,6 @@ import (
 	"nightshift/update/selection"
 )
 
-// eraser is the actor of activations that take tainted versions out of service. It is no person: it holds nothing, and a hold goes first.
-const eraser = registry.Updater + "/forget"
-
 // Withdrawal is what an erasure asks of a track: to go back to the last clean version of the champion's line, and to learn again what
 // others taught since.
 type Withdrawal struct {
@@ -79,7 +76,7 @@ func (u *Updater) withdrawal(track string) (w Withdrawal, next registry.Activati
 		w.Held = strings.TrimSuffix(now.Actor+": "+now.Reason, ": ")
 	}
 	if w.Tainted {
-		next = registry.Activation{Digest: w.Clean.Digest, Number: w.Clean.Number, Previous: now.Sequence, Actor: eraser, Time: u.deps.Now().UTC(),
+		next = registry.Activation{Digest: w.Clean.Digest, Number: w.Clean.Number, Previous: now.Sequence, Actor: registry.Eraser, Time: u.deps.Now().UTC(),
 			Reason: fmt.Sprintf("somebody was forgotten from whom %s had learned", w.serving())}
 		list = append(list, next)
 	}
@@ -138,7 +135,7 @@ func (u *Updater) Withdraw(ctx context.Context, track string) (Withdrawal, error
 // left because of something else, is not among them: what it learned is suspect.
 func (u *Updater) withdrawn(list []registry.Activation) (map[string]time.Time, error) {
 	left := map[string]time.Time{}
-	first := slices.IndexFunc(list, func(a registry.Activation) bool { return a.Actor == eraser })
+	first := slices.IndexFunc(list, func(a registry.Activation) bool { return a.Actor == registry.Eraser })
 	if first < 0 {
 		return left, nil
 	}
@@ -161,7 +158,7 @@ func (u *Updater) withdrawn(list []registry.Activation) (map[string]time.Time, e
 		for digest := range learned {
 			switch {
 			case now[digest]:
-			case a.Actor == eraser:
+			case a.Actor == registry.Eraser:
 				left[digest] = a.Time
 			default:
 				delete(left, digest)

@@ -12,6 +12,10 @@ import (
 // Updater is the actor of what no person decided. Actors that begin with "updater/" are no persons either; all others are.
 const Updater = "updater"
 
+// Eraser is the actor of activations that take versions out of service which learned from somebody who was forgotten. It is no person: it
+// holds nothing, and a hold goes first. A rollback does not lead back to what it replaced.
+const Eraser = Updater + "/forget"
+
 // Human reports whether an actor is a person.
 func Human(actor string) bool { return actor != Updater && !strings.HasPrefix(actor, Updater+"/") }
 
@@ -225,12 +229,13 @@ func (r *Registry) numberOf(track, digest string, number int) (int, error) {
 	return 0, errors.Join(err, fmt.Errorf("version %s has no number in track %s, put it there first: %w", digest, track, ErrNotFound))
 }
 
-// before returns the version of the last activation that named a different one than a does.
+// before returns the version of the last activation that named a different one than a does, but for those that Eraser replaced.
 func (r *Registry) before(a Activation) (Ref, error) {
 	if a.Sequence == 0 {
 		return Ref{}, fmt.Errorf("track %s has no activation yet, so no version before: %w", a.Track, ErrNotFound)
 	}
-	for n := a.Sequence - 1; n > 0; n-- {
+	erased := false // what is older than an activation by Eraser counts from the last one that named the same version
+	for n := a.Sequence; n > 0; n-- {
 		older, err := r.activation(a.Track, n)
 		if errors.Is(err, ErrCorrupt) {
 			continue
@@ -238,12 +243,16 @@ func (r *Registry) before(a Activation) (Ref, error) {
 		if err != nil {
 			return Ref{}, err
 		}
-		if older.Digest != a.Digest {
+		same := older.Digest == a.Digest
+		if !same && !erased {
 			return older.Champion(), nil
+		}
+		if same {
+			erased = older.Actor == Eraser
 		}
 	}
 	if a.Digest == "" {
-		return Ref{}, fmt.Errorf("track %s has only served the base model: %w", a.Track, ErrNotFound)
+		return Ref{}, fmt.Errorf("track %s has served nothing before the base model that it could go back to: %w", a.Track, ErrNotFound)
 	}
 	return Ref{Track: a.Track}, nil // the state before the first activation
 }

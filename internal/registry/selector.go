@@ -15,7 +15,7 @@ func SplitName(name string) (track, selector string) {
 }
 
 // Resolve finds the version that a selector means in a track: "" the champion, "@17" by number, "@prev" the version of the
-// last activation that named a different one than the champion, "@base" the base model.
+// last activation that named a different one than the champion and was not replaced by Eraser, "@base" the base model.
 func (r *Registry) Resolve(track, selector string) (Ref, error) {
 	if err := CheckTrack(track); err != nil {
 		return Ref{}, fmt.Errorf("resolve version: %w", err)

@@ -172,5 +172,11 @@ func (p *parts) retrain(ctx context.Context, r *forgetting, asJSON bool) error {
 			fmt.Printf("%s serves; %s wait for a night that can use them\n", w.Clean, others(w))
 		}
 	}
-	return failed
+	left, err := update.Withdrawals(p.registry, time.Now()) // a night of another process may have published meanwhile
+	for _, w := range left {
+		if w.Tainted && w.Held == "" {
+			failed = errors.Join(failed, fmt.Errorf("unlearn on track %s: %s serves and learned from somebody who was forgotten; run this command again", w.Track, w.Champion))
+		}
+	}
+	return errors.Join(failed, err)
 }

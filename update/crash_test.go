@@ -3,6 +3,7 @@ package update
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -155,6 +156,32 @@ func TestErasureWhileTheNightRuns(t *testing.T) {
 	n, err := u.RunNight(t.Context(), Request{Night: night})
 	if err == nil || n.State != nightrecord.Failed || !strings.Contains(n.Reason, "erased while the night ran") {
 		t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
+	}
+	u.at = func(string) {}
+	if n := s.run(u, Request{}, nightrecord.Published); n.Selection.New+n.Selection.HeldOut != 66 {
+		t.Errorf("the next night works with %+v", n.Selection)
+	}
+}
+
+// TestErasureWhileTheNightSelects forgets somebody whose examples are chosen and not written down yet.
+func TestErasureWhileTheNightSelects(t *testing.T) {
+	ort.ForTest(t)
+	s := newShop(t, tinyModel(t))
+	s.correct(people(0, 12)...)
+	u := s.updater()
+	u.at = func(step string) {
+		if step == "chosen" {
+			if traces := s.erase("person03"); traces.Examples != 0 {
+				t.Errorf("erased from a selection that is not written yet: %+v", traces)
+			}
+		}
+	}
+	n := s.run(u, Request{}, nightrecord.Skipped)
+	if !strings.Contains(n.Reason, "somebody was forgotten") {
+		t.Errorf("skipped because %s", n.Reason)
+	}
+	if items := s.selected(n.ID); len(items) != 72-6+6 || slices.ContainsFunc(items, func(it selection.Item) bool { return it.Subject == "person03" }) {
+		t.Errorf("%d examples are left: %+v", len(items), items)
 	}
 	u.at = func(string) {}
 	if n := s.run(u, Request{}, nightrecord.Published); n.Selection.New+n.Selection.HeldOut != 66 {

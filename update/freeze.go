@@ -93,7 +93,36 @@ func (n *night) freeze(ctx context.Context) ([]selection.Item, error) {
 		return nil, err
 	}
 	n.frozen.Cursor, n.frozen.Retire, n.frozen.Reviewed = g.cursor, c.retire, slices.Concat(before.reviewed, before.withdrawn)
-	return c.items, n.store(c)
+	n.u.at("chosen")
+	if err := n.store(c); err != nil {
+		return nil, err
+	}
+	return c.items, n.unerased(ctx, c)
+}
+
+// unerased skips a night that chose examples of somebody who was forgotten before they were written down, where Forget could not see them.
+func (n *night) unerased(ctx context.Context, c chosen) error {
+	for at := n.frozen.Cursor; ; {
+		list, next, err := n.u.deps.Store.Scan(ctx, n.req.Track, at, page)
+		if err != nil {
+			return fmt.Errorf("read events of track %s: %w", n.req.Track, err)
+		}
+		if len(list) == 0 {
+			return nil
+		}
+		at = next
+		for _, e := range list {
+			if e.Erasure == nil || !slices.ContainsFunc(slices.Concat(c.items, c.probes, c.quarantined), func(it selection.Item) bool {
+				return e.Erasure.Covers(it.Subject, it.Time) || it.Interaction != "" && slices.Contains(e.Erasure.Interactions, it.Interaction)
+			}) {
+				continue
+			}
+			if _, err := forgetNight(n.u.deps.Registry, n.req.Night, replaystore.ForgetReport{Erasure: *e.Erasure, IDs: e.Erasure.Interactions}); err != nil {
+				return err
+			}
+			return skip{"somebody was forgotten whose examples the night had chosen; the next one does without them"}
+		}
+	}
 }
 
 // past is what earlier nights left behind for this one.

@@ -44,7 +44,7 @@ type adapterRow struct {
 	Version  int    `json:"version"`
 	Digest   string `json:"digest"`
 	Night    string `json:"night"`
-	Made     string `json:"made"` // the night, merged, initial or imported; "" the base model
+	Made     string `json:"made"` // the night, merged or imported; "" the base model
 	Examples int    `json:"examples"`
 	Created  string `json:"created"`
 	Champion bool   `json:"champion"`

@@ -193,6 +193,7 @@ func (p *parts) settings(u config.Update) update.Settings {
 	s.Gate.RetentionChampion, s.Gate.RetentionReference, s.Gate.SignTest = g.RetentionChampion, g.RetentionReference, g.SignTest
 	s.Gate.Drift, s.Gate.Taught = g.Drift, g.Taught
 	s.Canary = update.Canary(u.Canary)
+	s.Initial = update.Initial{Track: u.Initial.Track, Initial: work.Initial{Rounds: u.Initial.Rounds, Steps: u.Initial.Steps, Share: u.Initial.Share}}
 	s.Gate.Repetition, s.Gate.Length, s.Gate.EndRate, s.Gate.Resamples = g.Repetition, g.Length, g.EndOfText, g.Bootstrap
 	s.Blocked = g.Blocked
 	s.Gate.MinExamples, s.Gate.MinSubjects, s.Gate.MinAge, s.Gate.MaxSubjectShare = e.MinNewExamples, e.MinSubjects, e.Quarantine, e.LargestShare

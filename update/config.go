@@ -60,6 +60,7 @@ type Settings struct {
 	Probes         string        `json:"probes,omitempty"`     // file of questions that are scored each night, "" for none
 	Forgetting     float64       `json:"forgetting,omitempty"` // nats per token that a set of probes may fall from its best without an alarm, 0 for any number
 	Guard          Guard         `json:"guard"`
+	Initial        Initial       `json:"initial"` // where a track begins that has no champion
 	Memory         Memory        `json:"memory"`
 
 	Seed      uint64      `json:"seed"`
@@ -75,7 +76,7 @@ type Settings struct {
 func Defaults() Settings {
 	limits := gate.Defaults()
 	return Settings{MinNew: limits.MinExamples, MinAge: limits.MinAge, HeldOut: 0.2, MaxExamples: 5000, PerSubject: 50, Correction: 1, Approval: 0.5,
-		Objective: selection.SFT, Guard: defaultGuard(), Memory: Memory{Rehearse: selection.Random, Replace: selection.Random, Uniform: 0.2},
+		Objective: selection.SFT, Guard: defaultGuard(), Initial: Initial{Initial: work.Initial{Rounds: 50, Steps: 10, Share: 1}}, Memory: Memory{Rehearse: selection.Random, Replace: selection.Random, Uniform: 0.2},
 		RehearsalLimit: 512, AnchorLimit: 256, Forgetting: 0.1, Seed: 1, SelfTests: 4, Answers: 32, Gate: limits,
 		Canary: Canary{Step: 24 * time.Hour, People: 20, Patience: 7 * 24 * time.Hour, Error: 0.05},
 		Train: work.Train{Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, Rate: 2e-4, Epochs: 3, Warmup: 0.05, Clip: 1,
@@ -155,7 +156,7 @@ func (s *Settings) check() error {
 	if err := errors.Join(s.Guard.check(), s.Memory.check()); err != nil {
 		return err
 	}
-	if err := s.Canary.check(); err != nil {
+	if err := errors.Join(s.Canary.check(), s.Initial.check(s.Train)); err != nil {
 		return err
 	}
 	if s.Rotation < 0 {

@@ -38,8 +38,9 @@ const driftPrompts = 64
 type reproduce struct {
 	Seed      uint64        `json:"seed"`
 	Threads   int           `json:"threads"`
-	Champion  string        `json:"champion"`  // digest, "" the base model
-	Reference string        `json:"reference"` // the same
+	Champion  string        `json:"champion"`          // digest, "" the base model
+	Reference string        `json:"reference"`         // the same
+	Initial   string        `json:"initial,omitempty"` // digest of the initial adapter that training begins with
 	Train     work.Train    `json:"train"`
 	Model     work.Identity `json:"model"` // filled in once the work is done, like the rest
 	Data      string        `json:"data"`  // digest of the selection
@@ -57,7 +58,7 @@ func (n *night) freeze(ctx context.Context) ([]selection.Item, error) {
 		return nil, err
 	}
 	n.frozen.Settings = n.settings
-	before, err := n.past()
+	before, err := n.u.past(n.req.Track, n.frozen.Champion.Digest)
 	if err != nil {
 		return nil, fmt.Errorf("read earlier nights: %w", err)
 	}
@@ -125,17 +126,17 @@ func (n *night) unerased(ctx context.Context, c chosen) error {
 	}
 }
 
-// past is what earlier nights left behind for this one.
-func (n *night) past() (past, error) {
-	list, err := n.u.deps.Registry.Activations(n.req.Track)
+// past is what the earlier nights of a track left behind, whose champion now is the version with the digest.
+func (u *Updater) past(track, champion string) (past, error) {
+	list, err := u.deps.Registry.Activations(track)
 	if err != nil {
 		return past{}, err
 	}
-	left, err := n.u.withdrawn(list)
+	left, err := u.withdrawn(list)
 	if err != nil {
 		return past{}, err
 	}
-	return n.u.lookBack(n.req.Track, n.frozen.Champion.Digest, left)
+	return u.lookBack(track, champion, left)
 }
 
 // enough skips a night whose candidate the gate would reject whatever it learned, or whose work could not begin, and leaves the evidence to a later one.
@@ -175,27 +176,17 @@ func corrections(items []selection.Item, use string) int {
 
 // store writes the frozen files.
 func (n *night) store(c chosen) error {
-	for _, name := range []string{work.EvaluationFile, work.CurveFile, verdictFile, work.CandidateDir, championDir, referenceDir, earlierFile, work.ImportancesFile, earlierFast, work.FastDir, nightrecord.ScoresFile, erasedFile} { // of a first, failed attempt
+	for _, name := range []string{work.EvaluationFile, work.CurveFile, verdictFile, work.CandidateDir, championDir, referenceDir, initialDir, earlierFile, work.ImportancesFile, earlierFast, work.FastDir,
+		nightrecord.ScoresFile, erasedFile} { // of a first, failed attempt
 		if err := os.RemoveAll(filepath.Join(n.dir, name)); err != nil {
 			return fmt.Errorf("clear night: %w", err)
 		}
 	}
 	job := n.job()
-	var err error
-	if job.Champion, err = n.u.version(n.dir, n.frozen.Champion.Digest, championDir); err != nil {
-		return err
-	}
-	job.Reference = job.Champion
-	if n.frozen.Reference != n.frozen.Champion.Digest {
-		if job.Reference, err = n.u.version(n.dir, n.frozen.Reference, referenceDir); err != nil {
+	if !n.makesInitial() { // an initial adapter begins at zero
+		if err := n.earlier(&job); err != nil {
 			return err
 		}
-	}
-	if job.Importances, err = n.importances(); err != nil {
-		return err
-	}
-	if job.Fast, err = n.fast(); err != nil {
-		return err
 	}
 	data, err := encodeItems(c.items)
 	if err != nil {
@@ -211,14 +202,37 @@ func (n *night) store(c chosen) error {
 		n.u.writeJSON(n.req.Night, work.JobFile, job),
 		n.u.writeJSON(n.req.Night, retiredFile, retired{IDs: c.outdated}),
 		n.u.writeJSON(n.req.Night, reproduceFile, reproduce{Seed: job.Seed, Threads: job.Threads, Champion: n.frozen.Champion.Digest,
-			Reference: n.frozen.Reference, Train: job.Train}),
+			Reference: n.frozen.Reference, Initial: n.frozen.Initial.Digest, Train: job.Train}),
 		n.u.writeJSON(n.req.Night, configFile, n.frozen))
+}
+
+// earlier puts what came before into the night's directory: champion, reference, and what they left behind.
+func (n *night) earlier(job *work.Job) (err error) {
+	if job.Champion, err = n.u.version(n.dir, n.frozen.Champion.Digest, championDir); err != nil {
+		return err
+	}
+	job.Reference = job.Champion
+	if n.frozen.Reference != n.frozen.Champion.Digest {
+		if job.Reference, err = n.u.version(n.dir, n.frozen.Reference, referenceDir); err != nil {
+			return err
+		}
+	}
+	if job.Importances, err = n.importances(); err != nil {
+		return err
+	}
+	job.Origin, err = n.origin()
+	return err
 }
 
 // job is the work that is asked of the child process, without versions.
 func (n *night) job() work.Job {
-	return work.Job{ModelDir: n.u.cfg.ModelDir, CacheDir: n.u.cfg.CacheDir, Weights: n.u.cfg.Weights, Threads: n.u.cfg.Threads, Track: n.req.Track, Seed: n.settings.Seed, Blocked: n.settings.Blocked,
+	job := work.Job{ModelDir: n.u.cfg.ModelDir, CacheDir: n.u.cfg.CacheDir, Weights: n.u.cfg.Weights, Threads: n.u.cfg.Threads, Track: n.req.Track, Seed: n.settings.Seed, Blocked: n.settings.Blocked,
 		Train: n.settings.train(), Drift: work.Drift{Limit: n.settings.Gate.Drift, Beyond: beyondDrift * n.settings.Gate.Drift, Prompts: driftPrompts}, SelfTests: n.settings.SelfTests, Answers: n.settings.Answers, Forgetting: n.settings.Forgetting}
+	if n.makesInitial() {
+		job.Initial, job.Answers = &n.settings.Initial.Initial, 0
+		job.Train.Objective, job.Train.Methods = selection.SFT, work.Methods{} // examples are imitated, and there is nothing to protect
+	}
+	return job
 }
 
 // version puts the files of a version into a directory of that name within another and returns its name, "" for the base model.

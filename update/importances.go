@@ -49,9 +49,9 @@ func (n *night) importances() (string, error) {
 const earlierFast = "earlier_fast"
 
 // fast puts the fast learner that the champion's night left behind into this night's directory and returns its name, "" where no
-// method asks for one, and where there is none: then the champion is both learners. It is found like importances.
+// method asks for one, and where there is none: then the champion is both learners. It is found like importances. There is a champion.
 func (n *night) fast() (string, error) {
-	if n.settings.Train.Methods.Slow == 0 || n.frozen.Champion.Digest == "" {
+	if n.settings.Train.Methods.Slow == 0 {
 		return "", nil
 	}
 	m, err := n.u.deps.Registry.Version(n.frozen.Champion.Digest)

@@ -37,6 +37,8 @@ type frozen struct {
 	Cursor    replaystore.Cursor  `json:"cursor"`             // how far the track's events are used up
 	Retire    []string            `json:"retire"`             // items of the rehearsal memory that do not hold any more
 	Reviewed  []string            `json:"reviewed,omitempty"` // earlier nights whose evidence it takes up again, reviewed or withdrawn
+	Initial   registry.Ref        `json:"initial,omitzero"`   // initial adapter that training begins with
+	Tracks    []string            `json:"tracks,omitempty"`   // that an initial adapter is made of
 }
 
 // skip ends a night that has nothing to do.
@@ -82,7 +84,11 @@ func (n *night) steps(ctx context.Context) error {
 	if err := n.log.state(ctx, nightrecord.Selecting, ""); err != nil {
 		return err
 	}
-	items, err := n.freeze(ctx)
+	freeze, conclude := n.freeze, n.conclude
+	if n.makesInitial() {
+		freeze, conclude = n.freezeInitial, n.concludeInitial
+	}
+	items, err := freeze(ctx)
 	if err != nil {
 		return err
 	}
@@ -97,7 +103,7 @@ func (n *night) steps(ctx context.Context) error {
 	if err := n.log.state(ctx, nightrecord.Gating, ""); err != nil {
 		return err
 	}
-	return n.conclude(ctx, items)
+	return conclude(ctx, items)
 }
 
 // shipped asks every live server to ship its journal, and waits until all have or the wait is over; what is left behind

@@ -42,22 +42,47 @@ func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 	if err := errors.Join(n.u.writeJSON(n.req.Night, verdictFile, v), n.reproduced(e)); err != nil {
 		return err
 	}
+	refused := ""
+	if !v.Pass {
+		refused = refusal(v)
+	}
+	return n.publish(ctx, version, items, refused)
+}
+
+// publish stores the candidate and makes it serve, unless it is refused. A dry run does neither.
+func (n *night) publish(ctx context.Context, version registry.Version, items []selection.Item, refused string) error {
 	if n.req.DryRun {
-		if !v.Pass {
-			return n.log.end(ctx, nightrecord.Rejected, "dry run: "+refusal(v))
+		if refused != "" {
+			return n.log.end(ctx, nightrecord.Rejected, "dry run: "+refused)
 		}
-		return n.log.end(ctx, nightrecord.Skipped, "dry run: the candidate passed the gate, and was neither stored nor activated")
+		return n.log.end(ctx, nightrecord.Skipped, "dry run: the candidate "+n.passed()+", and was neither stored nor activated")
 	}
 	ref, err := n.u.deps.Registry.Put(ctx, n.req.Track, version)
 	if err != nil {
 		return err
 	}
-	n.log.night.Candidate = &nightrecord.Candidate{Version: ref.Number, Digest: digest, Scale: scaleOf(e)} // not changed in place: others hold the record
+	stored := *n.log.night.Candidate // not changed in place: others hold the record
+	stored.Version = ref.Number
+	n.log.night.Candidate = &stored
 	n.u.at("put")
-	if !v.Pass {
-		return errors.Join(n.complete(ctx, false), n.log.end(ctx, nightrecord.Rejected, refusal(v)))
+	if refused != "" {
+		return errors.Join(n.complete(ctx, false), n.log.end(ctx, nightrecord.Rejected, refused))
 	}
 	return n.activate(ctx, ref, items)
+}
+
+// passed says why a candidate is not refused.
+func (n *night) passed() string {
+	if n.makesInitial() {
+		return "helps tracks to learn"
+	}
+	return "passed the gate"
+}
+
+// digestOf names the content of a selection.
+func digestOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
 // scaleOf is how much of the trained change the candidate has, 0 for all of it.
@@ -74,7 +99,7 @@ func (n *night) candidate(e work.Evaluation, items []selection.Item) (registry.V
 	if err != nil {
 		return registry.Version{}, "", err
 	}
-	if sum := sha256.Sum256(data); e.DataDigest != "sha256:"+hex.EncodeToString(sum[:]) {
+	if e.DataDigest != digestOf(data) {
 		return registry.Version{}, "", errors.New("somebody's examples were erased while the night ran; what was learned from them is dropped")
 	}
 	dir := filepath.Join(n.dir, work.CandidateDir)
@@ -91,7 +116,7 @@ func (n *night) candidate(e work.Evaluation, items []selection.Item) (registry.V
 		return registry.Version{}, "", fmt.Errorf("read candidate: its files have digest %s, %s was evaluated", digest, e.Candidate)
 	}
 	return registry.Version{Config: config, Weights: weights, Manifest: registry.Manifest{
-		Parent: n.frozen.Champion.Digest, BaseDigest: e.Model.Base, TemplateHash: e.Model.Template, TokenizerHash: e.Model.Tokenizer,
+		Parent: n.frozen.Champion.Digest, Initial: n.frozen.Initial.Digest, BaseDigest: e.Model.Base, TemplateHash: e.Model.Template, TokenizerHash: e.Model.Tokenizer,
 		Night: n.req.Night, DataDigest: e.DataDigest, Examples: len(use(items, selection.New)) + len(use(items, selection.Rehearsal)),
 		SelfTest: e.SelfTest, ServedAs: e.Model.Weights, Figures: n.figures(e)}}, digest, nil
 }
@@ -137,15 +162,15 @@ func (n *night) figures(e work.Evaluation) map[string]float64 {
 // reproduced completes what a replay is compared with.
 func (n *night) reproduced(e work.Evaluation) error {
 	return n.u.writeJSON(n.req.Night, reproduceFile, reproduce{Seed: n.settings.Seed, Threads: n.u.cfg.Threads, Champion: n.frozen.Champion.Digest,
-		Reference: n.frozen.Reference, Train: n.settings.train(), Model: e.Model, Data: e.DataDigest, Candidate: e.Candidate})
+		Reference: n.frozen.Reference, Initial: n.frozen.Initial.Digest, Train: n.settings.train(), Model: e.Model, Data: e.DataDigest, Candidate: e.Candidate})
 }
 
 // activate makes the candidate the champion, or gives it to a share of the people first, if the track is still what the night
 // rests on.
 func (n *night) activate(ctx context.Context, ref registry.Ref, items []selection.Item) error {
 	next := registry.Activation{Digest: ref.Digest, Number: ref.Number,
-		Previous: n.frozen.Champion.Sequence, Actor: registry.Updater, Night: n.req.Night, Reason: "passed the gate"}
-	if before := n.frozen.Champion; before.Digest != ref.Digest {
+		Previous: n.frozen.Champion.Sequence, Actor: registry.Updater, Night: n.req.Night, Reason: n.passed()}
+	if before := n.frozen.Champion; before.Digest != ref.Digest && !n.makesInitial() { // nobody is served by an initial adapter
 		if share := n.settings.Canary.next(0); share < 1 {
 			next.Digest, next.Number = before.Digest, before.Number
 			next.Candidate, next.CandidateNumber, next.Share = ref.Digest, ref.Number, share
@@ -185,18 +210,9 @@ func (n *night) settle(ctx context.Context, items []selection.Item, a registry.A
 	if _, err := replaystore.Send(ctx, n.u.deps.Store.Control(), replaystore.ActivationHint{Track: n.req.Track, Number: a.Sequence}); err != nil {
 		n.u.deps.Log.Warn("an activation cannot be announced; servers will see it when they look", "night", n.req.Night, "error", err)
 	}
-	memory, err := n.u.deps.Store.Rehearsal(ctx, n.req.Track)
-	if err != nil {
-		return fmt.Errorf("read rehearsal memory: %w", err)
-	}
-	if len(n.frozen.Retire) > 0 {
-		if err := n.u.deps.Store.Retire(ctx, n.req.Track, n.frozen.Retire...); err != nil {
-			return fmt.Errorf("retire superseded examples: %w", err)
-		}
-	}
-	if admit := admission(items, memory, n.frozen.Retire, n.req.Night, n.settings); len(admit) > 0 {
-		if err := n.u.deps.Store.Admit(ctx, n.req.Track, admit...); err != nil {
-			return fmt.Errorf("admit examples to the rehearsal memory: %w", err)
+	if !n.makesInitial() {
+		if err := n.memorize(ctx, items); err != nil {
+			return err
 		}
 	}
 	n.u.at("settled")
@@ -211,6 +227,25 @@ func (n *night) settle(ctx context.Context, items []selection.Item, a registry.A
 	}
 	n.log.night.Candidate = &done
 	return errors.Join(n.complete(ctx, true), n.log.end(ctx, nightrecord.Published, reason))
+}
+
+// memorize has the track's memory drop what does not hold any more, and take up what was learned.
+func (n *night) memorize(ctx context.Context, items []selection.Item) error {
+	memory, err := n.u.deps.Store.Rehearsal(ctx, n.req.Track)
+	if err != nil {
+		return fmt.Errorf("read rehearsal memory: %w", err)
+	}
+	if len(n.frozen.Retire) > 0 {
+		if err := n.u.deps.Store.Retire(ctx, n.req.Track, n.frozen.Retire...); err != nil {
+			return fmt.Errorf("retire superseded examples: %w", err)
+		}
+	}
+	if admit := admission(items, memory, n.frozen.Retire, n.req.Night, n.settings); len(admit) > 0 {
+		if err := n.u.deps.Store.Admit(ctx, n.req.Track, admit...); err != nil {
+			return fmt.Errorf("admit examples to the rehearsal memory: %w", err)
+		}
+	}
+	return nil
 }
 
 // admission lists the newly trained examples for the rehearsal memory. The memory never takes an id again that was
@@ -248,8 +283,11 @@ func admission(items []selection.Item, memory replaystore.Rehearsal, retire []st
 // admittedID is the id under which an example enters the memory when its own is taken.
 func admittedID(id, night string) string { return id + "." + night }
 
-// complete writes that the night has used up its evidence, and has the store drop what is too much of it.
+// complete writes that the night has used up its evidence, and has the store drop what is too much of it. An initial adapter uses up none.
 func (n *night) complete(ctx context.Context, published bool) error {
+	if n.makesInitial() {
+		return nil
+	}
 	done := completion{Track: n.req.Track, Cursor: n.frozen.Cursor, Completed: n.log.now(), Published: published, Reviewed: n.frozen.Reviewed}
 	if c := n.log.night.Candidate; c != nil {
 		done.Digest = c.Digest

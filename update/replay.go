@@ -82,7 +82,7 @@ func (u *Updater) copyNight(night, dir string) error {
 	if job.Importances != "" {
 		names = append(names, job.Importances)
 	}
-	for _, version := range []string{job.Champion, job.Reference, job.Fast} {
+	for _, version := range []string{job.Champion, job.Reference, job.Origin} {
 		if version != "" {
 			names = append(names, filepath.Join(version, registry.ConfigFile), filepath.Join(version, registry.WeightsFile))
 		}
@@ -121,7 +121,11 @@ func (u *Updater) gone(ctx context.Context, night string, result *Replayed) erro
 			continue
 		}
 		result.Examples++
-		_, found, err := u.deps.Store.Interaction(ctx, record.Track, it.Interaction)
+		track := record.Track
+		if it.Track != "" {
+			track = it.Track
+		}
+		_, found, err := u.deps.Store.Interaction(ctx, track, it.Interaction)
 		if err != nil {
 			return err
 		}

@@ -51,7 +51,7 @@ func (u *Updater) follow(ctx context.Context, name string) error {
 	}
 }
 
-// due lists the tracks that a schedule is for.
+// due lists the tracks that a schedule is for; those of initial adapters come last, since they are made of what the others remember.
 func (u *Updater) due(ctx context.Context, name string) []string {
 	if name != "" {
 		return []string{name}
@@ -61,7 +61,9 @@ func (u *Updater) due(ctx context.Context, name string) []string {
 		u.deps.Log.Error("the tracks cannot be listed; only the default one has a night", "error", err)
 		return []string{registry.Default}
 	}
-	return slices.DeleteFunc(tracks, func(track string) bool {
+	initials := u.cfg.initials()
+	tracks = slices.DeleteFunc(tracks, func(track string) bool { return slices.Contains(initials, track) })
+	return slices.DeleteFunc(append(tracks, initials...), func(track string) bool {
 		_, own := u.cfg.Tracks[track]
 		return own
 	})

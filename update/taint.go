@@ -37,8 +37,8 @@ func readErasure(reg *registry.Registry, night string) (erasure, error) {
 	return e, nil
 }
 
-// taint tells which versions are tainted: trained on examples of somebody who was forgotten, or made from a version that was, taken
-// away or not. It rests on what the registry keeps of erasures, so that it is the same whenever it is asked.
+// taint tells which versions are tainted: trained on examples of somebody who was forgotten, made from a version that was, taken
+// away or not, or begun with one. It rests on what the registry keeps of erasures, so that it is the same whenever it is asked.
 type taint struct {
 	registry *registry.Registry
 	known    map[string]bool // by digest
@@ -61,17 +61,14 @@ func (t *taint) of(digest string) (bool, error) {
 		return false, err
 	}
 	t.known[digest] = false // nothing comes from itself
-	for _, night := range append(slices.Clone(m.Nights), m.Night) {
-		if night == "" {
-			continue
-		}
-		e, err := readErasure(t.registry, night)
+	if m.Night != "" {
+		e, err := readErasure(t.registry, m.Night)
 		if err != nil {
 			return false, err
 		}
-		t.known[digest] = t.known[digest] || e.trained()
+		t.known[digest] = e.trained()
 	}
-	sources := []string{m.Parent}
+	sources := []string{m.Parent, m.Initial}
 	for _, s := range m.Merged {
 		sources = append(sources, s.Digest)
 	}

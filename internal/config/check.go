@@ -55,6 +55,7 @@ func (c Config) Check() error {
 	k.want(c.Engine.BankRows != 1, "engine.bank_rows", "want 0, or at least 2: the first row is the base model's")
 	k.router(c)
 	k.update(c.Update, "update", c.Engine.MaxRank)
+	k.initials(c)
 	for name, t := range c.Tracks {
 		k.want(trackName.MatchString(name), "tracks."+name, "want a name of 1 to 63 of a-z, 0-9, _ and -, beginning with a letter or digit")
 		k.bounds(reflect.ValueOf(t), "tracks."+name+".")
@@ -121,6 +122,18 @@ func (c *checker) keys(keys []Key) {
 	}
 }
 
+// initials holds the rules of tracks whose versions are initial adapters.
+func (c *checker) initials(config Config) {
+	at := map[string]Update{"update": config.Update}
+	for name, t := range config.Tracks {
+		at["tracks."+name+".update"] = t.Update
+	}
+	for key, u := range at {
+		c.want(u.Initial.Track == "" || u.Initial.Track != config.Router.Model && !slices.Contains(config.Router.Tracks, u.Initial.Track), key+".initial.track",
+			"%q is named by router; want a track that nobody asks", u.Initial.Track)
+	}
+}
+
 // router holds the rules of routed requests.
 func (c *checker) router(config Config) {
 	r := config.Router
@@ -145,6 +158,9 @@ func (c *checker) update(u Update, at string, maxRank int) {
 	c.want(len(u.Train.Modules) == 1 || !slices.Contains(u.Train.Modules, "auto"), at+".train.modules", "want auto alone, or modules by name")
 	_, err = u.Train.LayerNumbers()
 	c.want(err == nil, at+".train.layers", "%v", err)
+	initial := u.Initial.Track
+	c.want(initial == "" || trackName.MatchString(initial) && initial != "default", at+".initial.track", "want a name like that of a track, not %q, and not default, which learns from its own traffic", initial)
+	c.want(initial == "" || !slices.Contains(u.Train.Modules, "auto"), at+".initial.track", "want train.modules by name: tracks that begin with one adapter adapt the same ones")
 	c.want(slices.IsSorted(u.Canary.Shares) && len(slices.Compact(slices.Clone(u.Canary.Shares))) == len(u.Canary.Shares), at+".canary.shares", "want shares that rise, such as [0.05, 0.25]")
 	c.want(u.Canary.Patience >= u.Canary.Step, at+".canary.patience", "want at least update.canary.step, %s", u.Canary.Step)
 	c.want(u.Train.Methods.EWCKeep == 0 || u.Train.Methods.EWCOn == "factors", at+".train.methods.ewc_keep", "want 0, or ewc_on: factors")

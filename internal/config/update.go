@@ -22,6 +22,15 @@ type Update struct {
 	Train      Train         `yaml:"train" doc:"How it learns."`
 	Gate       Gate          `yaml:"gate" doc:"What a candidate must prove. A candidate that fails one is not activated."`
 	Canary     Canary        `yaml:"canary" doc:"How a candidate that has proved it takes over."`
+	Initial    Initial       `yaml:"initial" doc:"Where a track begins that has no champion yet."`
+}
+
+// Initial says which initial adapter a track gives to and takes from, and how that is made.
+type Initial struct {
+	Track  string  `yaml:"track" doc:"Name of a track, such as initial, whose versions are initial adapters: a night of it makes one of what all tracks remember that name it\nhere, and the first night of each of these begins with the active one. What one tenant's adapter has seen of others may show: give tenants\nthat must not learn from each other tracks of their own here. Empty: every track begins at zero."`
+	Rounds int     `yaml:"rounds" min:"1" max:"100000" doc:"Rounds in which it is made; each learns up to five tracks and goes part of the way towards what they reach (Reptile)."`
+	Steps  int     `yaml:"steps" min:"1" max:"100000" doc:"Steps in which a round learns a track. That tracks which begin with it know more after as many steps, of answers that it has not\nseen, is tried before it is activated."`
+	Share  float64 `yaml:"share" min:"0.001" max:"1" doc:"Part of the way that the first round goes; later ones go less."`
 }
 
 // Governor slows training down while servers are busy.

@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -60,6 +61,8 @@ type Night struct {
 	Verdict   *Verdict     `json:"verdict,omitempty"`
 	Candidate *Candidate   `json:"candidate"`
 	Linears   []Linear     `json:"linears,omitempty"` // that could have been adapted, where the night chose
+	From      string       `json:"from,omitempty"`    // initial adapter that training began with, such as initial@3
+	Initial   *Initial     `json:"initial,omitempty"` // of a night that makes an initial adapter
 	Log       []Line       `json:"log,omitempty"`
 }
 
@@ -120,6 +123,35 @@ type Learned struct {
 	Computed    int            `json:"computed"`          // others
 	Apart       float64        `json:"apart,omitempty"`   // largest difference of the recorded ones that were checked, in nats per token
 	Reasons     map[string]int `json:"reasons,omitempty"` // why answers that were served are not taken as recorded
+}
+
+// Initial says what an initial adapter is made of, and how it does on answers of the same tracks that it has not seen: losses in nats per
+// token, the mean of the tracks, on questions about them after some steps of learning others about them.
+type Initial struct {
+	Tracks  []string  `json:"tracks"`
+	Rounds  int       `json:"rounds"`
+	Asked   int       `json:"asked"`   // questions
+	Steps   []int     `json:"steps"`   // after which they were asked
+	Zero    []float64 `json:"zero"`    // from an adapter that changes nothing
+	Reached []float64 `json:"reached"` // from the initial adapter
+}
+
+// Helps says whether what began with the initial adapter knows more in the end.
+func (i Initial) Helps() bool {
+	last := len(i.Steps) - 1
+	return last >= 0 && i.Reached[last] < i.Zero[last]
+}
+
+// sentence says how an initial adapter does.
+func (i *Initial) sentence() string {
+	if i == nil || len(i.Steps) == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("of %d tracks in %d rounds; %d questions about answers that it has not seen, in nats per token:", len(i.Tracks), i.Rounds, i.Asked)
+	for k, n := range i.Steps {
+		text += fmt.Sprintf(" after %d steps %s, without it %s;", n, figure(i.Reached[k]), figure(i.Zero[k]))
+	}
+	return strings.TrimSuffix(text, ";")
 }
 
 // Verdict is the gate's answer.

@@ -44,6 +44,9 @@ type Item struct {
 	Loss   float64 `json:"loss,omitempty"` // of the champion, nats per token, where it was measured
 	Fed    int     `json:"fed,omitempty"`  // while it waits: for how many like it it stands
 
+	// Track is whose memory the item is from, where a night makes an initial adapter of several tracks'.
+	Track string `json:"track,omitempty"`
+
 	// Served is how the answer was served that is called worse, good or bad; nil where it is only imitated.
 	Served *Served `json:"served,omitempty"`
 }

@@ -163,7 +163,7 @@ func TestSlowLearner(t *testing.T) {
 	if d := digest(t, reading(t, plain, CandidateDir)); digest(t, begin) != d || digest(t, reading(t, first, FastDir)) != d {
 		t.Error("the first night's two learners are not the one that it trained")
 	}
-	second, slow := after(t, first, func(j *Job) { j.Fast = "earlier" })
+	second, slow := after(t, first, func(j *Job) { j.Origin = "earlier" })
 	fast := reading(t, second, FastDir)
 	cut := evaluation(t, second).Cut
 	difference, whole := apartBy(slow, adapter.Part{Adapter: begin, Weight: 0.75}, adapter.Part{Adapter: fast, Weight: 0.25})
@@ -173,11 +173,11 @@ func TestSlowLearner(t *testing.T) {
 	if moved, _ := apartBy(fast, adapter.Part{Adapter: begin, Weight: 1}); moved == 0 {
 		t.Error("the fast learner stands still")
 	}
-	third, _ := after(t, second, func(j *Job) { j.Fast, j.Train.Rate = "earlier", 1e-9 })
+	third, _ := after(t, second, func(j *Job) { j.Origin, j.Train.Rate = "earlier", 1e-9 })
 	if moved, norm := apartBy(reading(t, third, FastDir), adapter.Part{Adapter: fast, Weight: 1}); moved > 1e-4*norm {
 		t.Errorf("at no rate the fast learner moved by %g of %g", moved, norm)
 	}
-	tight, part := after(t, first, func(j *Job) { j.Fast, j.Drift = "earlier", Drift{Limit: 1e-9, Prompts: 8} })
+	tight, part := after(t, first, func(j *Job) { j.Origin, j.Drift = "earlier", Drift{Limit: 1e-9, Prompts: 8} })
 	cut = evaluation(t, tight).Cut
 	difference, whole = apartBy(part, adapter.Part{Adapter: begin, Weight: 1 - 0.25*0.25}, adapter.Part{Adapter: fast, Weight: 0.25 * 0.25})
 	if math.Abs(difference-cut.Lost*whole) > 1e-5*whole {

@@ -33,6 +33,7 @@ type Evaluation struct {
 	Linears []nightrecord.Linear `json:"linears,omitempty"` // that could have been adapted, where the run chose
 	Cut     *Cut                 `json:"cut,omitempty"`     // what the candidate lost where it needed more rank than it may have
 	Learned *Learned             `json:"learned,omitempty"` // of preferences and ratings, nil where the objective is imitation
+	Initial *nightrecord.Initial `json:"initial,omitempty"` // of a run that made an initial adapter
 }
 
 // Identity says with what a run worked, for the version's manifest and for replays.

@@ -45,8 +45,8 @@ func (w *worker) trainable() (gpt2.Trainable, error) {
 // drawn as PEFT draws it (Kaiming uniform with a = √5: U(−1/√in, 1/√in)) and B zero. A block begins like the latter.
 func (w *worker) start(trainable gpt2.Trainable) ([]float32, error) {
 	origin, kept := w.champion, 0
-	if w.fast != nil {
-		origin = w.fast
+	if w.origin != nil {
+		origin = w.origin
 	}
 	if origin != nil {
 		kept = origin.Config.Rank
@@ -88,12 +88,12 @@ func (w *worker) fits(a *adapter.Adapter, trainable gpt2.Trainable) error {
 		rank -= w.job.Train.Rank
 	}
 	if c.Rank != rank || math.Abs(c.Scale()-trainable.Scale) > 1e-9 || len(a.Factors) != len(trainable.Targets) {
-		return fmt.Errorf("train: the champion has rank %d, scale %g and %d adapted linears, the job asks for %d, %g and %d; a night takes them over from its champion",
+		return fmt.Errorf("train: the adapter to go on from has rank %d, scale %g and %d adapted linears, the job asks for %d, %g and %d; a night takes them over from its champion",
 			c.Rank, c.Scale(), len(a.Factors), rank, trainable.Scale, len(trainable.Targets))
 	}
 	for _, t := range trainable.Targets {
 		if _, ok := a.Factors[adapter.Target(t)]; !ok {
-			return fmt.Errorf("train: the champion does not adapt %s of layer %d, which the job asks for; a night takes the modules and layers over from its champion", t.Module, t.Layer)
+			return fmt.Errorf("train: the adapter to go on from does not adapt %s of layer %d, which the job asks for; a night takes the modules and layers over from its champion", t.Module, t.Layer)
 		}
 	}
 	return nil

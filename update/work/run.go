@@ -55,14 +55,17 @@ func run(ctx context.Context, dir string, t Tampering, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fast, err := adapterAt(dir, job.Fast)
+	origin, err := adapterAt(dir, job.Origin)
 	if err != nil {
 		return err
 	}
 	job.Train.Columns = min(job.Train.Columns, model.Config.Context)
-	w := &worker{dir: dir, job: job, model: model, champion: champion, fast: fast, bad: bad(items), lines: json.NewEncoder(out), tampering: t}
+	w := &worker{dir: dir, job: job, model: model, champion: champion, origin: origin, bad: bad(items), lines: json.NewEncoder(out), tampering: t}
 	if job.Measure != nil {
 		return w.measure(ctx, items)
+	}
+	if job.Initial != nil {
+		return w.initial(ctx, items, digest)
 	}
 	l, err := w.lessons(items)
 	if err != nil {
@@ -95,7 +98,7 @@ type worker struct {
 	job      Job
 	model    *engine.Model
 	champion *adapter.Adapter
-	fast     *adapter.Adapter // training goes on from it in the champion's place
+	origin   *adapter.Adapter // training goes on from it in the champion's place
 	bad      map[string]bool  // what is never imitated
 	learned  *Learned         // of preferences and ratings, nil for nothing
 	lines    *json.Encoder

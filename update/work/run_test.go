@@ -320,7 +320,7 @@ func TestChampionOfAnotherShapeIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	rewrite(t, dir, func(j *Job) { j.Champion, j.Train.Rank = CandidateDir, 8 }, "")
-	if err := Run(t.Context(), dir, &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "the champion has rank 4") {
+	if err := Run(t.Context(), dir, &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "the adapter to go on from has rank 4") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -1,0 +1,254 @@
+package update
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"nightshift/internal/nightrecord"
+	"nightshift/internal/registry"
+	"nightshift/models/adapter"
+	"nightshift/onnx/ort"
+	"nightshift/replaystore"
+	"nightshift/update/selection"
+	"nightshift/update/work"
+)
+
+// remember gives a track a memory: every price, shifted, in all ways to ask, each from a person of its own.
+func (s *shop) remember(track string, shift int) {
+	s.Helper()
+	in := replaystore.Interaction{ID: replaystore.NewID(), Track: track, Time: s.now, Subject: track + "-person0", Messages: raw("hello"), Answer: "good day"}
+	if err := s.store.Append(s.Context(), replaystore.Event{Interaction: &in}); err != nil { // so that the store knows the track
+		s.Fatal(err)
+	}
+	var items []replaystore.MemoryItem
+	for g := range goods {
+		for f := range questions {
+			items = append(items, replaystore.MemoryItem{Weight: 1, Example: replaystore.Example{ID: fmt.Sprintf("%s-%d-%d", track, g, f), Kind: replaystore.SFT, Time: s.now,
+				Subject: fmt.Sprintf("%s-person%d", track, f), Prompt: raw(question(f, g)), Completion: answer((g + shift) % len(goods))}})
+		}
+	}
+	if err := s.store.Admit(s.Context(), track, items...); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// newInitialShop has three tracks that remember, and settings by which an initial adapter is made of them.
+func newInitialShop(t *testing.T) *shop {
+	s := newShop(t, tinyModel(t))
+	s.config.Initial = Initial{Track: "initial", Initial: work.Initial{Rounds: 12, Steps: 10, Share: 1}}
+	for i, track := range []string{"alpha", "beta", "gamma"} {
+		s.remember(track, i+1)
+	}
+	return s
+}
+
+// TestInitialAdapter makes an initial adapter of what tracks remember, has a new track begin with it, replays both nights, and finds
+// both versions when somebody is erased whom the first one learned from.
+func TestInitialAdapter(t *testing.T) {
+	ort.ForTest(t)
+	s := newInitialShop(t)
+	u := s.updater()
+	made := s.run(u, Request{Track: "initial"}, nightrecord.Published)
+	report := made.Initial
+	if report == nil || !slices.Equal(report.Tracks, []string{"alpha", "beta", "gamma"}) || !slices.Equal(report.Steps, []int{0, 5, 10}) || !report.Helps() || report.Asked != 3 {
+		t.Fatalf("report %+v", report)
+	}
+	if len(made.Curve) != 12 || made.Selection.New != 45 || made.Selection.HeldOut != 9 {
+		t.Errorf("%d points of the curve, selection %+v", len(made.Curve), made.Selection)
+	}
+	active, err := s.registry.Champion("initial")
+	if err != nil || active.Digest != made.Candidate.Digest || active.Night != made.ID || active.Share != 0 {
+		t.Fatalf("active is %+v, %v", active, err)
+	}
+	m, err := s.registry.Version(active.Digest)
+	if err != nil || m.Night != made.ID || !slices.Equal(m.Tracks, report.Tracks) || m.Parent != "" || m.Examples != 45 || m.DataDigest == "" || len(m.SelfTest) != 2 ||
+		m.Figures["adapted_nll"] >= m.Figures["adapted_nll_from_zero"] {
+		t.Errorf("manifest %+v, %v", m, err)
+	}
+	if again := s.run(u, Request{Track: "initial"}, nightrecord.Skipped); again.Reason != "nothing has changed since initial@1 was made" {
+		t.Errorf("the next night: %s", again.Reason)
+	}
+	s.sameAgain(u, made.ID)
+
+	s.correct(people(0, 12)...)
+	first := s.run(u, Request{}, nightrecord.Published)
+	if first.From != "initial@1" {
+		t.Errorf("the first night begins with %q; log %+v", first.From, first.Log)
+	}
+	if m, err = s.registry.Version(first.Candidate.Digest); err != nil || m.Initial != active.Digest || m.Parent != "" || len(m.Origins()) != 0 {
+		t.Errorf("manifest of the first version %+v, %v", m, err)
+	}
+	s.sameAgain(u, first.ID)
+	without := s.without(u)
+	if a, b := first.Curve[0].Loss, without.Curve[0].Loss; a >= b {
+		t.Errorf("the first step's loss is %g with the initial adapter and %g without it", a, b)
+	}
+
+	report2, err := s.store.Forget(t.Context(), use(s.selected(made.ID), selection.New)[0].Subject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	traces, err := Forget(s.registry, report2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, ref := range traces.Versions {
+		names = append(names, ref.String())
+	}
+	if !slices.Equal(names, []string{"default@1", "initial@1"}) {
+		t.Errorf("learned from the person: %v", names)
+	}
+}
+
+// sameAgain replays a night.
+func (s *shop) sameAgain(u *Updater, night string) {
+	s.Helper()
+	if r, err := u.Replay(s.Context(), night, nil); err != nil || !r.Same || r.Changed {
+		s.Errorf("replay %+v, %v", r, err)
+	}
+}
+
+// without looks what the first night would have been at zero.
+func (s *shop) without(u *Updater) nightrecord.Night {
+	s.Helper()
+	champion := s.champion()
+	if _, err := s.registry.Activate(s.Context(), registry.Default, registry.Activation{Actor: "ann", Previous: champion.Sequence}); err != nil {
+		s.Fatal(err)
+	}
+	plain := *s
+	plain.config.Initial.Track = ""
+	return plain.look(plain.updater())
+}
+
+// look is a dry run over what the track has said once more.
+func (s *shop) look(u *Updater) nightrecord.Night {
+	s.Helper()
+	s.correct(people(0, 12)...)
+	n, err := u.RunNight(s.Context(), Request{DryRun: true})
+	if err != nil {
+		s.Fatal(err)
+	}
+	return n
+}
+
+// TestInitialAdapterIsNotUsed: a night says why it begins at zero.
+func TestInitialAdapterIsNotUsed(t *testing.T) {
+	s := newInitialShop(t)
+	said := func(want string) {
+		t.Helper()
+		n := s.updater().night(Request{Track: registry.Default})
+		dir, err := n.origin()
+		if err != nil || dir != "" || len(n.log.night.Log) != 1 || !strings.Contains(n.log.night.Log[0].Message, want) || n.log.night.From != "" {
+			t.Errorf("origin %q, %v, log %+v; want %q", dir, err, n.log.night.Log, want)
+		}
+	}
+	said("track initial has none yet")
+	_, ref := s.put("initial", adapter.Config{Rank: 2, Alpha: 4, Modules: []string{"mlp.c_fc"}}, 1, registry.Manifest{})
+	if _, err := s.registry.Activate(t.Context(), "initial", registry.Activation{Digest: ref.Digest, Actor: "ann"}); err != nil {
+		t.Fatal(err)
+	}
+	said("initial@1 has rank 2 and scale 2 in mlp.c_fc; the settings ask for rank 8")
+	s.config.Initial.Track = ""
+	n := s.updater().night(Request{Track: registry.Default})
+	if dir, err := n.origin(); err != nil || dir != "" || len(n.log.night.Log) != 0 {
+		t.Errorf("without the setting: origin %q, %v, log %+v", dir, err, n.log.night.Log)
+	}
+}
+
+// TestInitialAdapterNeedsTracks: tracks that name another one, or remember too little, are left out, and of one track none is made.
+func TestInitialAdapterNeedsTracks(t *testing.T) {
+	s := newInitialShop(t)
+	own := s.config.Settings
+	own.Initial.Track = "other"
+	few := s.config.Settings
+	few.MinNew = 100
+	s.config.Tracks = map[string]Settings{"beta": own, "gamma": few}
+	n := s.run(s.updater(), Request{Track: "initial"}, nightrecord.Skipped)
+	if n.Reason != "1 tracks remember enough, an initial adapter needs 2" ||
+		!slices.ContainsFunc(n.Log, func(l nightrecord.Line) bool {
+			return l.Message == "leaves out track gamma, which remembers 18 examples, of 100 that it needs"
+		}) {
+		t.Errorf("the night: %s, log %+v", n.Reason, n.Log)
+	}
+	if got := s.updater().due(t.Context(), ""); !slices.Equal(got, []string{"alpha", "initial", "other"}) {
+		t.Errorf("due are %v", got)
+	}
+}
+
+// TestInitialAdapterThatDoesNotHelp is stored, and not activated.
+func TestInitialAdapterThatDoesNotHelp(t *testing.T) {
+	ort.ForTest(t)
+	s := newInitialShop(t)
+	s.config.Initial.Rounds, s.config.Initial.Steps = 1, 4
+	u, night := s.updater(), nightrecord.NewID(s.now)
+	u.at = func(step string) {
+		var e work.Evaluation
+		if step != "computed" {
+			return
+		}
+		if _, err := u.readJSON(night, work.EvaluationFile, &e); err != nil {
+			t.Error(err)
+		}
+		e.Initial.Reached = e.Initial.Zero
+		if err := u.writeJSON(night, work.EvaluationFile, e); err != nil {
+			t.Error(err)
+		}
+	}
+	n := s.run(u, Request{Night: night, Track: "initial"}, nightrecord.Rejected)
+	if !strings.HasPrefix(n.Reason, "the initial adapter does not help: after 4 steps") || n.Candidate.Version != 1 {
+		t.Errorf("%s, %+v", n.Reason, n.Candidate)
+	}
+	if a, err := s.registry.Champion("initial"); err != nil || a.Digest != "" {
+		t.Errorf("active is %+v, %v", a, err)
+	}
+}
+
+func TestUnseenAnswers(t *testing.T) {
+	var items []selection.Item
+	for g := range goods {
+		for f := range questions {
+			items = append(items, selection.Item{Example: replaystore.Example{ID: fmt.Sprintf("%d-%d", g, f), Completion: answer(g)}})
+		}
+	}
+	held := func(list []selection.Item) (answers []string) {
+		for _, it := range unseen("alpha", slices.Clone(list), []byte("key")) {
+			if it.Track != "alpha" {
+				t.Errorf("item %+v", it)
+			}
+			if it.Use == selection.HeldOut {
+				answers = append(answers, it.Completion)
+			}
+		}
+		return answers
+	}
+	all := held(items)
+	if len(all) != len(questions) || slices.Max(all) != slices.Min(all) {
+		t.Errorf("held out %v, want one answer with all its questions", all)
+	}
+	slices.Reverse(items)
+	if again := held(items); !slices.Equal(again, all) {
+		t.Errorf("in another order %v, want %v", again, all)
+	}
+	if one := held(items[:3]); len(one) != 0 {
+		t.Errorf("of one answer nothing would be left to learn: %v", one)
+	}
+}
+
+func TestInitialSettingsThatCannotBe(t *testing.T) {
+	for want, change := range map[string]func(*Settings){
+		"cannot be versions of track default": func(s *Settings) { s.Initial.Track = registry.Default },
+		"modules by name":                     func(s *Settings) { s.Train.Modules = []string{work.Auto} },
+		"there must be rounds":                func(s *Settings) { s.Initial.Rounds = 0 },
+		"No Such":                             func(s *Settings) { s.Initial.Track = "No Such" },
+	} {
+		s := Defaults()
+		s.Initial.Track = "initial"
+		change(&s)
+		if err := s.check(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q, got %v", want, err)
+		}
+	}
+}

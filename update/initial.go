@@ -215,7 +215,8 @@ func unseen(track string, items []selection.Item, key []byte) []selection.Item {
 	return items
 }
 
-// unchanged skips a night that would make the newest version of its track once more: the same files make the same adapter.
+// unchanged skips a night that would make the newest version of its track once more: the same files make the same adapter. One
+// that is not active because its night was interrupted is made again.
 func (n *night) unchanged(items []selection.Item) error {
 	refs, err := n.u.deps.Registry.Versions(n.req.Track)
 	if err != nil || len(refs) == 0 {
@@ -224,6 +225,9 @@ func (n *night) unchanged(items []selection.Item) error {
 	newest := refs[len(refs)-1]
 	m, err := n.u.deps.Registry.Version(newest.Digest)
 	if err != nil || m.Night == "" {
+		return err
+	}
+	if r, found, err := n.u.record(m.Night); err != nil || found && r.State == nightrecord.Failed && n.frozen.Champion.Digest != newest.Digest {
 		return err
 	}
 	data, err := encodeItems(items)

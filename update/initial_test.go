@@ -206,6 +206,43 @@ func TestInitialAdapterThatDoesNotHelp(t *testing.T) {
 	}
 }
 
+// TestInitialAdapterAfterAKill: whether the updater dies before the activation or after it, one version is active in the end, and no
+// track remembers what others said.
+func TestInitialAdapterAfterAKill(t *testing.T) {
+	ort.ForTest(t)
+	for _, step := range []string{"put", "activated"} {
+		s := newInitialShop(t)
+		night := nightrecord.NewID(s.now)
+		func() {
+			defer func() {
+				if _, ok := recover().(stopped); !ok {
+					t.Error("the updater went past the step")
+				}
+			}()
+			u := s.updater()
+			u.at = func(at string) {
+				if at == step {
+					panic(stopped{step})
+				}
+			}
+			_, err := u.RunNight(t.Context(), Request{Night: night, Track: "initial"})
+			t.Error(err)
+		}()
+		u := s.updater()
+		want := map[string]nightrecord.State{"put": nightrecord.Published, "activated": nightrecord.Skipped}[step]
+		s.run(u, Request{Track: "initial"}, want)
+		s.run(u, Request{Track: "initial"}, nightrecord.Skipped)
+		active, err := s.registry.Champion("initial")
+		refs, errs := s.registry.Versions("initial")
+		if err != nil || errs != nil || active.Sequence != 1 || len(refs) != 1 || active.Digest != refs[0].Digest {
+			t.Errorf("killed at %s: active is %+v, %v; versions %v, %v", step, active, err, refs, errs)
+		}
+		if memory, err := s.store.Rehearsal(t.Context(), "initial"); err != nil || len(memory.Items()) != 0 {
+			t.Errorf("the track of initial adapters remembers %d examples, %v", len(memory.Items()), err)
+		}
+	}
+}
+
 func TestUnseenAnswers(t *testing.T) {
 	var items []selection.Item
 	for g := range goods {

@@ -160,7 +160,7 @@ func Defaults() Config {
 			Gate: Gate{
 				SignTest: 0.05, RetentionChampion: 0.03, RetentionReference: 0.05, Drift: 0.1, Taught: 0.75, Repetition: 0.02, Length: 0.2, EndOfText: 0.05, Bootstrap: 2000,
 			},
-			Initial:  Initial{Rounds: 50, Steps: 10, Share: 1},
+			Initial:  Initial{Rounds: 25, Steps: 60, Share: 1},
 			Canary:   Canary{Step: 24 * time.Hour, People: 20, Patience: 7 * 24 * time.Hour, Error: 0.05},
 			Deadline: 2 * time.Hour, Nice: 10, Governor: Governor{Target: 100 * time.Millisecond, Least: 0.1},
 		},

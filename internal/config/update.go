@@ -28,7 +28,7 @@ type Update struct {
 // Initial says which initial adapter a track gives to and takes from, and how that is made.
 type Initial struct {
 	Track  string  `yaml:"track" doc:"Name of a track, such as initial, whose versions are initial adapters: a night of it makes one of what all tracks remember that name it\nhere, and the first night of each of these begins with the active one. What one tenant's adapter has seen of others may show: give tenants\nthat must not learn from each other tracks of their own here. Empty: every track begins at zero."`
-	Rounds int     `yaml:"rounds" min:"1" max:"100000" doc:"Rounds in which it is made; each learns up to five tracks and goes part of the way towards what they reach (Reptile)."`
+	Rounds int     `yaml:"rounds" min:"1" max:"100000" doc:"Rounds in which it is made; each learns two tracks and goes part of the way towards what they reach (Reptile).\nIt takes 2·rounds·steps optimizer steps, and at most 12·steps more to measure it, and has a night's deadline."`
 	Steps  int     `yaml:"steps" min:"1" max:"100000" doc:"Steps in which a round learns a track. That tracks which begin with it know more after as many steps, of answers that it has not\nseen, is tried before it is activated."`
 	Share  float64 `yaml:"share" min:"0.001" max:"1" doc:"Part of the way that the first round goes; later ones go less."`
 }

@@ -33,8 +33,8 @@ func (i Initial) Check() error {
 
 // roundTracks is how many tracks a round takes at most, and askedTracks by how many the initial adapter is measured.
 const (
-	roundTracks = 5
-	askedTracks = 16
+	roundTracks = 2
+	askedTracks = 4
 )
 
 // pupil is a track of an initial adapter.

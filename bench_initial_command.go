@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -44,46 +45,47 @@ func benchInitial(s *settings) *cobra.Command {
 		if err := openRuntime(cmd.Context(), c); err != nil {
 			return err
 		}
-		opt.Model, err = continual.OpenModel(cmd.Context(), cache, continual.DefaultRecipe(), func(p train.Step) error {
-			if p.Step%100 == 0 || p.Step == p.Steps {
-				fmt.Fprintf(os.Stderr, "make the model: step %d of %d, loss %.3f\n", p.Step, p.Steps, p.Loss)
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
 		if dir == "" {
 			dir = filepath.Join(cache, "continual", "initial")
 		}
-		begin := time.Now()
-		opt.Report = func(done, total int, r continual.InitialRecord) {
-			of := "all domains"
-			if r.Apart != "" {
-				of = "all domains but " + r.Apart
-			}
-			fmt.Fprintf(os.Stderr, "initial adapter %d of %d: %s, seed %d; %s\n", done, total, of, r.Seed+1, time.Since(begin).Round(time.Second))
-		}
-		records, err := opt.Run(cmd.Context(), dir)
-		if err != nil {
-			return err
-		}
-		if asJSON {
-			out := json.NewEncoder(os.Stdout)
-			out.SetIndent("", " ")
-			return out.Encode(opt.Results(records))
-		}
-		for _, apart := range []bool{false, true} {
-			if apart {
-				fmt.Println("\nNew tracks of a domain that no track gave to the initial adapter:")
-			} else {
-				fmt.Println("New tracks of all domains, right answers with 95 % intervals over domains and seeds:")
-			}
-			if err := opt.SummarizeInitial(records, apart).Table(os.Stdout, opt.Steps); err != nil {
-				return err
-			}
-		}
-		return nil
+		return measureInitial(cmd.Context(), opt, cache, dir, asJSON)
 	}
 	return cmd
+}
+
+// measureInitial makes the model where it must, measures what is not measured yet, and prints the figures.
+func measureInitial(ctx context.Context, opt continual.Initial, cache, dir string, asJSON bool) error {
+	var err error
+	opt.Model, err = continual.OpenModel(ctx, cache, continual.DefaultRecipe(), func(p train.Step) error {
+		if p.Step%100 == 0 || p.Step == p.Steps {
+			fmt.Fprintf(os.Stderr, "make the model: step %d of %d, loss %.3f\n", p.Step, p.Steps, p.Loss)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	opt.Report = func(done, total int, r continual.InitialRecord) {
+		of := "all domains"
+		if r.Apart != "" {
+			of = "all domains but " + r.Apart
+		}
+		fmt.Fprintf(os.Stderr, "initial adapter %d of %d: %s, seed %d; %s\n", done, total, of, r.Seed+1, time.Since(begin).Round(time.Second))
+	}
+	records, err := opt.Run(ctx, dir)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		out := json.NewEncoder(os.Stdout)
+		out.SetIndent("", " ")
+		return out.Encode(opt.Results(records))
+	}
+	fmt.Println("New tracks of all domains, right answers with 95 % intervals over domains and seeds:")
+	if err := opt.SummarizeInitial(records, false).Table(os.Stdout, opt.Steps); err != nil {
+		return err
+	}
+	fmt.Println("\nNew tracks of a domain that no track gave to the initial adapter:")
+	return opt.SummarizeInitial(records, true).Table(os.Stdout, opt.Steps)
 }

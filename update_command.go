@@ -169,6 +169,12 @@ func (p *nightPrinter) result(n nightrecord.Night) error {
 		fmt.Printf("%d new examples from %d people, %d rehearsed, %d held out, %d anchors; %d not used, %d wait for others to say the same, %d too young\n",
 			s.New, s.Subjects, s.Rehearsal, s.HeldOut, s.Anchors, s.Rejected, s.Quarantined, s.Waiting)
 	}
+	if n.From != "" {
+		fmt.Printf("began with the initial adapter %s\n", n.From)
+	}
+	if text := n.Initial.Sentence(); text != "" {
+		fmt.Println("initial adapter " + text)
+	}
 	if err := p.explained(n); err != nil {
 		return err
 	}

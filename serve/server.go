@@ -51,7 +51,7 @@ func FromConfig(c config.Config) Config {
 	for track := range c.Tracks {
 		cfg.Tracks = append(cfg.Tracks, track)
 	}
-	for _, track := range c.Router.Tracks {
+	for _, track := range append(c.Initials(), c.Router.Tracks...) {
 		if !slices.Contains(cfg.Tracks, track) && track != fallbackTrack {
 			cfg.Tracks = append(cfg.Tracks, track)
 		}

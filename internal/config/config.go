@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"maps"
 	"path/filepath"
 	"slices"
 	"time"
@@ -189,4 +190,14 @@ func (c Config) UpdateOf(track string) Update {
 		return t.Update
 	}
 	return c.Update
+}
+
+// Initials are the tracks whose versions are initial adapters.
+func (c Config) Initials() []string {
+	set := map[string]bool{c.Update.Initial.Track: true}
+	for _, t := range c.Tracks {
+		set[t.Update.Initial.Track] = true
+	}
+	delete(set, "")
+	return slices.Sorted(maps.Keys(set))
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -287,5 +288,17 @@ func TestLayerNumbers(t *testing.T) {
 		if got, err := (Train{Layers: []string{bad}}).LayerNumbers(); err == nil {
 			t.Errorf("%q: %v", bad, got)
 		}
+	}
+}
+
+func TestInitials(t *testing.T) {
+	c := Defaults()
+	if got := c.Initials(); len(got) != 0 {
+		t.Errorf("by default %v", got)
+	}
+	c.Update.Initial.Track = "initial"
+	c.Tracks = map[string]Track{"a": {Update{Initial: Initial{Track: "initial"}}}, "b": {}, "c": {Update{Initial: Initial{Track: "early"}}}}
+	if got := c.Initials(); !slices.Equal(got, []string{"early", "initial"}) {
+		t.Errorf("tracks of initial adapters %v", got)
 	}
 }

@@ -142,8 +142,8 @@ func (i Initial) Helps() bool {
 	return last >= 0 && i.Reached[last] < i.Zero[last]
 }
 
-// sentence says how an initial adapter does.
-func (i *Initial) sentence() string {
+// Sentence says how an initial adapter does, "" for none.
+func (i *Initial) Sentence() string {
 	if i == nil || len(i.Steps) == 0 {
 		return ""
 	}

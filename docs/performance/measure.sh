@@ -1,5 +1,5 @@
 #!/bin/sh
-# Measures everything that docs/performance.md shows and writes the page. It takes about 45 minutes on two cores; nothing else
+# Measures everything that docs/performance.md shows and writes the page. It takes about an hour on two cores; nothing else
 # should run. Names of benchmarks as arguments measure only those: docs/performance/measure.sh decode swap
 set -eu
 cd "$(dirname "$0")/../.."
@@ -19,7 +19,7 @@ for what in ${*:-roofline decode prefill serve adapters swap versions prefix loo
 	case $what in
 	roofline) measure roofline roofline ;;
 	decode)
-		measure decode-batch decode --batch 1,2,4,8,16,32 --weights f32,int8,int4 --blocks 8
+		measure decode-batch decode --batch 1,2,4,8,16,32,64 --weights f32,int8,int4 --blocks 8
 		measure decode-context decode --batch 1 --prompt 32,224,480,960 --blocks 6
 		for shape in demo gpt2 gpt2-medium gpt2-large gpt2-xl; do
 			measure decode-shape-$shape decode --shape $shape --batch 1 --tokens 32 --blocks 6

@@ -13,10 +13,16 @@ import (
 )
 
 // waits reads how many requests found their version where.
-func (h *house) waits(from string) (n int) {
+func (h *house) waits(from string) int {
+	h.t.Helper()
+	return h.counted(fmt.Sprintf("nightshift_adapter_wait_seconds_count{version=%q}", from))
+}
+
+// counted reads a count of the metrics, 0 where it is not there.
+func (h *house) counted(series string) (n int) {
 	h.t.Helper()
 	for line := range strings.Lines(string(h.get("/metrics").body)) {
-		if rest, ok := strings.CutPrefix(line, fmt.Sprintf("nightshift_adapter_wait_seconds_count{version=%q} ", from)); ok {
+		if rest, ok := strings.CutPrefix(line, series+" "); ok {
 			_, err := fmt.Sscan(rest, &n)
 			must(h.t, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // traffic is streams that go on while versions are swapped.
@@ -25,16 +26,21 @@ type streamed struct {
 	answer   Answer
 }
 
+// pace is the least time between two questions of a stream: streams that never pause would leave the night no processor.
+const pace = 50 * time.Millisecond
+
 // startTraffic keeps n streams running until end is called.
 func startTraffic(ctx context.Context, c *client, list []question, n int) *traffic {
 	t := &traffic{client: c, questions: list, stop: make(chan struct{})}
 	for range n {
 		t.wg.Go(func() {
+			next := time.NewTicker(pace)
+			defer next.Stop()
 			for {
 				select {
 				case <-t.stop:
 					return
-				default:
+				case <-next.C:
 				}
 				i := int(t.next.Add(1)-1) % len(list)
 				a, err := c.stream(ctx, "default", list[i].text)

@@ -41,7 +41,7 @@ func (u *Updater) follow(ctx context.Context, name string) error {
 			<-ctx.Done()
 			return ctx.Err()
 		}
-		u.deps.Log.Info("next night", "time", due, "track", name)
+		u.deps.Log.Info("next night", "at", due, "track", name)
 		if err := u.sleep(ctx, due); err != nil {
 			return err
 		}

@@ -140,6 +140,9 @@ func spoiled(t *testing.T, m *engine.Model, dir string) (*engine.Model, string) 
 
 // TestSmoothingBringsOutliersBack converts a model with outlier channels with and without smoothing.
 func TestSmoothingBringsOutliersBack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long; TestShippedModel goes the same way")
+	}
 	m, dir, cache := shipped(t)
 	s, dir := spoiled(t, m, dir)
 	text, err := Read(s, dir, "")
@@ -179,6 +182,9 @@ func TestSmoothingBringsOutliersBack(t *testing.T) {
 
 // TestLossIsRefused asks for less loss than is possible.
 func TestLossIsRefused(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long; TestShippedModel goes the same way")
+	}
 	m, dir, cache := shipped(t)
 	text, err := Read(m, dir, "")
 	if err != nil {

@@ -101,6 +101,9 @@ func (n *night) freeze(ctx context.Context) ([]selection.Item, error) {
 	return c.items, n.unerased(ctx, c)
 }
 
+// errForgotten ends a night whose choice an erasure overtook.
+var errForgotten = skip{"somebody was forgotten whose examples the night had chosen; the next one does without them"}
+
 // unerased skips a night that chose examples of somebody who was forgotten before they were written down, where Forget could not see them.
 func (n *night) unerased(ctx context.Context, c chosen) error {
 	for at := n.frozen.Cursor; ; {
@@ -121,7 +124,7 @@ func (n *night) unerased(ctx context.Context, c chosen) error {
 			if _, err := forgetNight(n.u.deps.Registry, n.req.Night, replaystore.ForgetReport{Erasure: *e.Erasure, IDs: e.Erasure.Interactions}); err != nil {
 				return err
 			}
-			return skip{"somebody was forgotten whose examples the night had chosen; the next one does without them"}
+			return errForgotten
 		}
 	}
 }

@@ -150,7 +150,40 @@ func (n *night) freezeInitial(ctx context.Context) ([]selection.Item, error) {
 	if err := n.unchanged(c.items); err != nil {
 		return nil, err
 	}
-	return c.items, n.store(c)
+	n.u.at("chosen")
+	if err := n.store(c); err != nil {
+		return nil, err
+	}
+	return c.items, n.stillRemembered(ctx, c.items)
+}
+
+// stillRemembered skips a night that chose examples which a track no longer remembers: somebody was forgotten before they were written
+// down. They are taken out again.
+func (n *night) stillRemembered(ctx context.Context, items []selection.Item) error {
+	known := map[string]bool{}
+	for _, track := range n.frozen.Tracks {
+		memory, err := n.u.deps.Store.Rehearsal(ctx, track)
+		if err != nil {
+			return fmt.Errorf("read rehearsal memory of track %s: %w", track, err)
+		}
+		for _, m := range memory.Items() {
+			known[track+"\x00"+m.ID] = true
+		}
+	}
+	kept := slices.DeleteFunc(slices.Clone(items), func(it selection.Item) bool {
+		return it.Use != selection.Anchor && !known[it.Track+"\x00"+it.ID]
+	})
+	if len(kept) == len(items) {
+		return nil
+	}
+	data, err := encodeItems(kept)
+	if err != nil {
+		return err
+	}
+	if err := n.u.deps.Registry.WriteNightFile(n.req.Night, selectionFile, data); err != nil {
+		return err
+	}
+	return errForgotten
 }
 
 // remembered adds what the tracks remember that name this night's.

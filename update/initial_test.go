@@ -243,6 +243,27 @@ func TestInitialAdapterAfterAKill(t *testing.T) {
 	}
 }
 
+// TestErasureWhileAnInitialAdapterIsSelected forgets somebody whose examples are chosen and not written down yet.
+func TestErasureWhileAnInitialAdapterIsSelected(t *testing.T) {
+	s := newInitialShop(t)
+	u := s.updater()
+	u.at = func(step string) {
+		if step == "chosen" {
+			if traces := s.erase("beta-person1"); traces.Examples != 0 {
+				t.Errorf("erased from a selection that is not written yet: %+v", traces)
+			}
+		}
+	}
+	n := s.run(u, Request{Track: "initial"}, nightrecord.Skipped)
+	if !strings.Contains(n.Reason, "somebody was forgotten") {
+		t.Errorf("skipped because %s", n.Reason)
+	}
+	items := s.selected(n.ID)
+	if people := use(items, selection.New); len(people) == 0 || slices.ContainsFunc(items, func(it selection.Item) bool { return it.Subject == "beta-person1" }) {
+		t.Errorf("%d examples are left: %+v", len(items), items)
+	}
+}
+
 func TestUnseenAnswers(t *testing.T) {
 	var items []selection.Item
 	for g := range goods {

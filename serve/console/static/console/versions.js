@@ -14,6 +14,7 @@ export function versionsView() {
   let name = ''; // the track shown
   let track = null;
   let serial = 0;
+  let shown = ''; // what champion and list were drawn from
 
   async function load() {
     const mine = ++serial;
@@ -24,12 +25,16 @@ export function versionsView() {
       replace(tabs, tracks.map((t) => h('a', { href: `#/versions/${segment(t.track)}`, 'aria-current': t === track ? 'page' : null }, t.track)));
       replace(trouble);
       if (!track) {
+        shown = '';
         replace(list, h('p', { class: 'empty' }, 'No track yet.'));
         return;
       }
       name = track.track;
       const { data } = await get(`v1/adapters?track=${segment(name)}`);
       if (mine !== serial) return;
+      const now = JSON.stringify([track, data]);
+      if (now === shown) return; // nobody loses a button while it is pressed
+      shown = now;
       replace(champion, championCard());
       replace(list, table(data));
     } catch (error) {

@@ -23,7 +23,7 @@ func benchInitial(s *settings) *cobra.Command {
 		Long: "Make initial adapters (Reptile) of tracks that learn facts of five domains, on the model of bench continual, and have new tracks learn\n" +
 			"other facts: from an initial adapter, and from zero. Each row is a number of steps, the right answers after them to questions in new words,\n" +
 			"and in how many steps from the initial adapter as many were right. What was measured is kept: a benchmark that is interrupted goes on.\n\n" +
-			"It takes some ten minutes on two idle cores, and three more the first time, when the model is made."}
+			"It took 17 minutes on two cores that did other things as well; the first time the model is made besides."}
 	f := cmd.Flags()
 	f.IntVar(&opt.Seeds, "seeds", opt.Seeds, "initial adapters of all domains, and as many that one domain did not give to")
 	f.IntVar(&opt.Rounds, "rounds", opt.Rounds, "rounds in which one is made")

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nightshift/internal/bench"
+	"nightshift/internal/config"
 )
 
 func benchCommand(s *settings) *cobra.Command {
@@ -24,6 +25,17 @@ func benchCommand(s *settings) *cobra.Command {
 	cmd.AddCommand(benchRoofline(s), benchDecode(s), benchLookup(s), benchSteps(s), benchPrefill(s), benchServe(s), benchAdapters(s), benchSwap(s), benchVersions(s), benchPrefix(s), benchInvariance(s), benchStart(s), benchIngest(s), benchTrain(s), benchContinual(s), benchInitial(s),
 		benchBusy(s), benchNeighbour(), benchGate(s), benchNights(s), benchSpoil(s), benchReport())
 	return cmd
+}
+
+// loadBench reads the configuration of a benchmark that keeps models in the cache directory, and opens the runtime.
+func (s *settings) loadBench(cmd *cobra.Command) (c config.Config, cache string, err error) {
+	if c, err = s.load(cmd); err != nil {
+		return c, "", err
+	}
+	if cache, err = cacheDir(c); err != nil {
+		return c, "", err
+	}
+	return c, cache, openRuntime(cmd.Context(), c)
 }
 
 // benchFlags are those that all benchmarks have.
@@ -55,20 +67,15 @@ func (b *benchFlags) addWeights(cmd *cobra.Command) {
 
 // measure opens the runtime, completes the options and runs a benchmark, whose results go to standard output.
 func (b *benchFlags) measure(s *settings, cmd *cobra.Command, run func(bench.Report) error) error {
-	c, err := s.load(cmd)
+	c, cache, err := s.loadBench(cmd)
 	if err != nil {
 		return err
 	}
-	if b.CacheDir, err = cacheDir(c); err != nil {
-		return err
-	}
+	b.CacheDir = cache
 	if b.Threads = c.Threads; b.Threads == 0 {
 		b.Threads = runtime.GOMAXPROCS(0)
 	}
 	b.Progress = os.Stderr
-	if err := openRuntime(cmd.Context(), c); err != nil {
-		return err
-	}
 	report, done := benchOutput(os.Stdout, b.json)
 	if err := run(report); err != nil {
 		done()

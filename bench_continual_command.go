@@ -59,15 +59,8 @@ func benchContinual(s *settings) *cobra.Command {
 		if f.preset != "" && f.preset != "article" {
 			return fmt.Errorf("preset %q is not known: use article", f.preset)
 		}
-		c, err := s.load(cmd)
+		_, cache, err := s.loadBench(cmd)
 		if err != nil {
-			return err
-		}
-		cache, err := cacheDir(c)
-		if err != nil {
-			return err
-		}
-		if err := openRuntime(cmd.Context(), c); err != nil {
 			return err
 		}
 		if f.preset == "article" {

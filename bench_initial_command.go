@@ -34,15 +34,8 @@ func benchInitial(s *settings) *cobra.Command {
 	f.StringVar(&dir, "dir", "", "where records are kept (default: in the cache)")
 	f.BoolVar(&asJSON, "json", false, "the figures as JSON, steps_ratio last")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		c, err := s.load(cmd)
+		_, cache, err := s.loadBench(cmd)
 		if err != nil {
-			return err
-		}
-		cache, err := cacheDir(c)
-		if err != nil {
-			return err
-		}
-		if err := openRuntime(cmd.Context(), c); err != nil {
 			return err
 		}
 		if dir == "" {

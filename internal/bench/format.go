@@ -55,7 +55,7 @@ func (f format) open(c *checkpoint.Checkpoint, cacheDir string) (*engine.Model, 
 	}
 	if _, err := quantize.Load(cacheDir, c, f.name); errors.Is(err, os.ErrNotExist) {
 		opt := quantize.Defaults(f.name)
-		dir := quantize.Folder(cacheDir, c.Digest(), f.name, opt.Unsigned)
+		dir := quantize.Folder(cacheDir, c.Digest(), f.name)
 		if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 			return nil, fmt.Errorf("make random model: %w", err)
 		}
@@ -69,8 +69,7 @@ func (f format) open(c *checkpoint.Checkpoint, cacheDir string) (*engine.Model, 
 // weightsFile is the file of the weights that a model serves.
 func weightsFile(dir string, m *engine.Model, cacheDir string) string {
 	if m.Quantized != nil {
-		w := m.Weights()
-		return filepath.Join(quantize.Folder(cacheDir, m.Checkpoint.Digest(), w, quantize.Defaults(w).Unsigned), quantize.FileName)
+		return filepath.Join(quantize.Folder(cacheDir, m.Checkpoint.Digest(), m.Weights()), quantize.FileName)
 	}
 	return filepath.Join(dir, "model.safetensors")
 }

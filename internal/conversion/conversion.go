@@ -84,7 +84,7 @@ func Run(ctx context.Context, model *engine.Model, text Text, opt Options) (Repo
 func run(ctx context.Context, model *engine.Model, text Text, opt Options) (Report, error) {
 	original := *model
 	original.Quantized = nil
-	final := quantize.Folder(opt.CacheDir, model.Checkpoint.Digest(), opt.Format, opt.Unsigned)
+	final := quantize.Folder(opt.CacheDir, model.Checkpoint.Digest(), opt.Format)
 	r := Report{Format: opt.Format, Base: model.Checkpoint.Digest(), Dir: final, Text: text.Source, Limit: opt.Limit}
 	calibration, measured := text.split()
 	if len(calibration) == 0 || len(measured) == 0 {
@@ -108,7 +108,7 @@ func run(ctx context.Context, model *engine.Model, text Text, opt Options) (Repo
 	}
 	defer os.RemoveAll(work)
 	opt.Text, opt.Stop = text.digest(), func() error { return context.Cause(ctx) }
-	made := quantize.Folder(work, model.Checkpoint.Digest(), opt.Format, opt.Unsigned)
+	made := quantize.Folder(work, model.Checkpoint.Digest(), opt.Format)
 	for _, share := range wider {
 		opt.Wider = append(opt.Wider, worst(r.Linears, opt.Format, share)...)
 		if err := r.attempt(ctx, &original, activations, measured, before, opt, made); err != nil {
@@ -116,7 +116,7 @@ func run(ctx context.Context, model *engine.Model, text Text, opt Options) (Repo
 		}
 		if opt.Force || r.Change <= opt.Limit {
 			r.Kept = true
-			return r, keep(made, final, quantize.Folder(opt.CacheDir, model.Checkpoint.Digest(), opt.Format, !opt.Unsigned))
+			return r, keep(made, final)
 		}
 	}
 	return r, fmt.Errorf("%w: %.4f nats per token (limit %g)", ErrLoss, r.Change, opt.Limit)
@@ -159,15 +159,12 @@ func (r *Report) attempt(ctx context.Context, original *engine.Model, activation
 	return nil
 }
 
-// keep puts a conversion in its place at once, and removes the one for other processors that was made of an earlier one.
-func keep(made, final, other string) error {
+// keep puts a conversion in its place at once.
+func keep(made, final string) error {
 	if err := os.MkdirAll(final, 0o755); err != nil {
 		return err
 	}
-	if err := os.Rename(filepath.Join(made, quantize.FileName), filepath.Join(final, quantize.FileName)); err != nil {
-		return err
-	}
-	return os.RemoveAll(other)
+	return os.Rename(filepath.Join(made, quantize.FileName), filepath.Join(final, quantize.FileName))
 }
 
 func (o *Options) progress(stage string, done, total int) {

@@ -51,7 +51,7 @@ func (m *Model) Serve(weights, cacheDir string) error {
 	}
 	q, err := quantize.Load(cacheDir, m.Checkpoint, weights)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("serve weights as %s: they were not made yet", weights)
+		return fmt.Errorf("serve weights as %s: they were not made yet, or by another version of the program", weights)
 	}
 	if err != nil {
 		return fmt.Errorf("serve weights as %s: %w", weights, err)

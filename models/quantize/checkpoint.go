@@ -2,8 +2,8 @@ package quantize
 
 import (
 	"fmt"
+	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -45,7 +45,7 @@ func open(dir string) (*Checkpoint, error) {
 	defer f.Close()
 	c := &Checkpoint{dir: filepath.Dir(path), metadata: f.Metadata(), entries: map[string]safetensors.Entry{}, smooth: map[string][]float32{}}
 	if c.metadata["format"] != "nightshift-quantized" || c.metadata["version"] != version {
-		return nil, fmt.Errorf("format %q, version %q is not one that this program reads; convert the model again", c.metadata["format"], c.metadata["version"])
+		return nil, fmt.Errorf("format %q, version %q is not one that this program reads; convert the model again: %w", c.metadata["format"], c.metadata["version"], fs.ErrNotExist)
 	}
 	if filepath.Base(path) != FileName {
 		return nil, fmt.Errorf("%s is a link to a file of another name", FileName)
@@ -74,9 +74,6 @@ func (c *Checkpoint) Format() string { return c.metadata["weights"] }
 
 // BaseDigest is the digest of the checkpoint that this one was made of.
 func (c *Checkpoint) BaseDigest() string { return c.metadata["base"] }
-
-// Unsigned says that int8 linears are stored with 128 added.
-func (c *Checkpoint) Unsigned() bool { return c.metadata["unsigned"] == "true" }
 
 // Text is the digest of the calibration text, "" without one.
 func (c *Checkpoint) Text() string { return c.metadata["calibration"] }
@@ -162,10 +159,6 @@ func (c *Checkpoint) check(cfg checkpoint.Config, digest string) error {
 // checkLinear needs the tensors of one linear in whichever format its weight is.
 func (c *Checkpoint) checkLinear(l linear, need func(string, safetensors.DType, ...int64) error) error {
 	name, in, out := l.name+".weight", int64(l.in), int64(l.out)
-	bytes8 := safetensors.I8
-	if c.Unsigned() {
-		bytes8 = safetensors.U8
-	}
 	e := c.entries[name]
 	var err error
 	switch {
@@ -176,7 +169,7 @@ func (c *Checkpoint) checkLinear(l linear, need func(string, safetensors.DType, 
 			err = need(name+"_scale", safetensors.F32, out*(in/Block))
 		}
 	default:
-		if err = need(name, bytes8, in, out); err == nil {
+		if err = need(name, safetensors.I8, in, out); err == nil {
 			err = need(name+"_scale", safetensors.F32, out)
 		}
 	}
@@ -187,29 +180,14 @@ func (c *Checkpoint) checkLinear(l linear, need func(string, safetensors.DType, 
 }
 
 // Folder is where the conversion of a checkpoint is kept in a cache.
-func Folder(cacheDir, digest, format string, unsigned bool) string {
-	name := strings.TrimPrefix(digest, "sha256:") + "-" + format
-	if unsigned {
-		name += "-u8"
-	}
-	return filepath.Join(cacheDir, "quantized", name)
+func Folder(cacheDir, digest, format string) string {
+	return filepath.Join(cacheDir, "quantized", strings.TrimPrefix(digest, "sha256:")+"-"+format)
 }
 
-// Load opens the conversion of a checkpoint in the cache that suits this machine. One that was made for the other kind of
-// machine is rewritten first. The error is fs.ErrNotExist when there is none.
+// Load opens the conversion of a checkpoint in the cache. The error is fs.ErrNotExist when there is none that this version of the
+// program reads.
 func Load(cacheDir string, base *checkpoint.Checkpoint, format string) (*Checkpoint, error) {
-	unsigned := Unsigned()
-	dir := Folder(cacheDir, base.Digest(), format, unsigned)
-	if _, err := os.Stat(filepath.Join(dir, FileName)); os.IsNotExist(err) {
-		other, err := Open(Folder(cacheDir, base.Digest(), format, !unsigned))
-		if err != nil {
-			return nil, err
-		}
-		if err := other.flip(dir); err != nil {
-			return nil, err
-		}
-	}
-	c, err := Open(dir)
+	c, err := Open(Folder(cacheDir, base.Digest(), format))
 	if err != nil {
 		return nil, err
 	}

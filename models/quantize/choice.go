@@ -84,7 +84,7 @@ func attempt(l linear, weights []float32, a *Activation, kind string, smooth []f
 	if kind == Int4 {
 		c.scales = scales4(weights, l.in, l.out, moments, shrinks)
 	} else {
-		c.scales = scales8(weights, l.out)
+		c.scales = scales8(weights, l.in, l.out)
 	}
 	if a == nil {
 		return c

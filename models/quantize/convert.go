@@ -17,13 +17,11 @@ import (
 const FileName = "model.safetensors"
 
 // version is the version of the layout in docs/quantization.md.
-const version = "1"
+const version = "2"
 
 // Options say how a checkpoint is converted. Defaults fills them in.
 type Options struct {
 	Format string // Int8 or Int4
-	// Unsigned stores int8 linears with 128 added, for processors whose products of unsigned and signed bytes saturate.
-	Unsigned bool
 	// Alphas are tried for the smoothing of each linear that a layer norm feeds, beside none; see Activation.
 	Alphas []float64
 	// Worst4 and Worst8 are relative errors of a linear's outputs on calibration text. One that is beyond Worst4 in int4 is
@@ -37,9 +35,9 @@ type Options struct {
 	Stop func() error
 }
 
-// Defaults are the options of a format for this machine.
+// Defaults are the options of a format.
 func Defaults(format string) Options {
-	return Options{Format: format, Unsigned: Unsigned(), Alphas: []float64{0.5, 0.35, 0.65, 0.8}, Worst4: 0.15, Worst8: 0.05}
+	return Options{Format: format, Alphas: []float64{0.5, 0.35, 0.65, 0.8}, Worst4: 0.15, Worst8: 0.05}
 }
 
 // Linear is what became of one linear.
@@ -133,7 +131,7 @@ func (w *writer) metadata() map[string]string {
 		bits = "4"
 	}
 	return map[string]string{"format": "nightshift-quantized", "version": version, "weights": w.opt.Format, "bits": bits, "block": strconv.Itoa(Block),
-		"base": w.base.Digest(), "alpha": strings.Join(alphas, ","), "calibration": w.opt.Text, "unsigned": strconv.FormatBool(w.opt.Unsigned)}
+		"base": w.base.Digest(), "alpha": strings.Join(alphas, ","), "calibration": w.opt.Text}
 }
 
 // tensors lists what the file holds.
@@ -218,25 +216,21 @@ func (w *writer) linear(c choice) []safetensors.Raw {
 		return []safetensors.Raw{{Name: name, Type: safetensors.U8, Shape: []int64{out, in / Block, Block / 2}, Read: read},
 			floats(name+"_scale", c.scales, int64(len(c.scales)))}
 	}
-	kind, flip := safetensors.I8, byte(0)
-	if w.opt.Unsigned {
-		kind, flip = safetensors.U8, 0x80
-	}
 	read := func(visit func([]byte) error) error {
-		return weights(func(values []float32) error { return bytes8(values, c.scales, flip, visit) })
+		return weights(func(values []float32) error { return bytes8(values, c.scales, visit) })
 	}
-	return []safetensors.Raw{{Name: name, Type: kind, Shape: []int64{in, out}, Read: read}, floats(name+"_scale", c.scales, out)}
+	return []safetensors.Raw{{Name: name, Type: safetensors.I8, Shape: []int64{in, out}, Read: read}, floats(name+"_scale", c.scales, out)}
 }
 
 // bytes8 hands on rows of int8 weights as bytes, some at a time.
-func bytes8(weights, scales []float32, flip byte, visit func([]byte) error) error {
+func bytes8(weights, scales []float32, visit func([]byte) error) error {
 	rows := max(1, 1<<20/len(scales)) * len(scales)
 	values, data := make([]int8, min(rows, len(weights))), make([]byte, min(rows, len(weights)))
 	for at := 0; at < len(weights); at += rows {
 		part := weights[at:min(len(weights), at+rows)]
 		round8(values[:len(part)], part, scales)
 		for i, v := range values[:len(part)] {
-			data[i] = byte(v) ^ flip
+			data[i] = byte(v)
 		}
 		if err := visit(data[:len(part)]); err != nil {
 			return err

@@ -5,6 +5,8 @@
 // of inputs of each output); the token embedding has one scale for each token; what is small stays float32. Every tensor says
 // by its type what it is, so that a linear which suffers too much can be kept in a wider one.
 //
+// int8 weights of a linear are kept so small that no processor loses anything of a product: see pairLimit.
+//
 // Invariants: on one architecture the same checkpoint, activations and options give the same bytes; a file appears whole or not at all; it names
 // the digest of the checkpoint that it was made of and is refused for any other. The package runs nothing: what it knows of
 // the inputs of a linear is given to it (see Activation), and what a conversion costs in perplexity is measured elsewhere.
@@ -27,21 +29,32 @@ const (
 // Block is how many inputs of one output share a scale in int4.
 const Block = 32
 
-// Bytes8 quantises weights [in,out], row-major, to int8 with one scale for each output: weight ≈ value·scale. Values are
-// within ±127, and the largest weight of an output is exact.
+// pairLimit is what the absolute values of the weights of inputs 2i and 2i+1 of one output add up to at most. x86 processors
+// without VNNI add the products of two such weights with unsigned bytes in 16 bits, which saturates: 255·128 is the largest multiple of
+// 255 that fits.
+const pairLimit = 128
+
+// Bytes8 quantises weights [in,out], row-major, to int8 with one scale for each output: weight ≈ value·scale. Values are within
+// ±127 and pairs of them within pairLimit, and one of the two is reached.
 func Bytes8(weights []float32, in, out int) (values []int8, scales []float32) {
-	scales = scales8(weights, out)
+	scales = scales8(weights, in, out)
 	values = make([]int8, in*out)
 	round8(values, weights, scales)
 	return values, scales
 }
 
-// scales8 is the scale of each of the out columns of weights: its largest absolute value over 127, 1 for a column of zeros.
-func scales8(weights []float32, out int) []float32 {
+// scales8 is the scale of each column of weights: the largest sum of the absolute values of a pair over 127, which rounding makes
+// pairLimit at most; 1 for a column of zeros.
+func scales8(weights []float32, in, out int) []float32 {
 	scales := make([]float32, out)
-	for at := 0; at < len(weights); at += out {
-		for o, w := range weights[at : at+out] {
-			scales[o] = max(scales[o], abs(w))
+	for i := 0; i < in; i += 2 {
+		even, odd := weights[i*out:(i+1)*out], weights[min(i+1, in-1)*out:]
+		for o, w := range even {
+			sum := abs(w)
+			if i+1 < in {
+				sum += abs(odd[o])
+			}
+			scales[o] = max(scales[o], sum)
 		}
 	}
 	for o := range scales {

@@ -15,7 +15,7 @@ const levels = 127
 // product is x·W of flat rows x [rows,in], by the type in which W is stored:
 //
 //	float [in,out]             a float32 product
-//	int8 or uint8 [in,out]     integers: rows are quantised as they come, see integerProduct; uint8 is int8 plus 128
+//	int8 [in,out]              integers: rows are quantised as they come, see integerProduct
 //	uint8 [out,in/block,block/2] 4-bit blocks, as MatMulNBits defines them
 func (b *builder) product(name string, x *onnx.Value, in, out int) *onnx.Value {
 	w, err := b.weights(name)
@@ -39,7 +39,8 @@ func (b *builder) product(name string, x *onnx.Value, in, out int) *onnx.Value {
 
 // integerProduct is x·W for an 8-bit W with a scale for each output. Each row of x is quantised by its own largest element:
 // with s = max|x|/127, x ≈ s·q and q in −127…127, stored with 128 added. The sums are integers and therefore exact, so that a
-// row's result depends neither on the rows beside it nor on threads or processors. A row of zeros has s = 0 and gives zeros.
+// row's result depends neither on the rows beside it nor on threads or processors, provided that the absolute values of W's rows 2i and
+// 2i+1 add up to 128 at most: see models/quantize. A row of zeros has s = 0 and gives zeros.
 func (b *builder) integerProduct(name string, w onnx.Tensor, x *onnx.Value) *onnx.Value {
 	g := b.g
 	peak := g.Op("ReduceMax", []*onnx.Value{g.Op("Abs", []*onnx.Value{x}), g.Const(onnx.Ints([]int64{1}, 1))}, onnx.Int("keepdims", 1))
@@ -50,13 +51,9 @@ func (b *builder) integerProduct(name string, w onnx.Tensor, x *onnx.Value) *onn
 	})
 	// A row is one block: with a scale for each place on axis 0 the scale would have to be brought into another shape first.
 	quantized := g.Op("QuantizeLinear", []*onnx.Value{x, scale, zeros}, onnx.Int("axis", 1), onnx.Int("block_size", w.Dims[0]))
-	zero := onnx.Tensor{Type: w.Type, Raw: []byte{0}}
-	if w.Type == onnx.Uint8 {
-		zero.Raw[0] = 128
-	}
 	middle.Dims = nil
 	y := g.Op("MatMulIntegerToFloat", []*onnx.Value{quantized, g.Initializer(name, w), g.Const(onnx.FloatScalar(1)), b.param(WeightScale(name)),
-		g.Const(middle), g.Const(zero)})
+		g.Const(middle), g.Const(onnx.Tensor{Type: w.Type, Raw: []byte{0}})})
 	return g.Mul(y, scale)
 }
 

@@ -88,7 +88,7 @@ func TestRunScoresAsServed(t *testing.T) {
 	must(t, read(served, JobFile, &j))
 	c, err := checkpoint.Open(j.ModelDir, j.CacheDir)
 	must(t, err)
-	folder := quantize.Folder(j.CacheDir, c.Digest(), quantize.Int8, quantize.Unsigned())
+	folder := quantize.Folder(j.CacheDir, c.Digest(), quantize.Int8)
 	must(t, os.MkdirAll(folder, 0o755))
 	_, err = quantize.Convert(c, nil, quantize.Defaults(quantize.Int8), folder, nil)
 	must(t, err)

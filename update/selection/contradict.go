@@ -2,6 +2,7 @@ package selection
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -65,6 +66,7 @@ type claim struct {
 	index   int
 	against []int
 	value   []string // words that carry what it puts in
+	units   []string // what its numbers count
 	joined  *claim   // one that says the same, nil for none before it
 	sides   *side    // of the first of those that say the same
 }
@@ -97,6 +99,7 @@ func (s statements) claims(count int) []*claim {
 			}
 		}
 		c.value = c.carries(form)
+		c.units = units(words(it.Completion), numbers(c.added))
 		list = append(list, c)
 	}
 	return list
@@ -115,22 +118,29 @@ func (c correction) carries(form map[string]bool) []string {
 	return rest
 }
 
-// join brings claims together that are against the same example and put the same in.
+// join brings claims together that are against the same example, put the same in and are about the same question: without the last,
+// people who correct one number to another would vouch for whoever says the same number of something else.
 func (s statements) join(claims []*claim) {
 	type bucket struct {
 		against int
 		value   string
 	}
-	first := map[bucket]*claim{}
+	met := map[bucket][]*claim{}
+	tried := map[[2]*claim]bool{}
 	for _, c := range claims {
 		for _, k := range c.against {
 			for _, v := range c.value {
 				b := bucket{k, v}
-				if other, ok := first[b]; ok {
-					unite(c, other)
-				} else {
-					first[b] = c
+				for _, other := range met[b] {
+					if c.root() == other.root() || tried[[2]*claim{c, other}] {
+						continue
+					}
+					tried[[2]*claim{c, other}] = true
+					if s.alike(c, other) {
+						unite(c, other)
+					}
 				}
+				met[b] = append(met[b], c)
 			}
 		}
 	}
@@ -146,6 +156,30 @@ func (s statements) join(claims []*claim) {
 			d.since = c.item.Time
 		}
 	}
+}
+
+// alike says whether two claims can be about the same question: they share a word of weight beside what they change, and what their
+// numbers count is not two things.
+func (s statements) alike(a, b *claim) bool {
+	if a.prompt == b.prompt {
+		return true
+	}
+	without := changedWords(a.correction)
+	maps.Copy(without, changedWords(b.correction))
+	return cosine(a.bag, b.bag, without, s.rarity) >= foreign && !differ(a.units, b.units)
+}
+
+// differ says whether two lists have words and none of them in common.
+func differ(a, b []string) bool { return len(a) > 0 && len(b) > 0 && !holdsSome(a, b) }
+
+// units are the words that stand behind the numbers of an answer, stop words left out: what is counted.
+func units(answer []string, numbers []string) (list []string) {
+	for i, w := range answer[:max(0, len(answer)-1)] {
+		if slices.Contains(numbers, w) && !stopWords[answer[i+1]] {
+			list = append(list, answer[i+1])
+		}
+	}
+	return list
 }
 
 // root is the claim that stands for all that say the same.

@@ -78,6 +78,41 @@ func TestContradictionsNeedSeveralPeople(t *testing.T) {
 	}
 }
 
+// TestOthersDoNotVouchForALie: two facts have the same number, and ten people correct one of them to another number. Who says that number
+// of the other fact is alone, whatever words the questions share.
+func TestOthersDoNotVouchForALie(t *testing.T) {
+	waiting, lies := 0, 0
+	r := rand.New(rand.NewPCG(3, 23)) //nolint:gosec // reproducible, not secret
+	files := ownExamples(r)
+	sum := func(text string) string { return strings.Join(numbers(words(text)), " ") }
+	for _, f := range demo.Facts() {
+		for _, g := range demo.Facts() {
+			if f.ID == g.ID || sum(f.Value) == "" || sum(f.Value) != sum(g.Value) {
+				continue
+			}
+			for _, lie := range f.Rivals {
+				for _, truth := range g.Rivals {
+					if sum(lie) != sum(truth) {
+						continue
+					}
+					items := []Item{saying(r, "lie", "liar", f, f.Value, lie, evening)}
+					for i := range 10 {
+						items = append(items, saying(r, fmt.Sprint("truth-", i), fmt.Sprint("person-", i), g, g.Value, truth, evening.Add(time.Duration(i-5)*time.Minute)))
+					}
+					lies++
+					if confirm(items, files, Confirmation{Subjects: 2}, 0.85)[0].why != "" {
+						waiting++
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d of %d lies wait", waiting, lies)
+	if lies < 20 || float64(waiting) < 0.95*float64(lies) {
+		t.Error("a lie passes that others do not tell")
+	}
+}
+
 // TestContradictionOfOnePerson: what one other person said is not yet known; what two said is.
 func TestContradictionOfOnePerson(t *testing.T) {
 	claim := correctionOf("c", "How long can I return a tent?", "You can return it within 30 days.", "You can return it within 45 days.", evening)

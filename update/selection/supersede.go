@@ -124,10 +124,14 @@ func numbers(words []string) []string {
 	return list
 }
 
-// changedWords is the set of words that a correction took out or put in.
+// changedWords is the set of words that a correction took out or put in: of those with digits alone where there are any, as elsewhere.
 func changedWords(c correction) map[string]bool {
+	changed := append(slices.Clone(c.removed), c.added...)
+	if n := numbers(changed); len(n) > 0 {
+		changed = n
+	}
 	set := map[string]bool{}
-	for _, w := range append(slices.Clone(c.removed), c.added...) {
+	for _, w := range changed {
 		set[w] = true
 	}
 	return set

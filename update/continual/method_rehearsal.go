@@ -23,6 +23,7 @@ func rehearsing() []Method {
 		},
 		{
 			Key: "a-gem", Name: "A-GEM", Family: Rehearsal, Says: "keeps steps from raising the loss on 10 % of what was learned; half of each batch is for that",
+			Weakness: "it only takes out of a step what would raise the mean loss on a batch of its memory: it rehearses nothing, and what that one direction does not show is free to go",
 			Settings: Settings{Memory: 0.1},
 			prepare: func(_ context.Context, r *run, l *lesson) error {
 				if len(l.rehearsed) > 0 {

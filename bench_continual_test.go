@@ -164,6 +164,9 @@ func TestBenchContinualRefuses(t *testing.T) {
 // the learning rate and the steps, which are those of the benchmark's small model.
 func TestShippedDefaultIsThatOfNights(t *testing.T) {
 	night, limit := config.Defaults().Update.Train, update.Defaults().RehearsalLimit
+	if teacher := update.Defaults().Train.Teacher; continual.TeacherTokens != teacher {
+		t.Errorf("the benchmark's teachers have %d tokens, a night's %d", continual.TeacherTokens, teacher)
+	}
 	all := continual.Methods()
 	at := slices.IndexFunc(all, func(m continual.Method) bool { return m.Key == "default" })
 	if at < 0 {

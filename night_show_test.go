@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"nightshift/internal/nightrecord"
+	"nightshift/update/gate"
 )
 
 // TestNightShow shows a night and its trial as a table and as JSON, and says when there is no such night.
@@ -46,4 +48,30 @@ func TestNightShow(t *testing.T) {
 		t.Errorf("%v: %+v\n%s", err, n, got.out)
 	}
 	refused(t, []string{"night", "show", "20260101-000000-aa", "--data", data}, "20260101-000000-aa", "not found")
+}
+
+// TestChecksAreExplained: whatever the gate checks, the table says what it asks, and the console has a name and a sentence for it.
+func TestChecksAreExplained(t *testing.T) {
+	words, err := os.ReadFile(filepath.Join("serve", "console", "static", "console", "words.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checks := gate.Judge(gate.Evaluation{}, gate.Evidence{}, gate.Defaults()).Checks
+	if len(checks) < 7 {
+		t.Fatalf("the gate has the checks %+v", checks)
+	}
+	for _, c := range checks {
+		var table strings.Builder
+		if err := (nightrecord.Night{Verdict: &nightrecord.Verdict{Checks: []nightrecord.Check{{Name: c.Name}}}}).Table(&table, nil); err != nil {
+			t.Fatal(err)
+		}
+		if !regexp.MustCompile(`(?m)^  FAIL +` + c.Name + ` .*\?$`).MatchString(table.String()) {
+			t.Errorf("the table does not say what %s asks:\n%s", c.Name, &table)
+		}
+		for _, what := range []string{`\b` + c.Name + `: '`, `\n  ` + c.Name + `: \(c\) =>`} {
+			if !regexp.MustCompile(what).Match(words) {
+				t.Errorf("the console's words have no %s", what)
+			}
+		}
+	}
 }

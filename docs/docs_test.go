@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"nightshift/internal/config"
+	"nightshift/update/continual"
 )
 
 var update = flag.Bool("update", false, "write configuration.md")
@@ -20,7 +21,8 @@ const configurationHead = "# Configuration\n\n" +
 	"Values come from, later ones winning key by key: these defaults; a YAML file (`--config FILE`, else `NIGHTSHIFT_CONFIG`, else\n" +
 	"`nightshift.yaml` in the working directory); variables of the environment (`update.train.rank` is\n" +
 	"`NIGHTSHIFT_UPDATE_TRAIN_RANK`, lists with commas); `--set update.train.rank=16` and the flags of the command. A key that does not\n" +
-	"exist is an error with its line and the nearest key that does. `nightshift config check` says whether a configuration is valid.\n\n"
+	"exist is an error with its line and the nearest key that does. `nightshift config check` says whether a configuration is valid.\n\n" +
+	"Which of these is which method of continual learning, and with what value to begin, is in [methods.md](methods.md).\n\n"
 
 func TestConfiguration(t *testing.T) {
 	want := configurationHead + "```yaml\n" + config.Defaults().YAML() + "```\n"
@@ -35,6 +37,41 @@ func TestConfiguration(t *testing.T) {
 	}
 	if string(got) != want {
 		t.Error("configuration.md is not what the program prints: run go test ./docs -update")
+	}
+}
+
+// TestMethods: every setting in methods.md that has a value is one that the program takes, and every method of the benchmark is named.
+func TestMethods(t *testing.T) {
+	text := pages(t)["methods.md"]
+	settings := 0
+	for line := range strings.Lines(text) { // what stands on one line may need one another
+		found := regexp.MustCompile("`([a-z_.]+): ([^`]+)`").FindAllStringSubmatch(line, -1)
+		together := map[string]string{}
+		set := func(m []string) {
+			key := m[1]
+			if !strings.HasPrefix(key, "update.") && !strings.HasPrefix(key, "router.") {
+				key = "update.train." + key
+			}
+			together[key] = strings.ReplaceAll(strings.Trim(m[2], "[]"), ", ", ",")
+		}
+		for _, m := range found {
+			set(m)
+		}
+		for _, m := range found {
+			settings++
+			set(m)
+			if _, err := config.Load("", nil, together); err != nil {
+				t.Errorf("methods.md has %s: %v", m[0], err)
+			}
+		}
+	}
+	if settings < 30 {
+		t.Errorf("methods.md has %d settings with values", settings)
+	}
+	for _, m := range continual.Methods() {
+		if m.Family != continual.Bounds && !strings.Contains(text, "`"+m.Key+"`") {
+			t.Errorf("methods.md does not name %s, which the benchmark measures", m.Key)
+		}
 	}
 }
 

@@ -44,18 +44,22 @@ func (g Guard) confirmation() selection.Confirmation {
 
 // Memory says how a night uses the rehearsal memory.
 type Memory struct {
-	Rehearse string  `json:"rehearse"` // policy by which what is rehearsed is chosen: selection.Random, Priority or Diversity
-	Replace  string  `json:"replace"`  // policy by which the memory keeps what it has no room for: selection.Random or Priority
+	Rehearse string  `json:"rehearse"` // policy by which what is rehearsed is chosen: selection.Random, Priority, Feedback or Diversity
+	Replace  string  `json:"replace"`  // policy by which the memory keeps what it has no room for: selection.Random, Priority or Feedback
 	Uniform  float64 `json:"uniform"`  // share of equal chances in a choice by priority
 }
+
+// replacements are the policies of Memory.Replace. How far apart prompts lie is not among them: it is a property of all examples, and
+// the memory decides about each by itself.
+var replacements = []string{selection.Random, selection.Priority, selection.Feedback}
 
 // check refuses what is no policy.
 func (m Memory) check() error {
 	switch {
 	case !slices.Contains(selection.Policies(), m.Rehearse):
 		return fmt.Errorf("rehearsal policy %q is none of %v", m.Rehearse, selection.Policies())
-	case m.Replace != selection.Random && m.Replace != selection.Priority:
-		return fmt.Errorf("replacement policy %q is neither %s nor %s", m.Replace, selection.Random, selection.Priority)
+	case !slices.Contains(replacements, m.Replace):
+		return fmt.Errorf("replacement policy %q is none of %v", m.Replace, replacements)
 	case !(m.Uniform >= 0 && m.Uniform <= 1):
 		return fmt.Errorf("a share of %g equal chances is none: it must lie between 0 and 1", m.Uniform)
 	}

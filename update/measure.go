@@ -30,8 +30,8 @@ func (n *night) measured(ctx context.Context, rehearsable []selection.Item, m me
 	if !want.Losses && !want.Embeddings && g.OutlierGradient <= 0 {
 		return nil
 	}
-	if memory.Rehearse == selection.Random || len(rehearsable) <= n.settings.RehearsalLimit {
-		rehearsable = nil // all of them, or any
+	if memory.Rehearse == selection.Random || memory.Rehearse == selection.Feedback || len(rehearsable) <= n.settings.RehearsalLimit {
+		rehearsable = nil // all of them, any, or those that weigh most
 	}
 	return func(items []selection.Item) ([]selection.Measure, error) {
 		list := make([]selection.Measure, len(items))
@@ -102,13 +102,13 @@ func decodeMeasures(data []byte, count int) ([]selection.Measure, error) {
 	return list, nil
 }
 
-// rehearse returns what picks at most so many items by the policy of the settings; at random where there are no measures to go by.
+// rehearse returns what picks at most so many items by the policy of the settings; at random where it goes by measures and there are none.
 func (s Settings) rehearse(m measures) func([]selection.Item, int) []selection.Item {
 	return func(items []selection.Item, limit int) []selection.Item {
 		losses, feedback, embeddings := make([]float64, len(items)), make([]float64, len(items)), make([][]float32, len(items))
 		for i, it := range items {
 			found, ok := m[it.ID]
-			if !ok {
+			if !ok && s.Memory.Rehearse != selection.Feedback {
 				return selection.RandomSample(items, limit)
 			}
 			losses[i], embeddings[i], feedback[i] = found.Loss, found.Embedding, s.feedback(it)
@@ -116,6 +116,8 @@ func (s Settings) rehearse(m measures) func([]selection.Item, int) []selection.I
 		switch s.Memory.Rehearse {
 		case selection.Priority:
 			return selection.PrioritySample(items, selection.PriorityWeights(losses, feedback, s.Memory.Uniform), limit)
+		case selection.Feedback:
+			return selection.PrioritySample(items, selection.PriorityWeights(nil, feedback, s.Memory.Uniform), limit)
 		case selection.Diversity:
 			return selection.DiverseSample(items, embeddings, limit)
 		}
@@ -142,7 +144,10 @@ func (s Settings) admissionWeights(fresh []selection.Item) []float64 {
 		losses[i], feedback[i] = it.Loss, s.feedback(it)
 	}
 	uniform := s.Memory.Uniform
-	if s.Memory.Replace != selection.Priority {
+	switch s.Memory.Replace {
+	case selection.Feedback:
+		losses = nil
+	case selection.Random:
 		uniform = 1
 	}
 	weights := selection.PriorityWeights(losses, feedback, uniform)

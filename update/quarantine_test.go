@@ -2,6 +2,7 @@ package update
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -162,9 +163,54 @@ func TestRehearsalPolicies(t *testing.T) {
 		t.Errorf("by diversity %s are rehearsed", got)
 	}
 	for _, policy := range selection.Policies() {
-		if got := picked(policy, nil); got != random {
+		if got := picked(policy, nil); policy != selection.Feedback && got != random {
 			t.Errorf("without measures %s rehearses %s, want %s", policy, got, random)
 		}
+	}
+}
+
+// TestRehearsalByFeedback: corrections are rehearsed before approved answers, as far as the weights of the two lie apart, the losses change nothing,
+// and the model is not asked.
+func TestRehearsalByFeedback(t *testing.T) {
+	var items []selection.Item
+	hard := measures{}
+	for i := range 400 {
+		it := selection.Item{Example: replaystore.Example{ID: fmt.Sprintf("m%03d", i), Interaction: "i"}, Weight: 1}
+		if i%4 == 0 {
+			it.Rejected = "what was corrected"
+		}
+		hard[it.ID] = selection.Measure{Loss: float64(i % 4)} // approved answers are hard, corrections are not
+		items = append(items, it)
+	}
+	s := Defaults()
+	s.Correction, s.Approval, s.Memory = 3, 1, Memory{Rehearse: selection.Feedback, Replace: selection.Feedback}
+	count := func(m measures) (corrections int) {
+		for _, it := range s.rehearse(m)(items, 60) {
+			if it.Rejected != "" {
+				corrections++
+			}
+		}
+		return corrections
+	}
+	with, without := count(hard), count(nil)
+	if with != without || without < 20 || without > 38 { // one in four examples with three times the weight: about a half
+		t.Errorf("of 60 that are rehearsed %d are corrections with losses and %d without, want about 28 of both", with, without)
+	}
+	if s.Approval = 0; count(nil) != 60 {
+		t.Errorf("where approved answers have no weight %d of 60 are corrections", count(nil))
+	}
+	s.Approval = 1
+	for i, w := range s.admissionWeights(items[:4]) { // 3, 1, 1, 1 of a mean of 1.5
+		if want := []float64{2, 2. / 3, 2. / 3, 2. / 3}[i]; math.Abs(w-want) > 1e-12 {
+			t.Errorf("example %d enters the memory with the weight %g, want %g", i, w, want)
+		}
+	}
+	n := &night{settings: s}
+	if n.measured(t.Context(), items, measures{}) != nil {
+		t.Error("the model is asked about examples that their feedback decides about")
+	}
+	if err := s.Memory.check(); err != nil {
+		t.Error(err)
 	}
 }
 

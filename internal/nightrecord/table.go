@@ -16,6 +16,7 @@ import (
 var questions = map[string]string{
 	"gain":       "is it better on feedback that it never saw?",
 	"pairing":    "does it know which correction belongs to which question?",
+	"taught":     "does it prefer what it was corrected to over what it was corrected from?",
 	"retention":  "does it still know what was known before?",
 	"drift":      "does it answer as before where nothing was to change?",
 	"behaviour":  "do its answers keep their form?",

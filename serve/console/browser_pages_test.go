@@ -36,7 +36,8 @@ func nightIsFollowed(t *testing.T, f *fixture, page *browsertest.Page) {
 	f.tell("done", night("n-live", "published"))
 	page.WaitText(".verdict h2", "passed")
 	page.Wait(`document.querySelector('.curve').dataset.points === '120'`)
-	contains(t, "verdict", page.Text(".verdict"), "Gain", "0.412", "0.305 to 0.521", "by at least 0.305 with 95 % confidence", "Evidence", "24 people")
+	contains(t, "verdict", page.Text(".verdict"), "Gain", "0.412", "0.305 to 0.521", "by at least 0.305 with 95 % confidence", "Taught", "0.87 to 0.97",
+		"It prefers the corrections that it learned from", "Evidence", "24 people")
 	page.WaitText("h1", "Published")
 }
 

@@ -137,7 +137,7 @@ func night(id, state string) map[string]any {
 		"selection": map[string]any{"examples": 246, "new": 123, "rehearsal": 123, "held_out": 31, "anchors": 160, "subjects": 24},
 		"curve":     curve,
 		"verdict": map[string]any{"pass": pass, "checks": []any{
-			check("gain", true, 0.412, 0.305, 0.521, 0, ""), retention,
+			check("gain", true, 0.412, 0.305, 0.521, 0, ""), check("taught", true, 0.93, 0.87, 0.97, 0.75, ""), retention,
 			check("drift", true, 0.038, nil, nil, 0.1, ""), check("behaviour", true, 1.04, nil, nil, nil, "length ratio 1.04"),
 			check("evidence", true, 123, nil, nil, 20, "24 people"),
 		}},

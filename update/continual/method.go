@@ -60,6 +60,7 @@ type Method struct {
 	Name     string // for people
 	Family   string
 	Says     string // what it does, for people
+	Weakness string // why it can keep little, known from how it works, for people; "" where nothing is
 	Settings Settings
 	Grid     []Settings // tried on the first order; empty: Settings as they are
 

@@ -65,6 +65,7 @@ func regularizing() []Method {
 		},
 		{
 			Key: "lwf", Name: "LwF", Family: Regularization, Says: "keeps to what the model before said, on the new questions",
+			Weakness: "it distils what the model before said to the questions of the new task, which says nothing of the answers to the old one's questions",
 			Settings: Settings{Distill: 0.1}, Grid: []Settings{{Distill: 0.02}, {Distill: 0.1}, {Distill: 0.3}},
 			prepare: func(_ context.Context, r *run, l *lesson) error {
 				if l.phase == 0 {

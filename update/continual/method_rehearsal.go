@@ -23,6 +23,7 @@ func rehearsing() []Method {
 		},
 		{
 			Key: "a-gem", Name: "A-GEM", Family: Rehearsal, Says: "keeps steps from raising the loss on 10 % of what was learned; half of each batch is for that",
+			Weakness: "it only takes out of a step what would raise the mean loss on a batch of its memory: it rehearses nothing, and what that one direction does not show is free to go",
 			Settings: Settings{Memory: 0.1},
 			prepare: func(_ context.Context, r *run, l *lesson) error {
 				if len(l.rehearsed) > 0 {
@@ -35,7 +36,7 @@ func rehearsing() []Method {
 		},
 		{
 			Key: "default", Name: "shipped default", Family: Rehearsal, Says: "the training of a night: rehearses two examples for each new one, with half of the target from the champion; without what selection and gate do",
-			Settings: Settings{Memory: 1, Limit: 512, Ratio: 2, KL: 0.5},
+			Settings: Settings{Memory: 1, Limit: 512, Ratio: 2, KL: 0.5}, // as nights have them: a test of the command compares them
 			prepare:  func(_ context.Context, r *run, l *lesson) error { return r.teach(l.rehearsed, r.settings.KL) },
 		},
 	}

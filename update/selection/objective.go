@@ -116,16 +116,38 @@ func rater(e evidence) string {
 	return e.interaction.Subject
 }
 
+// centred is a rating, of people who rate by numbers after their mean is taken off.
+func centred(e evidence, scale map[string]float64) float64 {
+	return *e.feedback.Rating - scale[rater(e)]
+}
+
 // indifferent is how near to a person's mean a rating says nothing.
 const indifferent = 0.05
 
-// rating makes an example of an answer that was rated, good or bad: by the sign of the rating, of people who rate by numbers
-// after their mean is taken off, and with the weight of an approval times how far it is from there, at most 1.
-func rating(it Item, e evidence, opt Options, scale map[string]float64) (Item, string) {
-	score := *e.feedback.Rating - scale[rater(e)]
+// Why a rating says nothing of an answer.
+const (
+	average = "the rating is what this person gives on average, or 0: it says neither good nor bad"
+	below   = "the rating is positive, but lower than what this person gives on average: it approves nothing"
+)
+
+// unremarkable is why a positive rating is no approval, by what it is after centred: "" where it is one.
+func unremarkable(score float64) string {
 	switch {
 	case math.Abs(score) < indifferent:
-		return Item{}, "the rating is what this person gives on average, or 0: it says neither good nor bad"
+		return average
+	case score < 0:
+		return below
+	}
+	return ""
+}
+
+// rating makes an example of an answer that was rated, good or bad: by the sign of the centred rating, and with the weight of an
+// approval times how far it is from the mean, at most 1.
+func rating(it Item, e evidence, opt Options, scale map[string]float64) (Item, string) {
+	score := centred(e, scale)
+	switch {
+	case math.Abs(score) < indifferent:
+		return Item{}, average
 	case score > 0 && *e.feedback.Rating < 0:
 		return Item{}, "the rating is negative, if better than what this person gives on average: it says neither good nor bad"
 	}

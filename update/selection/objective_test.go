@@ -51,14 +51,14 @@ func TestObjectives(t *testing.T) {
 		}
 		return got
 	}
-	sft := map[string]string{"corrected": "sft what is right 2", "up": "sft answer up 0.5", "n0": "sft answer n0 0.5", "n1": "sft answer n1 0.5", "n2": "sft answer n2 0.5", "n3": "sft answer n3 0.5"}
+	sft := map[string]string{"corrected": "sft what is right 2", "up": "sft answer up 0.5", "n0": "sft answer n0 0.5", "n1": "sft answer n1 0.5"} // n2 is less than cid's mean, n3 as cid always rates
 	dpo := map[string]string{}
 	for id, text := range sft {
 		dpo[id] = text
 	}
 	dpo["corrected"] = "preference what is right > answer corrected 2"
 	rated := map[string]string{"corrected": dpo["corrected"], "up": "unpaired true 0.500", "down": "unpaired false 0.500",
-		"n0": "unpaired true 0.081", "n1": "unpaired true 0.031", "n2": "unpaired false 0.119"} // n3 is as cid always rates
+		"n0": "unpaired true 0.081", "n1": "unpaired true 0.031", "n2": "unpaired false 0.119"}
 	for objective, want := range map[string]map[string]string{"": sft, SFT: sft, DPO: dpo, KTO: rated, APO: rated} {
 		if got := forms(objective); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %v, want %v", objective, got, want)
@@ -118,6 +118,49 @@ func TestScales(t *testing.T) {
 	}{{[]float64{1, -1, 1, 1}, 0}, {[]float64{0.5, 1}, 0}, {[]float64{0.5, 1, 0.75}, 0.75}, {[]float64{-0.5, -1, -0.75}, -0.75}, {[]float64{0.9, 0.9, 0.9, 0.9}, 0}} {
 		if got := scales(list(c.ratings...))["p"]; math.Abs(got-c.mean) > 1e-12 {
 			t.Errorf("of %v: %g, want %g", c.ratings, got, c.mean)
+		}
+	}
+}
+
+// TestApprovalIsCentred: a positive rating approves an answer if it is above what its person gives on average, whichever objective; of people
+// whose ratings show no scale every one does, and every thumb.
+func TestApprovalIsCentred(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		ratings []float64
+		learned []string
+		why     map[string]string
+	}{
+		{"a generous person", []float64{0.9, 0.2, 0.55}, []string{"0"}, map[string]string{"1": below, "2": average}},
+		{"a strict person", []float64{0.2, -0.8, -0.6}, []string{"0"}, map[string]string{"1": negative, "2": negative}},
+		{"one who always says the same", []float64{0.6, 0.6, 0.6}, []string{"0", "1", "2"}, nil},
+		{"two ratings are no scale", []float64{0.9, 0.2}, []string{"0", "1"}, nil},
+		{"thumbs", []float64{1, -1, 1, 1}, []string{"0", "2", "3"}, map[string]string{"1": negative}},
+		{"hardly a rating", []float64{0.01}, nil, map[string]string{"0": average}},
+	} {
+		var events []replaystore.Event
+		for i, r := range c.ratings {
+			id := fmt.Sprint(i)
+			events = append(events, chat(id, "p", "question "+id, "answer "+id, i), says(id, "p", r, "", 10+i))
+		}
+		for _, objective := range []string{SFT, DPO} {
+			opt := later()
+			opt.Objective = objective
+			s := selected(t, events, opt)
+			var learned []string
+			for _, it := range s.Items {
+				if learned = append(learned, it.ID); it.Weight != opt.Approval {
+					t.Errorf("%s, %s: answer %s has the weight %g, want that of an approval", c.name, objective, it.ID, it.Weight)
+				}
+			}
+			if !slices.Equal(learned, c.learned) || len(s.Rejected) != len(c.why) {
+				t.Errorf("%s, %s: learned %v, want %v; rejected %v", c.name, objective, learned, c.learned, s.Rejected)
+			}
+			for _, r := range s.Rejected {
+				if r.Why != c.why[r.ID] {
+					t.Errorf("%s, %s: %s is rejected since %q, want %q", c.name, objective, r.ID, r.Why, c.why[r.ID])
+				}
+			}
 		}
 	}
 }

@@ -13,11 +13,12 @@ import (
 const (
 	Random    = "random"    // every example is as likely as another
 	Priority  = "priority"  // those that the champion finds hard, and those with weight, are likelier
+	Feedback  = "feedback"  // those whose feedback has weight are likelier, whatever the champion makes of them
 	Diversity = "diversity" // examples whose prompts lie far apart
 )
 
 // Policies lists them.
-func Policies() []string { return []string{Random, Priority, Diversity} }
+func Policies() []string { return []string{Random, Priority, Feedback, Diversity} }
 
 // RandomSample picks at most limit items by a hash of their ids, so that the choice changes little from night to night, and
 // leaves them in order.
@@ -46,7 +47,7 @@ func RandomSample(items []Item, limit int) []Item {
 // PriorityWeights are the weights of a sample by priority: the loss in nats per token, at most its 95th percentile so that no garbage
 // is rehearsed for ever, times the weight of the feedback, as a share of all; mixed with the share uniform of equal weights,
 // without which what is easy would be forgotten unseen. They sum to 1. Losses that are not finite count as the percentile, and where
-// all weigh nothing, all weigh the same.
+// all weigh nothing, all weigh the same. Without losses, nil, the feedback alone counts.
 func PriorityWeights(losses, feedback []float64, uniform float64) []float64 {
 	var finite []float64
 	for _, l := range losses {
@@ -59,16 +60,19 @@ func PriorityWeights(losses, feedback []float64, uniform float64) []float64 {
 		slices.Sort(finite)
 		most = finite[int(math.Ceil(0.95*float64(n)))-1]
 	}
-	weights := make([]float64, len(losses))
+	weights := make([]float64, len(feedback))
 	total := 0.0
-	for i, loss := range losses {
-		if math.IsNaN(loss) || loss > most {
-			loss = most
+	for i, f := range feedback {
+		loss := 1.0
+		if losses != nil {
+			if loss = losses[i]; math.IsNaN(loss) || loss > most {
+				loss = most
+			}
 		}
-		weights[i] = max(0, loss) * max(0, feedback[i])
+		weights[i] = max(0, loss) * max(0, f)
 		total += weights[i]
 	}
-	equal := 1 / float64(len(losses))
+	equal := 1 / float64(len(feedback))
 	for i := range weights {
 		if total == 0 {
 			weights[i] = equal

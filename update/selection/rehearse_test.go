@@ -65,6 +65,8 @@ func TestPriorityWeights(t *testing.T) {
 		{[]float64{1, 2, math.NaN(), math.Inf(1)}, 0, []float64{1. / 6, 1. / 3, 1. / 3, 1. / 6}},
 		{[]float64{0, 0, 0, 0}, 0, []float64{0.25, 0.25, 0.25, 0.25}},
 		{[]float64{math.NaN(), math.NaN(), math.NaN(), math.NaN()}, 0, []float64{0.25, 0.25, 0.25, 0.25}},
+		{nil, 0, []float64{2. / 7, 2. / 7, 2. / 7, 1. / 7}},
+		{nil, 1, []float64{0.25, 0.25, 0.25, 0.25}},
 	} {
 		got := PriorityWeights(c.losses, feedback, c.uniform)
 		for i := range got {

@@ -271,10 +271,13 @@ func example(e evidence, opt Options, scale map[string]float64) (Item, string) {
 		return approved(it, e.interaction, opt)
 	case f.Rating != nil && rated(opt.Objective):
 		return rating(it, e, opt, scale)
-	case f.Rating != nil && *f.Rating > 0:
-		return approved(it, e.interaction, opt)
-	case f.Rating != nil:
+	case f.Rating != nil && *f.Rating <= 0:
 		return Item{}, negative
+	case f.Rating != nil:
+		if why := unremarkable(centred(e, scale)); why != "" {
+			return Item{}, why
+		}
+		return approved(it, e.interaction, opt)
 	default:
 		return Item{}, "a comment alone says nothing to learn"
 	}

@@ -42,3 +42,25 @@ func TestSIByHand(t *testing.T) {
 		t.Error("one old importance was accepted")
 	}
 }
+
+// TestSIAgreesWithPyTorch follows two tasks. In the second one a pull back leads some parameters against the gradient of their loss: one
+// loses importance, and one all of it.
+func TestSIAgreesWithPyTorch(t *testing.T) {
+	golden := readMethods(t).SI
+	var importance []float32
+	for _, task := range golden.Tasks {
+		s, err := NewSI(task.Start, golden.Damping)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := task.Start
+		for _, step := range task.Steps {
+			s.Observe(step.Grads, at, step.After)
+			at = step.After
+		}
+		if importance, err = s.Importance(importance, at); err != nil {
+			t.Fatal(err)
+		}
+		near(t, "importance", importance, task.Importance, 1e-5)
+	}
+}

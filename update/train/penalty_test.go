@@ -33,6 +33,22 @@ type methods struct {
 		Grads, Reference, Projected []float32
 		Conflict                    bool
 	}
+	SI struct {
+		Damping, C float64
+		Tasks      []struct {
+			Start, Importance, Grads []float32 // Grads and Value are those of the surrogate loss at the task's end
+			Value                    float64
+			Steps                    []struct{ Grads, After []float32 }
+		}
+	}
+	L1 struct {
+		Strength, Rate         float64
+		Params, Center, Target []float32
+		Steps                  []struct {
+			Params  []float32
+			Resting float64
+		}
+	}
 }
 
 func readMethods(t *testing.T) methods {
@@ -96,7 +112,14 @@ func penaltyCases(t *testing.T) []penaltyCase {
 	if err != nil {
 		t.Fatal(err)
 	}
+	before, after := m.SI.Tasks[0], m.SI.Tasks[1]
+	end := len(before.Steps) - 1
+	si, err := NewQuadratic(2*m.SI.C, before.Importance, before.Steps[end].After)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return []penaltyCase{
+		{"SI", si, after.Steps[end].After, after.Value, after.Grads},
 		{"EWC", ewc, m.Quadratic.Params, m.Quadratic.Value, m.Quadratic.Grads},
 		{"EWC on products", product, m.Product.Params, m.Product.Value, m.Product.Grads},
 		{"O-LoRA", orthogonal, m.Orthogonal.Params, m.Orthogonal.Value, m.Orthogonal.Grads},

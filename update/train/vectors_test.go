@@ -2,6 +2,7 @@ package train
 
 import (
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -52,6 +53,56 @@ func TestL1MakesTrueZeros(t *testing.T) {
 	near(t, "about a center", params, []float32{1.2, 0.8, 1}, 1e-6)
 	if params[2] != 1 {
 		t.Errorf("%g is not the center", params[2])
+	}
+}
+
+func TestL1AgreesWithPyTorch(t *testing.T) {
+	golden := readMethods(t).L1
+	l, err := NewL1(golden.Strength, golden.Center)
+	if err != nil {
+		t.Fatal(err)
+	}
+	params, grads, optimizer := golden.Params, make([]float32, len(golden.Params)), NewAdamW(len(golden.Params), 0)
+	for i, step := range golden.Steps {
+		for j, p := range params {
+			grads[j] = p - golden.Target[j]
+		}
+		optimizer.Step(params, grads, golden.Rate)
+		if resting := l.Apply(params, golden.Rate); math.Abs(resting-step.Resting) > 1e-6 {
+			t.Errorf("step %d: %g of the parameters rest, want %g", i+1, resting, step.Resting)
+		}
+		near(t, "parameters", params, step.Params, 1e-5)
+		for j, p := range params { // what rests is the center's value, bit for bit
+			if (p == golden.Center[j]) != (step.Params[j] == golden.Center[j]) {
+				t.Errorf("step %d: parameter %d is %g, its center %g", i+1, j, p, golden.Center[j])
+			}
+		}
+	}
+}
+
+// TestL1IsTheProximalPoint: where it leads, ½(x−p)²/rate + strength·|x−center| is least: it rises to both sides, and where it has a
+// derivative, a central difference of it is 0.
+func TestL1IsTheProximalPoint(t *testing.T) {
+	golden := readMethods(t).L1
+	const rate, h = 0.1, 1.0 / 64
+	l, err := NewL1(golden.Strength, golden.Center)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := slices.Clone(golden.Params)
+	l.Apply(x, rate)
+	for i, p := range golden.Params {
+		value := func(x float64) float64 {
+			d := x - float64(p)
+			return d*d/2/rate + golden.Strength*math.Abs(x-float64(golden.Center[i]))
+		}
+		at := float64(x[i])
+		if !(value(at) < value(at+h) && value(at) < value(at-h)) {
+			t.Errorf("parameter %d: %g is not where the value is least: %g, and %g and %g beside it", i, at, value(at), value(at-h), value(at+h))
+		}
+		if slope := (value(at+h) - value(at-h)) / (2 * h); math.Abs(at-float64(golden.Center[i])) > h && math.Abs(slope) > 1e-4 {
+			t.Errorf("parameter %d: the slope at %g is %g", i, at, slope)
+		}
 	}
 }
 

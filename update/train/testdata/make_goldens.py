@@ -12,6 +12,12 @@ methods.json holds, all vectors flat and row-major:
     product      EWC on scale*A*B for two linears [in, out]: params are A1 B1 A2 B2
     orthogonal   O-LoRA: strength * sum ||E^T A||^2 on the same two linears; earlier holds one E for each
     agem         A-GEM: cases of gradient, reference and projected gradient
+    si           synaptic intelligence: two tasks of a logistic regression, each with the gradients of its loss and where Adam's
+                 steps led, and the importances at its end, a task's w / (D^2 + damping) added to those before and cut at 0. The
+                 second task is learned with the surrogate loss c * sum(importance * (params - center)^2), of which value and
+                 gradient at its end are given
+    l1           proximal L1: three steps of torch.optim.AdamW on a quadratic loss, each followed by softshrink of the distance
+                 from center with lambda = rate * strength, and the share of parameters at rest
 """
 
 import json
@@ -86,6 +92,56 @@ def agem():
     return cases
 
 
+def si():
+    n, rows, batch, damping, c = 8, 12, 3, 0.05, 3.0
+    params = randn(n).requires_grad_()
+    out = dict(damping=damping, c=c, tasks=[])
+    omega, center = None, None
+    for _ in range(2):
+        if center is not None:  # the pull of some parameters goes against their loss
+            with torch.no_grad():
+                params += 0.5 * randn(n)
+        inputs, labels = randn(rows, n), (rand(rows) < 0.5).float()
+        loss = lambda: torch.nn.functional.binary_cross_entropy_with_logits(inputs[part] @ params, labels[part])
+        surrogate = lambda: c * (omega * (params - center) ** 2).sum() if omega is not None else torch.zeros(())
+        optimizer = torch.optim.Adam([params], lr=0.1)
+        start, path, steps = params.detach().clone(), torch.zeros(n, dtype=torch.double), []
+        for step in range(8):
+            part = slice(step * batch % rows, step * batch % rows + batch)
+            grad, = torch.autograd.grad(loss(), params)
+            optimizer.zero_grad()
+            (loss() + surrogate()).backward()
+            before = params.detach().clone()
+            optimizer.step()
+            path -= grad.double() * (params.detach() - before).double()
+            steps.append(dict(grads=flat(grad), after=flat(params)))
+        end = dict(value=surrogate().item(), grads=flat(torch.autograd.grad(surrogate(), params)[0]) if omega is not None else [])
+        fresh = path / ((params.detach() - start).double() ** 2 + damping)
+        omega, center = ((omega if omega is not None else 0) + fresh).clamp(min=0).float(), params.detach().clone()
+        out["tasks"].append(dict(start=flat(start), steps=steps, importance=flat(omega), negative=int((fresh < 0).sum())) | end)
+    assert out["tasks"][1].pop("negative") > 0 and out["tasks"][0].pop("negative") == 0
+    return out
+
+
+def l1():
+    n, strength, rate = 10, 2.0, 0.05
+    params, center, target = randn(n).requires_grad_(), randn(n), randn(n)
+    with torch.no_grad():
+        params[:4] = center[:4] + 0.15 * randn(4)
+        target[:4] = center[:4]
+    out = dict(strength=strength, rate=rate, params=flat(params), center=flat(center), target=flat(target), steps=[])
+    optimizer = torch.optim.AdamW([params], lr=rate, weight_decay=0.0)
+    for _ in range(3):
+        optimizer.zero_grad()
+        (0.5 * (params - target) ** 2).sum().backward()
+        optimizer.step()
+        with torch.no_grad():
+            params.copy_(center + torch.nn.functional.softshrink(params - center, lambd=rate * strength))
+        out["steps"].append(dict(params=flat(params), resting=(params == center).float().mean().item()))
+    assert 0 < out["steps"][-1]["resting"] < 1
+    return out
+
+
 linears = pairs()
-golden = dict(quadratic=quadratic(), product=product(linears), orthogonal=orthogonal(linears), agem=agem())
+golden = dict(quadratic=quadratic(), product=product(linears), orthogonal=orthogonal(linears), agem=agem(), si=si(), l1=l1())
 (HERE / "methods.json").write_text(json.dumps(golden, indent=1) + "\n")

@@ -20,7 +20,7 @@ export const stateName = (state) => states[state]?.[0] ?? state;
 export const path = ['queued', 'selecting', 'training', 'evaluating', 'gating'];
 
 export const checkNames = {
-  gain: 'Gain', pairing: 'Pairing', retention: 'Retention', drift: 'Drift', behaviour: 'Behaviour', evidence: 'Evidence',
+  gain: 'Gain', pairing: 'Pairing', taught: 'Taught', retention: 'Retention', drift: 'Drift', behaviour: 'Behaviour', evidence: 'Evidence',
 };
 
 const known = (x) => typeof x === 'number' && Number.isFinite(x);
@@ -32,6 +32,9 @@ const sentences = {
   pairing: (c) => (c.pass
     ? (c.low > 0 ? 'It knows which correction belongs to which question.' : 'Too few held-out corrections of different questions to be mixed up.')
     : 'It cannot tell which correction belongs to which question: they may be mixed up.'),
+  taught: (c) => (c.pass
+    ? (c.low > 0 ? 'It prefers the corrections that it learned from to the answers that they correct.' : 'It learned from too few corrections to judge whether it took them in.')
+    : 'It still prefers too many of the answers that people corrected: it did not take the corrections in.'),
   retention: (c) => (c.pass
     ? `What it knew before is kept${known(c.high) ? `: it lost at most ${figure(c.high)} nats per token, ${figure(c.limit)} are allowed` : ''}.`
     : `It may have forgotten too much${known(c.high) ? `: up to ${figure(c.high)} nats per token, only ${figure(c.limit)} are allowed` : ''}.`),

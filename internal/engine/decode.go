@@ -18,14 +18,14 @@ type class struct {
 	cache    *cache
 	adapters *adapters
 	rows     []*sequence
-	steps    map[stepShape]*step
+	steps    []*step // by stepShape.index; nil: not built yet
 	lookup   *lookup
 	logits   []float32 // [slots or 1 + longest draft, vocabulary]
 }
 
 func newClass(e *Engine, capacity int) *class {
 	return &class{engine: e, cache: newCache(e.model.Config, e.cfg.Slots, capacity), adapters: newAdapters(e.bank, e.cfg.Slots, gpt2.RankStep), rows: make([]*sequence, 0, e.cfg.Slots),
-		steps: map[stepShape]*step{}, lookup: newLookup(e.cfg.Lookup), logits: ort.AlignedFloats(max(e.cfg.Slots, 1+e.cfg.Lookup) * e.model.Config.Vocab)}
+		steps: make([]*step, e.cfg.Slots+e.cfg.Lookup), lookup: newLookup(e.cfg.Lookup), logits: ort.AlignedFloats(max(e.cfg.Slots, 1+e.cfg.Lookup) * e.model.Config.Vocab)}
 }
 
 // close frees the bindings and then what they were bound to.
@@ -38,10 +38,12 @@ func (c *class) close() error {
 
 // closeSteps frees the bindings.
 func (c *class) closeSteps() {
-	for _, st := range c.steps {
-		st.close()
+	for i, st := range c.steps {
+		if st != nil {
+			st.close()
+			c.steps[i] = nil
+		}
 	}
-	clear(c.steps)
 }
 
 // join copies a prefilled sequence out of the staging cache into the smallest class that holds all of its tokens.
@@ -167,8 +169,8 @@ func (c *class) step() (err error) {
 		return fmt.Errorf("prepare a decode step: %w", err)
 	}
 	if err := st.binding.Run(); err != nil {
-		delete(c.steps, st.shape) // whatever is wrong with it, the next step gets a fresh one
-		st.close()
+		st.close() // whatever is wrong with it, the next step gets a fresh one
+		c.steps[st.shape.index(c.engine.cfg.Slots)] = nil
 		return fmt.Errorf("decode a token: %w", err)
 	}
 	c.engine.stats.steps.Add(1)

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"nightshift/internal/sampling"
@@ -29,6 +30,11 @@ func decoding(t testing.TB, m *Model, rows, maxTokens int, p sampling.Params) (*
 		e.tick()
 	}
 	return e, e.classes[0]
+}
+
+// built are the steps of a class whose bindings there are.
+func built(c *class) []*step {
+	return slices.DeleteFunc(slices.Clone(c.steps), func(st *step) bool { return st == nil })
 }
 
 // TestStepDoesNotAllocate counts allocations of whole turns of the loop, the runtime's part included: only text may
@@ -119,12 +125,12 @@ func TestBindingsAreBounded(t *testing.T) {
 			drain(e)
 		}
 	}
-	if n := len(e.classes[0].steps); n < 1 || n > 3 {
+	if n := len(built(e.classes[0])); n < 1 || n > 3 {
 		t.Errorf("3 slots have %d bindings, want 1 to 3", n)
 	}
 	e.Close()
 	for _, c := range e.classes {
-		if len(c.steps) != 0 || c.logits != nil || c.cache.keys != nil {
+		if len(built(c)) != 0 || c.logits != nil || c.cache.keys != nil {
 			t.Error("Close left memory behind")
 		}
 	}

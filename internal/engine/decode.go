@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"nightshift/internal/sampling"
 	"nightshift/onnx/gpt2"
 	"nightshift/onnx/ort"
 )
@@ -20,12 +19,14 @@ type class struct {
 	rows     []*sequence
 	steps    []*step // by stepShape.index; nil: not built yet
 	lookup   *lookup
+	picker   *picker
 	logits   []float32 // [slots or 1 + longest draft, vocabulary]
 }
 
 func newClass(e *Engine, capacity int) *class {
 	return &class{engine: e, cache: newCache(e.model.Config, e.cfg.Slots, capacity), adapters: newAdapters(e.bank, e.cfg.Slots, gpt2.RankStep), rows: make([]*sequence, 0, e.cfg.Slots),
-		steps: make([]*step, e.cfg.Slots+e.cfg.Lookup), lookup: newLookup(e.cfg.Lookup), logits: ort.AlignedFloats(max(e.cfg.Slots, 1+e.cfg.Lookup) * e.model.Config.Vocab)}
+		steps: make([]*step, e.cfg.Slots+e.cfg.Lookup), lookup: newLookup(e.cfg.Lookup), picker: newPicker(e.cfg.Threads, e.cfg.Slots),
+		logits: ort.AlignedFloats(max(e.cfg.Slots, 1+e.cfg.Lookup) * e.model.Config.Vocab)}
 }
 
 // close frees the bindings and then what they were bound to.
@@ -125,16 +126,15 @@ func (c *class) propose() {
 	c.lookup.propose(s, s.limit-len(s.tokens)-1, int32(c.engine.model.Config.EOS))
 }
 
-// deliver samples a token for every row, from the last row on, so that a leaving row moves only rows that are done.
+// deliver samples a token for every row and sends them from the last row on, so that a leaving row moves only rows that are done.
 func (c *class) deliver() {
 	if len(c.lookup.draft) > 0 {
 		c.deliverDraft()
 		return
 	}
-	vocab := c.engine.model.Config.Vocab
-	for i := len(c.rows) - 1; i >= 0; i-- {
-		s := c.rows[i]
-		if c.engine.accept(s, c.logits[i*vocab:(i+1)*vocab]) {
+	picks := c.picker.sample(c.rows, c.logits, c.engine.model.Config.Vocab)
+	for i := len(picks) - 1; i >= 0; i-- {
+		if s := c.rows[i]; c.engine.deliver(s, picks[i]) {
 			c.engine.leave(s)
 		}
 	}
@@ -176,32 +176,6 @@ func (c *class) step() (err error) {
 	c.engine.stats.steps.Add(1)
 	c.engine.stats.rows.Add(int64(len(c.rows)))
 	return nil
-}
-
-// picked is a sampled token, or why there is none.
-type picked struct {
-	token   int32
-	logProb float32
-	top     []sampling.Choice
-	err     error
-}
-
-// pick samples the sequence's next token. It touches the sequence, its sampler and the logits alone, so sequences may be
-// sampled at the same time.
-func (s *sequence) pick(logits []float32) (p picked) {
-	defer func() {
-		if r := recover(); r != nil {
-			p.err = panicked("sample a token", r)
-		}
-	}()
-	step := len(s.tokens) - s.prompt
-	if step == 0 {
-		s.sampler.Adjust(s.adjust)
-	}
-	if p.token, p.logProb, p.err = s.sampler.PickAfter(logits, s.tokens[:s.prompt], s.tokens[s.prompt:], uint64(step)); p.err == nil && s.top > 0 {
-		p.top, p.err = s.sampler.Likeliest(make([]sampling.Choice, 0, s.top), logits, s.top)
-	}
-	return p
 }
 
 // accept samples the sequence's next token and sends it to the stream; done says whether the answer has ended with it.

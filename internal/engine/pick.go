@@ -30,9 +30,12 @@ func (s *sequence) pick(logits []float32) (p picked) {
 	step := len(s.tokens) - s.prompt
 	if step == 0 {
 		s.sampler.Adjust(s.adjust)
+		s.tops = make([]sampling.Choice, 0, s.top*(s.limit-s.prompt))
 	}
 	if p.token, p.logProb, p.err = s.sampler.PickAfter(logits, s.tokens[:s.prompt], s.tokens[s.prompt:], uint64(step)); p.err == nil && s.top > 0 {
-		p.top, p.err = s.sampler.Likeliest(make([]sampling.Choice, 0, s.top), logits, s.top)
+		n := len(s.tops)
+		p.top, p.err = s.sampler.Likeliest(s.tops[n:n:n+s.top], logits, s.top)
+		s.tops = s.tops[:n+len(p.top)]
 	}
 	return p
 }

@@ -88,7 +88,8 @@ type sequence struct {
 	params   sampling.Params
 	adjust   sampling.Adjustment
 	sampler  *sampling.Sampler
-	top      int // likeliest tokens wanted
+	top      int               // likeliest tokens wanted
+	tops     []sampling.Choice // those of all tokens so far, with room for the whole answer: readers keep parts of it
 	eos      bool
 	maxWait  time.Duration
 	out      output

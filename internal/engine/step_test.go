@@ -10,8 +10,8 @@ import (
 )
 
 // decoding returns an engine that the test drives, with rows sequences in its smallest class, half of them with an
-// adapter.
-func decoding(t testing.TB, m *Model, rows, maxTokens int, p sampling.Params) (*Engine, *class) {
+// adapter. top is how many likeliest tokens they want.
+func decoding(t testing.TB, m *Model, rows, maxTokens, top int, p sampling.Params) (*Engine, *class) {
 	t.Helper()
 	e := newEngine(t, m, Config{Slots: rows, Threads: 3})
 	e.classes[0].picker.share = 1 // sampled by three goroutines
@@ -25,7 +25,7 @@ func decoding(t testing.TB, m *Model, rows, maxTokens int, p sampling.Params) (*
 			digest = "v"
 		}
 		p.Seed = uint64(i)
-		submit(t, e, context.Background(), Request{Prompt: randomTokens(rng, 5+i, m.Config.Vocab), Pin: pinned(t, e, digest), MaxTokens: maxTokens, Sampling: p, IgnoreEOS: true})
+		submit(t, e, context.Background(), Request{Prompt: randomTokens(rng, 5+i, m.Config.Vocab), Pin: pinned(t, e, digest), MaxTokens: maxTokens, Sampling: p, TopLogProbs: top, IgnoreEOS: true})
 	}
 	for len(e.classes[0].rows) < rows {
 		e.tick()
@@ -43,19 +43,23 @@ func built(c *class) []*step {
 func TestStepDoesNotAllocate(t *testing.T) {
 	m := *smallModel(t)
 	for name, params := range map[string]sampling.Params{"greedy": {}, "nucleus": {Temperature: 1, TopP: 0.9}} {
-		for _, text := range []bool{false, true} {
+		for i, text := range []bool{false, true, false} {
+			top := 0
+			if i > 0 {
+				top = 5
+			}
 			if m.Tokenizer = nil; text {
 				m.Tokenizer = smallModel(t).Tokenizer
 			}
 			const rows = 4
-			e, _ := decoding(t, &m, rows, 110, params)
+			e, _ := decoding(t, &m, rows, 110, top, params)
 			e.tick() // the shape's binding, and scratch memory
 			limit := 0.0
 			if text {
 				limit = 2 * rows
 			}
 			if n := testing.AllocsPerRun(40, func() { e.tick() }); n > limit { // that the sampling goroutines start costs none
-				t.Errorf("%s, text %v: %v allocations a step of %d rows, want at most %v", name, text, n, rows, limit)
+				t.Errorf("%s, text %v, %d likeliest: %v allocations a step of %d rows, want at most %v", name, text, top, n, rows, limit)
 			}
 			if e.active != rows {
 				t.Fatalf("%d of %d sequences are left: the steps that were measured carried less", e.active, rows)
@@ -68,7 +72,7 @@ func TestStepDoesNotAllocate(t *testing.T) {
 func BenchmarkLoop(b *testing.B) {
 	m := smallModel(b)
 	const rows = 16
-	e, c := decoding(b, m, rows, 100, greedy)
+	e, c := decoding(b, m, rows, 100, 0, greedy)
 	lengths := make([]int, rows)
 	for i, s := range c.rows {
 		lengths[i] = len(s.tokens)
@@ -96,7 +100,7 @@ func BenchmarkLoop(b *testing.B) {
 // BenchmarkTick measures whole steps of the small model.
 func BenchmarkTick(b *testing.B) {
 	m := smallModel(b)
-	e, c := decoding(b, m, 8, 100, greedy)
+	e, c := decoding(b, m, 8, 100, 0, greedy)
 	lengths := make([]int, 8)
 	for i, s := range c.rows {
 		lengths[i] = len(s.tokens)

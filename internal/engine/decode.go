@@ -92,6 +92,7 @@ func (e *Engine) decode() {
 		}
 		c.deliver()
 	}
+	e.countKV()
 }
 
 // dropCancelled ends the sequences whose requests are cancelled.

@@ -68,6 +68,23 @@ func TestStepDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// TestKVInUse follows two sequences of different classes until they have ended.
+func TestKVInUse(t *testing.T) {
+	e := newEngine(t, smallModel(t), Config{Slots: 4})
+	submit(t, e, context.Background(), Request{Prompt: make([]int32, 10), MaxTokens: 5, IgnoreEOS: true})
+	submit(t, e, context.Background(), Request{Prompt: make([]int32, 100), MaxTokens: 60, IgnoreEOS: true})
+	for step, want := range [][2]int64{{11 + 101, 128 + 256}, {12 + 102, 128 + 256}, {13 + 103, 128 + 256}, {104, 256}} {
+		e.tick()
+		if s := e.Stats(); s.KVTokens != want[0] || s.KVRoom != want[1] {
+			t.Errorf("after step %d: %d tokens in rows of %d, want %v", step, s.KVTokens, s.KVRoom, want)
+		}
+	}
+	drain(e)
+	if s := e.Stats(); s.KVTokens != 0 || s.KVRoom != 0 {
+		t.Errorf("%d tokens are in rows of %d, and nothing generates", s.KVTokens, s.KVRoom)
+	}
+}
+
 // BenchmarkLoop measures what a step costs beside the runtime: the turn of the loop without Binding.Run.
 func BenchmarkLoop(b *testing.B) {
 	m := smallModel(b)

@@ -82,7 +82,7 @@ func (e *Engine) setActive(n int) {
 // decode runs one step of every class that has sequences: one token a row, and the draft of a sequence that is alone.
 func (e *Engine) decode() {
 	for _, c := range e.classes {
-		c.dropCancelled()
+		c.dropEnded(time.Now())
 		if len(c.rows) == 0 {
 			continue
 		}
@@ -95,13 +95,13 @@ func (e *Engine) decode() {
 	e.countKV()
 }
 
-// dropCancelled ends the sequences whose requests are cancelled.
-func (c *class) dropCancelled() {
+// dropEnded ends the sequences whose requests are cancelled or have met their deadline.
+func (c *class) dropEnded(now time.Time) {
 	for i := len(c.rows) - 1; i >= 0; i-- {
 		s := c.rows[i]
-		if err := s.ctx.Err(); err != nil {
+		if err := s.ctx.Err(); err != nil || s.timedOut(now) {
 			c.engine.leave(s)
-			c.engine.finish(s, "", err)
+			c.engine.finish(s, FinishTimeout, err)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"nightshift/internal/sampling"
 )
@@ -99,7 +100,7 @@ func BenchmarkLoop(b *testing.B) {
 	for range b.N {
 		e.sweep()
 		e.admit()
-		c.dropCancelled()
+		c.dropEnded(time.Now())
 		if _, err := c.prepare(); err != nil {
 			b.Fatal(err)
 		}

@@ -93,8 +93,7 @@ func (p *parts) server(updater string) (*serve.Server, *engine.Engine, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	e, err := engine.New(p.model, engine.Config{Threads: c.Threads, Slots: c.Engine.Slots, Queue: c.Engine.Queue, QueueTokens: c.Engine.QueueTokens,
-		BankRows: bankRows(c.Engine, p.model), PrefixCache: c.Engine.PrefixBytes(), MaxRank: c.Engine.MaxRank, Spin: c.Engine.Spin, Lookup: c.Engine.Lookup})
+	e, err := engine.New(p.model, engineConfig(c, p.model))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -109,6 +108,12 @@ func (p *parts) server(updater string) (*serve.Server, *engine.Engine, error) {
 		return nil, nil, err
 	}
 	return s, e, nil
+}
+
+// engineConfig turns the configuration into the engine's.
+func engineConfig(c config.Config, model *engine.Model) engine.Config {
+	return engine.Config{Threads: c.Threads, Slots: c.Engine.Slots, Queue: c.Engine.Queue, QueueTokens: c.Engine.QueueTokens, BankRows: bankRows(c.Engine, model),
+		Chunk: c.Engine.Chunk, PrefixCache: c.Engine.PrefixBytes(), MaxRank: c.Engine.MaxRank, Spin: c.Engine.Spin, Lookup: c.Engine.Lookup}
 }
 
 // bankRows is the size of the adapter bank, which depends on the model where nothing is configured.

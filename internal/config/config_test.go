@@ -152,6 +152,7 @@ func TestRefusals(t *testing.T) {
 		{"model: a\n---\nmodel: b", "one document"},
 		{"engine: {wait: 30}", "want a duration"},
 		{"engine: {bank_rows: 1}", "engine.bank_rows: want 0, or at least 2"},
+		{"engine: {chunk: 8}", "engine.chunk: want at least 16, not 8"},
 		{"engine: {wait: 3000h}", "engine.wait: want at most 1h"},
 		{"store: {redis: {tls: perhaps}}", "want true or false"},
 		{"update: {train: {seed: -1}}", "whole number of at least 0"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -160,13 +161,13 @@ func checkLayers(c config.Config, layers int) error {
 // updateConfig turns the configuration into the updater's.
 func (p *parts) updateConfig() update.Config {
 	c := p.config
-	threads := c.Threads
-	if threads == 0 { // frozen with the night: a replay computes with as many
-		threads = runtime.GOMAXPROCS(0)
-	}
+	threads := cmp.Or(c.Update.Threads, c.Threads, runtime.GOMAXPROCS(0)) // frozen with the night: a replay computes with as many
 	u := update.Config{ModelDir: p.modelDir, CacheDir: p.cache, Weights: p.model.Weights(), Threads: threads, Deadline: c.Update.Deadline, Nice: c.Update.Nice,
 		Governor: update.Governor{Target: c.Update.Governor.Target, Least: c.Update.Governor.Least},
 		Settings: p.settings(c.Update), Tracks: map[string]update.Settings{}}
+	if c.Update.Memory > 0 {
+		u.MemoryLimit = fmt.Sprintf("%dMiB", c.Update.Memory)
+	}
 	for track := range c.Tracks {
 		u.Tracks[track] = p.settings(c.UpdateOf(track))
 	}

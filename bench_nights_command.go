@@ -55,7 +55,7 @@ func (n *nightsFlags) setup(s *settings, cmd *cobra.Command) (simulation.Setup, 
 	if c.Model != "" {
 		return none, errors.New("the simulated customers know the facts of the model that ships: leave model empty")
 	}
-	c.Threads, c.Update.Nice = n.threads, 0
+	c.Threads, c.Update.Threads, c.Update.Nice = n.threads, n.threads, 0
 	t := &c.Update.Train
 	t.Epochs, t.LearningRate, t.BatchTokens = n.epochs, n.rate, n.trainedBatch
 	p := &parts{config: c}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -93,8 +94,7 @@ func (p *parts) server(updater string) (*serve.Server, *engine.Engine, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	e, err := engine.New(p.model, engine.Config{Threads: c.Threads, Slots: c.Engine.Slots, Queue: c.Engine.Queue, QueueTokens: c.Engine.QueueTokens,
-		BankRows: bankRows(c.Engine, p.model), PrefixCache: c.Engine.PrefixBytes(), MaxRank: c.Engine.MaxRank, Spin: c.Engine.Spin, Lookup: c.Engine.Lookup})
+	e, err := engine.New(p.model, engineConfig(c, p.model))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -109,6 +109,12 @@ func (p *parts) server(updater string) (*serve.Server, *engine.Engine, error) {
 		return nil, nil, err
 	}
 	return s, e, nil
+}
+
+// engineConfig turns the configuration into the engine's.
+func engineConfig(c config.Config, model *engine.Model) engine.Config {
+	return engine.Config{Threads: c.Threads, Slots: c.Engine.Slots, Queue: c.Engine.Queue, QueueTokens: c.Engine.QueueTokens, BankRows: bankRows(c.Engine, model),
+		Chunk: c.Engine.Chunk, PrefixCache: c.Engine.PrefixBytes(), MaxRank: c.Engine.MaxRank, Spin: c.Engine.Spin, Lookup: c.Engine.Lookup}
 }
 
 // bankRows is the size of the adapter bank, which depends on the model where nothing is configured.
@@ -155,13 +161,13 @@ func checkLayers(c config.Config, layers int) error {
 // updateConfig turns the configuration into the updater's.
 func (p *parts) updateConfig() update.Config {
 	c := p.config
-	threads := c.Threads
-	if threads == 0 { // frozen with the night: a replay computes with as many
-		threads = runtime.GOMAXPROCS(0)
-	}
+	threads := cmp.Or(c.Update.Threads, c.Threads, runtime.GOMAXPROCS(0)) // frozen with the night: a replay computes with as many
 	u := update.Config{ModelDir: p.modelDir, CacheDir: p.cache, Weights: p.model.Weights(), Threads: threads, Deadline: c.Update.Deadline, Nice: c.Update.Nice,
 		Governor: update.Governor{Target: c.Update.Governor.Target, Least: c.Update.Governor.Least},
 		Settings: p.settings(c.Update), Tracks: map[string]update.Settings{}}
+	if c.Update.Memory > 0 {
+		u.MemoryLimit = fmt.Sprintf("%dMiB", c.Update.Memory)
+	}
 	for track := range c.Tracks {
 		u.Tracks[track] = p.settings(c.UpdateOf(track))
 	}

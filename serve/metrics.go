@@ -43,10 +43,33 @@ func (m versionMetrics) waited(d time.Duration, from Residence) {
 	m.wait.WithLabelValues(string(from)).Observe(d.Seconds())
 }
 
-// observePrefixes registers what the engine knew of prompts.
-func observePrefixes(m *telemetry.Metrics, stats func() engine.Stats) {
-	m.CounterFunc("prefix_hits_total", "Prompts whose beginning was computed before.", func() float64 { return float64(stats().PrefixHits) })
-	m.CounterFunc("prefix_tokens_total", "Tokens of prompts that were not computed again.", func() float64 { return float64(stats().CachedTokens) })
+// observeEngine registers what the engine counts.
+func observeEngine(m *telemetry.Metrics, e *engine.Engine) {
+	type stat = func(engine.Stats) int64
+	gauge := func(name, help string, of stat) {
+		m.Func(name, help, func() float64 { return float64(of(e.Stats())) })
+	}
+	total := func(name, help string, of stat) {
+		m.CounterFunc(name, help, func() float64 { return float64(of(e.Stats())) })
+	}
+	gauge("queue_length", "Requests that wait for a slot.", func(s engine.Stats) int64 { return s.Waiting })
+	gauge("queue_tokens", "Tokens, prompts and longest answers together, of the requests that wait for a slot.", func(s engine.Stats) int64 { return s.WaitingTokens })
+	gauge("active_sequences", "Sequences that generate.", func(s engine.Stats) int64 { return s.Active })
+	gauge("kv_tokens", "Tokens whose keys and values are in the rows of the sequences that generate.", func(s engine.Stats) int64 { return s.KVTokens })
+	gauge("kv_room_tokens", "Tokens that these rows have room for.", func(s engine.Stats) int64 { return s.KVRoom })
+	total("engine_steps_total", "Decode steps.", func(s engine.Stats) int64 { return s.Steps })
+	total("engine_step_rows_total", "Sequences in decode steps: divided by steps, the mean batch.", func(s engine.Stats) int64 { return s.StepRows })
+	total("engine_refused_total", "Requests refused because the queue was full.", func(s engine.Stats) int64 { return s.Refused })
+	total("engine_expired_total", "Requests refused because they waited for too long.", func(s engine.Stats) int64 { return s.Expired })
+	total("engine_cancelled_total", "Requests whose clients left.", func(s engine.Stats) int64 { return s.Cancelled })
+	total("engine_failed_total", "Answers that a failed step ended.", func(s engine.Stats) int64 { return s.Failed })
+	total("prefix_lookups_total", "Prompts looked up in the prefix cache.", func(s engine.Stats) int64 { return s.PrefixLookups })
+	total("prefix_hits_total", "Prompts whose beginning was computed before.", func(s engine.Stats) int64 { return s.PrefixHits })
+	total("prefix_tokens_total", "Tokens of prompts that were not computed again.", func(s engine.Stats) int64 { return s.CachedTokens })
+	gauge("prefix_bytes", "Memory of the prefix cache's entries.", func(s engine.Stats) int64 { return s.PrefixBytes })
+	total("prefix_evictions_total", "Entries that left the prefix cache to make room.", func(s engine.Stats) int64 { return s.PrefixEvictions })
+	m.CounterFunc("lookup_drafted_total", "Tokens of drafts (engine.lookup).", func() float64 { return float64(e.Lookups().Drafted) })
+	m.CounterFunc("lookup_accepted_total", "Tokens of drafts that were the answer's.", func() float64 { return float64(e.Lookups().Accepted) })
 }
 
 func (m versionMetrics) serving(track string, l line) {

@@ -289,17 +289,11 @@ func (s *Server) Status(ctx context.Context) api.Status {
 
 // observe registers what is read from the parts when metrics are collected.
 func (s *Server) observe(m *telemetry.Metrics) {
-	e, st := s.deps.Engine.Stats, func() replaystore.Stats {
+	st := func() replaystore.Stats {
 		stats, _ := s.deps.Store.Stats(context.Background()) // an error leaves zeros, and /readyz tells it
 		return stats
 	}
-	m.Func("queue_length", "Requests that wait for a slot.", func() float64 { return float64(e().Waiting) })
-	m.Func("active_sequences", "Sequences that generate.", func() float64 { return float64(e().Active) })
-	m.CounterFunc("engine_steps_total", "Decode steps.", func() float64 { return float64(e().Steps) })
-	m.CounterFunc("engine_step_rows_total", "Sequences in decode steps: divided by steps, the mean batch.", func() float64 { return float64(e().StepRows) })
-	m.CounterFunc("engine_refused_total", "Requests refused because the queue was full.", func() float64 { return float64(e().Refused) })
-	m.CounterFunc("engine_cancelled_total", "Requests whose clients left.", func() float64 { return float64(e().Cancelled) })
-	observePrefixes(m, e)
+	observeEngine(m, s.deps.Engine)
 	m.Func("resident_versions", "Versions in the adapter bank.", func() float64 { return float64(len(s.deps.Engine.Bank().Resident())) })
 	m.Func("ready", "1 when the server answers.", func() float64 {
 		if s.ready.Load() {

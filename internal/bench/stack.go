@@ -77,7 +77,7 @@ func startStack(ctx context.Context, opt Options, weights string, own stackOptio
 		return nil, err
 	}
 	s.engine, err = engine.New(model, engine.Config{Threads: c.Threads, Slots: own.slots, Queue: c.Engine.Queue, QueueTokens: 1024 * model.Config.Context,
-		BankRows: cmp.Or(own.bankRows, engine.BankRows(model)), PrefixCache: c.Engine.PrefixBytes(), MaxRank: c.Engine.MaxRank, Spin: c.Engine.Spin})
+		BankRows: cmp.Or(own.bankRows, engine.BankRows(model)), Chunk: c.Engine.Chunk, PrefixCache: c.Engine.PrefixBytes(), MaxRank: c.Engine.MaxRank, Spin: c.Engine.Spin})
 	if err != nil {
 		return nil, err
 	}

@@ -108,7 +108,8 @@ type Engine struct {
 	Wait        time.Duration `yaml:"wait" min:"0s" max:"1h" doc:"How long a request may wait for a slot; then it is refused with 429. 0: as long as the client waits."`
 	MaxTokens   int           `yaml:"max_tokens" min:"1" max:"1000000" doc:"Most tokens of one answer. The model's context bounds it too."`
 	BankRows    int           `yaml:"bank_rows" min:"0" max:"65536" doc:"Rows of rank 8 for resident adapters, the empty one of the base model included. An adapter of rank 16 takes two. A row takes memory\nonce it is used. 0: as many as 512 MiB hold, but at least 33 and at most 129."`
-	PrefixCache int           `yaml:"prefix_cache" min:"0" max:"1048576" doc:"Memory in MiB for what prompts begin with, so that a system prompt is computed once for each version. 0: off."`
+	Chunk       int           `yaml:"chunk" min:"16" max:"1024" doc:"Positions of a prompt that are computed between two steps of the answers under way, which wait for no longer than these take: fewer\nshorten the longest time between two of their tokens, and prompts take longer. prefix_cache keeps prompts in pieces of so many. Answers\ndepend on it in their last bits: servers of one model should have the same."`
+	PrefixCache int           `yaml:"prefix_cache" min:"0" max:"1048576" doc:"Memory in MiB for what prompts begin with, so that a system prompt is computed once for each version. It is kept in whole pieces of\nengine.chunk tokens: a system prompt of fewer, 128 by default, is computed for every request, and so is what a longer one has\nbeyond the last whole piece. 0: off."`
 	MaxRank     int           `yaml:"max_rank" min:"8" max:"1024" doc:"Largest rank of an adapter. A batch with an adapter of more than rank 8 pays for this many in every sequence."`
 	Spin        bool          `yaml:"spin" doc:"Threads that wait for the next operator of a step spin for some microseconds before they sleep: small steps are faster.\nfalse: they sleep at once, which leaves the most to other programs on the same processors."`
 	Lookup      int           `yaml:"lookup" min:"0" max:"64" doc:"Longest draft in tokens, such as 8, for an answer that is generated while there is no other: what followed its last tokens\nwhere they stood before is computed at once and kept as far as it is right. Answers that repeat what was said come faster.\nProbabilities then differ in their last bits by whether an answer was alone, and so may a word where two are equally likely.\n0: off; an answer depends on the request and its version alone."`
@@ -144,7 +145,7 @@ func Defaults() Config {
 		Weights: "f32", Data: "./data", Listen: "127.0.0.1:8080",
 		Log:    Log{Level: "info", Format: "auto"},
 		Store:  Store{Kind: "local", Redis: Redis{Addresses: []string{"127.0.0.1:6379"}, Prefix: "nightshift", Timeout: 500 * time.Millisecond}},
-		Engine: Engine{Slots: 16, Queue: 256, Wait: 30 * time.Second, MaxTokens: 1024, PrefixCache: 256, MaxRank: 64, Spin: true},
+		Engine: Engine{Slots: 16, Queue: 256, Wait: 30 * time.Second, MaxTokens: 1024, Chunk: 128, PrefixCache: 256, MaxRank: 64, Spin: true},
 		Router: Router{Model: "auto", Confidence: 0.8},
 		Update: Update{
 			Schedule: "0 3 * * *", TimeZone: "Local", Forgetting: 0.1, Evidence: Evidence{

@@ -14,6 +14,8 @@ type Update struct {
 	TimeZone   string        `yaml:"time_zone" doc:"Of the schedule: Local, UTC, or a name such as Europe/Berlin."`
 	Deadline   time.Duration `yaml:"deadline" min:"1m" max:"24h" doc:"A night that takes longer is ended and counts as failed: nothing changes, and the next one tries the same data again."`
 	Nice       int           `yaml:"nice" min:"0" max:"19" doc:"Niceness of the process that trains. 19 gives way most."`
+	Threads    int           `yaml:"threads" min:"0" max:"1024" doc:"Threads of one computation of the process that trains. A replay of a night computes with as many as the night did. 0: as the key threads."`
+	Memory     int           `yaml:"memory_limit" min:"0" max:"16777216" doc:"Memory in MiB near which the process that trains collects garbage more often (GOMEMLIMIT). The model's weights and what the inference\nruntime takes come on top. 0: no limit."`
 	Governor   Governor      `yaml:"governor" doc:"When the process that trains gives way to servers."`
 	Anchors    string        `yaml:"anchors" doc:"File of examples that measure what is forgotten, one {messages, completion} a line. Empty: anchors.jsonl beside the model."`
 	Probes     string        `yaml:"probes" doc:"File of questions and answers, one {messages, completion} a line, that each night scores beside what earlier nights held out, to see\nwhat is forgotten. They are never learned. Empty: none."`

@@ -169,17 +169,19 @@ func TestPromptLogProbs(t *testing.T) {
 	}
 }
 
-// TestTopLogProbs wants the chosen token of a greedy answer on top, with its log-probability.
+// TestTopLogProbs wants the chosen token of a greedy answer on top, with its log-probability. It reads when the whole answer is
+// there: no token's list may lie where a later one's does, nor a reader be able to append into it.
 func TestTopLogProbs(t *testing.T) {
-	e := runEngine(t, smallModel(t), Config{})
+	e := newEngine(t, smallModel(t), Config{})
 	s := submit(t, e, context.Background(), Request{Prompt: []int32{7, 8}, Pin: pinned(t, e, ""), MaxTokens: 10, TopLogProbs: 4})
+	drain(e)
 	tokens := 0
 	for p := range s.Pieces {
 		if !p.HasToken {
 			continue
 		}
 		tokens++
-		if len(p.Top) != 4 || p.Top[0].ID != p.Token || p.Top[0].LogProb != p.LogProb || p.Top[3].LogProb > p.Top[0].LogProb {
+		if len(p.Top) != 4 || cap(p.Top) != 4 || p.Top[0].ID != p.Token || p.Top[0].LogProb != p.LogProb || p.Top[3].LogProb > p.Top[0].LogProb {
 			t.Errorf("token %d (%v): likeliest %v", p.Token, p.LogProb, p.Top)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"nightshift/internal/sampling"
 	"nightshift/onnx/gpt2"
 	"nightshift/onnx/ort"
 )
@@ -18,14 +17,16 @@ type class struct {
 	cache    *cache
 	adapters *adapters
 	rows     []*sequence
-	steps    map[stepShape]*step
+	steps    []*step // by stepShape.index; nil: not built yet
 	lookup   *lookup
+	picker   *picker
 	logits   []float32 // [slots or 1 + longest draft, vocabulary]
 }
 
 func newClass(e *Engine, capacity int) *class {
 	return &class{engine: e, cache: newCache(e.model.Config, e.cfg.Slots, capacity), adapters: newAdapters(e.bank, e.cfg.Slots, gpt2.RankStep), rows: make([]*sequence, 0, e.cfg.Slots),
-		steps: map[stepShape]*step{}, lookup: newLookup(e.cfg.Lookup), logits: ort.AlignedFloats(max(e.cfg.Slots, 1+e.cfg.Lookup) * e.model.Config.Vocab)}
+		steps: make([]*step, e.cfg.Slots+e.cfg.Lookup), lookup: newLookup(e.cfg.Lookup), picker: newPicker(e.cfg.Threads, e.cfg.Slots),
+		logits: ort.AlignedFloats(max(e.cfg.Slots, 1+e.cfg.Lookup) * e.model.Config.Vocab)}
 }
 
 // close frees the bindings and then what they were bound to.
@@ -38,10 +39,12 @@ func (c *class) close() error {
 
 // closeSteps frees the bindings.
 func (c *class) closeSteps() {
-	for _, st := range c.steps {
-		st.close()
+	for i, st := range c.steps {
+		if st != nil {
+			st.close()
+			c.steps[i] = nil
+		}
 	}
-	clear(c.steps)
 }
 
 // join copies a prefilled sequence out of the staging cache into the smallest class that holds all of its tokens.
@@ -79,7 +82,7 @@ func (e *Engine) setActive(n int) {
 // decode runs one step of every class that has sequences: one token a row, and the draft of a sequence that is alone.
 func (e *Engine) decode() {
 	for _, c := range e.classes {
-		c.dropCancelled()
+		c.dropEnded(time.Now())
 		if len(c.rows) == 0 {
 			continue
 		}
@@ -89,15 +92,16 @@ func (e *Engine) decode() {
 		}
 		c.deliver()
 	}
+	e.countKV()
 }
 
-// dropCancelled ends the sequences whose requests are cancelled.
-func (c *class) dropCancelled() {
+// dropEnded ends the sequences whose requests are cancelled or have met their deadline.
+func (c *class) dropEnded(now time.Time) {
 	for i := len(c.rows) - 1; i >= 0; i-- {
 		s := c.rows[i]
-		if err := s.ctx.Err(); err != nil {
+		if err := s.ctx.Err(); err != nil || s.timedOut(now) {
 			c.engine.leave(s)
-			c.engine.finish(s, "", err)
+			c.engine.finish(s, FinishTimeout, err)
 		}
 	}
 }
@@ -123,16 +127,15 @@ func (c *class) propose() {
 	c.lookup.propose(s, s.limit-len(s.tokens)-1, int32(c.engine.model.Config.EOS))
 }
 
-// deliver samples a token for every row, from the last row on, so that a leaving row moves only rows that are done.
+// deliver samples a token for every row and sends them from the last row on, so that a leaving row moves only rows that are done.
 func (c *class) deliver() {
 	if len(c.lookup.draft) > 0 {
 		c.deliverDraft()
 		return
 	}
-	vocab := c.engine.model.Config.Vocab
-	for i := len(c.rows) - 1; i >= 0; i-- {
-		s := c.rows[i]
-		if c.engine.accept(s, c.logits[i*vocab:(i+1)*vocab]) {
+	picks := c.picker.sample(c.rows, c.logits, c.engine.model.Config.Vocab)
+	for i := len(picks) - 1; i >= 0; i-- {
+		if s := c.rows[i]; c.engine.deliver(s, picks[i]) {
 			c.engine.leave(s)
 		}
 	}
@@ -167,39 +170,13 @@ func (c *class) step() (err error) {
 		return fmt.Errorf("prepare a decode step: %w", err)
 	}
 	if err := st.binding.Run(); err != nil {
-		delete(c.steps, st.shape) // whatever is wrong with it, the next step gets a fresh one
-		st.close()
+		st.close() // whatever is wrong with it, the next step gets a fresh one
+		c.steps[st.shape.index(c.engine.cfg.Slots)] = nil
 		return fmt.Errorf("decode a token: %w", err)
 	}
 	c.engine.stats.steps.Add(1)
 	c.engine.stats.rows.Add(int64(len(c.rows)))
 	return nil
-}
-
-// picked is a sampled token, or why there is none.
-type picked struct {
-	token   int32
-	logProb float32
-	top     []sampling.Choice
-	err     error
-}
-
-// pick samples the sequence's next token. It touches the sequence, its sampler and the logits alone, so sequences may be
-// sampled at the same time.
-func (s *sequence) pick(logits []float32) (p picked) {
-	defer func() {
-		if r := recover(); r != nil {
-			p.err = panicked("sample a token", r)
-		}
-	}()
-	step := len(s.tokens) - s.prompt
-	if step == 0 {
-		s.sampler.Adjust(s.adjust)
-	}
-	if p.token, p.logProb, p.err = s.sampler.PickAfter(logits, s.tokens[:s.prompt], s.tokens[s.prompt:], uint64(step)); p.err == nil && s.top > 0 {
-		p.top, p.err = s.sampler.Likeliest(make([]sampling.Choice, 0, s.top), logits, s.top)
-	}
-	return p
 }
 
 // accept samples the sequence's next token and sends it to the stream; done says whether the answer has ended with it.

@@ -136,6 +136,7 @@ func start(t testing.TB, e *Engine) {
 type answer struct {
 	tokens   []int32
 	logProbs []float32
+	top      [][]sampling.Choice
 	text     string
 	result   Result
 }
@@ -151,7 +152,7 @@ func read(t testing.TB, s *Stream) answer {
 		}
 		text.WriteString(p.Text)
 		if p.HasToken {
-			a.tokens, a.logProbs = append(a.tokens, p.Token), append(a.logProbs, p.LogProb)
+			a.tokens, a.logProbs, a.top = append(a.tokens, p.Token), append(a.logProbs, p.LogProb), append(a.top, p.Top)
 		}
 	}
 	a.text, a.result = text.String(), s.Result()

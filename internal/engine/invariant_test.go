@@ -77,6 +77,11 @@ func same(a, b answer) string {
 			return fmt.Sprintf("log-probability %d of %d: %x and %x", i, len(a.logProbs), math.Float32bits(a.logProbs[i]), math.Float32bits(b.logProbs[i]))
 		}
 	}
+	for i := range min(len(a.top), len(b.top)) { // where both were asked for them
+		if len(a.top[i]) > 0 && len(b.top[i]) > 0 && !slices.Equal(a.top[i], b.top[i]) {
+			return fmt.Sprintf("likeliest tokens %d of %d: %v and %v", i, len(a.top), a.top[i], b.top[i])
+		}
+	}
 	if a.text != b.text || a.result.Finish != b.result.Finish {
 		return fmt.Sprintf("%q (%s) and %q (%s)", a.text, a.result.Finish, b.text, b.result.Finish)
 	}
@@ -99,6 +104,9 @@ func checkInvariant(t *testing.T, m *Model, jobs []job, ranks []int, crowds []Co
 		cfg.Chunk, cfg.BankRows, cfg.MaxRank, cfg.Queue, cfg.QueueTokens = 16, 128, maxRank, len(jobs)*2, 1<<30
 		t.Run(fmt.Sprintf("%d slots, %d threads", cfg.Slots, cfg.Threads), func(t *testing.T) {
 			e := newEngine(t, m, cfg)
+			for _, c := range e.classes {
+				c.picker.share = 1 // the small vocabulary too is sampled by as many goroutines as there are threads
+			}
 			digests := installRanks(t, e, ranks...)
 			rng := rand.New(rand.NewPCG(uint64(cfg.Slots), uint64(cfg.Threads)))
 			order := rng.Perm(len(jobs))

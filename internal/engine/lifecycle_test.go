@@ -244,7 +244,7 @@ func TestFailuresEndOnlyWhatTheyCarried(t *testing.T) {
 
 	a = put(3, 30)
 	e.tick()
-	for _, st := range small.steps { // the runtime refuses the step
+	for _, st := range built(small) { // the runtime refuses the step
 		st.binding.Close()
 	}
 	e.tick()

@@ -119,13 +119,14 @@ func (s *staging) run(cfg gpt2.Config, q *sequence, from, to, first int) error {
 func (e *Engine) prefill() {
 	s := e.filling
 	err := s.ctx.Err()
-	if err == nil {
+	late := err == nil && !s.prompted && s.timedOut(time.Now()) // a prompt's log-probabilities come whole or not at all
+	if err == nil && !late {
 		err = e.chunk(s)
 	}
 	switch {
-	case err != nil:
+	case err != nil, late:
 		e.filling = nil
-		e.finish(s, "", err)
+		e.finish(s, FinishTimeout, err)
 	case s.prefilled < s.prompt:
 	case s.score != nil:
 		e.filling = nil

@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/binary"
 	"errors"
+	"sync/atomic"
 
 	"nightshift/onnx/gpt2"
 	"nightshift/onnx/ort"
@@ -23,6 +24,8 @@ type prefixCache struct {
 	idle    [][]float32 // memory of evicted entries
 	clock   uint64
 	key     []byte // scratch
+
+	lookups, evictions, bytes atomic.Int64 // read from any goroutine
 }
 
 // prefixEntry is one chunk: for each layer keys and then values, row-major [heads, chunk, head size].
@@ -46,6 +49,9 @@ func (p *prefixCache) entryBytes() int64 {
 // find copies the longest known beginning of tokens, at most limit positions, into row 0 of c and returns its length.
 func (p *prefixCache) find(digest string, tokens []int32, limit int, c *cache) int {
 	n := 0
+	if p.limit > 0 {
+		p.lookups.Add(1)
+	}
 	for p.limit > 0 && n+p.chunk <= limit {
 		e := p.entries[string(p.name(digest, tokens[:n+p.chunk]))]
 		if e == nil {
@@ -83,6 +89,7 @@ func (p *prefixCache) add(digest string, tokens []int32, c *cache) {
 	e.used = p.clock
 	p.move(c, len(tokens)-p.chunk, e.data, true)
 	p.entries[key] = e
+	p.bytes.Store(int64(len(p.entries)) * p.entryBytes())
 }
 
 // reusable is how many positions of a sequence's prompt may come from the cache: those whose logits nobody wants.
@@ -115,6 +122,7 @@ func (p *prefixCache) evict() {
 	}
 	p.idle = append(p.idle, p.entries[oldest].data)
 	delete(p.entries, oldest)
+	p.evictions.Add(1)
 }
 
 // move copies a chunk between an entry and positions from at on of row 0 of c: out of c when keep is set, else into it.
@@ -146,5 +154,6 @@ func (p *prefixCache) close() error {
 		err = errors.Join(err, ort.FreeFloats(data))
 	}
 	p.entries, p.idle, p.limit = nil, nil, 0
+	p.bytes.Store(0)
 	return err
 }

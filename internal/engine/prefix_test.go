@@ -40,8 +40,8 @@ func TestPrefixCache(t *testing.T) {
 	other := with(9)
 	other[20]++
 	ask(other, "", 16)
-	if s := e.Stats(); s.PrefixHits != 5 {
-		t.Errorf("%d hits, want 5", s.PrefixHits)
+	if s := e.Stats(); s.PrefixHits != 5 || s.PrefixLookups != 7 || s.PrefixBytes != 3*e.prefixes.entryBytes()*2+2*e.prefixes.entryBytes() || s.PrefixEvictions != 0 {
+		t.Errorf("%+v; want 5 hits of 7 lookups and 8 entries of %d bytes", s, e.prefixes.entryBytes())
 	}
 }
 
@@ -89,7 +89,10 @@ func TestPrefixCacheStaysWithinItsBudget(t *testing.T) {
 	if n := p.find("v", a, 39, c); n != 16 {
 		t.Errorf("found %d positions, want 16", n)
 	}
-	if off := newPrefixCache(m.Config, 16, -1); off.limit != 0 || off.find("v", a, 39, c) != 0 {
+	if bytes, evictions := p.bytes.Load(), p.evictions.Load(); bytes != 3*p.entryBytes() || evictions != 2 {
+		t.Errorf("%d bytes and %d evictions, want %d and 2", bytes, evictions, 3*p.entryBytes())
+	}
+	if off := newPrefixCache(m.Config, 16, -1); off.limit != 0 || off.find("v", a, 39, c) != 0 || off.lookups.Load() != 0 {
 		t.Error("a cache without room found something")
 	}
 }

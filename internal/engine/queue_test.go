@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 )
@@ -121,6 +122,58 @@ func TestWaitInQueue(t *testing.T) {
 		}
 	}
 	if s := e.Stats(); s.Expired != 1 || s.Cancelled != 0 || s.Failed != 0 {
+		t.Errorf("stats %+v", s)
+	}
+}
+
+// TestDeadlines ends requests wherever they are: in the queue with an error, while the prompt is computed and while the answer is
+// with what there is of it.
+func TestDeadlines(t *testing.T) {
+	m := smallModel(t)
+	e := newEngine(t, m, Config{Slots: 3, Chunk: 16})
+	put := func(prompt int, deadline time.Time, change ...func(*Request)) *Stream {
+		r := Request{Prompt: make([]int32, prompt), MaxTokens: 20, Deadline: deadline, IgnoreEOS: true}
+		for _, f := range change {
+			f(&r)
+		}
+		return submit(t, e, context.Background(), r)
+	}
+	past, far := time.Now().Add(-time.Second), time.Now().Add(time.Hour)
+	waiting := put(3, past)
+	whole, cut := put(3, far), put(3, far)
+	for range 5 {
+		e.tick()
+	}
+	var busy *BusyError
+	if r := read(t, waiting).result; !errors.As(r.Err, &busy) || busy.RetryAfter < time.Second {
+		t.Errorf("in the queue: %+v", r)
+	}
+	e.classes[0].rows[1].deadline = past
+	filling := put(40, far)
+	scored := put(40, far, func(r *Request) { r.PromptLogProbs = true })
+	e.tick()
+	e.filling.deadline = past
+	steps := e.Stats().Steps
+	e.tick()
+	if a := read(t, filling); a.result.Err != nil || a.result.Finish != FinishTimeout || len(a.tokens) != 0 || a.text != "" {
+		t.Errorf("while the prompt was computed: %d tokens, %+v", len(a.tokens), a.result)
+	}
+	got := read(t, cut)
+	if e.Stats().Steps != steps+1 || got.result.Err != nil || got.result.Finish != FinishTimeout || len(got.tokens) == 0 || len(got.tokens) >= 20 {
+		t.Errorf("while it was answered: %d tokens, %+v", len(got.tokens), got.result)
+	}
+	if e.filling == nil {
+		t.Fatal("the prompt whose log-probabilities are wanted is not computed")
+	}
+	e.filling.deadline = past
+	drain(e)
+	if a := read(t, scored); a.result.Err != nil || a.result.Finish != FinishTimeout || len(scored.Prompt()) != 40 || scored.Prompt()[39].LogProb == 0 {
+		t.Errorf("with the prompt's log-probabilities: %+v, %d of them", a.result, len(scored.Prompt()))
+	}
+	if a := read(t, whole); a.result.Err != nil || len(a.tokens) != 20 || !slices.Equal(a.tokens[:len(got.tokens)], got.tokens) {
+		t.Errorf("the whole answer is %v, the one that was cut off %v; %v", a.tokens, got.tokens, a.result.Err)
+	}
+	if s := e.Stats(); s.Expired != 1 || s.Cancelled != 0 || s.Failed != 0 || s.Active != 0 {
 		t.Errorf("stats %+v", s)
 	}
 }

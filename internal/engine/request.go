@@ -39,6 +39,9 @@ type Request struct {
 	// MaxWait ends the request with a *BusyError when it is still in the queue after this time; 0 waits for as long as
 	// its context does.
 	MaxWait time.Duration
+	// Deadline ends the request: with a *BusyError when it is still in the queue, and with FinishTimeout, within one step, when it
+	// is not; zero is none. It brings no turn forward, except among equals.
+	Deadline time.Time
 }
 
 // Errors of Submit and Result.
@@ -88,9 +91,11 @@ type sequence struct {
 	params   sampling.Params
 	adjust   sampling.Adjustment
 	sampler  *sampling.Sampler
-	top      int // likeliest tokens wanted
+	top      int               // likeliest tokens wanted
+	tops     []sampling.Choice // those of all tokens so far, with room for the whole answer: readers keep parts of it
 	eos      bool
 	maxWait  time.Duration
+	deadline time.Time // zero: none
 	out      output
 	stream   *Stream
 	choice   int      // which answer of the stream's
@@ -116,7 +121,12 @@ type sequence struct {
 
 // late says whether a waiting sequence has waited for too long.
 func (s *sequence) late(now time.Time) bool {
-	return s.maxWait > 0 && now.Sub(s.submitted) >= s.maxWait
+	return s.maxWait > 0 && now.Sub(s.submitted) >= s.maxWait || s.timedOut(now)
+}
+
+// timedOut says whether a sequence has met its deadline.
+func (s *sequence) timedOut(now time.Time) bool {
+	return !s.deadline.IsZero() && !now.Before(s.deadline)
 }
 
 // Submit queues a request. It fails with *BusyError when the queue is full, before any work is done, and with
@@ -140,7 +150,7 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 	choices, now := make([]*sequence, r.Choices), time.Now()
 	for i := range choices {
 		choices[i] = &sequence{ctx: ctx, tokens: append(make([]int32, 0, limit), r.Prompt...), prompt: n, limit: limit, cost: limit,
-			pin: r.Pin, rows: r.Pin.rows, params: r.Sampling, adjust: r.Adjustment, top: r.TopLogProbs, eos: !r.IgnoreEOS, maxWait: r.MaxWait,
+			pin: r.Pin, rows: r.Pin.rows, params: r.Sampling, adjust: r.Adjustment, top: r.TopLogProbs, eos: !r.IgnoreEOS, maxWait: r.MaxWait, deadline: r.Deadline,
 			out: newOutput(e.model.Tokenizer, r.Stop), submitted: now, stream: stream, choice: i, prompted: r.PromptLogProbs && i == 0,
 			priority: r.Priority, group: r.Group, gaps: make([]uint32, 0, max(0, limit-n-1))}
 		choices[i].params.Seed = sampling.ChoiceSeed(r.Sampling.Seed, i)
@@ -238,7 +248,9 @@ func (e *Engine) finish(s *sequence, reason Finish, err error) {
 		return
 	}
 	last := Piece{Choice: s.choice, Last: true}
-	if err == nil {
+	if err != nil {
+		reason = ""
+	} else {
 		var stopped bool
 		if last.Text, stopped = s.out.flush(); stopped {
 			reason = FinishStop

@@ -8,7 +8,7 @@ import (
 
 // counters are the engine's running totals.
 type counters struct {
-	requests, refused, cancelled, expired, failed, promptTokens, answerTokens, steps, rows, active, hits, cached atomic.Int64
+	requests, refused, cancelled, expired, failed, promptTokens, answerTokens, steps, rows, active, hits, cached, kvTokens, kvRoom atomic.Int64
 }
 
 // Stats are totals since the start, and the present state.
@@ -19,7 +19,10 @@ type Stats struct {
 	Steps, StepRows                                          int64 // decode steps, and the rows they carried
 	Waiting, Active                                          int64
 	WaitingTokens                                            int64 // that waiting requests may take, prompt and answer
+	PrefixLookups                                            int64 // prompts that were looked up in the prefix cache
 	PrefixHits, CachedTokens                                 int64 // prompts whose beginning was known, and its tokens
+	PrefixBytes, PrefixEvictions                             int64 // memory of what is known, and what made room for others
+	KVTokens, KVRoom                                         int64 // tokens in the caches of what generates, and for how many its rows have room
 }
 
 // Stats reads the counters.
@@ -29,7 +32,21 @@ func (e *Engine) Stats() Stats {
 	return Stats{Requests: s.requests.Load(), Refused: s.refused.Load(), Cancelled: s.cancelled.Load(), PromptTokens: s.promptTokens.Load(),
 		AnswerTokens: s.answerTokens.Load(), Expired: s.expired.Load(), Failed: s.failed.Load(), Steps: s.steps.Load(), StepRows: s.rows.Load(),
 		Waiting: int64(waiting), Active: s.active.Load(), WaitingTokens: int64(tokens),
-		PrefixHits: s.hits.Load(), CachedTokens: s.cached.Load()}
+		PrefixLookups: e.prefixes.lookups.Load(), PrefixHits: s.hits.Load(), CachedTokens: s.cached.Load(),
+		PrefixBytes: e.prefixes.bytes.Load(), PrefixEvictions: e.prefixes.evictions.Load(), KVTokens: s.kvTokens.Load(), KVRoom: s.kvRoom.Load()}
+}
+
+// countKV notes how full the rows of the decode batches are. All but the last token of a sequence are in its row.
+func (e *Engine) countKV() {
+	tokens, room := 0, 0
+	for _, c := range e.classes {
+		for _, s := range c.rows {
+			tokens += len(s.tokens) - 1
+		}
+		room += len(c.rows) * c.cache.capacity
+	}
+	e.stats.kvTokens.Store(int64(tokens))
+	e.stats.kvRoom.Store(int64(room))
 }
 
 // ended counts why a sequence ended.

@@ -8,6 +8,14 @@ import (
 // is alone).
 type stepShape struct{ rows, tokens int }
 
+// index is the shape's place in class.steps: those of one token a row first, by their rows, then those of one row with a draft.
+func (s stepShape) index(slots int) int {
+	if s.tokens > 1 {
+		return slots + s.tokens - 2
+	}
+	return s.rows - 1
+}
+
 // step is a persistent binding for one shape, with the arrays it reads.
 type step struct {
 	shape          stepShape
@@ -25,13 +33,14 @@ func (c *class) prepare() (*step, error) {
 		return nil, err
 	}
 	shape := stepShape{len(c.rows), 1 + len(c.lookup.draft)}
-	st, ok := c.steps[shape]
-	if !ok {
+	at := shape.index(c.engine.cfg.Slots)
+	st := c.steps[at]
+	if st == nil {
 		var err error
 		if st, err = c.newStep(shape); err != nil {
 			return nil, err
 		}
-		c.steps[shape] = st
+		c.steps[at] = st
 	}
 	longest, adapted := 0, false
 	for i, s := range c.rows {

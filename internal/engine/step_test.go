@@ -3,16 +3,19 @@ package engine
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"testing"
+	"time"
 
 	"nightshift/internal/sampling"
 )
 
 // decoding returns an engine that the test drives, with rows sequences in its smallest class, half of them with an
-// adapter.
-func decoding(t testing.TB, m *Model, rows, maxTokens int, p sampling.Params) (*Engine, *class) {
+// adapter. top is how many likeliest tokens they want.
+func decoding(t testing.TB, m *Model, rows, maxTokens, top int, p sampling.Params) (*Engine, *class) {
 	t.Helper()
-	e := newEngine(t, m, Config{Slots: rows})
+	e := newEngine(t, m, Config{Slots: rows, Threads: 3})
+	e.classes[0].picker.share = 1 // sampled by three goroutines
 	if err := e.Bank().Install("v", randomAdapter(t, m.Config, 8, 1)); err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +26,7 @@ func decoding(t testing.TB, m *Model, rows, maxTokens int, p sampling.Params) (*
 			digest = "v"
 		}
 		p.Seed = uint64(i)
-		submit(t, e, context.Background(), Request{Prompt: randomTokens(rng, 5+i, m.Config.Vocab), Pin: pinned(t, e, digest), MaxTokens: maxTokens, Sampling: p, IgnoreEOS: true})
+		submit(t, e, context.Background(), Request{Prompt: randomTokens(rng, 5+i, m.Config.Vocab), Pin: pinned(t, e, digest), MaxTokens: maxTokens, Sampling: p, TopLogProbs: top, IgnoreEOS: true})
 	}
 	for len(e.classes[0].rows) < rows {
 		e.tick()
@@ -31,24 +34,33 @@ func decoding(t testing.TB, m *Model, rows, maxTokens int, p sampling.Params) (*
 	return e, e.classes[0]
 }
 
+// built are the steps of a class whose bindings there are.
+func built(c *class) []*step {
+	return slices.DeleteFunc(slices.Clone(c.steps), func(st *step) bool { return st == nil })
+}
+
 // TestStepDoesNotAllocate counts allocations of whole turns of the loop, the runtime's part included: only text may
 // cost any, at most two a token.
 func TestStepDoesNotAllocate(t *testing.T) {
 	m := *smallModel(t)
 	for name, params := range map[string]sampling.Params{"greedy": {}, "nucleus": {Temperature: 1, TopP: 0.9}} {
-		for _, text := range []bool{false, true} {
+		for i, text := range []bool{false, true, false} {
+			top := 0
+			if i > 0 {
+				top = 5
+			}
 			if m.Tokenizer = nil; text {
 				m.Tokenizer = smallModel(t).Tokenizer
 			}
 			const rows = 4
-			e, _ := decoding(t, &m, rows, 110, params)
+			e, _ := decoding(t, &m, rows, 110, top, params)
 			e.tick() // the shape's binding, and scratch memory
 			limit := 0.0
 			if text {
 				limit = 2 * rows
 			}
-			if n := testing.AllocsPerRun(40, func() { e.tick() }); n > limit {
-				t.Errorf("%s, text %v: %v allocations a step of %d rows, want at most %v", name, text, n, rows, limit)
+			if n := testing.AllocsPerRun(40, func() { e.tick() }); n > limit { // that the sampling goroutines start costs none
+				t.Errorf("%s, text %v, %d likeliest: %v allocations a step of %d rows, want at most %v", name, text, top, n, rows, limit)
 			}
 			if e.active != rows {
 				t.Fatalf("%d of %d sequences are left: the steps that were measured carried less", e.active, rows)
@@ -57,11 +69,28 @@ func TestStepDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// TestKVInUse follows two sequences of different classes until they have ended.
+func TestKVInUse(t *testing.T) {
+	e := newEngine(t, smallModel(t), Config{Slots: 4})
+	submit(t, e, context.Background(), Request{Prompt: make([]int32, 10), MaxTokens: 5, IgnoreEOS: true})
+	submit(t, e, context.Background(), Request{Prompt: make([]int32, 100), MaxTokens: 60, IgnoreEOS: true})
+	for step, want := range [][2]int64{{11 + 101, 128 + 256}, {12 + 102, 128 + 256}, {13 + 103, 128 + 256}, {104, 256}} {
+		e.tick()
+		if s := e.Stats(); s.KVTokens != want[0] || s.KVRoom != want[1] {
+			t.Errorf("after step %d: %d tokens in rows of %d, want %v", step, s.KVTokens, s.KVRoom, want)
+		}
+	}
+	drain(e)
+	if s := e.Stats(); s.KVTokens != 0 || s.KVRoom != 0 {
+		t.Errorf("%d tokens are in rows of %d, and nothing generates", s.KVTokens, s.KVRoom)
+	}
+}
+
 // BenchmarkLoop measures what a step costs beside the runtime: the turn of the loop without Binding.Run.
 func BenchmarkLoop(b *testing.B) {
 	m := smallModel(b)
 	const rows = 16
-	e, c := decoding(b, m, rows, 100, greedy)
+	e, c := decoding(b, m, rows, 100, 0, greedy)
 	lengths := make([]int, rows)
 	for i, s := range c.rows {
 		lengths[i] = len(s.tokens)
@@ -71,7 +100,7 @@ func BenchmarkLoop(b *testing.B) {
 	for range b.N {
 		e.sweep()
 		e.admit()
-		c.dropCancelled()
+		c.dropEnded(time.Now())
 		if _, err := c.prepare(); err != nil {
 			b.Fatal(err)
 		}
@@ -89,7 +118,7 @@ func BenchmarkLoop(b *testing.B) {
 // BenchmarkTick measures whole steps of the small model.
 func BenchmarkTick(b *testing.B) {
 	m := smallModel(b)
-	e, c := decoding(b, m, 8, 100, greedy)
+	e, c := decoding(b, m, 8, 100, 0, greedy)
 	lengths := make([]int, 8)
 	for i, s := range c.rows {
 		lengths[i] = len(s.tokens)
@@ -119,12 +148,12 @@ func TestBindingsAreBounded(t *testing.T) {
 			drain(e)
 		}
 	}
-	if n := len(e.classes[0].steps); n < 1 || n > 3 {
+	if n := len(built(e.classes[0])); n < 1 || n > 3 {
 		t.Errorf("3 slots have %d bindings, want 1 to 3", n)
 	}
 	e.Close()
 	for _, c := range e.classes {
-		if len(c.steps) != 0 || c.logits != nil || c.cache.keys != nil {
+		if len(built(c)) != 0 || c.logits != nil || c.cache.keys != nil {
 			t.Error("Close left memory behind")
 		}
 	}

@@ -15,6 +15,8 @@ type Finish string
 const (
 	FinishStop   Finish = "stop"   // the end-of-text token or a stop string
 	FinishLength Finish = "length" // MaxTokens, or the model's context is full
+	// FinishTimeout is the request's Deadline: the answer is the beginning of the one that it would have been.
+	FinishTimeout Finish = "timeout"
 )
 
 // Piece is one step of an answer: a token, and the text that it completes. Text is valid UTF-8, never ends inside a

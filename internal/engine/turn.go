@@ -18,7 +18,7 @@ const (
 //   - among these one of the group that has been given the fewest tokens while it had some waiting: start-time fair queueing
 //     (Goyal, Vin and Cheng, 1996) with one virtual time a group,
 //   - among these one that is overdue, first come, first served, or else the one with the fewest tokens, prompt and longest
-//     answer together,
+//     answer together, and of those with as many the one with the earliest Deadline,
 //
 // except that a quarter of the tokens goes to the eldest overdue generation, whatever its priority and group, until none is
 // overdue. So one that is overdue starts after about four times the tokens of those that came before it, and nobody starves;
@@ -117,7 +117,10 @@ func (s *sequence) before(o *sequence, now time.Time) bool {
 	case o.overdue(now):
 		return false
 	}
-	return s.overdue(now) || s.cost < o.cost
+	if s.overdue(now) || s.cost != o.cost {
+		return s.overdue(now) || s.cost < o.cost
+	}
+	return !s.deadline.IsZero() && (o.deadline.IsZero() || s.deadline.Before(o.deadline))
 }
 
 // overdue says whether a waiting generation has waited for longer than its patience.

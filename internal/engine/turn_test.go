@@ -100,6 +100,24 @@ func TestTurns(t *testing.T) {
 	}
 }
 
+// TestDeadlinesDecideAmongEquals lets requests of a track wait: the earlier deadline goes first where nothing else tells them
+// apart, and nothing goes before a shorter request or another priority for it.
+func TestDeadlinesDecideAmongEquals(t *testing.T) {
+	l := newLine(t)
+	by := func(d time.Duration) func(*sequence) { return func(s *sequence) { s.deadline = l.now.Add(d) } }
+	want := []*sequence{l.add("a", 0, 10), nil, nil, nil, nil, nil}
+	want[5] = l.add("a", 1, 5, by(time.Second))
+	want[3] = l.add("a", 0, 20)
+	want[2] = l.add("a", 0, 20, by(9*time.Second))
+	want[1] = l.add("a", 0, 20, by(8*time.Second))
+	want[4] = l.add("a", 0, 20)
+	for i, s := range want {
+		if got := l.take(); got != s {
+			t.Errorf("place %d: %d tokens, priority %d, deadline %s", i, got.cost, got.priority, got.deadline)
+		}
+	}
+}
+
 // TestShares lets one group flood the queue with large requests while another always has a few small ones waiting, and a third
 // comes late: whoever has requests waiting is given as many tokens as the others, to within the largest request. It is
 // so too when everything is overdue.

@@ -13,9 +13,10 @@ import (
 type Binding struct {
 	session *Session
 
-	mu    sync.Mutex
-	io    *rt.IoBinding
-	bound [2]map[string]*hold // inputs, outputs
+	mu      sync.Mutex
+	io      *rt.IoBinding
+	bound   [2]map[string]*hold // inputs, outputs
+	missing int                 // inputs that are not bound
 }
 
 // NewBinding makes a binding with nothing bound.
@@ -29,7 +30,7 @@ func (s *Session) NewBinding() (*Binding, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make binding: %w", err)
 	}
-	b := &Binding{session: s, io: io, bound: [2]map[string]*hold{{}, {}}}
+	b := &Binding{session: s, io: io, bound: [2]map[string]*hold{{}, {}}, missing: len(s.inputs)}
 	s.bindMu.Lock()
 	s.bindings[b] = struct{}{}
 	s.bindMu.Unlock()
@@ -77,6 +78,8 @@ func (b *Binding) bind(side int, name string, t *Tensor) error {
 	b.bound[side][name] = t.hold
 	if before != nil {
 		before.release()
+	} else if side == inputSide {
+		b.missing--
 	}
 	return nil
 }
@@ -90,10 +93,8 @@ func (b *Binding) Run() error {
 	if b.io == nil || b.session.session == nil {
 		return fmt.Errorf("run binding: %w", errClosed)
 	}
-	for i := range b.session.inputs {
-		if name := b.session.inputs[i].Name; b.bound[inputSide][name] == nil {
-			return fmt.Errorf("run binding: input %s is not bound", name)
-		}
+	if b.missing > 0 {
+		return fmt.Errorf("run binding: input %s is not bound", b.firstMissing())
 	}
 	if len(b.bound[outputSide]) == 0 {
 		return fmt.Errorf("run binding: no output is bound")
@@ -102,6 +103,16 @@ func (b *Binding) Run() error {
 		return fmt.Errorf("run binding: %w", err)
 	}
 	return nil
+}
+
+// firstMissing is the name of the first input that is not bound.
+func (b *Binding) firstMissing() string {
+	for i := range b.session.inputs {
+		if name := b.session.inputs[i].Name; b.bound[inputSide][name] == nil {
+			return name
+		}
+	}
+	return ""
 }
 
 // Close unbinds everything. It waits for a run in progress.

@@ -122,6 +122,9 @@ func TestBindingErrors(t *testing.T) {
 	mention(t, b.Output("sum", tensor[float32](t, []int64{1, 1}, 1)), "[-1]", "[1 1]")
 	must(t, b.Input("x", x))
 	mention(t, b.Run(), "input y is not bound")
+	must(t, b.Input("x", tensor[float32](t, []int64{1}, 3))) // in the place of what is bound: y is missing still
+	must(t, b.Input("x", x))
+	mention(t, b.Run(), "input y is not bound")
 	must(t, b.Input("y", x))
 	mention(t, b.Run(), "no output")
 	must(t, b.Output("sum", tensor[float32](t, []int64{2}, 0, 0)))

@@ -106,9 +106,13 @@ func (s *Server) begin(ctx context.Context, q query) (*generation, error) {
 	for i := range made {
 		g.choices = append(g.choices, &draft{g: g, index: i, seed: sampling.ChoiceSeed(q.sampling.Seed, i)})
 	}
+	var deadline time.Time
+	if q.timeout > 0 {
+		deadline = g.created.Add(q.timeout)
+	}
 	g.pieces, err = s.deps.Generator.Submit(ctx, engine.Request{Prompt: g.prompt, Pin: pinned.Pin, MaxTokens: q.maxTokens, Sampling: q.sampling, Adjustment: q.adjustment,
 		Choices: made, TopLogProbs: q.top, PromptLogProbs: q.echo && (q.logProbs || q.maxTokens == 0), Stop: q.stop, IgnoreEOS: q.ignoreEOS, Priority: q.priority, Group: g.ref.Track,
-		MaxWait: s.cfg.MaxWait})
+		MaxWait: s.cfg.MaxWait, Deadline: deadline})
 	if err != nil {
 		var prompt *engine.PromptError
 		if errors.As(err, &prompt) {

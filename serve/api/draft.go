@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"time"
 
@@ -71,13 +72,16 @@ func (c *draft) markPrompt() {
 	}
 }
 
-// meanLogProb is what best_of chooses by.
+// meanLogProb is what best_of chooses by; an answer without a token, which a timeout leaves, is the last choice.
 func (c *draft) meanLogProb() float64 {
+	if len(c.tokens) == 0 {
+		return math.Inf(-1)
+	}
 	sum := 0.0
 	for _, v := range c.logProbs {
 		sum += float64(v)
 	}
-	return sum / float64(max(1, len(c.logProbs)))
+	return sum / float64(len(c.logProbs))
 }
 
 // part is the choice of a chunk: some text, or the end.

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"math"
+	"time"
 
 	"nightshift/internal/sampling"
 	"nightshift/models/template"
@@ -29,8 +30,9 @@ type query struct {
 	logProbs     bool
 	top          int // likeliest tokens beside each
 	user         string
-	priority     int     // lower goes first
-	routed       *routed // how model was chosen; nil: by the client
+	priority     int           // lower goes first
+	routed       *routed       // how model was chosen; nil: by the client
+	timeout      time.Duration // of the whole answer; 0: none
 }
 
 // unsupportedFields are fields of OpenAI's API that this one refuses by name, with what to do instead.
@@ -48,6 +50,8 @@ const (
 	maxUser      = 256
 	maxModel     = 128
 	maxPriority  = 100 // and least −100
+
+	minTimeout, maxTimeout = 0.001, 3600.0 // seconds
 )
 
 // decodeQuery reads the body of a chat or a raw completion.
@@ -86,6 +90,9 @@ func decodeQuery(body []byte, chat bool, d Defaults) (query, error) {
 	q.user = o.limited("user", maxUser)
 	priority, _ := o.int("priority", -maxPriority, maxPriority)
 	q.priority = int(priority)
+	if seconds, ok := o.float("timeout", minTimeout, maxTimeout); ok {
+		q.timeout = time.Duration(seconds * float64(time.Second))
+	}
 	decodeMetadata(o)
 	return q, o.end(unsupportedFields)
 }

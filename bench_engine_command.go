@@ -26,6 +26,7 @@ func benchDecode(s *settings) *cobra.Command {
 	b.addModel(cmd)
 	f := cmd.Flags()
 	f.IntSliceVar(&opt.Batches, "batch", []int{1, 8}, "batch sizes")
+	f.BoolVar(&opt.Mixed, "mixed", false, "measure prompts of mixed lengths too, from a quarter to seven quarters of --prompt")
 	f.IntSliceVar(&opt.Prompts, "prompt", []int{32}, "tokens of each prompt: the context is that and half of --tokens")
 	f.IntVar(&opt.Tokens, "tokens", 64, "tokens that each row decodes while it is measured")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

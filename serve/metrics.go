@@ -56,7 +56,7 @@ func observeEngine(m *telemetry.Metrics, e *engine.Engine) {
 	gauge("queue_tokens", "Tokens, prompts and longest answers together, of the requests that wait for a slot.", func(s engine.Stats) int64 { return s.WaitingTokens })
 	gauge("active_sequences", "Sequences that generate.", func(s engine.Stats) int64 { return s.Active })
 	gauge("kv_tokens", "Tokens whose keys and values are in the rows of the sequences that generate.", func(s engine.Stats) int64 { return s.KVTokens })
-	gauge("kv_room_tokens", "Tokens that these rows have room for.", func(s engine.Stats) int64 { return s.KVRoom })
+	gauge("kv_bytes", "Memory that the rows of sequences have taken for keys and values.", func(s engine.Stats) int64 { return s.KVBytes })
 	total("engine_steps_total", "Decode steps.", func(s engine.Stats) int64 { return s.Steps })
 	total("engine_step_rows_total", "Sequences in decode steps: divided by steps, the mean batch.", func(s engine.Stats) int64 { return s.StepRows })
 	total("engine_refused_total", "Requests refused because the queue was full.", func(s engine.Stats) int64 { return s.Refused })

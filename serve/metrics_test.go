@@ -18,7 +18,7 @@ func TestEngineMetrics(t *testing.T) {
 			t.Fatalf("status %d: %s", r.status, r.body)
 		}
 	}
-	h.await("both have left the batch", func() bool { return h.engine.Stats().KVRoom == 0 })
+	h.await("both have left the batch", func() bool { return h.engine.Stats().KVTokens == 0 })
 	got := map[string]string{}
 	for line := range strings.Lines(string(h.get("/metrics").body)) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), " "); ok && !strings.HasPrefix(name, "#") {
@@ -30,7 +30,7 @@ func TestEngineMetrics(t *testing.T) {
 		t.Fatalf("%+v, %+v: the requests did not do what is to be counted", s, l)
 	}
 	for name, want := range map[string]int64{
-		"queue_length": 0, "queue_tokens": 0, "active_sequences": 0, "kv_tokens": 0, "kv_room_tokens": 0,
+		"queue_length": 0, "queue_tokens": 0, "active_sequences": 0, "kv_tokens": 0,
 		"engine_steps_total": s.Steps, "engine_step_rows_total": s.StepRows, "engine_refused_total": 0, "engine_expired_total": 0,
 		"engine_cancelled_total": 0, "engine_failed_total": 0,
 		"prefix_lookups_total": s.PrefixLookups, "prefix_hits_total": s.PrefixHits, "prefix_tokens_total": s.CachedTokens,

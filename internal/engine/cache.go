@@ -15,10 +15,11 @@ type cache struct {
 	cfg            gpt2.Config
 	rows, capacity int
 	keys, values   [][]float32
+	touched        []int // of each row, the positions that were used since its memory was last given back
 }
 
 func newCache(cfg gpt2.Config, rows, capacity int) *cache {
-	c := &cache{cfg: cfg, rows: rows, capacity: capacity}
+	c := &cache{cfg: cfg, rows: rows, capacity: capacity, touched: make([]int, rows)}
 	for range cfg.Layers {
 		c.keys = append(c.keys, ort.AlignedFloats(rows*cfg.Width*capacity))
 		c.values = append(c.values, ort.AlignedFloats(rows*cfg.Width*capacity))
@@ -61,9 +62,36 @@ func (c *cache) bind(binding *ort.Binding, n int) (tensors []*ort.Tensor, err er
 	return tensors, nil
 }
 
+// bytes is the memory that the rows from used on have taken, but for parts of pages.
+func (c *cache) bytes(used int) int {
+	positions := 0
+	for _, n := range c.touched[used:] {
+		positions += n
+	}
+	return positions * 2 * c.cfg.Layers * c.cfg.Width * 4
+}
+
+// mostSpare is how many bytes of rows that nobody uses are kept for the next sequences. To take memory anew costs a fault for each page.
+const mostSpare = 64 << 20
+
+// release gives back the memory of the rows from used on, once it is more than most bytes.
+func (c *cache) release(used, most int) error {
+	if c.bytes(used) <= most {
+		return nil
+	}
+	var err error
+	from := used * c.cfg.Width * c.capacity
+	for l := range c.keys {
+		err = errors.Join(err, ort.ReleaseFloats(c.keys[l][from:]), ort.ReleaseFloats(c.values[l][from:]))
+	}
+	clear(c.touched[used:])
+	return err
+}
+
 // copyRow copies the first used positions of a row of src into a row of c.
 func (c *cache) copyRow(to int, src *cache, from, used int) {
 	size := c.cfg.HeadSize()
+	c.touched[to] = max(c.touched[to], used)
 	for l := range c.cfg.Layers {
 		for h := range c.cfg.Heads {
 			d := (to*c.cfg.Heads + h) * c.capacity * size

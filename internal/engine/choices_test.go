@@ -98,18 +98,12 @@ func TestChoicesEndTogether(t *testing.T) {
 	e := newEngine(t, smallModel(t), Config{Slots: 2})
 	r := Request{Prompt: []int32{1, 2}, MaxTokens: 200, Choices: 4, IgnoreEOS: true, Pin: pinned(t, e, "")}
 	s := submit(t, e, context.Background(), r)
-	for e.active < 2 {
+	for len(e.batch.rows) < 2 {
 		e.tick()
 	}
 	broken := errors.New("a step failed")
-	row := e.classes[len(e.classes)-1].rows
-	for _, c := range e.classes {
-		if len(c.rows) > 0 {
-			row = c.rows
-		}
-	}
-	victim := row[1]
-	e.leave(victim)
+	victim := e.batch.rows[1]
+	e.batch.leave(victim)
 	e.finish(victim, "", broken)
 	for range 3 {
 		e.tick()

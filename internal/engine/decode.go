@@ -10,9 +10,9 @@ import (
 	"nightshift/onnx/ort"
 )
 
-// class is the decode batch of one cache capacity. Its sequences fill rows 0 to n−1 without gaps: a leaving row is
-// replaced by the last one.
-type class struct {
+// batch is what decodes together. Its sequences fill rows 0 to n−1 without gaps: a leaving row is replaced by the last one. Every row
+// has room for the whole context, of which memory is taken as it is used.
+type batch struct {
 	engine   *Engine
 	cache    *cache
 	adapters *adapters
@@ -23,14 +23,14 @@ type class struct {
 	logits   []float32 // [slots or 1 + longest draft, vocabulary]
 }
 
-func newClass(e *Engine, capacity int) *class {
-	return &class{engine: e, cache: newCache(e.model.Config, e.cfg.Slots, capacity), adapters: newAdapters(e.bank, e.cfg.Slots, gpt2.RankStep), rows: make([]*sequence, 0, e.cfg.Slots),
+func newBatch(e *Engine) *batch {
+	return &batch{engine: e, cache: newCache(e.model.Config, e.cfg.Slots, e.model.Config.Context), adapters: newAdapters(e.bank, e.cfg.Slots, gpt2.RankStep), rows: make([]*sequence, 0, e.cfg.Slots),
 		steps: make([]*step, e.cfg.Slots+e.cfg.Lookup), lookup: newLookup(e.cfg.Lookup), picker: newPicker(e.cfg.Threads, e.cfg.Slots),
 		logits: ort.AlignedFloats(max(e.cfg.Slots, 1+e.cfg.Lookup) * e.model.Config.Vocab)}
 }
 
 // close frees the bindings and then what they were bound to.
-func (c *class) close() error {
+func (c *batch) close() error {
 	c.closeSteps()
 	err := errors.Join(c.cache.close(), c.adapters.close(), ort.FreeFloats(c.logits))
 	c.logits = nil
@@ -38,7 +38,7 @@ func (c *class) close() error {
 }
 
 // closeSteps frees the bindings.
-func (c *class) closeSteps() {
+func (c *batch) closeSteps() {
 	for i, st := range c.steps {
 		if st != nil {
 			st.close()
@@ -47,22 +47,17 @@ func (c *class) closeSteps() {
 	}
 }
 
-// join copies a prefilled sequence out of the staging cache into the smallest class that holds all of its tokens.
-func (e *Engine) join(s *sequence) {
-	for _, c := range e.classes {
-		if c.cache.capacity >= s.limit {
-			s.class, s.row = c, len(c.rows)
-			c.rows = append(c.rows, s)
-			c.cache.copyRow(s.row, e.staging.cache, 0, s.prefilled)
-			e.setActive(e.active + 1)
-			return
-		}
-	}
+// join copies a prefilled sequence out of the staging cache into the batch.
+func (c *batch) join(s *sequence) {
+	s.row = len(c.rows)
+	c.rows = append(c.rows, s)
+	c.cache.copyRow(s.row, c.engine.staging.cache, 0, s.prefilled)
+	c.engine.stats.active.Store(int64(len(c.rows)))
 }
 
 // leave takes a sequence out of its batch and closes the gap. All but the last token of a sequence are in its row.
-func (e *Engine) leave(s *sequence) {
-	c, last := s.class, len(s.class.rows)-1
+func (c *batch) leave(s *sequence) {
+	last := len(c.rows) - 1
 	if moved := c.rows[last]; moved != s {
 		c.cache.copyRow(s.row, c.cache, last, len(moved.tokens)-1)
 		moved.row = s.row
@@ -71,55 +66,48 @@ func (e *Engine) leave(s *sequence) {
 	c.rows[last] = nil
 	c.rows = c.rows[:last]
 	c.lookup.forget(s)
-	e.setActive(e.active - 1)
+	c.engine.stats.active.Store(int64(len(c.rows)))
 }
 
-func (e *Engine) setActive(n int) {
-	e.active = n
-	e.stats.active.Store(int64(n))
-}
-
-// decode runs one step of every class that has sequences: one token a row, and the draft of a sequence that is alone.
-func (e *Engine) decode() {
-	for _, c := range e.classes {
-		c.dropEnded(time.Now())
-		if len(c.rows) == 0 {
-			continue
-		}
+// decode runs one step, if there are sequences: one token a row, and the draft of a sequence that is alone.
+func (c *batch) decode() {
+	c.dropEnded(time.Now())
+	if len(c.rows) > 0 {
 		if err := c.step(); err != nil {
 			c.fail(err)
-			continue
+		} else {
+			c.deliver()
 		}
-		c.deliver()
 	}
-	e.countKV()
+	if err := c.account(); err != nil {
+		slog.Error("memory of sequences that have ended was not given back", "error", err)
+	}
 }
 
 // dropEnded ends the sequences whose requests are cancelled or have met their deadline.
-func (c *class) dropEnded(now time.Time) {
+func (c *batch) dropEnded(now time.Time) {
 	for i := len(c.rows) - 1; i >= 0; i-- {
 		s := c.rows[i]
 		if err := s.ctx.Err(); err != nil || s.timedOut(now) {
-			c.engine.leave(s)
+			c.leave(s)
 			c.engine.finish(s, FinishTimeout, err)
 		}
 	}
 }
 
 // fail ends every sequence of the batch.
-func (c *class) fail(err error) {
+func (c *batch) fail(err error) {
 	for len(c.rows) > 0 {
 		s := c.rows[len(c.rows)-1]
-		c.engine.leave(s)
+		c.leave(s)
 		c.engine.finish(s, "", err)
 	}
 }
 
 // propose drafts tokens for a sequence that decodes alone. Continuing with several tokens is for one row only, see
-// gpt2.Decode. The last token that the step picks comes after the draft, and it must fit too; so the draft fits the cache,
-// whose capacity is at least the sequence's limit.
-func (c *class) propose() {
-	if c.lookup.most == 0 || c.engine.active != 1 {
+// gpt2.Decode. The last token that the step picks comes after the draft, and it must fit too.
+func (c *batch) propose() {
+	if c.lookup.most == 0 || len(c.rows) != 1 {
 		c.lookup.draft = c.lookup.draft[:0]
 		return
 	}
@@ -128,7 +116,7 @@ func (c *class) propose() {
 }
 
 // deliver samples a token for every row and sends them from the last row on, so that a leaving row moves only rows that are done.
-func (c *class) deliver() {
+func (c *batch) deliver() {
 	if len(c.lookup.draft) > 0 {
 		c.deliverDraft()
 		return
@@ -136,18 +124,18 @@ func (c *class) deliver() {
 	picks := c.picker.sample(c.rows, c.logits, c.engine.model.Config.Vocab)
 	for i := len(picks) - 1; i >= 0; i-- {
 		if s := c.rows[i]; c.engine.deliver(s, picks[i]) {
-			c.engine.leave(s)
+			c.leave(s)
 		}
 	}
 }
 
 // deliverDraft samples the tokens of a step that carried a draft: for as long as they are what the draft says, and one more.
-func (c *class) deliverDraft() {
+func (c *batch) deliverDraft() {
 	s, draft, vocab := c.rows[0], c.lookup.draft, c.engine.model.Config.Vocab
 	for i := range len(draft) + 1 {
 		if c.engine.accept(s, c.logits[i*vocab:(i+1)*vocab]) {
 			c.lookup.learn(i)
-			c.engine.leave(s)
+			c.leave(s)
 			return
 		}
 		if i == len(draft) || s.tokens[len(s.tokens)-1] != draft[i] {
@@ -158,7 +146,7 @@ func (c *class) deliverDraft() {
 }
 
 // step computes the next token's logits of every row into c.logits, and those after every token of a draft.
-func (c *class) step() (err error) {
+func (c *batch) step() (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = panicked("decode a token", r)

@@ -108,9 +108,8 @@ type Engine struct {
 	// What follows is owned by the loop.
 	staging  *staging
 	prefixes *prefixCache
-	classes  []*class
+	batch    *batch
 	filling  *sequence // in the staging cache
-	active   int       // sequences in decode batches
 	gone     []*sequence
 	samplers []*sampling.Sampler // free ones, with their scratch memory
 
@@ -150,12 +149,7 @@ func New(model *Model, cfg Config) (*Engine, error) {
 		e.Close()
 		return nil, err
 	}
-	for capacity := 128; ; capacity *= 2 {
-		e.classes = append(e.classes, newClass(e, min(capacity, model.Config.Context)))
-		if capacity >= model.Config.Context {
-			break
-		}
-	}
+	e.batch = newBatch(e)
 	return e, nil
 }
 
@@ -198,10 +192,10 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 func (e *Engine) tick() bool {
 	e.sweep()
 	filled := e.fill()
-	if !filled && e.active == 0 {
+	if !filled && len(e.batch.rows) == 0 {
 		return false
 	}
-	e.decode()
+	e.batch.decode()
 	return true
 }
 
@@ -251,7 +245,7 @@ func (e *Engine) admit() {
 		return
 	}
 	now := time.Now()
-	s := e.queue.pop(e.active < e.cfg.Slots, now)
+	s := e.queue.pop(len(e.batch.rows) < e.cfg.Slots, now)
 	if s == nil {
 		return
 	}
@@ -287,8 +281,8 @@ func (e *Engine) shutdown(cause error) {
 		e.finish(e.filling, "", err)
 		e.filling = nil
 	}
-	for _, c := range e.classes {
-		c.fail(err)
+	if e.batch != nil {
+		e.batch.fail(err)
 	}
 }
 
@@ -312,8 +306,8 @@ func (e *Engine) free() {
 		err = e.staging.close()
 	}
 	err = errors.Join(err, e.prefixes.close())
-	for _, c := range e.classes {
-		err = errors.Join(err, c.close())
+	if e.batch != nil {
+		err = errors.Join(err, e.batch.close())
 	}
 	e.session.Close()
 	if e.bank != nil {

@@ -91,7 +91,7 @@ func loadOnce(name string, cfg checkpoint.Config) func(testing.TB) *Model {
 	}
 }
 
-// smallModel has three capacity classes (128, 256 and 300); wideModel has matrices that the runtime splits over threads.
+// smallModel has a context of 300; wideModel has matrices that the runtime splits over threads.
 var (
 	smallModel = loadOnce("small", checkpoint.Config{Layers: 2, Heads: 2, Width: 32, Context: 300, Inner: 64, Activation: "gelu_new"})
 	wideModel  = loadOnce("wide", checkpoint.Config{Layers: 2, Heads: 4, Width: 256, Context: 160, Vocab: 1999, Inner: 1024, Activation: "gelu_new", TiedHead: true})

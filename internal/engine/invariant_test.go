@@ -104,9 +104,7 @@ func checkInvariant(t *testing.T, m *Model, jobs []job, ranks []int, crowds []Co
 		cfg.Chunk, cfg.BankRows, cfg.MaxRank, cfg.Queue, cfg.QueueTokens = 16, 128, maxRank, len(jobs)*2, 1<<30
 		t.Run(fmt.Sprintf("%d slots, %d threads", cfg.Slots, cfg.Threads), func(t *testing.T) {
 			e := newEngine(t, m, cfg)
-			for _, c := range e.classes {
-				c.picker.share = 1 // the small vocabulary too is sampled by as many goroutines as there are threads
-			}
+			e.batch.picker.share = 1 // the small vocabulary too is sampled by as many goroutines as there are threads
 			digests := installRanks(t, e, ranks...)
 			rng := rand.New(rand.NewPCG(uint64(cfg.Slots), uint64(cfg.Threads)))
 			order := rng.Perm(len(jobs))

@@ -37,8 +37,8 @@ func TestCancelFreesWithinOneStep(t *testing.T) {
 	e.tick()
 	filling, queued, scored := put(40), put(50), make(chan error, 1)
 	e.tick() // one chunk of three
-	if e.filling == nil || e.active != 2 || e.Stats().Waiting != 1 {
-		t.Fatalf("filling %v, %d active, %d waiting", e.filling, e.active, e.Stats().Waiting)
+	if e.filling == nil || len(e.batch.rows) != 2 || e.Stats().Waiting != 1 {
+		t.Fatalf("filling %v, %d active, %d waiting", e.filling, len(e.batch.rows), e.Stats().Waiting)
 	}
 	steps := e.Stats().Steps
 	for _, p := range []place{first, filling, queued} {
@@ -56,7 +56,7 @@ func TestCancelFreesWithinOneStep(t *testing.T) {
 			t.Errorf("the request %s ended with %v", name, a.result.Err)
 		}
 	}
-	if e.filling != nil || e.active != 1 || e.Stats().Steps != steps+1 || e.Stats().Waiting != 0 || e.Stats().Cancelled != 3 {
+	if e.filling != nil || len(e.batch.rows) != 1 || e.Stats().Steps != steps+1 || e.Stats().Waiting != 0 || e.Stats().Cancelled != 3 {
 		t.Errorf("after the step: filling %v, %+v", e.filling, e.Stats())
 	}
 	if pins := e.bank.versions["v"].pins; pins != 1 {
@@ -222,29 +222,29 @@ func TestFailuresEndOnlyWhatTheyCarried(t *testing.T) {
 	a, b := put(3, 30), put(3, 30)
 	e.tick()
 	e.tick()
-	small := e.classes[0]
+	batch := e.batch
 
-	small.rows[0].sampler = nil // a panic while a token is delivered
+	batch.rows[0].sampler = nil // a panic while a token is delivered
 	e.tick()
 	fails(a, "panic")
 	a = put(3, 30)
 	e.tick()
-	small.rows[1].out.decoder = nil // answers in tokens from now on
+	batch.rows[1].out.decoder = nil // answers in tokens from now on
 	e.tick()
 	drain(e)
 	alive(a)
 	alive(b)
 
-	a, big := put(3, 30), put(3, 150) // two classes
+	a = put(3, 30)
 	e.tick()
 	e.tick()
-	small.rows[0].tokens = small.rows[0].tokens[:0] // a panic while a step is prepared
+	batch.rows[0].tokens = batch.rows[0].tokens[:0] // a panic while a step is prepared
 	e.tick()
 	fails(a, "panic")
 
 	a = put(3, 30)
 	e.tick()
-	for _, st := range built(small) { // the runtime refuses the step
+	for _, st := range built(batch) { // the runtime refuses the step
 		st.binding.Close()
 	}
 	e.tick()
@@ -264,9 +264,6 @@ func TestFailuresEndOnlyWhatTheyCarried(t *testing.T) {
 	a = put(40, 30)
 	drain(e)
 	alive(a)
-	if got := read(t, big); got.result.Err != nil || len(got.tokens) != 150 {
-		t.Errorf("the request of the other class: %d tokens, %v", len(got.tokens), got.result.Err)
-	}
 	if s := e.Stats(); s.Failed != 5 || s.Active != 0 {
 		t.Errorf("stats %+v", s)
 	}

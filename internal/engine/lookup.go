@@ -47,13 +47,8 @@ type Lookups struct {
 
 // Lookups reads the counters of drafts.
 func (e *Engine) Lookups() Lookups {
-	var total Lookups
-	for _, c := range e.classes {
-		total.Steps += c.lookup.steps.Load()
-		total.Drafted += c.lookup.drafted.Load()
-		total.Accepted += c.lookup.accepted.Load()
-	}
-	return total
+	l := e.batch.lookup
+	return Lookups{Steps: l.steps.Load(), Drafted: l.drafted.Load(), Accepted: l.accepted.Load()}
 }
 
 // forget drops the draft, and what was learned when it was about s or s is nil.

@@ -245,7 +245,7 @@ func TestLookupKeepsTheDistribution(t *testing.T) {
 	}
 }
 
-// TestLookupFitsLimits ends answers at every edge of a class and of the context while all drafts are right.
+// TestLookupFitsLimits ends answers at many lengths and at the edge of the context while all drafts are right.
 func TestLookupFitsLimits(t *testing.T) {
 	m := smallModel(t)
 	e := newEngine(t, m, Config{Slots: 2, Lookup: 16})
@@ -264,11 +264,9 @@ func TestLookupFitsLimits(t *testing.T) {
 			t.Errorf("limit %d: %d steps with %d tokens of drafts, %d of them right", limit, steps, drafts, right)
 		}
 	}
-	for _, c := range e.classes {
-		for _, st := range built(c) {
-			if shape := st.shape; shape.tokens > 17 || shape.tokens > 1 && shape.rows != 1 {
-				t.Errorf("a step of shape %+v", shape)
-			}
+	for _, st := range built(e.batch) {
+		if shape := st.shape; shape.tokens > 17 || shape.tokens > 1 && shape.rows != 1 {
+			t.Errorf("a step of shape %+v", shape)
 		}
 	}
 }
@@ -307,14 +305,14 @@ func TestLookupIsForOneSequence(t *testing.T) {
 			t.Fatalf("%s: %d tokens in a step, want %d", what, e.Stats().AnswerTokens-before, tokens)
 		}
 	}
-	long, cancel := put(250) // in a larger class than the others
+	long, cancel := put(250)
 	defer cancel()
 	tick(1+1+4, "the prompt and the first draft")
 	tick(5, "alone")
 	short, _ := put(4)
 	tick(1+2, "another one's prompt")
 	tick(2, "two")
-	tick(1+5, "one of two ends, before the step of the other one's class")
+	tick(2, "one of two ends")
 	tick(5, "alone again")
 	other, leave := put(100)
 	tick(1+2, "another one's prompt")
@@ -323,16 +321,14 @@ func TestLookupIsForOneSequence(t *testing.T) {
 	tick(5, "the other one was cancelled")
 	cancel()
 	tick(0, "cancelled")
-	if e.active != 0 || !errors.Is(read(t, long).result.Err, context.Canceled) || !errors.Is(read(t, other).result.Err, context.Canceled) {
+	if len(e.batch.rows) != 0 || !errors.Is(read(t, long).result.Err, context.Canceled) || !errors.Is(read(t, other).result.Err, context.Canceled) {
 		t.Error("a cancelled answer goes on")
 	}
 	if a := read(t, short); len(a.tokens) != 4 || a.result.Finish != FinishLength {
 		t.Errorf("the short answer: %v, %s", a.tokens, a.result.Finish)
 	}
-	for _, c := range e.classes {
-		if c.lookup.of != nil || len(c.lookup.draft) != 0 {
-			t.Error("an answer that ended is still drafted for")
-		}
+	if l := e.batch.lookup; l.of != nil || len(l.draft) != 0 {
+		t.Error("an answer that ended is still drafted for")
 	}
 }
 

@@ -137,7 +137,7 @@ func (e *Engine) prefill() {
 	default:
 		e.filling = nil
 		if !e.accept(s, e.staging.logits[:e.model.Config.Vocab]) {
-			e.join(s)
+			e.batch.join(s)
 		}
 	}
 }

@@ -148,7 +148,7 @@ func TestDeadlines(t *testing.T) {
 	if r := read(t, waiting).result; !errors.As(r.Err, &busy) || busy.RetryAfter < time.Second {
 		t.Errorf("in the queue: %+v", r)
 	}
-	e.classes[0].rows[1].deadline = past
+	e.batch.rows[1].deadline = past
 	filling := put(40, far)
 	scored := put(40, far, func(r *Request) { r.PromptLogProbs = true })
 	e.tick()

@@ -110,7 +110,6 @@ type sequence struct {
 
 	prefilled int // positions in the staging cache
 	recalled  int // of them out of the prefix cache
-	class     *class
 	row       int
 
 	submitted, started time.Time

@@ -8,7 +8,7 @@ import (
 
 // counters are the engine's running totals.
 type counters struct {
-	requests, refused, cancelled, expired, failed, promptTokens, answerTokens, steps, rows, active, hits, cached, kvTokens, kvRoom atomic.Int64
+	requests, refused, cancelled, expired, failed, promptTokens, answerTokens, steps, rows, active, hits, cached, kvTokens, kvBytes atomic.Int64
 }
 
 // Stats are totals since the start, and the present state.
@@ -22,7 +22,7 @@ type Stats struct {
 	PrefixLookups                                            int64 // prompts that were looked up in the prefix cache
 	PrefixHits, CachedTokens                                 int64 // prompts whose beginning was known, and its tokens
 	PrefixBytes, PrefixEvictions                             int64 // memory of what is known, and what made room for others
-	KVTokens, KVRoom                                         int64 // tokens in the caches of what generates, and for how many its rows have room
+	KVTokens, KVBytes                                        int64 // tokens in the cache of what generates, and the memory that its rows have taken
 }
 
 // Stats reads the counters.
@@ -33,20 +33,21 @@ func (e *Engine) Stats() Stats {
 		AnswerTokens: s.answerTokens.Load(), Expired: s.expired.Load(), Failed: s.failed.Load(), Steps: s.steps.Load(), StepRows: s.rows.Load(),
 		Waiting: int64(waiting), Active: s.active.Load(), WaitingTokens: int64(tokens),
 		PrefixLookups: e.prefixes.lookups.Load(), PrefixHits: s.hits.Load(), CachedTokens: s.cached.Load(),
-		PrefixBytes: e.prefixes.bytes.Load(), PrefixEvictions: e.prefixes.evictions.Load(), KVTokens: s.kvTokens.Load(), KVRoom: s.kvRoom.Load()}
+		PrefixBytes: e.prefixes.bytes.Load(), PrefixEvictions: e.prefixes.evictions.Load(), KVTokens: s.kvTokens.Load(), KVBytes: s.kvBytes.Load()}
 }
 
-// countKV notes how full the rows of the decode batches are. All but the last token of a sequence are in its row.
-func (e *Engine) countKV() {
-	tokens, room := 0, 0
-	for _, c := range e.classes {
-		for _, s := range c.rows {
-			tokens += len(s.tokens) - 1
-		}
-		room += len(c.rows) * c.cache.capacity
+// account notes how far the rows of the batch are filled, and gives back what rows without a sequence do not need. All but the last
+// token of a sequence are in its row.
+func (c *batch) account() error {
+	tokens := 0
+	for i, s := range c.rows {
+		tokens += len(s.tokens) - 1
+		c.cache.touched[i] = max(c.cache.touched[i], len(s.tokens)-1+len(c.lookup.draft))
 	}
-	e.stats.kvTokens.Store(int64(tokens))
-	e.stats.kvRoom.Store(int64(room))
+	err := c.cache.release(len(c.rows), mostSpare)
+	c.engine.stats.kvTokens.Store(int64(tokens))
+	c.engine.stats.kvBytes.Store(int64(c.cache.bytes(0)))
+	return err
 }
 
 // ended counts why a sequence ended.

@@ -4,11 +4,11 @@ import (
 	"nightshift/onnx/ort"
 )
 
-// stepShape tells apart the bindings of a class: sequences in the batch, tokens of each (more than one only for a sequence that
+// stepShape tells apart the bindings of the batch: sequences in the batch, tokens of each (more than one only for a sequence that
 // is alone).
 type stepShape struct{ rows, tokens int }
 
-// index is the shape's place in class.steps: those of one token a row first, by their rows, then those of one row with a draft.
+// index is the shape's place in batch.steps: those of one token a row first, by their rows, then those of one row with a draft.
 func (s stepShape) index(slots int) int {
 	if s.tokens > 1 {
 		return slots + s.tokens - 2
@@ -28,7 +28,7 @@ type step struct {
 }
 
 // prepare fills the arrays of the present batch's step, building its binding the first time.
-func (c *class) prepare() (*step, error) {
+func (c *batch) prepare() (*step, error) {
 	if err := c.adapt(); err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (c *class) prepare() (*step, error) {
 }
 
 // adapt takes other memory for the batch's adapters when its ranks have changed, with which the bindings go.
-func (c *class) adapt() error {
+func (c *batch) adapt() error {
 	ranks := ranksOf(c.rows...)
 	if ranks == c.adapters.ranks {
 		return nil
@@ -74,7 +74,7 @@ func (c *class) adapt() error {
 }
 
 // newStep builds the persistent binding of one shape.
-func (c *class) newStep(shape stepShape) (*step, error) {
+func (c *batch) newStep(shape stepShape) (*step, error) {
 	n := shape.rows * shape.tokens
 	st := &step{shape: shape, ids: make([]int64, n), positions: make([]int64, n), index: make([]int64, n),
 		adapted: make([]bool, 1), lengths: make([]int32, shape.rows), total: make([]int32, 1)}
@@ -93,7 +93,7 @@ func (c *class) newStep(shape stepShape) (*step, error) {
 }
 
 // bind binds everything that a step reads and writes.
-func (st *step) bind(c *class) error {
+func (st *step) bind(c *batch) error {
 	rows, tokens := int64(st.shape.rows), int64(st.shape.tokens)
 	input := func(name string, t *ort.Tensor, err error) error {
 		if err != nil {

@@ -2,20 +2,22 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
 	"nightshift/internal/sampling"
 )
 
-// decoding returns an engine that the test drives, with rows sequences in its smallest class, half of them with an
+// decoding returns an engine that the test drives, with rows sequences in its batch, half of them with an
 // adapter. top is how many likeliest tokens they want.
-func decoding(t testing.TB, m *Model, rows, maxTokens, top int, p sampling.Params) (*Engine, *class) {
+func decoding(t testing.TB, m *Model, rows, maxTokens, top int, p sampling.Params) (*Engine, *batch) {
 	t.Helper()
 	e := newEngine(t, m, Config{Slots: rows, Threads: 3})
-	e.classes[0].picker.share = 1 // sampled by three goroutines
+	e.batch.picker.share = 1 // sampled by three goroutines
 	if err := e.Bank().Install("v", randomAdapter(t, m.Config, 8, 1)); err != nil {
 		t.Fatal(err)
 	}
@@ -28,14 +30,14 @@ func decoding(t testing.TB, m *Model, rows, maxTokens, top int, p sampling.Param
 		p.Seed = uint64(i)
 		submit(t, e, context.Background(), Request{Prompt: randomTokens(rng, 5+i, m.Config.Vocab), Pin: pinned(t, e, digest), MaxTokens: maxTokens, Sampling: p, TopLogProbs: top, IgnoreEOS: true})
 	}
-	for len(e.classes[0].rows) < rows {
+	for len(e.batch.rows) < rows {
 		e.tick()
 	}
-	return e, e.classes[0]
+	return e, e.batch
 }
 
-// built are the steps of a class whose bindings there are.
-func built(c *class) []*step {
+// built are the steps of a batch whose bindings there are.
+func built(c *batch) []*step {
 	return slices.DeleteFunc(slices.Clone(c.steps), func(st *step) bool { return st == nil })
 }
 
@@ -62,27 +64,59 @@ func TestStepDoesNotAllocate(t *testing.T) {
 			if n := testing.AllocsPerRun(40, func() { e.tick() }); n > limit { // that the sampling goroutines start costs none
 				t.Errorf("%s, text %v, %d likeliest: %v allocations a step of %d rows, want at most %v", name, text, top, n, rows, limit)
 			}
-			if e.active != rows {
-				t.Fatalf("%d of %d sequences are left: the steps that were measured carried less", e.active, rows)
+			if len(e.batch.rows) != rows {
+				t.Fatalf("%d of %d sequences are left: the steps that were measured carried less", len(e.batch.rows), rows)
 			}
 		}
 	}
 }
 
-// TestKVInUse follows two sequences of different classes until they have ended.
+// TestKVInUse follows two sequences until they have ended.
 func TestKVInUse(t *testing.T) {
 	e := newEngine(t, smallModel(t), Config{Slots: 4})
+	position := int64(2 * 2 * 32 * 4) // bytes
 	submit(t, e, context.Background(), Request{Prompt: make([]int32, 10), MaxTokens: 5, IgnoreEOS: true})
 	submit(t, e, context.Background(), Request{Prompt: make([]int32, 100), MaxTokens: 60, IgnoreEOS: true})
-	for step, want := range [][2]int64{{11 + 101, 128 + 256}, {12 + 102, 128 + 256}, {13 + 103, 128 + 256}, {104, 256}} {
+	for step, want := range [][2]int64{{11 + 101, 112}, {12 + 102, 114}, {13 + 103, 116}, {104, 103 + 104}} {
 		e.tick()
-		if s := e.Stats(); s.KVTokens != want[0] || s.KVRoom != want[1] {
-			t.Errorf("after step %d: %d tokens in rows of %d, want %v", step, s.KVTokens, s.KVRoom, want)
+		if s := e.Stats(); s.KVTokens != want[0] || s.KVBytes != want[1]*position {
+			t.Errorf("after step %d: %d tokens in %d bytes, want %v", step, s.KVTokens, s.KVBytes, want)
 		}
 	}
 	drain(e)
-	if s := e.Stats(); s.KVTokens != 0 || s.KVRoom != 0 {
-		t.Errorf("%d tokens are in rows of %d, and nothing generates", s.KVTokens, s.KVRoom)
+	if s := e.Stats(); s.KVTokens != 0 {
+		t.Errorf("%d tokens are in use, and nothing generates", s.KVTokens)
+	}
+}
+
+// TestRowsGiveMemoryBack releases what rows without a sequence have taken, once it is more than may be kept.
+func TestRowsGiveMemoryBack(t *testing.T) {
+	cfg := smallModel(t).Config
+	cfg.Context = 1024
+	src, c := newCache(cfg, 1, cfg.Context), newCache(cfg, 3, cfg.Context)
+	defer func() {
+		if err := errors.Join(src.close(), c.close()); err != nil {
+			t.Error(err)
+		}
+	}()
+	resident := func() (n int) {
+		for l := range c.keys {
+			n += residentPages(t, c.keys[l]) + residentPages(t, c.values[l])
+		}
+		return n
+	}
+	for row := range 3 {
+		c.copyRow(row, src, 0, cfg.Context)
+	}
+	all, bytes := resident(), c.bytes(0)
+	if all*syscall.Getpagesize() < bytes || c.bytes(1) != bytes/3*2 {
+		t.Fatalf("%d pages hold %d bytes, %d of them in the last two rows", all, bytes, c.bytes(1))
+	}
+	if err := c.release(1, bytes); err != nil || resident() != all {
+		t.Errorf("what may be kept was given back: %d pages of %d, %v", resident(), all, err)
+	}
+	if err := c.release(1, bytes/3); err != nil || resident() != all/3 || c.bytes(1) != 0 || c.bytes(0) != bytes/3 {
+		t.Errorf("%d pages of %d are left, %d bytes, %v", resident(), all, c.bytes(0), err)
 	}
 }
 
@@ -135,7 +169,7 @@ func BenchmarkTick(b *testing.B) {
 	}
 }
 
-// TestBindingsAreBounded lets mixed batches of every size pass: a class has a binding for each number of sequences at most,
+// TestBindingsAreBounded lets mixed batches of every size pass: the batch has a binding for each number of sequences at most,
 // and Close frees them with all memory.
 func TestBindingsAreBounded(t *testing.T) {
 	m := smallModel(t)
@@ -148,13 +182,11 @@ func TestBindingsAreBounded(t *testing.T) {
 			drain(e)
 		}
 	}
-	if n := len(built(e.classes[0])); n < 1 || n > 3 {
+	if n := len(built(e.batch)); n < 1 || n > 3 {
 		t.Errorf("3 slots have %d bindings, want 1 to 3", n)
 	}
 	e.Close()
-	for _, c := range e.classes {
-		if len(built(c)) != 0 || c.logits != nil || c.cache.keys != nil {
-			t.Error("Close left memory behind")
-		}
+	if len(built(e.batch)) != 0 || e.batch.logits != nil || e.batch.cache.keys != nil {
+		t.Error("Close left memory behind")
 	}
 }

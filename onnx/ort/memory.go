@@ -25,6 +25,23 @@ func AlignedFloats(n int) []float32 {
 	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(pages))), n)
 }
 
+// ReleaseFloats gives the memory of numbers from [AlignedFloats] back to the system, but for parts of pages at both ends, and keeps
+// their place: they may be zero afterwards, and take memory again when they are touched.
+func ReleaseFloats(s []float32) error {
+	page := uintptr(syscall.Getpagesize())
+	begin := uintptr(unsafe.Pointer(unsafe.SliceData(s)))
+	skip := int(-begin & (page - 1))
+	size := (len(s)*4 - skip) &^ int(page-1)
+	if size <= 0 {
+		return nil
+	}
+	bytes := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*4)[skip : skip+size]
+	if err := syscall.Madvise(bytes, syscall.MADV_DONTNEED); err != nil {
+		return fmt.Errorf("release %d floats: %w", len(s), err)
+	}
+	return nil
+}
+
 // FreeFloats gives memory from [AlignedFloats] back: the slice as it was returned, exactly once, after every tensor over
 // it is closed and unbound. Nothing may use it afterwards. A slice that did not come from there is refused.
 func FreeFloats(s []float32) error {

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -27,12 +28,13 @@ type InvarianceOptions struct {
 // Shipped is the name of the model that ships where shapes are named.
 const Shipped = "shipped"
 
-// invarianceSlots are enough for the largest batch and its strangers.
+// invarianceSlots are enough for the largest batch and its strangers, one choice each.
 const invarianceSlots = 40
 
-// Invariance answers random requests (prompts, versions, sampling, log-probabilities) one at a time, and then again in batches of 2
-// to 32 of random members, among strangers that leave midway: with 1 and 2 threads, with and without a prefix cache. It counts the
-// answers that are, with all their log-probabilities, bit for bit those that were given alone; fewer than all are an error.
+// Invariance answers random requests (prompts, versions, sampling, penalties, biases, log-probabilities, choices) one at a time, each
+// choice as a request of its own, and then again in batches of 2 to 32 of random members, among strangers that leave midway: with 1
+// and 2 threads, with and without a prefix cache. It counts the requests whose answers are, with all their log-probabilities, bit for
+// bit those that were given alone; fewer than all are an error.
 func Invariance(ctx context.Context, opt InvarianceOptions, report Report) (err error) {
 	named := opt.Options
 	if named.Shape == Shipped {
@@ -51,7 +53,7 @@ func Invariance(ctx context.Context, opt InvarianceOptions, report Report) (err 
 			return err
 		}
 		start := func(threads int, cache int64) (*runningEngine, error) {
-			e, err := startOn(ctx, model, engine.Config{Threads: threads, PrefixCache: cache, Slots: invarianceSlots, QueueTokens: 2 * invarianceSlots * model.Config.Context})
+			e, err := startOn(ctx, model, engine.Config{Threads: threads, PrefixCache: cache, Slots: invarianceSlots, QueueTokens: mostChoices * 2 * invarianceSlots * model.Config.Context})
 			if err != nil {
 				return nil, err
 			}
@@ -66,7 +68,7 @@ func Invariance(ctx context.Context, opt InvarianceOptions, report Report) (err 
 		opt.say("ask %d questions, one at a time", len(jobs))
 		want := make([][32]byte, len(jobs))
 		for i, j := range jobs {
-			if want[i], err = alone.digest(ctx, j); err != nil {
+			if want[i], err = alone.digestAlone(ctx, j); err != nil {
 				return fmt.Errorf("answer request %d alone: %w", i, err)
 			}
 		}
@@ -156,7 +158,11 @@ type namedRequest struct {
 	version string
 }
 
-// randomRequests are of all kinds; a third begin in one of a few ways, which a prefix cache knows after the first time.
+// mostChoices is how many answers a request of randomRequests wants at most.
+const mostChoices = 3
+
+// randomRequests are of all kinds; a third begin in one of a few ways, which a prefix cache knows after the first time, and a fifth
+// want several choices.
 func randomRequests(opt InvarianceOptions, model *engine.Model) []namedRequest {
 	random := rand.New(rand.NewPCG(15, 0))
 	vocab, longest := model.Config.Vocab, min(opt.Prompt, model.Config.Context-1)
@@ -176,7 +182,10 @@ func randomRequests(opt InvarianceOptions, model *engine.Model) []namedRequest {
 		} else {
 			r.Prompt = randomPrompt(random, 1+random.IntN(longest), vocab)
 		}
-		switch i % 4 {
+		if i%5 == 0 {
+			r.Choices = 2 + random.IntN(mostChoices-1)
+		}
+		switch i % 6 {
 		case 1:
 			r.Sampling = sampling.Params{Temperature: 1, Seed: random.Uint64()}
 		case 2:
@@ -184,8 +193,22 @@ func randomRequests(opt InvarianceOptions, model *engine.Model) []namedRequest {
 		case 3:
 			r.Sampling = sampling.Params{Temperature: 1.2, TopP: 0.95, Seed: random.Uint64()}
 			r.Adjustment = sampling.Adjustment{Repetition: 1.2, Presence: 0.5}
+		case 4:
+			r.Sampling = sampling.Params{Temperature: 1.1, MinP: 0.02, Seed: random.Uint64()}
+			r.Adjustment = sampling.Adjustment{Frequency: 0.7, Bias: randomBias(random, vocab)}
+		case 5: // greedy
+			r.Adjustment = sampling.Adjustment{Frequency: 0.4, MinTokens: random.IntN(r.MaxTokens + 1), Bias: randomBias(random, vocab)}
 		}
 		list[i] = r
+	}
+	return list
+}
+
+// randomBias makes some tokens likelier and others less likely.
+func randomBias(random *rand.Rand, vocab int) []sampling.Bias {
+	list := make([]sampling.Bias, 1+random.IntN(20))
+	for i := range list {
+		list[i] = sampling.Bias{Token: random.Int32N(int32(vocab)), Value: 8*random.Float32() - 4}
 	}
 	return list
 }
@@ -200,40 +223,72 @@ func (e *runningEngine) submit(ctx context.Context, r namedRequest) (*engine.Str
 	return e.Submit(ctx, r.Request)
 }
 
-// digest answers a request and sums up all that the answer says.
-func (e *runningEngine) digest(ctx context.Context, r namedRequest) ([32]byte, error) {
-	s, err := e.submit(ctx, r)
-	if err != nil {
-		return [32]byte{}, err
+// digestAlone answers a request's choices one after the other, each as a request of its own, and sums up what they say as digestOf
+// does.
+func (e *runningEngine) digestAlone(ctx context.Context, r namedRequest) ([32]byte, error) {
+	said := transcript{}
+	for i := range max(r.Choices, 1) {
+		one := r
+		one.Choices, one.PromptLogProbs, one.Sampling.Seed = 1, r.PromptLogProbs && i == 0, sampling.ChoiceSeed(r.Sampling.Seed, i)
+		s, err := e.submit(ctx, one)
+		if err != nil {
+			return [32]byte{}, err
+		}
+		own, err := read(s)
+		if err != nil {
+			return [32]byte{}, err
+		}
+		said.prompt = append(said.prompt, own.prompt...)
+		said.choices = append(said.choices, own.choices...)
 	}
-	return digestOf(s)
+	return said.digest(), nil
 }
 
-// digestOf reads an answer to its end: its tokens, its log-probabilities with those of the likeliest tokens, the prompt's, and why
-// it ended.
+// digestOf reads the answers to a request to their end and sums up all that they say.
 func digestOf(s *engine.Stream) ([32]byte, error) {
-	var said []byte
-	number := func(v uint32) { said = binary.LittleEndian.AppendUint32(said, v) }
-	choices := func(list []sampling.Choice) {
-		number(uint32(len(list)))
+	said, err := read(s)
+	return said.digest(), err
+}
+
+// transcript is all that the answers to a request say: of each its tokens, its log-probabilities with those of the likeliest tokens,
+// and why it ended; and the log-probabilities of the prompt.
+type transcript struct {
+	prompt  []byte
+	choices [][]byte
+}
+
+func (t transcript) digest() [32]byte {
+	return sha256.Sum256(append(bytes.Join(t.choices, nil), t.prompt...))
+}
+
+// read reads the answers to a request to their end.
+func read(s *engine.Stream) (t transcript, err error) {
+	number := binary.LittleEndian.AppendUint32
+	top := func(said []byte, list []sampling.Choice) []byte {
+		said = number(said, uint32(len(list)))
 		for _, c := range list {
-			number(uint32(c.ID))
-			number(math.Float32bits(c.LogProb))
+			said = number(number(said, uint32(c.ID)), math.Float32bits(c.LogProb))
 		}
+		return said
 	}
 	for p := range s.Pieces {
-		if p.HasToken {
-			number(uint32(p.Token))
-			number(math.Float32bits(p.LogProb))
-			choices(p.Top)
+		for len(t.choices) <= p.Choice {
+			t.choices = append(t.choices, nil)
+		}
+		if said := &t.choices[p.Choice]; p.HasToken {
+			*said = top(number(number(*said, uint32(p.Token)), math.Float32bits(p.LogProb)), p.Top)
 		}
 	}
-	for _, t := range s.Prompt() {
-		number(math.Float32bits(t.LogProb))
-		choices(t.Top)
+	for _, p := range s.Prompt() {
+		t.prompt = top(number(t.prompt, math.Float32bits(p.LogProb)), p.Top)
 	}
-	result := s.Result()
-	return sha256.Sum256(append(said, result.Finish...)), result.Err
+	for i, r := range s.Results() {
+		if r.Err != nil {
+			return t, r.Err
+		}
+		t.choices[i] = append(t.choices[i], r.Finish...)
+	}
+	return t, nil
 }
 
 // replay answers all requests in random batches and counts the answers that are those given alone.

@@ -27,8 +27,10 @@ type LookupOptions struct {
 // that was said before in the context; answers are greedy. over_plain is the ratio of tokens per second, prompts excluded, of
 // the answers to what was asked before, and new_over_plain that of the others.
 //
-// The summary counts the answers that are not the same with drafts as without: a step of several tokens rounds differently, so
-// that they may part where two tokens are equally likely; largest_gap is by how much they were not, in nats.
+// A step of several tokens rounds differently, so that an answer with drafts may leave the one without where two tokens are equally
+// likely. Each that does gets a line: which answer, the position of the token, the gap between the two tokens there in nats, and
+// whether it is a tie: at most twice rounding, which is by how much gaps between likely tokens differ at most between steps of one
+// token and of several, over all answers. The summary counts them (parted); those that are no ties (not_tied) are an error.
 func Lookup(ctx context.Context, opt LookupOptions, report Report) (err error) {
 	weights, err := opt.one()
 	if err != nil {
@@ -77,14 +79,36 @@ func Lookup(ctx context.Context, opt LookupOptions, report Report) (err error) {
 	if err != nil {
 		return err
 	}
-	summary := lines[3]
-	parted, err := partings(ctx, plain.Engine, slices.Concat(asked[false], asked[true]), slices.Concat(answers[0], answers[2]), slices.Concat(answers[1], answers[3]))
+	prompts := slices.Concat(asked[false], asked[true])
+	parted, err := partings(ctx, plain.Engine, prompts, slices.Concat(answers[0], answers[2]), slices.Concat(answers[1], answers[3]))
 	if err != nil {
 		return err
 	}
-	summary.Figures = append(slices.Clone(summary.Figures), parted...)
-	return p.conclude(lines, summary, report)
+	limit, err := rounding(ctx, plain.Engine, prompts)
+	if err != nil {
+		return err
+	}
+	summary, notTied, largest := lines[3], 0, 0.0
+	for _, at := range parted {
+		line := p.line(testCase{name: partedCase, weights: weights, settings: []Number{{"answer", float64(at.answer)}}})
+		line.Blocks, line.Figures = opt.Blocks, at.numbers(limit)
+		if err := report(line); err != nil {
+			return err
+		}
+		if largest = max(largest, at.gap); !at.tied(limit) {
+			notTied++
+		}
+	}
+	summary.Figures = append(slices.Clone(summary.Figures), Number{"answers", float64(len(prompts))}, Number{"parted", float64(len(parted))},
+		Number{"largest_gap", largest}, Number{"rounding", limit}, Number{"not_tied", float64(notTied)})
+	if err := p.conclude(lines, summary, report); err != nil || notTied == 0 {
+		return err
+	}
+	return fmt.Errorf("%d of %d answers with drafts leave those without where no two tokens are equally likely", notTied, len(prompts))
 }
+
+// partedCase is the case of lines about answers that are different with drafts.
+const partedCase = "parted"
 
 // startDemo is startEngine with the model that ships.
 func startDemo(ctx context.Context, opt Options, weights string, cfg engine.Config) (*runningEngine, error) {
@@ -199,15 +223,31 @@ func answerAll(ctx context.Context, e *engine.Engine, prompts [][]int32) (answer
 	return answers, m, nil
 }
 
-// partings counts the answers that are different with drafts, and finds the largest gap in nats between the two tokens where
-// such answers part, under the model without drafts.
-func partings(ctx context.Context, e *engine.Engine, prompts, plain, drafted [][]int32) ([]Number, error) {
-	parted, largest := 0, 0.0
+// parting is where an answer with drafts leaves the one without.
+type parting struct {
+	answer   int     // from 0, in the order in which prompts are given
+	position int     // of the token in the answer, from 0
+	gap      float64 // of the two tokens' log-probabilities, and so of their logits, under the model without drafts; in nats
+}
+
+// tied says whether the two tokens are equally likely within the rounding of gaps.
+func (p parting) tied(rounding float64) bool { return p.gap <= 2*rounding }
+
+// numbers are the figures of a parting's line.
+func (p parting) numbers(rounding float64) []Number {
+	tie := 0.0
+	if p.tied(rounding) {
+		tie = 1
+	}
+	return []Number{{"position", float64(p.position)}, {"gap", p.gap}, {"rounding", rounding}, {"tie", tie}}
+}
+
+// partings finds the answers that are different with drafts, and where.
+func partings(ctx context.Context, e *engine.Engine, prompts, plain, drafted [][]int32) (list []parting, err error) {
 	for i, want := range plain {
 		if slices.Equal(want, drafted[i]) {
 			continue
 		}
-		parted++
 		at := 0
 		for at < min(len(want), len(drafted[i])) && want[at] == drafted[i][at] {
 			at++
@@ -227,7 +267,62 @@ func partings(ctx context.Context, e *engine.Engine, prompts, plain, drafted [][
 				}
 			}
 		}
-		largest = max(largest, math.Abs(of[0]-of[1]))
+		list = append(list, parting{i, at, math.Abs(of[0] - of[1])})
 	}
-	return []Number{{"answers", float64(len(plain))}, {"parted", float64(parted)}, {"largest_gap", largest}}, nil
+	return list, nil
+}
+
+// roundingTop is among how many of the likeliest tokens rounding looks at gaps.
+const roundingTop = 8
+
+// rounding answers all prompts, token by token, and computes the answers once more in steps of many tokens, as prompts are. It is by
+// how much the gap between the likeliest token and another of the likeliest differs at most, in nats.
+func rounding(ctx context.Context, e *engine.Engine, prompts [][]int32) (largest float64, err error) {
+	for _, prompt := range prompts {
+		a, _, err := answerOne(ctx, e, prompt, roundingTop)
+		if err != nil {
+			return 0, err
+		}
+		again, err := scorePrompt(ctx, e, slices.Concat(prompt, a.tokens), roundingTop)
+		if err != nil {
+			return 0, err
+		}
+		for i, top := range a.tops {
+			largest = max(largest, gapsApart(top, again[len(prompt)+i].Top))
+		}
+	}
+	return largest, nil
+}
+
+// gapsApart is by how much the gap between the first token of one list and another of its tokens differs at most from that in a
+// second list, where both are in it.
+func gapsApart(a, b []sampling.Choice) (largest float64) {
+	differ := func(c sampling.Choice) (by float64, ok bool) {
+		i := slices.IndexFunc(b, func(o sampling.Choice) bool { return o.ID == c.ID })
+		if i < 0 {
+			return 0, false
+		}
+		return float64(c.LogProb) - float64(b[i].LogProb), true
+	}
+	first, ok := differ(a[0])
+	for _, c := range a {
+		if by, there := differ(c); ok && there {
+			largest = max(largest, math.Abs(by-first))
+		}
+	}
+	return largest
+}
+
+// scorePrompt is what the base model thinks of a text's tokens, with the likeliest tokens at each place.
+func scorePrompt(ctx context.Context, e *engine.Engine, text []int32, top int) ([]engine.PromptToken, error) {
+	pin, ok := e.Bank().Pin("")
+	if !ok {
+		return nil, errors.New("score a text: the base model is not in the bank")
+	}
+	s, err := e.Submit(ctx, engine.Request{Prompt: text, Pin: pin, TopLogProbs: top, PromptLogProbs: true})
+	if err != nil {
+		return nil, err
+	}
+	err = s.Result().Err
+	return s.Prompt(), err
 }

@@ -87,6 +87,44 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// TestPartingsOnThePage shows each answer that drafts changed, beside their number and not among the rates.
+func TestPartingsOnThePage(t *testing.T) {
+	lines, err := ReadResults(strings.NewReader(`{"bench":"lookup","case":"again lookup","shape":"demo","weights":"f32","blocks":10,"batch":1,"longest":8,"tokens_per_second":30}
+{"bench":"lookup","case":"parted","shape":"demo","weights":"f32","blocks":10,"answer":12,"position":0,"gap":2.5e-06,"rounding":4e-06,"tie":1}
+{"bench":"lookup","case":"parted","shape":"demo","weights":"f32","blocks":10,"answer":3,"position":7,"gap":0.25,"rounding":4e-06,"tie":0}
+{"bench":"lookup","case":"again lookup","shape":"demo","weights":"f32","blocks":10,"batch":1,"longest":8,"tokens_per_second":30,"answers":72,"parted":2,"largest_gap":0.25,"rounding":4e-06,"not_tied":1,"summary":true}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := Page(lines, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := pageHead + `
+## Drafts from what was said before
+
+| case | tokens/s |
+|---|---:|
+| demo, f32, batch 1: again lookup | 30 |
+
+## Answers that drafts changed
+
+| longest | answers | changed | where no two tokens are equally likely | largest gap, nats | gaps are rounded by, nats |
+|---|---:|---:|---:|---:|---:|
+| demo, f32: 8 | 72 | 2 | 1 | 0.25 | 4e-06 |
+
+## Where drafts changed answers
+
+| answer | token | gap, nats | gaps are rounded by, nats | a tie |
+|---|---:|---:|---:|---:|
+| demo, f32: 3 | 7 | 0.25 | 4e-06 | 0 |
+| demo, f32: 12 | 0 | 2.5e-06 | 4e-06 | 1 |
+`; page != want {
+		t.Errorf("the page is\n%s\nwant\n%s", page, want)
+	}
+}
+
 // TestSections asks that sections can be told apart.
 func TestSections(t *testing.T) {
 	names, titles := map[string]bool{}, map[string]bool{}

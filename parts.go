@@ -180,7 +180,7 @@ func (p *parts) settings(u config.Update) update.Settings {
 	s.Rotation = e.Rotation
 	s.Guard = update.Guard{Near: e.NearDuplicates, Subjects: e.ClusterSubjects, Cluster: e.ClusterExamples, Phrase: e.PhraseExamples, Within: e.ConfirmWithin,
 		OutlierLoss: e.OutlierLoss, OutlierGradient: e.OutlierGradient}
-	s.Objective, s.Memory = t.Objective, update.Memory{Rehearse: t.RehearsalPolicy, Replace: t.RehearsalReplacement, Uniform: t.RehearsalUniform}
+	s.Objective, s.Memory = t.Objective, update.Memory{Rehearse: t.RehearsalPolicy, Replace: t.RehearsalReplacement, Uniform: t.RehearsalUniform, PerSubject: u.Memory.PerSubject}
 	s.Correction, s.Approval, s.Seed = t.CorrectionWeight, t.ApprovalWeight, t.Seed
 	columns := min(t.RowTokens, p.model.Config.Context)
 	rows := max(1, min(t.BatchTokens, microTokens)/columns)

@@ -86,7 +86,8 @@ func (n *night) choose(ctx context.Context, g gathered, p past, key []byte) (cho
 	c.outdated = slices.Compact(c.outdated)
 
 	c.items = selection.Shape(append(use(selected.Items, selection.New), use(selected.Items, selection.HeldOut)...), s.Objective)
-	c.items = append(c.items, rehearsal(remembered, starter, s.RehearsalLimit, s.rehearse(m))...)
+	pick := s.rehearse(m)
+	c.items = append(c.items, rehearsal(selection.CapSubjects(remembered, s.Memory.PerSubject, pick), starter, s.RehearsalLimit, pick)...)
 	c.items = append(c.items, selection.RandomSample(anchors, s.AnchorLimit)...)
 	c.count(selected, g)
 	return c, nil

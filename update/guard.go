@@ -47,6 +47,10 @@ type Memory struct {
 	Rehearse string  `json:"rehearse"` // policy by which what is rehearsed is chosen: selection.Random, Priority or Diversity
 	Replace  string  `json:"replace"`  // policy by which the memory keeps what it has no room for: selection.Random or Priority
 	Uniform  float64 `json:"uniform"`  // share of equal chances in a choice by priority
+
+	// PerSubject is how many examples of one person a night rehearses and the memory keeps at most, 0 for no cap. Without it one person
+	// whose examples are few in a night fills the memory over many.
+	PerSubject int `json:"per_subject,omitempty"`
 }
 
 // check refuses what is no policy.
@@ -56,6 +60,8 @@ func (m Memory) check() error {
 		return fmt.Errorf("rehearsal policy %q is none of %v", m.Rehearse, selection.Policies())
 	case m.Replace != selection.Random && m.Replace != selection.Priority:
 		return fmt.Errorf("replacement policy %q is neither %s nor %s", m.Replace, selection.Random, selection.Priority)
+	case m.PerSubject < 0:
+		return fmt.Errorf("%d rehearsed examples of one person are none; use 0 for no cap", m.PerSubject)
 	case !(m.Uniform >= 0 && m.Uniform <= 1):
 		return fmt.Errorf("a share of %g equal chances is none: it must lie between 0 and 1", m.Uniform)
 	}

@@ -235,12 +235,13 @@ func (n *night) memorize(ctx context.Context, items []selection.Item) error {
 	if err != nil {
 		return fmt.Errorf("read rehearsal memory: %w", err)
 	}
-	if len(n.frozen.Retire) > 0 {
-		if err := n.u.deps.Store.Retire(ctx, n.req.Track, n.frozen.Retire...); err != nil {
-			return fmt.Errorf("retire superseded examples: %w", err)
+	admit, crowded := crowd(memory, admission(items, memory, n.frozen.Retire, n.req.Night, n.settings), n.frozen.Retire, n.settings.Memory.PerSubject)
+	if retire := slices.Concat(n.frozen.Retire, crowded); len(retire) > 0 {
+		if err := n.u.deps.Store.Retire(ctx, n.req.Track, retire...); err != nil {
+			return fmt.Errorf("retire superseded examples, and a person's beyond the cap: %w", err)
 		}
 	}
-	if admit := admission(items, memory, n.frozen.Retire, n.req.Night, n.settings); len(admit) > 0 {
+	if len(admit) > 0 {
 		if err := n.u.deps.Store.Admit(ctx, n.req.Track, admit...); err != nil {
 			return fmt.Errorf("admit examples to the rehearsal memory: %w", err)
 		}
@@ -278,6 +279,44 @@ func admission(items []selection.Item, memory replaystore.Rehearsal, retire []st
 		list = append(list, m)
 	}
 	return list
+}
+
+// crowd caps the examples of one person in the memory at most, 0 for no cap: of what the memory holds beside what is retired and of what is
+// to be admitted, it returns what to admit and what to retire besides. Which of a person's examples stay is drawn by a hash of their
+// ids, the same again after a kill.
+func crowd(memory replaystore.Rehearsal, admit []replaystore.MemoryItem, retired []string, most int) (kept []replaystore.MemoryItem, retire []string) {
+	gone := map[string]bool{}
+	for _, id := range retired {
+		gone[id] = true
+	}
+	var all []selection.Item
+	held := map[string]bool{}
+	for _, m := range memory.Items() {
+		if !gone[m.ID] {
+			held[m.ID] = true
+			all = append(all, selection.Item{Example: m.Example})
+		}
+	}
+	for _, m := range admit {
+		if !held[m.ID] {
+			all = append(all, selection.Item{Example: m.Example})
+		}
+	}
+	stays := map[string]bool{}
+	for _, it := range selection.CapSubjects(all, most, selection.RandomSample) {
+		stays[it.ID] = true
+	}
+	for _, it := range all {
+		if held[it.ID] && !stays[it.ID] {
+			retire = append(retire, it.ID)
+		}
+	}
+	for _, m := range admit {
+		if stays[m.ID] {
+			kept = append(kept, m)
+		}
+	}
+	return kept, retire
 }
 
 // admittedID is the id under which an example enters the memory when its own is taken.

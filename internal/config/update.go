@@ -19,6 +19,7 @@ type Update struct {
 	Probes     string        `yaml:"probes" doc:"File of questions and answers, one {messages, completion} a line, that each night scores beside what earlier nights held out, to see\nwhat is forgotten. They are never learned. Empty: none."`
 	Forgetting float64       `yaml:"forgetting" min:"0" max:"100" doc:"How far, in nats per token, a champion may fall below the best of its ancestors on what one of their nights held out, on the anchors\nor on the probes, before there is an alarm. 0: no alarm."`
 	Evidence   Evidence      `yaml:"evidence" doc:"What a night needs and may use."`
+	Memory     Memory        `yaml:"memory" doc:"What is remembered of what was learned, to be rehearsed."`
 	Train      Train         `yaml:"train" doc:"How it learns."`
 	Gate       Gate          `yaml:"gate" doc:"What a candidate must prove. A candidate that fails one is not activated."`
 	Canary     Canary        `yaml:"canary" doc:"How a candidate that has proved it takes over."`
@@ -57,6 +58,11 @@ type Evidence struct {
 	ConfirmWithin   time.Duration `yaml:"confirm_within" min:"0s" max:"8760h" doc:"What waits for others for longer is given up. 0: never."`
 	OutlierLoss     float64       `yaml:"outlier_loss" min:"0" max:"1000" doc:"Robust z-score (median and MAD, among the corrections or among the approved answers of a night) of the champion's loss above which an\nexample waits until somebody else says nearly the same, for instance 6. It takes a forward pass over the new examples. 0: off."`
 	OutlierGradient float64       `yaml:"outlier_gradient" min:"0" max:"1000" doc:"The same for the norm of its gradient. It takes about as long as an epoch of training without rehearsal. 0: off."`
+}
+
+// Memory bounds the rehearsal memory of a track.
+type Memory struct {
+	PerSubject int `yaml:"per_subject" min:"0" max:"100000000" doc:"Most examples of one person that are remembered, and that a night rehearses, however many nights the person took part in; which of\nthem is drawn by lot. All whose requests name no user are one person. 0: no cap."`
 }
 
 // Train holds the training parameters.

@@ -62,6 +62,9 @@ type Evidence struct {
 
 // Memory bounds the rehearsal memory of a track.
 type Memory struct {
+	Recent     int `yaml:"recent" min:"1" max:"1000000" doc:"Newest examples of a track that are remembered. Where a size is made smaller, what is too much goes with the next example."`
+	PerStratum int `yaml:"per_stratum" min:"1" max:"1000000" doc:"Examples of each kind, such as corrections and approved answers, that are remembered besides: a sample of all that were ever learned."`
+	Strata     int `yaml:"strata" min:"8" max:"100000" doc:"Most kinds. An example of one more is refused."`
 	PerSubject int `yaml:"per_subject" min:"0" max:"100000000" doc:"Most examples of one person that are remembered, and that a night rehearses, however many nights the person took part in; which of\nthem is drawn by lot. All whose requests name no user are one person. 0: no cap."`
 }
 

@@ -28,7 +28,7 @@ func TestBadRatingLeavesTheCorrection(t *testing.T) {
 		e.Kind, e.Chosen, e.Rejected, e.Completion = replaystore.Preference, "right", "wrong", ""
 	})}}
 	var c chosen
-	kept := c.remember(recalled(memory, nil), nil, nil, map[string]bool{"approved": true, "corrected": true})
+	kept := c.remember(recalled(memory, nil, false), nil, nil, map[string]bool{"approved": true, "corrected": true})
 	if len(kept) != 2 || kept[0].ID != "corrected" || kept[0].Completion != "right" || kept[1].ID != "kept" || len(c.retire) != 1 || c.retire[0] != "approved" {
 		t.Errorf("kept %+v, retired %v", kept, c.retire)
 	}

@@ -1,11 +1,14 @@
 package update
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,6 +38,9 @@ func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 	n.log.night.Candidate = &nightrecord.Candidate{Digest: digest, Scale: scaleOf(e)}
 	if c := e.Cut; c != nil {
 		n.log.say(fmt.Sprintf("the candidate needed rank %d and has %d: %.2g %% of what it adds was cut off", c.From, c.To, 100*c.Lost))
+	}
+	if e.StoredTeachers > 0 {
+		n.log.say(fmt.Sprintf("%d of %d rehearsed examples are held to what the model said when they were learned", e.StoredTeachers, n.log.night.Selection.Rehearsal))
 	}
 	v := gate.Judge(e.Evaluation, n.evidenceOf(items), n.settings.Gate)
 	n.log.night.Verdict, n.log.night.Linears = verdictRecord(v), e.Linears
@@ -235,6 +241,16 @@ func (n *night) memorize(ctx context.Context, items []selection.Item) error {
 	if err != nil {
 		return fmt.Errorf("read rehearsal memory: %w", err)
 	}
+	teachers, err := n.teachers()
+	if err != nil {
+		return err
+	}
+	items = slices.Clone(items)
+	for i, it := range items {
+		if t, ok := teachers[it.ID]; ok && it.Use == selection.New {
+			items[i].Teacher = &t
+		}
+	}
 	admit, crowded := crowd(memory, admission(items, memory, n.frozen.Retire, n.req.Night, n.settings), n.frozen.Retire, n.settings.Memory.PerSubject)
 	if retire := slices.Concat(n.frozen.Retire, crowded); len(retire) > 0 {
 		if err := n.u.deps.Store.Retire(ctx, n.req.Track, retire...); err != nil {
@@ -247,6 +263,33 @@ func (n *night) memorize(ctx context.Context, items []selection.Item) error {
 		}
 	}
 	return nil
+}
+
+// teachers are what the candidate says of the new examples, by their ids, where that is to be stored with them.
+func (n *night) teachers() (map[string]replaystore.TopLogProbs, error) {
+	data, err := n.u.deps.Registry.ReadNight(n.req.Night, work.TeachersFile)
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return decodeTeachers(data)
+}
+
+// decodeTeachers reads a file of stored teachers.
+func decodeTeachers(data []byte) (map[string]replaystore.TopLogProbs, error) {
+	list := map[string]replaystore.TopLogProbs{}
+	d := json.NewDecoder(bytes.NewReader(data))
+	for {
+		var t work.Taught
+		if err := d.Decode(&t); errors.Is(err, io.EOF) {
+			return list, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("decode teacher %d: %w", len(list)+1, err)
+		}
+		list[t.ID] = t.Teacher
+	}
 }
 
 // admission lists the newly trained examples for the rehearsal memory. The memory never takes an id again that was

@@ -89,7 +89,11 @@ func run(ctx context.Context, dir string, t Tampering, out io.Writer) error {
 	if err := candidate.adapter.Write(filepath.Join(dir, CandidateDir)); err != nil {
 		return err
 	}
-	return w.evaluate(ctx, items, candidate.adapter, Evaluation{Evaluation: gate.Evaluation{Drift: drift}, DataDigest: digest, Linears: linears, Cut: candidate.cut, Learned: w.learned})
+	if err := w.keepTeachers(l.fresh, candidate.adapter); err != nil {
+		return err
+	}
+	return w.evaluate(ctx, items, candidate.adapter, Evaluation{Evaluation: gate.Evaluation{Drift: drift}, DataDigest: digest, Linears: linears, Cut: candidate.cut, Learned: w.learned,
+		StoredTeachers: w.recalled})
 }
 
 // worker holds one run.
@@ -101,6 +105,7 @@ type worker struct {
 	origin   *adapter.Adapter // training goes on from it in the champion's place
 	bad      map[string]bool  // what is never imitated
 	learned  *Learned         // of preferences and ratings, nil for nothing
+	recalled int              // rehearsed examples with stored teachers
 	lines    *json.Encoder
 
 	tampering Tampering
@@ -163,7 +168,6 @@ func (w *worker) base() train.Base {
 
 // train fits parameters to the lessons.
 func (w *worker) train(ctx context.Context, l lessons) ([]float32, error) {
-	t := w.job.Train
 	trainable, err := w.trainable()
 	if err != nil {
 		return nil, err
@@ -173,10 +177,8 @@ func (w *worker) train(ctx context.Context, l lessons) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(l.rehearsed) > 0 && t.KL > 0 {
-		if err := w.teach(base, trainable, w.served(trainable), l.rehearsed); err != nil {
-			return nil, err
-		}
+	if err := w.teach(base, trainable, l); err != nil {
+		return nil, err
 	}
 	m, err := w.methods(ctx, base, trainable, start, l)
 	if err != nil {
@@ -212,17 +214,6 @@ func (w *worker) fitted(ctx context.Context, base train.Base, trainable gpt2.Tra
 	}
 	w.learned = o.learned
 	return params, o.ended(params)
-}
-
-// teach reads the champion's distributions over the rehearsed completions.
-func (w *worker) teach(base train.Base, trainable gpt2.Trainable, champion []float32, list []train.Sequence) error {
-	t := w.job.Train
-	scorer, err := train.NewScorer(base, trainable, min(t.Teacher, w.model.Config.Vocab), t.Rows, t.Columns, w.job.Threads)
-	if err != nil {
-		return err
-	}
-	defer scorer.Close()
-	return scorer.Teach(champion, list, float32(t.KL))
 }
 
 // fit runs the optimizer and writes the curve.

@@ -44,7 +44,7 @@ func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 	}
 	v := gate.Judge(e.Evaluation, n.evidenceOf(items), n.settings.Gate)
 	n.log.night.Verdict, n.log.night.Linears = verdictRecord(v), e.Linears
-	n.log.night.Learned = learnedRecord(e.Learned)
+	n.log.night.Learned, n.log.night.Sparsity = learnedRecord(e.Learned), e.Sparsity
 	if err := errors.Join(n.u.writeJSON(n.req.Night, verdictFile, v), n.reproduced(e)); err != nil {
 		return err
 	}
@@ -137,6 +137,9 @@ func (n *night) figures(e work.Evaluation) map[string]float64 {
 	}
 	if e.Cut != nil {
 		f["cut"] = e.Cut.Lost
+	}
+	if e.Sparsity != nil {
+		f["sparsity"] = *e.Sparsity
 	}
 	if c := n.log.night.Curve; len(c) > 0 {
 		f["first_loss"], f["last_loss"] = c[0].Loss, c[len(c)-1].Loss

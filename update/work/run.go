@@ -93,7 +93,7 @@ func run(ctx context.Context, dir string, t Tampering, out io.Writer) error {
 		return err
 	}
 	return w.evaluate(ctx, items, candidate.adapter, Evaluation{Evaluation: gate.Evaluation{Drift: drift}, DataDigest: digest, Linears: linears, Cut: candidate.cut, Learned: w.learned,
-		StoredTeachers: w.recalled})
+		Sparsity: w.sparsity, StoredTeachers: w.recalled})
 }
 
 // worker holds one run.
@@ -106,6 +106,7 @@ type worker struct {
 	bad      map[string]bool  // what is never imitated
 	learned  *Learned         // of preferences and ratings, nil for nothing
 	recalled int              // rehearsed examples with stored teachers
+	sparsity *float64         // with L1
 	lines    *json.Encoder
 
 	tampering Tampering
@@ -212,6 +213,10 @@ func (w *worker) fitted(ctx context.Context, base train.Base, trainable gpt2.Tra
 	if m.average != nil {
 		params = m.average.Slow()
 	}
+	if m.options.Sparse != nil { // of what became of the steps: an average of them is less sparse than the last
+		share := train.Sparsity(params, start)
+		w.sparsity = &share
+	}
 	w.learned = o.learned
 	return params, o.ended(params)
 }
@@ -231,6 +236,9 @@ func (w *worker) fit(ctx context.Context, s *train.Session, m method, o *objecti
 		}
 		left := time.Since(begin) / time.Duration(p.Step) * time.Duration(p.Steps-p.Step)
 		values := map[string]float64{"loss": p.Loss, "lr": p.Rate, "grad_norm": p.Norm, "eta_seconds": left.Seconds()}
+		if m.options.Sparse != nil {
+			values["sparsity"] = p.Sparsity
+		}
 		o.values(values)
 		if err := w.lines.Encode(Progress{Stage: "train", Done: p.Step, Total: p.Steps, Values: values}); err != nil {
 			return err

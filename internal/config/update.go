@@ -83,7 +83,7 @@ type Train struct {
 	Epochs               int      `yaml:"epochs" min:"1" max:"1000" doc:"Passes over the new examples."`
 	RowTokens            int      `yaml:"row_tokens" min:"16" max:"100000" doc:"Tokens of a row: longer examples lose the beginning of their prompt. The model's context bounds it too."`
 	BatchTokens          int      `yaml:"batch_tokens" min:"16" max:"10000000" doc:"Tokens of one step, new and rehearsal together."`
-	KLShare              float64  `yaml:"kl_share" min:"0" max:"1" doc:"Share of the champion's own distribution in the target of a rehearsed token, which keeps the candidate near the champion. 0: off."`
+	KLShare              float64  `yaml:"kl_share" min:"0" max:"1" doc:"Share of the champion's own distribution in the target of a rehearsed token, which keeps the candidate near the champion:\nof its likeliest tokens, and of all others together. 0: off."`
 	KLShareNew           float64  `yaml:"kl_share_new" min:"0" max:"1" doc:"The same share in the target of a new token (LwF), such as 0.1: the candidate then learns less of a correction at a time. 0: off."`
 	Teacher              string   `yaml:"teacher" oneof:"champion,stored" doc:"Whose distribution kl_share means. champion: that of the version that a night starts from. stored: that of the version which learned the\nexample, stored with it in the memory (DER), so that many nights do not wander off in small steps; examples that were learned\nwithout, the champion teaches. It takes some hundred bytes of the memory for each token, and a forward pass over the new examples."`
 	RehearsalRatio       float64  `yaml:"rehearsal_ratio" min:"0" max:"100" doc:"Rehearsed examples for each new one in a batch. 0: no rehearsal."`

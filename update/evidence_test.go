@@ -60,7 +60,7 @@ func TestOnePersonDoesNotFillTheMemory(t *testing.T) {
 	const most, nights = 5, 8
 	s := newShop(t, "model")
 	s.config.Settings.Memory.PerSubject = most
-	n := s.updater().night(Request{Track: registry.Default})
+	n := s.updater().night(Request{Night: "a", Track: registry.Default})
 	offered := 0
 	for night := range nights {
 		var items []selection.Item

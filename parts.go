@@ -165,8 +165,8 @@ func (p *parts) updateConfig() update.Config {
 	u := update.Config{ModelDir: p.modelDir, CacheDir: p.cache, Weights: p.model.Weights(), Threads: threads, Deadline: c.Update.Deadline, Nice: c.Update.Nice,
 		Governor: update.Governor{Target: c.Update.Governor.Target, Least: c.Update.Governor.Least},
 		Settings: p.settings(c.Update), Tracks: map[string]update.Settings{}}
-	if c.Update.Memory > 0 {
-		u.MemoryLimit = fmt.Sprintf("%dMiB", c.Update.Memory)
+	if c.Update.MemoryLimit > 0 {
+		u.MemoryLimit = fmt.Sprintf("%dMiB", c.Update.MemoryLimit)
 	}
 	for track := range c.Tracks {
 		u.Tracks[track] = p.settings(c.UpdateOf(track))
@@ -186,7 +186,7 @@ func (p *parts) settings(u config.Update) update.Settings {
 	s.Rotation = e.Rotation
 	s.Guard = update.Guard{Near: e.NearDuplicates, Subjects: e.ClusterSubjects, Cluster: e.ClusterExamples, Phrase: e.PhraseExamples, Within: e.ConfirmWithin,
 		OutlierLoss: e.OutlierLoss, OutlierGradient: e.OutlierGradient}
-	s.Objective, s.Memory = t.Objective, update.Memory{Rehearse: t.RehearsalPolicy, Replace: t.RehearsalReplacement, Uniform: t.RehearsalUniform}
+	s.Objective, s.Memory = t.Objective, update.Memory{Rehearse: t.RehearsalPolicy, Replace: t.RehearsalReplacement, Uniform: t.RehearsalUniform, PerSubject: u.Memory.PerSubject}
 	s.Correction, s.Approval, s.Seed = t.CorrectionWeight, t.ApprovalWeight, t.Seed
 	columns := min(t.RowTokens, p.model.Config.Context)
 	rows := max(1, min(t.BatchTokens, microTokens)/columns)
@@ -195,6 +195,7 @@ func (p *parts) settings(u config.Update) update.Settings {
 	s.Train.Rate, s.Train.Epochs, s.Train.Warmup, s.Train.Decay, s.Train.Clip = t.LearningRate, float64(t.Epochs), t.Warmup, t.WeightDecay, t.Clip
 	s.Train.Columns, s.Train.Rows, s.Train.Micro = columns, rows, max(1, t.BatchTokens/(rows*columns))
 	s.Train.Rehearsal, s.Train.KL, s.Train.Methods = t.RehearsalRatio, t.KLShare, work.Methods(t.Methods)
+	s.Train.KLNew, s.Train.StoredTeachers = t.KLShareNew, t.Teacher == "stored"
 	s.Train.Preferences, s.Train.Ratings = work.Preferences(t.Preferences), work.Ratings(t.Ratings)
 	s.Gate.RetentionChampion, s.Gate.RetentionReference, s.Gate.SignTest = g.RetentionChampion, g.RetentionReference, g.SignTest
 	s.Gate.Drift, s.Gate.Taught = g.Drift, g.Taught

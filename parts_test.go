@@ -30,7 +30,7 @@ func TestUpdateConfig(t *testing.T) {
 		threads, own, memory, want int
 		limit                      string
 	}{{0, 0, 0, runtime.GOMAXPROCS(0), ""}, {3, 0, 0, 3, ""}, {3, 5, 900, 5, "900MiB"}, {0, 7, 1, 7, "1MiB"}} {
-		p.config.Threads, p.config.Update.Threads, p.config.Update.Memory = test.threads, test.own, test.memory
+		p.config.Threads, p.config.Update.Threads, p.config.Update.MemoryLimit = test.threads, test.own, test.memory
 		if u := p.updateConfig(); u.Threads != test.want || u.MemoryLimit != test.limit {
 			t.Errorf("threads %d, update.threads %d, update.memory_limit %d: %d threads and the limit %q, want %d and %q",
 				test.threads, test.own, test.memory, u.Threads, u.MemoryLimit, test.want, test.limit)

@@ -25,7 +25,7 @@ func openStore(ctx context.Context, c config.Config, role string, log *slog.Logg
 	var err error
 	dir := filepath.Join(c.Data, "store")
 	if c.Store.Kind == "local" {
-		store, err = localstore.Open(localstore.Config{Dir: dir, Log: log})
+		store, err = localstore.Open(localConfig(c, dir, log))
 	} else {
 		dir = spool(c, role)
 		cfg := redisConfig(c, dir, log)
@@ -62,11 +62,30 @@ func spool(c config.Config, role string) string {
 	return filepath.Join(c.Data, "spool-"+role)
 }
 
+// localConfig is the configuration of the local store in dir.
+func localConfig(c config.Config, dir string, log *slog.Logger) localstore.Config {
+	memory, tracks := memoryLimits(c)
+	return localstore.Config{Dir: dir, Memory: memory, Tracks: tracks, Log: log}
+}
+
+// memoryLimits are those of every track's rehearsal memory, and of the tracks that differ.
+func memoryLimits(c config.Config) (replaystore.MemoryLimits, map[string]replaystore.MemoryLimits) {
+	of := func(m config.Memory) replaystore.MemoryLimits {
+		return replaystore.MemoryLimits{Recent: m.Recent, PerStratum: m.PerStratum, Strata: m.Strata}
+	}
+	tracks := map[string]replaystore.MemoryLimits{}
+	for name := range c.Tracks {
+		tracks[name] = of(c.UpdateOf(name).Memory)
+	}
+	return of(c.Update.Memory), tracks
+}
+
 // redisConfig is the configuration of the Redis store with its journal in dir.
 func redisConfig(c config.Config, dir string, log *slog.Logger) redisstore.Config {
 	r := c.Store.Redis
 	cfg := redisstore.Config{Addrs: r.Addresses, MasterName: r.Master, Cluster: r.Cluster, Username: r.Username, Password: r.Password, DB: r.Database,
 		Prefix: r.Prefix, Timeout: r.Timeout, Dir: dir, Log: log}
+	cfg.Memory, cfg.Tracks = memoryLimits(c)
 	if r.TLS {
 		cfg.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	}

@@ -298,7 +298,7 @@ var indexCases = []opCase{
 	{op: "Gather", name: "scalar", in: []string{"float[B,S]", "int64[] 1"}, out: []string{"[B]"}, diff: []int{0}, build: apply(onnx.Int("axis", -1))},
 	{op: "Gather", name: "matrix in the middle", in: []string{"float[B,5,T]", "int32[2,2] 4 0 4 4"}, out: []string{"[B,2,2,T]"}, diff: []int{0}, build: apply(onnx.Int("axis", 1))},
 	{op: "GatherElements", in: []string{"float[P,6]", "int64[P,3] < 6"}, out: []string{"[P,3]"}, diff: []int{0}, build: apply(onnx.Int("axis", 1))},
-	{op: "ScatterElements", name: "add", in: []string{"float[5,2]", "int64[S,2] 4 0 4 0 1 0", "float[S,2]"}, out: []string{"[5,2]"}, build: apply(onnx.Int("axis", 0), onnx.String("reduction", "add"))},
+	{op: "ScatterElements", name: "add", in: []string{"float[5,2]", "int64[S,2] 4 0 4 0 1 0", "float[S,2]"}, out: []string{"[5,2]"}, diff: []int{0, 2}, build: apply(onnx.Int("axis", 0), onnx.String("reduction", "add"))},
 	{op: "ScatterElements", name: "set", in: []string{"float[5,2]", "int64[S,2] 4 0 3 1 2 3", "float[S,2]"}, out: []string{"[5,2]"}, build: apply()},
 	{op: "ScatterElements", name: "mul", in: []string{"float[5]", "int64[3] 1 1 2", "float[3]"}, out: []string{"[5]"}, build: apply(onnx.String("reduction", "mul"))},
 	{op: "ScatterElements", name: "max", in: []string{"float[5]", "int64[3] 1 1 2", "float[3]"}, out: []string{"[5]"}, build: apply(onnx.String("reduction", "max"))},

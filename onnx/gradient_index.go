@@ -1,5 +1,7 @@
 package onnx
 
+import "errors"
+
 // scatter is zeros of x's shape with d added at the indices along axis. ScatterElements is used, and not ScatterND, because
 // its additions are made one after the other: repeated indices are summed, in the same order every time.
 func (b *backward) scatter(x, index, d *Value, axis int64) *Value {
@@ -31,4 +33,16 @@ func gradGather(b *backward) []*Value {
 
 func gradGatherElements(b *backward) []*Value {
 	return b.each(func() *Value { return b.scatter(b.in(0), b.in(1), b.dy[0], b.n.Int("axis", 0)) })
+}
+
+// gradScatterElements is that of additions alone: what an element is added to and what is added to it have its gradient.
+func gradScatterElements(b *backward) []*Value {
+	if b.n.Text("reduction", "none") != "add" {
+		b.err = errors.New("only a reduction of add can be differentiated")
+		return nil
+	}
+	return b.each(
+		func() *Value { return b.dy[0] },
+		nil,
+		func() *Value { return b.g.GatherElements(b.dy[0], b.in(1), b.n.Int("axis", 0)) })
 }

@@ -66,7 +66,7 @@ func init() {
 		// Indexing.
 		{name: "Gather", types: "Tx:T", need: 2, t: every, shape: shapeGather, grad: gradGather, attrs: "axis"},
 		{name: "GatherElements", types: "Tx:T", need: 2, t: every, shape: shapeGatherElements, grad: gradGatherElements, attrs: "axis"},
-		{name: "ScatterElements", types: "TxT:T", need: 3, t: every, shape: shapeScatterElements, attrs: "axis reduction"},
+		{name: "ScatterElements", types: "TxT:T", need: 3, t: every, shape: shapeScatterElements, grad: gradScatterElements, attrs: "axis reduction"},
 		{name: "ScatterND", types: "TlT:T", need: 3, t: every, shape: shapeScatterND, attrs: "reduction"},
 		{name: "OneHot", types: "xxT:T", need: 3, t: every, shape: shapeOneHot, attrs: "axis"},
 		{name: "TopK", types: "Tl:Tl", need: 2, t: numbers, shape: shapeTopK, attrs: "axis largest sorted"},

@@ -30,10 +30,12 @@ type Example struct {
 
 // TopLogProbs is a sparse teacher distribution: for each completion token the K likeliest tokens. IDs and LogProbs are
 // [positions,K], row-major; LogProbs are natural logs.
+// All other tokens together have what the K leave.
 type TopLogProbs struct {
 	K        int       `json:"k"`
 	IDs      []int32   `json:"ids"`
 	LogProbs []float32 `json:"logprobs"`
+	Model    string    `json:"model,omitempty"` // digest of the base model whose tokens they are
 }
 
 // MemoryItem is an example offered to the rehearsal memory.

@@ -76,7 +76,7 @@ type Settings struct {
 func Defaults() Settings {
 	limits := gate.Defaults()
 	return Settings{MinNew: limits.MinExamples, MinAge: limits.MinAge, HeldOut: 0.2, MaxExamples: 5000, PerSubject: 50, Correction: 1, Approval: 0.5,
-		Objective: selection.SFT, Guard: defaultGuard(), Initial: Initial{Initial: work.Initial{Rounds: 25, Steps: 60, Share: 1}}, Memory: Memory{Rehearse: selection.Random, Replace: selection.Random, Uniform: 0.2},
+		Objective: selection.SFT, Guard: defaultGuard(), Initial: Initial{Initial: work.Initial{Rounds: 25, Steps: 60, Share: 1}}, Memory: Memory{Rehearse: selection.Random, Replace: selection.Random, Uniform: 0.2, PerSubject: 50},
 		RehearsalLimit: 512, AnchorLimit: 256, Forgetting: 0.1, Seed: 1, SelfTests: 4, Answers: 32, Gate: limits,
 		Canary: Canary{Step: 24 * time.Hour, People: 20, Patience: 7 * 24 * time.Hour, Error: 0.05},
 		Train: work.Train{Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, Rate: 2e-4, Epochs: 3, Warmup: 0.05, Clip: 1,
@@ -177,8 +177,8 @@ func (s *Settings) check() error {
 		return fmt.Errorf("learning rate %g and epochs %g must be positive", t.Rate, t.Epochs)
 	case t.Rows < 1 || t.Columns < 2 || t.Micro < 1:
 		return fmt.Errorf("a batch of %d rows, %d columns and %d microbatches is none", t.Rows, t.Columns, t.Micro)
-	case t.KL < 0 || t.KL > 1 || t.KL > 0 && t.Teacher < 1:
-		return fmt.Errorf("the champion's share of a target is %g, it must lie in 0 to 1, and its distribution needs at least one token, not %d", t.KL, t.Teacher)
+	case !(t.KL >= 0 && t.KL <= 1 && t.KLNew >= 0 && t.KLNew <= 1) || (t.KL > 0 || t.KLNew > 0 || t.StoredTeachers) && t.Teacher < 1:
+		return fmt.Errorf("the champion's shares of targets are %g and %g, they must lie in 0 to 1, and its distribution needs at least one token, not %d", t.KL, t.KLNew, t.Teacher)
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func (n *night) choose(ctx context.Context, g gathered, p past, key []byte) (cho
 	if err != nil {
 		return c, err
 	}
-	known := append(recalled(memory, p.suspect), restored...)
+	known := append(recalled(memory, p.suspect, s.Train.StoredTeachers), restored...)
 	rehearsable := append(slices.Clone(known), starter...)
 	selected, err := selection.FromEvents(g.events, selection.Options{Now: n.frozen.Time, MinAge: s.MinAge, HeldOut: s.HeldOut, HeldOutKey: windowKey(key, n.frozen.Time, s.Rotation),
 		MaxExamples: s.MaxExamples, PerSubject: s.PerSubject, Correction: s.Correction, Approval: s.Approval, Again: p.again, Known: rehearsable,
@@ -86,7 +86,8 @@ func (n *night) choose(ctx context.Context, g gathered, p past, key []byte) (cho
 	c.outdated = slices.Compact(c.outdated)
 
 	c.items = selection.Shape(append(use(selected.Items, selection.New), use(selected.Items, selection.HeldOut)...), s.Objective)
-	c.items = append(c.items, rehearsal(remembered, starter, s.RehearsalLimit, s.rehearse(m))...)
+	pick := s.rehearse(m)
+	c.items = append(c.items, rehearsal(selection.CapSubjects(remembered, s.Memory.PerSubject, pick), starter, s.RehearsalLimit, pick)...)
 	c.items = append(c.items, selection.RandomSample(anchors, s.AnchorLimit)...)
 	c.count(selected, g)
 	return c, nil
@@ -116,10 +117,14 @@ func trainedSubjects(memory replaystore.Rehearsal) map[string]bool {
 	return set
 }
 
-// recalled is what the memory holds that can be rehearsed, as examples to imitate. What is suspect stays where it is.
-func recalled(memory replaystore.Rehearsal, suspect map[string]bool) []selection.Item {
+// recalled is what the memory holds that can be rehearsed, as examples to imitate, with their stored teachers where these are asked for. What
+// is suspect stays where it is.
+func recalled(memory replaystore.Rehearsal, suspect map[string]bool, teachers bool) []selection.Item {
 	var items []selection.Item
 	for _, m := range memory.Items() {
+		if !teachers {
+			m.Teacher = nil
+		}
 		if m.Kind != replaystore.Unpaired && !suspect[m.ID] {
 			items = append(items, selection.Plain(selection.Item{Example: m.Example, Use: selection.Rehearsal, Weight: 1, Why: "rehearsal memory"}))
 		}

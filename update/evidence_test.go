@@ -2,9 +2,12 @@ package update
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+	"time"
 
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
@@ -25,7 +28,7 @@ func TestBadRatingLeavesTheCorrection(t *testing.T) {
 		e.Kind, e.Chosen, e.Rejected, e.Completion = replaystore.Preference, "right", "wrong", ""
 	})}}
 	var c chosen
-	kept := c.remember(recalled(memory, nil), nil, nil, map[string]bool{"approved": true, "corrected": true})
+	kept := c.remember(recalled(memory, nil, false), nil, nil, map[string]bool{"approved": true, "corrected": true})
 	if len(kept) != 2 || kept[0].ID != "corrected" || kept[0].Completion != "right" || kept[1].ID != "kept" || len(c.retire) != 1 || c.retire[0] != "approved" {
 		t.Errorf("kept %+v, retired %v", kept, c.retire)
 	}
@@ -48,5 +51,67 @@ func TestAnchorsAreNotRehearsed(t *testing.T) {
 	}
 	if rehearsed := use(c.items, selection.Rehearsal); len(rehearsed) != 1 || rehearsed[0].Completion != "d" || c.counts.Anchors != 1 {
 		t.Errorf("rehearsed %+v, %d anchors", rehearsed, c.counts.Anchors)
+	}
+}
+
+// TestOnePersonDoesNotFillTheMemory: night after night one person brings what may be brought in a night, and others a little. What is
+// remembered and rehearsed of that person stays below the cap, and what is not kept is drawn by lot, the same after a kill.
+func TestOnePersonDoesNotFillTheMemory(t *testing.T) {
+	const most, nights = 5, 8
+	s := newShop(t, "model")
+	s.config.Settings.Memory.PerSubject = most
+	n := s.updater().night(Request{Night: "a", Track: registry.Default})
+	offered := 0
+	for night := range nights {
+		var items []selection.Item
+		for i := range 4 {
+			who := "loud"
+			if i == 3 {
+				who = fmt.Sprintf("other%d", night)
+			}
+			id := fmt.Sprintf("i%d-%d", night, i)
+			items = append(items, selection.Item{Example: replaystore.Example{ID: id, Kind: replaystore.SFT, Prompt: raw(id), Completion: "x", Interaction: id, Subject: who,
+				Time: time.Date(2026, 3, 1+night, 0, 0, i, 0, time.UTC)}, Use: selection.New, Weight: 1, Why: "correction"})
+			offered++
+		}
+		var before []string
+		for range 2 { // the second time as after a kill
+			if err := n.memorize(t.Context(), items); err != nil {
+				t.Fatal(err)
+			}
+			if ids := s.memory(); before != nil && !slices.Equal(ids, before) {
+				t.Errorf("night %d: repeated, it leaves %v, before %v", night, ids, before)
+			} else {
+				before = ids
+			}
+		}
+	}
+	r, err := s.store.Rehearsal(t.Context(), registry.Default)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count, early := map[string]int{}, 0
+	for _, m := range r.Items() {
+		count[m.Subject]++
+		if m.Subject == "loud" && m.Time.Day() <= nights/2 {
+			early++
+		}
+	}
+	if count["loud"] != most || len(count) != nights+1 || early == 0 || early == most {
+		t.Errorf("of %d examples offered are remembered, by person, %v; %d of the loud one's are from the first half", offered, count, early)
+	}
+	n.settings.Memory.PerSubject = 2 // lower than what is there
+	c, err := n.choose(t.Context(), gathered{}, past{}, bytes.Repeat([]byte("k"), replaystore.SecretSize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rehearsed := 0
+	for _, it := range use(c.items, selection.Rehearsal) {
+		if it.Subject == "loud" {
+			rehearsed++
+		}
+	}
+	if rehearsed != 2 || c.counts.Rehearsal != nights+2 {
+		t.Errorf("%d of %d rehearsed examples are the loud one's, want 2 of %d", rehearsed, c.counts.Rehearsal, nights+2)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
 	"nightshift/update/selection"
+	"nightshift/update/work"
 )
 
 // Traces is what Forget found.
@@ -81,10 +83,22 @@ func forgetNight(reg *registry.Registry, night string, report replaystore.Forget
 	if data, err = encodeItems(kept); err != nil {
 		return 0, err
 	}
-	if err := reg.WriteNightFile(night, erasedFile, note); err != nil {
+	if err := errors.Join(reg.WriteNightFile(night, erasedFile, note), forgetTeachers(reg, night)); err != nil {
 		return 0, err
 	}
 	return count, reg.WriteNightFile(night, selectionFile, data)
+}
+
+// forgetTeachers removes what a night's candidate says of the new examples, whoever they are from: the memory has what it needs of it.
+func forgetTeachers(reg *registry.Registry, night string) error {
+	dir, err := reg.NightDir(night)
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(filepath.Join(dir, work.TeachersFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove the teachers of night %s: %w", night, err)
+	}
+	return nil
 }
 
 // forgotten says whether an example came from a forgotten subject.

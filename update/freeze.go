@@ -179,7 +179,7 @@ func corrections(items []selection.Item, use string) int {
 
 // store writes the frozen files.
 func (n *night) store(c chosen) error {
-	for _, name := range []string{work.EvaluationFile, work.CurveFile, verdictFile, work.CandidateDir, championDir, referenceDir, initialDir, earlierFile, work.ImportancesFile, earlierFast, work.FastDir,
+	for _, name := range []string{work.EvaluationFile, work.CurveFile, verdictFile, work.CandidateDir, championDir, referenceDir, initialDir, earlierFile, work.ImportancesFile, earlierFast, work.FastDir, work.TeachersFile,
 		nightrecord.ScoresFile, erasedFile} { // of a first, failed attempt
 		if err := os.RemoveAll(filepath.Join(n.dir, name)); err != nil {
 			return fmt.Errorf("clear night: %w", err)

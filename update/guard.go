@@ -47,6 +47,10 @@ type Memory struct {
 	Rehearse string  `json:"rehearse"` // policy by which what is rehearsed is chosen: selection.Random, Priority, Feedback or Diversity
 	Replace  string  `json:"replace"`  // policy by which the memory keeps what it has no room for: selection.Random, Priority or Feedback
 	Uniform  float64 `json:"uniform"`  // share of equal chances in a choice by priority
+
+	// PerSubject is how many examples of one person a night rehearses and the memory keeps at most, 0 for no cap. Without it one person
+	// whose examples are few in a night fills the memory over many.
+	PerSubject int `json:"per_subject,omitempty"`
 }
 
 // replacements are the policies of Memory.Replace. How far apart prompts lie is not among them: it is a property of all examples, and
@@ -60,6 +64,8 @@ func (m Memory) check() error {
 		return fmt.Errorf("rehearsal policy %q is none of %v", m.Rehearse, selection.Policies())
 	case !slices.Contains(replacements, m.Replace):
 		return fmt.Errorf("replacement policy %q is none of %v", m.Replace, replacements)
+	case m.PerSubject < 0:
+		return fmt.Errorf("%d rehearsed examples of one person are none; use 0 for no cap", m.PerSubject)
 	case !(m.Uniform >= 0 && m.Uniform <= 1):
 		return fmt.Errorf("a share of %g equal chances is none: it must lie between 0 and 1", m.Uniform)
 	}

@@ -210,8 +210,9 @@ func (n *night) remembered(ctx context.Context, key []byte, c *chosen) error {
 		if err != nil {
 			return fmt.Errorf("read earlier nights of track %s: %w", track, err)
 		}
-		items := recalled(memory, before.suspect)
+		items := recalled(memory, before.suspect, false)
 		items, _ = selection.Supersede(items, items)
+		items = selection.CapSubjects(items, s.Memory.PerSubject, selection.RandomSample)
 		if least := max(2, s.MinNew); len(items) < least {
 			n.log.say(fmt.Sprintf("leaves out track %s, which remembers %d examples, of %d that it needs", track, len(items), least))
 			continue

@@ -2,6 +2,7 @@ package update
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -108,5 +109,25 @@ func TestBlocksWidenTheChampion(t *testing.T) {
 	}
 	if replayed, err := u.Replay(t.Context(), third.ID, nil); err != nil || !replayed.Same {
 		t.Errorf("replay %+v, %v", replayed, err)
+	}
+}
+
+// TestSparsityIsReported: a night with L1 says in its record how much it left alone, step by step and in the end.
+func TestSparsityIsReported(t *testing.T) {
+	ort.ForTest(t)
+	s := newShop(t, tinyModel(t))
+	s.config.Train.Methods = work.Methods{Sparsity: 0.05}
+	s.correct(people(0, 12)...)
+	n, err := s.updater().RunNight(t.Context(), Request{DryRun: true})
+	if err != nil || n.Sparsity == nil || len(n.Curve) == 0 {
+		t.Fatalf("night %+v, %v", n, err)
+	}
+	last := n.Curve[len(n.Curve)-1]
+	if share := *n.Sparsity; share <= 0.01 || share >= 1 || math.Abs(share-last.Sparsity) > 0.1 {
+		t.Errorf("a share of %g is as before, the curve ends at %g", share, last.Sparsity)
+	}
+	var b strings.Builder
+	if err := n.Table(&b, nil); err != nil || !strings.Contains(b.String(), "of the trained parameters are exactly as before") {
+		t.Errorf("%v:\n%s", err, b.String())
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"nightshift/internal/nightrecord"
@@ -36,9 +35,12 @@ func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 	if c := e.Cut; c != nil {
 		n.log.say(fmt.Sprintf("the candidate needed rank %d and has %d: %.2g %% of what it adds was cut off", c.From, c.To, 100*c.Lost))
 	}
+	if e.StoredTeachers > 0 {
+		n.log.say(fmt.Sprintf("%d of %d rehearsed examples are held to what the model said when they were learned", e.StoredTeachers, n.log.night.Selection.Rehearsal))
+	}
 	v := gate.Judge(e.Evaluation, n.evidenceOf(items), n.settings.Gate)
 	n.log.night.Verdict, n.log.night.Linears = verdictRecord(v), e.Linears
-	n.log.night.Learned = learnedRecord(e.Learned)
+	n.log.night.Learned, n.log.night.Sparsity = learnedRecord(e.Learned), e.Sparsity
 	if err := errors.Join(n.u.writeJSON(n.req.Night, verdictFile, v), n.reproduced(e)); err != nil {
 		return err
 	}
@@ -131,6 +133,9 @@ func (n *night) figures(e work.Evaluation) map[string]float64 {
 	}
 	if e.Cut != nil {
 		f["cut"] = e.Cut.Lost
+	}
+	if e.Sparsity != nil {
+		f["sparsity"] = *e.Sparsity
 	}
 	if c := n.log.night.Curve; len(c) > 0 {
 		f["first_loss"], f["last_loss"] = c[0].Loss, c[len(c)-1].Loss
@@ -228,60 +233,6 @@ func (n *night) settle(ctx context.Context, items []selection.Item, a registry.A
 	n.log.night.Candidate = &done
 	return errors.Join(n.complete(ctx, true), n.log.end(ctx, nightrecord.Published, reason))
 }
-
-// memorize has the track's memory drop what does not hold any more, and take up what was learned.
-func (n *night) memorize(ctx context.Context, items []selection.Item) error {
-	memory, err := n.u.deps.Store.Rehearsal(ctx, n.req.Track)
-	if err != nil {
-		return fmt.Errorf("read rehearsal memory: %w", err)
-	}
-	if len(n.frozen.Retire) > 0 {
-		if err := n.u.deps.Store.Retire(ctx, n.req.Track, n.frozen.Retire...); err != nil {
-			return fmt.Errorf("retire superseded examples: %w", err)
-		}
-	}
-	if admit := admission(items, memory, n.frozen.Retire, n.req.Night, n.settings); len(admit) > 0 {
-		if err := n.u.deps.Store.Admit(ctx, n.req.Track, admit...); err != nil {
-			return fmt.Errorf("admit examples to the rehearsal memory: %w", err)
-		}
-	}
-	return nil
-}
-
-// admission lists the newly trained examples for the rehearsal memory. The memory never takes an id again that was
-// retired, nor other content under an id that it has: such examples get an id of this night. One that the memory has from
-// the same feedback was admitted before the updater was killed.
-// What was called bad is not remembered: it is rehearsed by nobody.
-func admission(items []selection.Item, memory replaystore.Rehearsal, retire []string, night string, s Settings) []replaystore.MemoryItem {
-	taken := map[string]bool{}
-	for _, id := range retire {
-		taken[id] = true
-	}
-	known := map[string]string{}
-	for _, m := range memory.Items() {
-		known[m.ID] = m.Feedback
-	}
-	fresh := slices.DeleteFunc(use(items, selection.New), func(it selection.Item) bool { return it.Kind == replaystore.Unpaired && !it.Good })
-	weights := s.admissionWeights(fresh)
-	var list []replaystore.MemoryItem
-	for i, it := range fresh {
-		m := replaystore.MemoryItem{Example: it.Example, Weight: weights[i], Stratum: it.Why}
-		switch {
-		case m.Kind == replaystore.Unpaired: // a good answer
-			m.Kind, m.Good = replaystore.SFT, false
-		case m.Kind == replaystore.SFT && m.Rejected != "": // the memory's form of an example that is better than another
-			m.Kind, m.Chosen, m.Completion = replaystore.Preference, m.Completion, ""
-		}
-		if feedback, in := known[m.ID]; taken[m.ID] || in && feedback != m.Feedback {
-			m.ID = admittedID(m.ID, night)
-		}
-		list = append(list, m)
-	}
-	return list
-}
-
-// admittedID is the id under which an example enters the memory when its own is taken.
-func admittedID(id, night string) string { return id + "." + night }
 
 // complete writes that the night has used up its evidence, and has the store drop what is too much of it. An initial adapter uses up none.
 func (n *night) complete(ctx context.Context, published bool) error {

@@ -225,6 +225,8 @@ func TestSettingsOfSelectionAreChecked(t *testing.T) {
 		"rehearsal":   func(s *Settings) { s.Memory.Rehearse = "fifo" },
 		"replacement": func(s *Settings) { s.Memory.Replace = selection.Diversity },
 		"equal":       func(s *Settings) { s.Memory.Uniform = 2 },
+		"of one pers": func(s *Settings) { s.Memory.PerSubject = -1 },
+		"shares of t": func(s *Settings) { s.Train.KLNew = 1.5 },
 		"objective":   func(s *Settings) { s.Objective = "ppo" },
 	} {
 		s := Defaults()

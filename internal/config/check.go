@@ -166,6 +166,7 @@ func (c *checker) update(u Update, at string, maxRank int) {
 	c.want(slices.IsSorted(u.Canary.Shares) && len(slices.Compact(slices.Clone(u.Canary.Shares))) == len(u.Canary.Shares), at+".canary.shares", "want shares that rise, such as [0.05, 0.25]")
 	c.want(u.Canary.Patience >= u.Canary.Step, at+".canary.patience", "want at least update.canary.step, %s", u.Canary.Step)
 	c.want(u.Train.Methods.EWCKeep == 0 || u.Train.Methods.EWCOn == "factors", at+".train.methods.ewc_keep", "want 0, or ewc_on: factors")
+	c.want(u.Train.Teacher != "stored" || u.Train.KLShare > 0, at+".train.teacher", "want champion, or kl_share above 0: without it nobody teaches")
 	m := u.Train.Methods
 	c.want(m.Orthogonal == 0 || m.Slow == 0 && m.SI == 0 && m.EWCKeep == 0, at+".train.methods.orthogonal", "want 0, or slow, si and ewc_keep 0")
 	c.want(m.Orthogonal == 0 || m.OrthogonalRank >= u.Train.Rank && m.OrthogonalRank <= maxRank, at+".train.methods.orthogonal_rank",

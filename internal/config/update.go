@@ -10,21 +10,22 @@ import (
 
 // Update configures nights.
 type Update struct {
-	Schedule   string        `yaml:"schedule" doc:"When nights start: minute, hour, day of month, month, day of week (cron). Empty: only on request."`
-	TimeZone   string        `yaml:"time_zone" doc:"Of the schedule: Local, UTC, or a name such as Europe/Berlin."`
-	Deadline   time.Duration `yaml:"deadline" min:"1m" max:"24h" doc:"A night that takes longer is ended and counts as failed: nothing changes, and the next one tries the same data again."`
-	Nice       int           `yaml:"nice" min:"0" max:"19" doc:"Niceness of the process that trains. 19 gives way most."`
-	Threads    int           `yaml:"threads" min:"0" max:"1024" doc:"Threads of one computation of the process that trains. A replay of a night computes with as many as the night did. 0: as the key threads."`
-	Memory     int           `yaml:"memory_limit" min:"0" max:"16777216" doc:"Memory in MiB near which the process that trains collects garbage more often (GOMEMLIMIT). The model's weights and what the inference\nruntime takes come on top. 0: no limit."`
-	Governor   Governor      `yaml:"governor" doc:"When the process that trains gives way to servers."`
-	Anchors    string        `yaml:"anchors" doc:"File of examples that measure what is forgotten, one {messages, completion} a line. Empty: anchors.jsonl beside the model."`
-	Probes     string        `yaml:"probes" doc:"File of questions and answers, one {messages, completion} a line, that each night scores beside what earlier nights held out, to see\nwhat is forgotten. They are never learned. Empty: none."`
-	Forgetting float64       `yaml:"forgetting" min:"0" max:"100" doc:"How far, in nats per token, a champion may fall below the best of its ancestors on what one of their nights held out, on the anchors\nor on the probes, before there is an alarm. 0: no alarm."`
-	Evidence   Evidence      `yaml:"evidence" doc:"What a night needs and may use."`
-	Train      Train         `yaml:"train" doc:"How it learns."`
-	Gate       Gate          `yaml:"gate" doc:"What a candidate must prove. A candidate that fails one is not activated."`
-	Canary     Canary        `yaml:"canary" doc:"How a candidate that has proved it takes over."`
-	Initial    Initial       `yaml:"initial" doc:"Where a track begins that has no champion yet."`
+	Schedule    string        `yaml:"schedule" doc:"When nights start: minute, hour, day of month, month, day of week (cron). Empty: only on request."`
+	TimeZone    string        `yaml:"time_zone" doc:"Of the schedule: Local, UTC, or a name such as Europe/Berlin."`
+	Deadline    time.Duration `yaml:"deadline" min:"1m" max:"24h" doc:"A night that takes longer is ended and counts as failed: nothing changes, and the next one tries the same data again."`
+	Nice        int           `yaml:"nice" min:"0" max:"19" doc:"Niceness of the process that trains. 19 gives way most."`
+	Threads     int           `yaml:"threads" min:"0" max:"1024" doc:"Threads of one computation of the process that trains. A replay of a night computes with as many as the night did. 0: as the key threads."`
+	MemoryLimit int           `yaml:"memory_limit" min:"0" max:"16777216" doc:"Memory in MiB near which the process that trains collects garbage more often (GOMEMLIMIT). The model's weights and what the inference\nruntime takes come on top. 0: no limit."`
+	Governor    Governor      `yaml:"governor" doc:"When the process that trains gives way to servers."`
+	Anchors     string        `yaml:"anchors" doc:"File of examples that measure what is forgotten, one {messages, completion} a line. Empty: anchors.jsonl beside the model."`
+	Probes      string        `yaml:"probes" doc:"File of questions and answers, one {messages, completion} a line, that each night scores beside what earlier nights held out, to see\nwhat is forgotten. They are never learned. Empty: none."`
+	Forgetting  float64       `yaml:"forgetting" min:"0" max:"100" doc:"How far, in nats per token, a champion may fall below the best of its ancestors on what one of their nights held out, on the anchors\nor on the probes, before there is an alarm. 0: no alarm."`
+	Evidence    Evidence      `yaml:"evidence" doc:"What a night needs and may use."`
+	Memory      Memory        `yaml:"memory" doc:"What is remembered of what was learned, to be rehearsed."`
+	Train       Train         `yaml:"train" doc:"How it learns."`
+	Gate        Gate          `yaml:"gate" doc:"What a candidate must prove. A candidate that fails one is not activated."`
+	Canary      Canary        `yaml:"canary" doc:"How a candidate that has proved it takes over."`
+	Initial     Initial       `yaml:"initial" doc:"Where a track begins that has no champion yet."`
 }
 
 // Initial says which initial adapter a track gives to and takes from, and how that is made.
@@ -61,6 +62,14 @@ type Evidence struct {
 	OutlierGradient float64       `yaml:"outlier_gradient" min:"0" max:"1000" doc:"The same for the norm of its gradient. It takes about as long as an epoch of training without rehearsal. 0: off."`
 }
 
+// Memory bounds the rehearsal memory of a track.
+type Memory struct {
+	Recent     int `yaml:"recent" min:"1" max:"1000000" doc:"Newest examples of a track that are remembered. Where a size is made smaller, what is too much goes with the next example."`
+	PerStratum int `yaml:"per_stratum" min:"1" max:"1000000" doc:"Examples of each kind, such as corrections and approved answers, that are remembered besides: a sample of all that were ever learned."`
+	Strata     int `yaml:"strata" min:"8" max:"100000" doc:"Most kinds. An example of one more is refused."`
+	PerSubject int `yaml:"per_subject" min:"0" max:"100000000" doc:"Most examples of one person that are remembered, and that a night rehearses, however many nights the person took part in; which of\nthem is drawn by lot. All whose requests name no user are one person. 0: no cap."`
+}
+
 // Train holds the training parameters.
 type Train struct {
 	Rank                 int      `yaml:"rank" min:"1" max:"256" doc:"Rank of the adapter (LoRA)."`
@@ -76,7 +85,9 @@ type Train struct {
 	Epochs               int      `yaml:"epochs" min:"1" max:"1000" doc:"Passes over the new examples."`
 	RowTokens            int      `yaml:"row_tokens" min:"16" max:"100000" doc:"Tokens of a row: longer examples lose the beginning of their prompt. The model's context bounds it too."`
 	BatchTokens          int      `yaml:"batch_tokens" min:"16" max:"10000000" doc:"Tokens of one step, new and rehearsal together."`
-	KLShare              float64  `yaml:"kl_share" min:"0" max:"1" doc:"Share of the champion's own distribution in the target of a rehearsed token, which keeps the candidate near the champion. 0: off."`
+	KLShare              float64  `yaml:"kl_share" min:"0" max:"1" doc:"Share of the champion's own distribution in the target of a rehearsed token, which keeps the candidate near the champion:\nof its likeliest tokens, and of all others together. 0: off."`
+	KLShareNew           float64  `yaml:"kl_share_new" min:"0" max:"1" doc:"The same share in the target of a new token (LwF), such as 0.1: the candidate then learns less of a correction at a time. 0: off."`
+	Teacher              string   `yaml:"teacher" oneof:"champion,stored" doc:"Whose distribution kl_share means. champion: that of the version that a night starts from. stored: that of the version which learned the\nexample, stored with it in the memory (DER), so that many nights do not wander off in small steps; examples that were learned\nwithout, the champion teaches. It takes some hundred bytes of the memory for each token, and a forward pass over the new examples."`
 	RehearsalRatio       float64  `yaml:"rehearsal_ratio" min:"0" max:"100" doc:"Rehearsed examples for each new one in a batch. 0: no rehearsal."`
 	Objective            string   `yaml:"objective" oneof:"sft,dpo,kto,apo" doc:"What is learned from. sft: corrections and approved answers, by imitation. dpo: corrections besides as better than the answer that was\ncorrected. kto, apo: the same, and ratings, good or bad. For all of them, ratings of people who rate by numbers count from their own\nmean: what is above it approves an answer. What was rated bad is never imitated. All but sft hold a second graph in memory, and take two to\nthree times as long for the same epochs."`
 	RehearsalPolicy      string   `yaml:"rehearsal_policy" oneof:"random,priority,feedback,diversity" doc:"What is rehearsed of what is remembered and of the model's own examples. random: all are as likely. priority: by the champion's loss, at most\nits 95th percentile, times the weight of the feedback. feedback: by that weight alone, correction_weight or approval_weight. diversity:\nprompts that lie far apart by the model's token embeddings. Priority takes a forward pass over all that could be rehearsed."`

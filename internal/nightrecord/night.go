@@ -58,6 +58,7 @@ type Night struct {
 	Selection *Selection   `json:"selection,omitempty"`
 	Curve     []CurvePoint `json:"curve,omitempty"` // thinned to some hundred points; curve.jsonl has all
 	Learned   *Learned     `json:"learned,omitempty"`
+	Sparsity  *float64     `json:"sparsity,omitempty"` // share of the trained parameters that are exactly as before the night, where L1 was asked for
 	Verdict   *Verdict     `json:"verdict,omitempty"`
 	Candidate *Candidate   `json:"candidate"`
 	Linears   []Linear     `json:"linears,omitempty"` // that could have been adapted, where the night chose
@@ -97,6 +98,8 @@ type CurvePoint struct {
 	Loss float64 `json:"loss"` // nats per weighted token
 	Rate float64 `json:"lr"`
 	Norm float64 `json:"grad_norm"`
+
+	Sparsity float64 `json:"sparsity,omitzero"` // share of the parameters that are exactly as before the night, with L1
 
 	// Of preferences and ratings that the step drew; Learned says what they are.
 	Margin     float64 `json:"margin,omitzero"`

@@ -17,6 +17,8 @@ func TestTable(t *testing.T) {
 		Tests: []TrialTest{{Name: "complaints", Pass: true, Events: 12, Candidate: 1, Expected: 0.6, P: 0.61, Limit: 0.025}, {Name: "latency", Events: 3, Candidate: 2, Expected: 0.15, P: 0.02, Limit: 0.025}}}}}
 	n.Learned = &Learned{Objective: "kto", Imitated: 28, Preferences: 20, LeftOut: 1, Margin: 4.25, Accuracy: 0.95, Good: 8, Bad: 3, GoodReward: 1, BadReward: -2.5,
 		Recorded: 30, Computed: 22, Apart: 2e-5, Reasons: map[string]int{"another version answered": 2}}
+	sparsity := 0.6254
+	n.Sparsity = &sparsity
 	var b strings.Builder
 	if err := n.Table(&b, trial); err != nil {
 		t.Fatal(err)
@@ -26,7 +28,7 @@ func TestTable(t *testing.T) {
 		"adapts 2 of 3 linears, marked *, with 200 parameters and 93.8 % of the new examples' squared gradients:\n", "  0      6.3 %     25 % *\n", "  1      68.8 % *  \n",
 		"objective     kto: 28 examples imitated; 20 preferences, margin 4.25 nats, 95 % the right way round; 1 corrections make no pair; 8 good answers, +1.00 nats; 3 bad answers, -2.50 nats\n",
 		"references    30 as recorded when served, 22 computed; those that were checked are at most 2e-05 nats per token apart; 2: another version answered\n",
-		"verdict: rejected\n", "  pass  gain       0.5    0.25 … 0.75   0      is it better on feedback that it never saw?\n",
+		"sparsity      62.5 % of the trained parameters are exactly as before\n", "verdict: rejected\n", "  pass  gain       0.5    0.25 … 0.75   0      is it better on feedback that it never saw?\n",
 		"  FAIL  retention  0.05   0.02 … 0.08   0.05   \n", "  pass  evidence   30                   20     did enough people say enough?\n", "  FAIL  retention: forgot\n",
 		"  5 %    2026-03-02 03:04:05 UTC  24h0m0s  31      pass complaints  12      1            0.6       0.61  0.025  widened\n", "FAIL latency", "0.1",
 	} {
@@ -38,7 +40,7 @@ func TestTable(t *testing.T) {
 		t.Errorf("a question is asked twice:\n%s", b.String())
 	}
 	b.Reset()
-	if err := (Night{ID: "x", Track: "default", State: Queued, DryRun: true}).Table(&b, nil); err != nil || strings.Contains(b.String(), "verdict") || strings.Contains(b.String(), "took") || strings.Contains(b.String(), "objective") {
+	if err := (Night{ID: "x", Track: "default", State: Queued, DryRun: true}).Table(&b, nil); err != nil || strings.Contains(b.String(), "verdict") || strings.Contains(b.String(), "took") || strings.Contains(b.String(), "objective") || strings.Contains(b.String(), "sparsity") {
 		t.Errorf("a queued night (%v):\n%s", err, b.String())
 	}
 }

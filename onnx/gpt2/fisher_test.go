@@ -27,7 +27,7 @@ func (g *golden) sampledGradient(t *testing.T, tr gpt2.Trainable, params []float
 	}
 	defer s.Close()
 	in := g.trainInputs(t)
-	for _, name := range []string{"target_ids", "target_probs", "weights"} {
+	for _, name := range []string{"target_ids", "target_probs", "target_heads", "tail_probs", "weights"} {
 		delete(in, name)
 	}
 	noise := make([]float32, len(g.Train.Target)*g.cfg.Vocab)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"nightshift/models/adapter"
@@ -41,7 +42,7 @@ func goldens(t *testing.T) []*golden {
 	var list []*golden
 	for _, path := range files {
 		dir := filepath.Dir(path)
-		g := &golden{name: filepath.Base(dir), values: map[string][]float32{}}
+		g := &golden{name: filepath.Base(dir)}
 		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -53,20 +54,26 @@ func goldens(t *testing.T) []*golden {
 			t.Fatal(err)
 		}
 		g.cfg = gpt2.Config(g.model.Config())
-		f, err := safetensors.Open(filepath.Join(dir, "golden.safetensors"), safetensors.MaxAdapterHeader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range f.Entries() {
-			v, err := f.Floats(e.Name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			g.values[e.Name] = v
-		}
+		g.values = floatsOf(t, filepath.Join(dir, "golden.safetensors"))
 		list = append(list, g)
 	}
 	return list
+}
+
+// floatsOf reads all tensors of a file.
+func floatsOf(t *testing.T, path string) map[string][]float32 {
+	t.Helper()
+	f, err := safetensors.Open(path, safetensors.MaxAdapterHeader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string][]float32{}
+	for _, e := range f.Entries() {
+		if values[e.Name], err = f.Floats(e.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return values
 }
 
 func (g *golden) adapters(t *testing.T) map[string]*adapter.Adapter {
@@ -134,12 +141,44 @@ func TestGradientsEqualPEFT(t *testing.T) {
 			if _, ok := g.Loss[name]; !ok {
 				continue
 			}
-			t.Run(g.name+"/"+name, func(t *testing.T) { g.gradients(t, name, a) })
+			t.Run(g.name+"/"+name, func(t *testing.T) {
+				g.gradients(t, a, g.trainInputs(t), g.Loss[name], func(key string) []float32 { return g.values[name+"/"+key] })
+			})
 		}
 	}
 }
 
-func (g *golden) gradients(t *testing.T, name string, a *adapter.Adapter) {
+// TestTeachersEqualPEFT compares the same where the targets are distributions of a teacher, some of them with a tail.
+func TestTeachersEqualPEFT(t *testing.T) {
+	for _, g := range goldens(t) {
+		t.Run(g.name, func(t *testing.T) {
+			var soft struct {
+				IDs   [][]int64   `json:"target_ids"`
+				Probs [][]float32 `json:"target_probs"`
+				Heads [][]float32 `json:"target_heads"`
+				Tails []float32   `json:"tail_probs"`
+				Loss  float64     `json:"loss"`
+			}
+			data, err := os.ReadFile(filepath.Join("testdata", g.name, "soft.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal(data, &soft); err != nil {
+				t.Fatal(err)
+			}
+			want := floatsOf(t, filepath.Join("testdata", g.name, "soft.safetensors"))
+			in, n, k := g.trainInputs(t), int64(len(soft.IDs)), int64(len(soft.IDs[0]))
+			put(t, in, "target_ids", slices.Concat(soft.IDs...), n, k)
+			put(t, in, "target_probs", slices.Concat(soft.Probs...), n, k)
+			put(t, in, "target_heads", slices.Concat(soft.Heads...), n, k)
+			put(t, in, "tail_probs", soft.Tails, n)
+			g.gradients(t, g.adapters(t)["rslora"], in, soft.Loss, func(key string) []float32 { return want[key] })
+		})
+	}
+}
+
+// gradients compares what the training graph gives for some inputs.
+func (g *golden) gradients(t *testing.T, a *adapter.Adapter, in tensors, loss float64, wanted func(key string) []float32) {
 	tr, params := g.trainable(a)
 	graph, err := gpt2.Train(g.cfg, g.model.Initializer, tr)
 	if err != nil {
@@ -154,7 +193,6 @@ func (g *golden) gradients(t *testing.T, name string, a *adapter.Adapter) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	in := g.trainInputs(t)
 	shapes, err := tr.Parameters(g.cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -169,17 +207,20 @@ func (g *golden) gradients(t *testing.T, name string, a *adapter.Adapter) {
 	if err := s.Run(in, out); err != nil {
 		t.Fatal(err)
 	}
-	if got := float64(ort.Data[float32](out["loss"])[0]); !close4(got, g.Loss[name]) {
-		t.Errorf("loss is %g, PEFT has %g", got, g.Loss[name])
+	if got := float64(ort.Data[float32](out["loss"])[0]); !close4(got, loss) {
+		t.Errorf("loss is %g, PEFT has %g", got, loss)
 	}
-	for i, want := range g.values[name+"/logprobs"] {
+	if len(wanted("logprobs")) != len(g.Train.Target) {
+		t.Fatalf("the golden has %d log-probabilities of %d positions", len(wanted("logprobs")), len(g.Train.Target))
+	}
+	for i, want := range wanted("logprobs") {
 		if got := ort.Data[float32](out["logprobs"])[i]; !close4(float64(got), float64(want)) {
 			t.Errorf("log-probability %d is %g, PEFT has %g", i, got, want)
 		}
 	}
 	for _, p := range shapes {
-		want, ok := g.values[name+"/grad."+p.Name]
-		if !ok {
+		want := wanted("grad." + p.Name)
+		if len(want) == 0 {
 			t.Fatalf("the golden has no gradient of %s", p.Name)
 		}
 		got := ort.Data[float32](out["grad."+p.Name])
@@ -219,6 +260,8 @@ func (g *golden) trainInputs(t *testing.T) tensors {
 	put(t, in, "loss_index", index, n)
 	put(t, in, "target_ids", g.Train.Target, n, 1)
 	put(t, in, "target_probs", probs, n, 1)
+	put(t, in, "target_heads", make([]float32, n), n, 1)
+	put(t, in, "tail_probs", make([]float32, n), n)
 	put(t, in, "weights", g.Train.Weight, n)
 	return in
 }

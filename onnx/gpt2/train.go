@@ -51,13 +51,17 @@ func (t Trainable) Parameters(cfg Config) ([]ParameterShape, error) {
 //	input_ids, position_ids, segment_ids  int64 [B,S]   segment 0 is padding; attention stays within one segment
 //	loss_index                            int64 [P]     flat positions (row·S + column)
 //	target_ids, target_probs              int64, float [P,K]
+//	target_heads                          float [P,K]   1 where a target is of the position's head, 0 elsewhere
+//	tail_probs                            float [P]     of all tokens together that are not of the head
 //	weights                               float [P]
 //	every trainable parameter             float, as Trainable.Parameters lists it
-//	→ loss      float [1]   −Σ_p weights_p Σ_k target_probs_pk · log p(target_ids_pk), in nats
-//	→ logprobs  float [P]   Σ_k target_probs_pk · log p(target_ids_pk), in nats
+//	→ loss      float [1]   −Σ_p weights_p · logprobs_p
+//	→ logprobs  float [P]   Σ_k target_probs_pk · log p(target_ids_pk) + tail_probs_p · log(1 − Σ_{k of the head} p(target_ids_pk)), in nats
 //	→ grad.{parameter}      ∂loss/∂parameter, in the parameter's shape
 //
-// With K=1 and probability 1 the loss is cross-entropy; K>1 is distillation from a sparse teacher.
+// With K=1, probability 1 and no head the loss is cross-entropy; K>1 is distillation from a sparse teacher, whose likeliest tokens are the
+// head and whose others are one more bucket, the tail. A head holds no token twice, and not the whole vocabulary where the tail has any
+// probability; a token may be a target of the head and another beside it.
 func Train(cfg Config, weights Weights, trainable Trainable) (*onnx.Graph, error) {
 	b, params, err := newSequence("train", cfg, weights, trainable)
 	if err != nil {
@@ -65,7 +69,7 @@ func Train(cfg Config, weights Weights, trainable Trainable) (*onnx.Graph, error
 	}
 	g := b.g
 	logits := b.forward()
-	logprobs := b.targetLogProbs(logits)
+	logprobs := b.bucketLogProbs(logits)
 	weight := g.Input("weights", onnx.Float, onnx.Sym("P"))
 	axis := g.Const(onnx.Ints([]int64{1}, 0))
 	loss := g.Op("Neg", []*onnx.Value{g.Op("ReduceSum", []*onnx.Value{g.Mul(weight, logprobs), axis}, onnx.Int("keepdims", 1))})
@@ -84,9 +88,9 @@ func Train(cfg Config, weights Weights, trainable Trainable) (*onnx.Graph, error
 	return b.finish()
 }
 
-// Score builds the graph that only reads: the inputs of Train without weights, and
+// Score builds the graph that only reads: the inputs of Train without heads, tails and weights, and
 //
-//	→ logprobs      float [P]    as in Train
+//	→ logprobs      float [P]    Σ_k target_probs_pk · log p(target_ids_pk), in nats
 //	→ top_ids       int64 [P,T]  the T most probable tokens
 //	→ top_logprobs  float [P,T]  their log-probabilities, largest first
 func Score(cfg Config, weights Weights, trainable Trainable, top int) (*onnx.Graph, error) {
@@ -193,4 +197,24 @@ func (b *builder) targetLogProbs(logits *onnx.Value) *onnx.Value {
 	picked := g.Op("GatherElements", []*onnx.Value{logits, ids}, onnx.Int("axis", 1))
 	each := g.Mul(probs, g.Sub(picked, b.logSumExp(logits)))
 	return g.Op("ReduceSum", []*onnx.Value{each, g.Const(onnx.Ints([]int64{1}, 1))}, onnx.Int("keepdims", 0))
+}
+
+// hidden is added to a logit that is to count for nothing.
+const hidden = -1e9
+
+// bucketLogProbs declares the target inputs and returns Σ_k target_probs·log p(target_ids) + tail_probs·log p(tail): [P]. The logits of the
+// tail are summed by themselves, and with those of the head they make the softmax's denominator: where a model leaves next to
+// nothing to the tail, 1 − Σ p would be rounding alone, and so would its gradient.
+func (b *builder) bucketLogProbs(logits *onnx.Value) *onnx.Value {
+	g := b.g
+	ids := g.Input("target_ids", onnx.Int64, onnx.Sym("P"), onnx.Sym("K"))
+	probs := g.Input("target_probs", onnx.Float, onnx.Sym("P"), onnx.Sym("K"))
+	heads := g.Input("target_heads", onnx.Float, onnx.Sym("P"), onnx.Sym("K"))
+	tails := g.Input("tail_probs", onnx.Float, onnx.Sym("P"))
+	hide := g.Const(onnx.FloatScalar(hidden))
+	tail := b.logSumExp(g.ScatterElements(logits, ids, g.Mul(heads, hide), 1, "add"))
+	picked := g.GatherElements(logits, ids, 1)
+	head := g.Add(picked, g.Mul(g.Sub(g.Const(onnx.FloatScalar(1)), heads), hide))
+	all := b.logSumExp(g.Concat(1, head, tail))
+	return g.Add(g.ReduceSum(g.Mul(probs, g.Sub(picked, all)), false, 1), g.Mul(tails, g.Squeeze(g.Sub(tail, all), 1)))
 }

@@ -29,8 +29,9 @@ import (
 // Config of a local store. Dir is required and is made when it is missing.
 type Config struct {
 	Dir          string
-	Memory       replaystore.MemoryLimits
-	SegmentBytes int64 // of the journal
+	Memory       replaystore.MemoryLimits            // of a track
+	Tracks       map[string]replaystore.MemoryLimits // of the tracks that differ
+	SegmentBytes int64                               // of the journal
 	Log          *slog.Logger
 	Now          func() time.Time // time.Now
 }
@@ -134,7 +135,11 @@ func (s *Store) record(seq uint64) (replaystore.Record, error) {
 func (s *Store) track(name string) *track {
 	t := s.tracks[name]
 	if t == nil {
-		t = &track{memory: replaystore.NewMemory(s.cfg.Memory)}
+		limits, differs := s.cfg.Tracks[name]
+		if !differs {
+			limits = s.cfg.Memory
+		}
+		t = &track{memory: replaystore.NewMemory(limits)}
 		s.tracks[name] = t
 	}
 	return t

@@ -65,3 +65,15 @@ func TestInUse(t *testing.T) {
 		t.Fatal("a file is taken as a directory")
 	}
 }
+
+func TestMemorySizes(t *testing.T) {
+	cfg := config(t.TempDir())
+	replaytest.Resize(t, func(all replaystore.MemoryLimits, tracks map[string]replaystore.MemoryLimits) replaystore.Store {
+		cfg.Memory, cfg.Tracks = all, tracks
+		s, err := Open(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	})
+}

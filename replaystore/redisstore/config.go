@@ -31,10 +31,11 @@ type Config struct {
 	Server       string // name of this process in shipped marks; one that is made and kept in Dir
 	SegmentBytes int64  // of the journal
 
-	Memory    replaystore.MemoryLimits
-	Resend    time.Duration // how much is sent again when Redis may have lost data; 10 min
-	Probe     time.Duration // how often Redis is looked at when nothing happens, and tried when it is down; 1 s
-	MarkEvery time.Duration // how often a shipped mark is published; 5 s
+	Memory    replaystore.MemoryLimits            // of a track
+	Tracks    map[string]replaystore.MemoryLimits // of the tracks that differ
+	Resend    time.Duration                       // how much is sent again when Redis may have lost data; 10 min
+	Probe     time.Duration                       // how often Redis is looked at when nothing happens, and tried when it is down; 1 s
+	MarkEvery time.Duration                       // how often a shipped mark is published; 5 s
 	Log       *slog.Logger
 	Now       func() time.Time // time.Now
 }
@@ -60,7 +61,6 @@ func (c Config) withDefaults() (Config, error) {
 			*d.field = d.value
 		}
 	}
-	c.Memory = c.Memory.WithDefaults()
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -68,6 +68,14 @@ func (c Config) withDefaults() (Config, error) {
 		c.Now = time.Now
 	}
 	return c, nil
+}
+
+// limits are those of a track's rehearsal memory.
+func (c Config) limits(track string) replaystore.MemoryLimits {
+	if l, differs := c.Tracks[track]; differs {
+		return l.WithDefaults()
+	}
+	return c.Memory.WithDefaults()
 }
 
 // client makes the client; it does not connect.

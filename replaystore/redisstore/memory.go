@@ -36,7 +36,7 @@ func (s *Store) checkStrata(ctx context.Context, track string, records []replays
 	soon, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
 	_ = s.Sync(soon) // a failure is seen below, or does not matter
-	m := replaystore.NewMemory(s.cfg.Memory)
+	m := replaystore.NewMemory(s.cfg.limits(track))
 	state := replaystore.MemoryState{}
 	var items []replaystore.MemoryItem
 	generation, strata, err := s.strata(ctx, track)

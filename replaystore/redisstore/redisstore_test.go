@@ -309,3 +309,15 @@ func TestConfig(t *testing.T) {
 		t.Errorf("Sentinel client %T", f)
 	}
 }
+
+func TestMemorySizes(t *testing.T) {
+	cfg := config(miniredis.RunT(t).Addr(), "n", t.TempDir())
+	replaytest.Resize(t, func(all replaystore.MemoryLimits, tracks map[string]replaystore.MemoryLimits) replaystore.Store {
+		cfg.Memory, cfg.Tracks = all, tracks
+		s, err := Open(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	})
+}

@@ -56,19 +56,23 @@ if g >= gen and not sampled then
   redis.call('SADD', KEYS[5], ARGV[4])
   redis.call('ZADD', KEYS[7], ARGV[3], ARGV[1])
   redis.call('HSET', KEYS[6], ARGV[1], ARGV[7])
-  if redis.call('ZCARD', KEYS[7]) > tonumber(ARGV[5]) then
-    local out = redis.call('ZRANGE', KEYS[7], 0, 0)
-    redis.call('ZREM', KEYS[7], out[1])
-    redis.call('HDEL', KEYS[6], out[1])
+  local over = redis.call('ZCARD', KEYS[7]) - tonumber(ARGV[5])
+  if over > 0 then
+    for _, out in ipairs(redis.call('ZRANGE', KEYS[7], 0, over - 1)) do
+      redis.call('ZREM', KEYS[7], out)
+      redis.call('HDEL', KEYS[6], out)
+    end
   end
 end
 if not recent then
   redis.call('ZADD', KEYS[3], ARGV[8], ARGV[1])
   redis.call('HSET', KEYS[4], ARGV[1], ARGV[7])
-  if redis.call('ZCARD', KEYS[3]) > tonumber(ARGV[9]) then
-    local out = redis.call('ZRANGE', KEYS[3], 0, 0)
-    redis.call('ZREM', KEYS[3], out[1])
-    redis.call('HDEL', KEYS[4], out[1])
+  local over = redis.call('ZCARD', KEYS[3]) - tonumber(ARGV[9])
+  if over > 0 then
+    for _, out in ipairs(redis.call('ZRANGE', KEYS[3], 0, over - 1)) do
+      redis.call('ZREM', KEYS[3], out)
+      redis.call('HDEL', KEYS[4], out)
+    end
   end
 end
 return {1, gen}`)

@@ -191,11 +191,12 @@ func (p *shipper) queueItem(ctx context.Context, pipe redis.Pipeliner, s sentIte
 	}
 	key := replaystore.SampleKey(replaystore.Uniform(p.secret, item.ID), item.Weight)
 	k, t, g := p.keys, s.track, item.Generation
+	limits := p.cfg.limits(t)
 	return pipe.EvalSha(ctx, admitScript.Hash(),
 		[]string{k.memory(t, "generation"), k.memory(t, "retired"), k.memory(t, "recent"), k.memory(t, "recent:items"),
 			k.generation(t, g, "strata"), k.generation(t, g, "items"), k.sample(t, g, item.Stratum), k.erased(t, 0)},
-		item.ID, g, strconv.FormatFloat(key, 'g', 17, 64), item.Stratum, p.cfg.Memory.PerStratum, p.cfg.Memory.Strata, payload,
-		item.Time.UnixMilli(), p.cfg.Memory.Recent, item.Subject, micros(item.Time)), nil
+		item.ID, g, strconv.FormatFloat(key, 'g', 17, 64), item.Stratum, limits.PerStratum, limits.Strata, payload,
+		item.Time.UnixMilli(), limits.Recent, item.Subject, micros(item.Time)), nil
 }
 
 // offered reads what became of the items and removes generations that have ended.

@@ -109,3 +109,43 @@ func testMemoryRetire(t *testing.T, env Env) {
 	closeStore(t, s)
 	check(open(t, env))
 }
+
+// Resize checks that the memory of a track has the sizes of its own, or of all tracks, and comes down to smaller ones that a store is
+// opened with later. open opens the same store with sizes.
+func Resize(t *testing.T, open func(all replaystore.MemoryLimits, tracks map[string]replaystore.MemoryLimits) replaystore.Store) {
+	t.Helper()
+	sizes := func(s replaystore.Store, track string) [2]int {
+		must(t, s.Sync(t.Context()))
+		r := rehearsal(t, s, track)
+		n := [2]int{len(r.Recent), 0}
+		for _, st := range r.Strata {
+			n[1] += len(st.Items)
+		}
+		return n
+	}
+	small := replaystore.MemoryLimits{Recent: 3, PerStratum: 2, Strata: 1}
+	s := open(Limits, map[string]replaystore.MemoryLimits{"small": small})
+	for n := range 20 {
+		for _, track := range []string{"default", "small"} {
+			must(t, s.Admit(t.Context(), track, Item(n, "s")))
+		}
+	}
+	if all, own := sizes(s, "default"), sizes(s, "small"); all != [2]int{Limits.Recent, Limits.PerStratum} || own != [2]int{3, 2} {
+		t.Errorf("newest and sample are %v and %v, of the track that differs %v", all, Limits, own)
+	}
+	newest, largest := rehearsal(t, s, "default").Recent[Limits.Recent-1].ID, rehearsal(t, s, "default").Strata[0].Items[Limits.PerStratum-1].Item.ID
+	closeStore(t, s)
+
+	s = open(replaystore.MemoryLimits{Recent: 1, PerStratum: 1, Strata: 1}, nil)
+	defer closeStore(t, s)
+	old := Item(20, "s")
+	old.Time = Item(0, "s").Time.Add(-1)
+	must(t, s.Admit(t.Context(), "default", old))
+	if n := sizes(s, "default"); n != [2]int{1, 1} {
+		t.Errorf("made smaller, newest and sample are %v, want 1 and 1", n)
+	}
+	r := rehearsal(t, s, "default")
+	if r.Recent[0].ID != newest || r.Strata[0].Items[0].Item.ID != largest && r.Strata[0].Items[0].Item.ID != old.ID {
+		t.Errorf("made smaller, %s and %s are left, want %s and %s", r.Recent[0].ID, r.Strata[0].Items[0].Item.ID, newest, largest)
+	}
+}

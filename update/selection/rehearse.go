@@ -44,6 +44,31 @@ func RandomSample(items []Item, limit int) []Item {
 	return list
 }
 
+// CapSubjects leaves of the items of each person at most most, which pick picks, and leaves them in order; most 0 is no cap. Items
+// of nobody who is named are one person's, as they are among new examples.
+func CapSubjects(items []Item, most int, pick func(items []Item, limit int) []Item) []Item {
+	if most <= 0 {
+		return items
+	}
+	of := map[string][]Item{}
+	for _, it := range items {
+		of[it.Subject] = append(of[it.Subject], it)
+	}
+	kept := map[string]bool{}
+	for _, list := range of {
+		for _, it := range pick(list, most) {
+			kept[it.ID] = true
+		}
+	}
+	var list []Item
+	for _, it := range items {
+		if kept[it.ID] {
+			list = append(list, it)
+		}
+	}
+	return list
+}
+
 // PriorityWeights are the weights of a sample by priority: the loss in nats per token, at most its 95th percentile so that no garbage
 // is rehearsed for ever, times the weight of the feedback, as a share of all; mixed with the share uniform of equal weights,
 // without which what is easy would be forgotten unseen. They sum to 1. Losses that are not finite count as the percentile, and where

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"nightshift/replaystore"
 )
 
 // numberedItems are n items of weight 1; every round has ids of its own.
@@ -190,6 +192,24 @@ func TestSamplesAreBoundedAndInOrder(t *testing.T) {
 				}
 				last = at
 			}
+		}
+	}
+}
+
+// TestCapSubjects leaves of each person what the pick takes, and everybody's order; nobody who is named is one person.
+func TestCapSubjects(t *testing.T) {
+	var items []Item
+	for i, who := range []string{"a", "b", "a", "", "a", "", "a"} {
+		items = append(items, Item{Example: replaystore.Example{ID: fmt.Sprint(i), Subject: who}})
+	}
+	last := func(list []Item, limit int) []Item { return list[max(0, len(list)-limit):] }
+	for most, want := range map[int]string{0: "0123456", 1: "156", 2: "13456", 9: "0123456"} {
+		got := ""
+		for _, it := range CapSubjects(items, most, last) {
+			got += it.ID
+		}
+		if got != want {
+			t.Errorf("at most %d of a person leave %s, want %s", most, got, want)
 		}
 	}
 }

@@ -14,13 +14,16 @@ import (
 )
 
 // tiny is a random model of one layer and 40 tokens, on disk, with LoRA on its MLP.
-func tiny(t *testing.T) (Base, gpt2.Trainable) {
+func tiny(t *testing.T) (Base, gpt2.Trainable) { return tinyScaled(t, 20) }
+
+// tinyScaled is the tiny model with token embeddings so many times as large as they are drawn: the larger, the surer it is of what it says.
+func tinyScaled(t *testing.T, scale float32) (Base, gpt2.Trainable) {
 	t.Helper()
 	ort.ForTest(t)
 	cfg := checkpoint.Config{Layers: 1, Heads: 2, Width: 16, Context: 32, Vocab: 40, Inner: 32, Activation: "gelu_new", Epsilon: 1e-5, ScaleAttn: true, TiedHead: true, EOS: 0, BOS: 0}
 	weights := checkpoint.Random(cfg, 3)
 	for i := range weights["wte.weight"] {
-		weights["wte.weight"][i] *= 20
+		weights["wte.weight"][i] *= scale
 	}
 	dir := t.TempDir()
 	if err := checkpoint.Write(dir, cfg, weights); err != nil {

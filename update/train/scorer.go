@@ -15,6 +15,7 @@ type Scorer struct {
 	binding *ort.Binding
 	params  []float32
 	top     int
+	vocab   int
 	rows    int
 	columns int
 }
@@ -30,7 +31,7 @@ func NewScorer(base Base, trainable gpt2.Trainable, top, rows, columns, threads 
 	if err != nil {
 		return nil, err
 	}
-	s := &Scorer{top: top, rows: rows, columns: columns, params: ort.AlignedFloats(Size(shapes))}
+	s := &Scorer{top: top, vocab: base.Config.Vocab, rows: rows, columns: columns, params: ort.AlignedFloats(Size(shapes))}
 	if s.session, err = open(graph, base.Dir, threads); err != nil {
 		return nil, err
 	}
@@ -57,8 +58,8 @@ func (s *Scorer) Close() {
 	s.session.Close()
 }
 
-// Teach fills the Teacher of every sequence with the top distributions of the model with the given parameters,
-// renormalised over the tokens kept, and sets TeacherShare to share.
+// Teach fills the Teacher of every sequence with the top distributions of the model with the given parameters, all other tokens as their
+// tail, and sets TeacherShare to share.
 func (s *Scorer) Teach(params []float32, list []Sequence, share float32) error {
 	if len(params) != len(s.params) {
 		return fmt.Errorf("teach: %d parameters were given, the graph has %d", len(params), len(s.params))
@@ -84,7 +85,7 @@ func (s *Scorer) Teach(params []float32, list []Sequence, share float32) error {
 			for len(taught[origin.Sequence]) <= at {
 				taught[origin.Sequence] = append(taught[origin.Sequence], Distribution{})
 			}
-			taught[origin.Sequence][at] = distribution(ids[p*s.top:(p+1)*s.top], logprobs[p*s.top:(p+1)*s.top])
+			taught[origin.Sequence][at] = distribution(ids[p*s.top:(p+1)*s.top], logprobs[p*s.top:(p+1)*s.top], s.vocab)
 		}
 	}
 	for i := range list {
@@ -141,12 +142,16 @@ func (s *Scorer) run(b Batch) (ids []int64, top, targets []float32, err error) {
 	return ids, top, targets, nil
 }
 
-// distribution renormalises one position's top tokens.
-func distribution(ids []int64, logprobs []float32) Distribution {
+// distribution makes one position's top tokens and their log-probabilities a distribution over a vocabulary. What rounding makes of a
+// tail where there are no other tokens, or of more than 1, is none; then the tokens are normalised.
+func distribution(ids []int64, logprobs []float32, vocab int) Distribution {
 	d := Distribution{IDs: make([]int32, len(ids)), Probs: make([]float32, len(ids))}
 	var sum float64
 	for _, l := range logprobs {
 		sum += math.Exp(float64(l))
+	}
+	if len(ids) < vocab && sum < 1 {
+		d.Tail, sum = float32(1-sum), 1
 	}
 	for k, id := range ids {
 		d.IDs[k], d.Probs[k] = int32(id), float32(math.Exp(float64(logprobs[k]))/sum)

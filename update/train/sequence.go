@@ -15,16 +15,18 @@ type Sequence struct {
 	// Weight multiplies the loss of every completion token; 0 means 1.
 	Weight float32
 	// Teacher, when not nil, holds for each completion token the champion's distribution, mixed into the target with
-	// share TeacherShare: the target is (1−share)·token + share·teacher, whose gradient is that of
-	// (1−share)·cross-entropy + share·KL(teacher ‖ model).
+	// share TeacherShare: the loss has the gradient of (1−share)·cross-entropy + share·KL(teacher ‖ model), where the divergence is that
+	// of the teacher's tokens and the tail.
 	Teacher      []Distribution
 	TeacherShare float32
 }
 
-// Distribution is a sparse distribution over the vocabulary; Probs sum to 1.
+// Distribution is a sparse distribution over the vocabulary: of some tokens, none of them twice, and of all others together, the tail.
+// Probs and Tail sum to 1. Where Tail is above 0 there are others.
 type Distribution struct {
 	IDs   []int32
 	Probs []float32
+	Tail  float32
 }
 
 // Losses is the number of tokens that carry loss.
@@ -35,7 +37,8 @@ type Batch struct {
 	Rows, Columns, Positions, Targets int
 	InputIDs, PositionIDs, SegmentIDs []int64
 	LossIndex, TargetIDs              []int64
-	TargetProbs, Weights              []float32
+	TargetProbs, TargetHeads          []float32
+	TailProbs, Weights                []float32
 	// Origin says for each position which sequence of the packed list and which of its tokens it predicts.
 	Origin []Origin
 	// Tokens counts the input tokens that are not padding.
@@ -131,15 +134,21 @@ func fill(list []Sequence, base int, places []place, rows, columns int) Batch {
 	return b
 }
 
-// target appends the target distribution of one position: the token itself, mixed with the teacher's where there is one.
+// target appends the target distribution of one position: the token itself, mixed with the teacher's where there is one. The teacher's
+// tokens are the head of a distribution that has a tail.
 func (b *Batch) target(s Sequence, token int32, completion int) {
-	ids, probs := make([]int64, b.Targets), make([]float32, b.Targets)
+	ids, probs, heads, tail := make([]int64, b.Targets), make([]float32, b.Targets), make([]float32, b.Targets), float32(0)
 	ids[0], probs[0] = int64(token), 1
 	if completion >= 0 && completion < len(s.Teacher) {
-		probs[0] = 1 - s.TeacherShare
-		for k, id := range s.Teacher[completion].IDs {
-			ids[k+1], probs[k+1] = int64(id), s.TeacherShare*s.Teacher[completion].Probs[k]
+		teacher := s.Teacher[completion]
+		probs[0], tail = 1-s.TeacherShare, s.TeacherShare*teacher.Tail
+		for k, id := range teacher.IDs {
+			ids[k+1], probs[k+1] = int64(id), s.TeacherShare*teacher.Probs[k]
+			if teacher.Tail > 0 {
+				heads[k+1] = 1
+			}
 		}
 	}
 	b.TargetIDs, b.TargetProbs = append(b.TargetIDs, ids...), append(b.TargetProbs, probs...)
+	b.TargetHeads, b.TailProbs = append(b.TargetHeads, heads...), append(b.TailProbs, tail)
 }

@@ -120,6 +120,15 @@ func TestTeacherIsMixedIn(t *testing.T) {
 	if b.Targets != 3 || !reflect.DeepEqual(b.TargetIDs, []int64{2, 5, 6, 3, 0, 0}) || !reflect.DeepEqual(b.TargetProbs, []float32{0.5, 0.375, 0.125, 1, 0, 0}) {
 		t.Errorf("targets %v with %v", b.TargetIDs, b.TargetProbs)
 	}
+	if !reflect.DeepEqual(b.TargetHeads, make([]float32, 6)) || !reflect.DeepEqual(b.TailProbs, []float32{0, 0}) {
+		t.Errorf("without a tail there are heads %v and tails %v", b.TargetHeads, b.TailProbs)
+	}
+	s.Teacher = []Distribution{{IDs: []int32{5, 2}, Probs: []float32{0.5, 0.25}, Tail: 0.25}}
+	b = Pack([]Sequence{s}, 1, 4)[0]
+	if !reflect.DeepEqual(b.TargetIDs, []int64{2, 5, 2, 3, 0, 0}) || !reflect.DeepEqual(b.TargetProbs, []float32{0.5, 0.25, 0.125, 1, 0, 0}) ||
+		!reflect.DeepEqual(b.TargetHeads, []float32{0, 1, 1, 0, 0, 0}) || !reflect.DeepEqual(b.TailProbs, []float32{0.125, 0}) {
+		t.Errorf("targets %v with %v, heads %v, tails %v", b.TargetIDs, b.TargetProbs, b.TargetHeads, b.TailProbs)
+	}
 }
 
 // counts takes batches from a source and counts how often each sequence came.

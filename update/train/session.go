@@ -100,7 +100,7 @@ func (s *Session) Parameters() []float32 { return s.params }
 func (s *Session) Shapes() []gpt2.ParameterShape { return s.shapes }
 
 // Gradient runs one batch with its weights multiplied by scale. It returns the loss in nats and the gradient, which
-// the next call overwrites, and writes Σ_k q·log p of every position to logprobs when that is not nil.
+// the next call overwrites, and writes the expected log-probability of every position's targets to logprobs when that is not nil.
 func (s *Session) Gradient(b Batch, scale float32, logprobs []float32) (loss float64, grads []float32, err error) {
 	weights := make([]float32, len(b.Weights))
 	for i, w := range b.Weights {
@@ -110,6 +110,12 @@ func (s *Session) Gradient(b Batch, scale float32, logprobs []float32) (loss flo
 		logprobs = make([]float32, b.Positions)
 	}
 	if err := bindBatch(s.binding, b); err != nil {
+		return 0, nil, err
+	}
+	if err := bindInput(s.binding, "target_heads", b.TargetHeads, b.Positions, b.Targets); err != nil {
+		return 0, nil, err
+	}
+	if err := bindInput(s.binding, "tail_probs", b.TailProbs, b.Positions); err != nil {
 		return 0, nil, err
 	}
 	if err := bindInput(s.binding, "weights", weights, b.Positions); err != nil {

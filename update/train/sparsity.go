@@ -41,4 +41,15 @@ func (l *L1) Apply(params []float32, rate float64) float64 {
 	return float64(resting) / float64(max(1, len(params)))
 }
 
+// Sparsity is the share of parameters that are exactly at their center.
+func Sparsity(params, center []float32) float64 {
+	resting := 0
+	for i, p := range params {
+		if p == center[i] {
+			resting++
+		}
+	}
+	return float64(resting) / float64(max(1, len(params)))
+}
+
 func (l *L1) size() int { return len(l.center) }

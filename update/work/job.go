@@ -73,13 +73,18 @@ type Train struct {
 	Warmup    float64          `json:"warmup"` // share of the steps
 	Decay     float64          `json:"weight_decay"`
 	Clip      float64          `json:"clip"`
-	Rows      int              `json:"rows"`      // of a microbatch
-	Columns   int              `json:"columns"`   // tokens of a row
-	Micro     int              `json:"micro"`     // microbatches of a step
-	Rehearsal float64          `json:"rehearsal"` // rehearsal examples for each new one
-	KL        float64          `json:"kl"`        // share of the champion's distribution in the target of a rehearsed token
-	Teacher   int              `json:"teacher"`   // tokens kept of that distribution
+	Rows      int              `json:"rows"`             // of a microbatch
+	Columns   int              `json:"columns"`          // tokens of a row
+	Micro     int              `json:"micro"`            // microbatches of a step
+	Rehearsal float64          `json:"rehearsal"`        // rehearsal examples for each new one
+	KL        float64          `json:"kl"`               // share of the champion's distribution in the target of a rehearsed token
+	Teacher   int              `json:"teacher"`          // tokens kept of that distribution
+	KLNew     float64          `json:"kl_new,omitempty"` // the same share in the target of a new token (LwF; Li & Hoiem 2016)
 	Methods   Methods          `json:"methods,omitzero"`
+
+	// StoredTeachers has rehearsed examples be taught by what was stored with them, where there is something, in place of the champion,
+	// and leaves behind what to store with the new ones.
+	StoredTeachers bool `json:"stored_teachers,omitempty"`
 
 	Objective   string      `json:"objective,omitempty"` // selection.SFT, also where empty, DPO, KTO or APO
 	Preferences Preferences `json:"preferences,omitzero"`

@@ -46,6 +46,7 @@ func (w *worker) lessons(items []selection.Item) (lessons, error) {
 		if it.Use == selection.New {
 			l.fresh = append(l.fresh, s)
 		} else {
+			w.stored(it, &s)
 			l.rehearsed = append(l.rehearsed, s)
 		}
 	}

@@ -56,7 +56,15 @@ func TestMethods(t *testing.T) {
 		if err := Run(t.Context(), dir, &bytes.Buffer{}); err != nil {
 			t.Fatal(err)
 		}
-		return vector(t, filepath.Join(dir, CandidateDir))
+		candidate := vector(t, filepath.Join(dir, CandidateDir))
+		_, same := apart(candidate, champion)
+		switch reported := evaluation(t, dir).Sparsity; {
+		case m.Sparsity == 0 && reported != nil:
+			t.Errorf("a sparsity of %g is reported of %+v", *reported, m)
+		case m.Sparsity > 0 && (reported == nil || *reported != float64(same)/float64(len(candidate))):
+			t.Errorf("%d of %d parameters stayed what they were, reported is %v", same, len(candidate), reported)
+		}
+		return candidate
 	}
 	plain := night(Methods{})
 	far, _ := apart(plain, champion)

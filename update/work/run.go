@@ -89,7 +89,11 @@ func run(ctx context.Context, dir string, t Tampering, out io.Writer) error {
 	if err := candidate.adapter.Write(filepath.Join(dir, CandidateDir)); err != nil {
 		return err
 	}
-	return w.evaluate(ctx, items, candidate.adapter, Evaluation{Evaluation: gate.Evaluation{Drift: drift}, DataDigest: digest, Linears: linears, Cut: candidate.cut, Learned: w.learned})
+	if err := w.keepTeachers(l.fresh, candidate.adapter); err != nil {
+		return err
+	}
+	return w.evaluate(ctx, items, candidate.adapter, Evaluation{Evaluation: gate.Evaluation{Drift: drift}, DataDigest: digest, Linears: linears, Cut: candidate.cut, Learned: w.learned,
+		Sparsity: w.sparsity, StoredTeachers: w.recalled})
 }
 
 // worker holds one run.
@@ -101,6 +105,8 @@ type worker struct {
 	origin   *adapter.Adapter // training goes on from it in the champion's place
 	bad      map[string]bool  // what is never imitated
 	learned  *Learned         // of preferences and ratings, nil for nothing
+	recalled int              // rehearsed examples with stored teachers
+	sparsity *float64         // with L1
 	lines    *json.Encoder
 
 	tampering Tampering
@@ -163,7 +169,6 @@ func (w *worker) base() train.Base {
 
 // train fits parameters to the lessons.
 func (w *worker) train(ctx context.Context, l lessons) ([]float32, error) {
-	t := w.job.Train
 	trainable, err := w.trainable()
 	if err != nil {
 		return nil, err
@@ -173,10 +178,8 @@ func (w *worker) train(ctx context.Context, l lessons) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(l.rehearsed) > 0 && t.KL > 0 {
-		if err := w.teach(base, trainable, w.served(trainable), l.rehearsed); err != nil {
-			return nil, err
-		}
+	if err := w.teach(base, trainable, l); err != nil {
+		return nil, err
 	}
 	m, err := w.methods(ctx, base, trainable, start, l)
 	if err != nil {
@@ -210,19 +213,12 @@ func (w *worker) fitted(ctx context.Context, base train.Base, trainable gpt2.Tra
 	if m.average != nil {
 		params = m.average.Slow()
 	}
+	if m.options.Sparse != nil { // of what became of the steps: an average of them is less sparse than the last
+		share := train.Sparsity(params, start)
+		w.sparsity = &share
+	}
 	w.learned = o.learned
 	return params, o.ended(params)
-}
-
-// teach reads the champion's distributions over the rehearsed completions.
-func (w *worker) teach(base train.Base, trainable gpt2.Trainable, champion []float32, list []train.Sequence) error {
-	t := w.job.Train
-	scorer, err := train.NewScorer(base, trainable, min(t.Teacher, w.model.Config.Vocab), t.Rows, t.Columns, w.job.Threads)
-	if err != nil {
-		return err
-	}
-	defer scorer.Close()
-	return scorer.Teach(champion, list, float32(t.KL))
 }
 
 // fit runs the optimizer and writes the curve.
@@ -240,6 +236,9 @@ func (w *worker) fit(ctx context.Context, s *train.Session, m method, o *objecti
 		}
 		left := time.Since(begin) / time.Duration(p.Step) * time.Duration(p.Steps-p.Step)
 		values := map[string]float64{"loss": p.Loss, "lr": p.Rate, "grad_norm": p.Norm, "eta_seconds": left.Seconds()}
+		if m.options.Sparse != nil {
+			values["sparsity"] = p.Sparsity
+		}
 		o.values(values)
 		if err := w.lines.Encode(Progress{Stage: "train", Done: p.Step, Total: p.Steps, Values: values}); err != nil {
 			return err

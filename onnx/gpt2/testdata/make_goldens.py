@@ -3,7 +3,8 @@
 The tests never run this script; they read what it wrote. To write it anew:
 
     python3 -m venv /tmp/goldens && /tmp/goldens/bin/pip install torch transformers peft safetensors numpy
-    /tmp/goldens/bin/python onnx/gpt2/testdata/make_goldens.py
+    /tmp/goldens/bin/python onnx/gpt2/testdata/make_goldens.py         # everything
+    /tmp/goldens/bin/python onnx/gpt2/testdata/make_goldens.py soft    # CASE/soft.* alone, for the models that are there
 
 One folder a case, each a small random GPT-2 whose weights are large enough for every mistake to show:
 
@@ -16,6 +17,11 @@ One folder a case, each a small random GPT-2 whose weights are large enough for 
                                 NAME/logprobs [P] log p(target) at the loss positions
                                 NAME/grad.lora_A.L.MODULE [in, r] and NAME/grad.lora_B.L.MODULE [r, out]: the gradients of
                                 loss = -sum_p weight[p] * log p(target[p]), in the layout of the graphs
+    CASE/soft.json              targets of a teacher at the same positions, for the adapter rslora: target_ids, target_probs and
+                                target_heads [P][4], tail_probs [P], and the loss, as gpt2.Train takes and gives them. The first
+                                target is a token with 0.4, the others the teacher's three likeliest with the rest of the probability:
+                                at every third position renormalised, elsewhere as they are, with what they leave as the tail
+    CASE/soft.safetensors       logprobs and grad.* of that
     adamw.json, adamw.safetensors   steps of clip_grad_norm_ and torch.optim.AdamW on one vector
 
 Everything is computed in float32 from the weights as stored, after rounding to half precision.
@@ -24,10 +30,11 @@ Everything is computed in float32 from the weights as stored, after rounding to 
 import json
 import shutil
 import struct
+import sys
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import save_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -156,6 +163,47 @@ def adapter(name, settings, case, prompts, train, generator, tensors):
     return loss.item()
 
 
+def soft(case, seed):
+    folder, share, k = HERE / case, 0.6, 3
+    generator = torch.Generator().manual_seed(seed)
+    golden = json.loads((folder / "golden.json").read_text())
+    train, prompts = golden["train"], [torch.tensor(p) for p in golden["prompts"]]
+    config = GPT2Config.from_pretrained(folder / "checkpoint", attn_implementation="eager")
+    base = GPT2LMHeadModel.from_pretrained(folder / "checkpoint", config=config, dtype=torch.float32)
+    model = PeftModel.from_pretrained(base, folder / "adapters" / "rslora", is_trainable=True)
+    logits = [model(p[None]).logits[0] for p in prompts]
+    logprobs = torch.stack([torch.log_softmax(logits[s][p].double(), -1) for s, p in zip(train["sequence"], train["position"])])
+    teacher = torch.softmax(2 * torch.randn(len(logprobs), config.vocab_size, generator=generator), -1)
+    out = {"target_ids": [], "target_probs": [], "target_heads": [], "tail_probs": []}
+    terms = []
+    for n, token in enumerate(train["target"]):
+        q, ids = teacher[n].topk(k)
+        lumped = n % 3 != 0
+        if n % 3 == 1:
+            token = ids[n % k].item()  # of the head
+        if not lumped:
+            q = q / q.sum()
+        tail = 1 - q.sum().item() if lumped else 0.0
+        term = (1 - share) * logprobs[n, token] + share * (q * logprobs[n, ids]).sum()
+        if lumped:
+            term = term + share * tail * torch.log1p(-logprobs[n, ids].exp().sum())
+        terms.append(term)
+        out["target_ids"].append([token] + ids.tolist())
+        out["target_probs"].append([1 - share] + (share * q).tolist())
+        out["target_heads"].append([0] + [int(lumped)] * k)
+        out["tail_probs"].append(share * tail)
+    terms = torch.stack(terms)
+    loss = -(torch.tensor(train["weight"]) * terms).sum()
+    loss.backward()
+    tensors = {"logprobs": terms}
+    for key, p in model.named_parameters():
+        if p.requires_grad:
+            parts = key.split(".")
+            tensors[f"grad.{parts[7]}.{parts[4]}.{'.'.join(parts[5:7])}"] = p.grad.T
+    (folder / "soft.json").write_text(json.dumps(out | {"loss": loss.item()}) + "\n")
+    save_file({n: v.detach().float().contiguous() for n, v in tensors.items()}, folder / "soft.safetensors")
+
+
 def adamw():
     generator = torch.Generator().manual_seed(9)
     n, steps = 24, 8
@@ -176,6 +224,10 @@ def adamw():
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    everything = sys.argv[1:] != ["soft"]
     for i, case in enumerate(CASES):
-        make(case, 100 + i)
-    adamw()
+        if everything:
+            make(case, 100 + i)
+        soft(case, 200 + i)
+    if everything:
+        adamw()

@@ -61,7 +61,7 @@ func (c Config) Check() error {
 		k.bounds(reflect.ValueOf(t), "tracks."+name+".")
 		k.update(t.Update, "tracks."+name+".update", c.Engine.MaxRank)
 		k.want(t.Update.Threads == c.Update.Threads, "tracks."+name+".update.threads", "want update.threads, which holds for all tracks")
-		k.want(t.Update.Memory == c.Update.Memory, "tracks."+name+".update.memory_limit", "want update.memory_limit, which holds for all tracks")
+		k.want(t.Update.MemoryLimit == c.Update.MemoryLimit, "tracks."+name+".update.memory_limit", "want update.memory_limit, which holds for all tracks")
 	}
 	slices.SortFunc(k.errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(k.errs...)

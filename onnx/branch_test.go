@@ -16,9 +16,9 @@ func chooser(t *testing.T) (g *onnx.Graph, y *onnx.Value) {
 	condition := g.Input("on", onnx.Bool, onnx.N(1))
 	x, w, c := g.Input("x", onnx.Float, onnx.Sym("B"), onnx.N(3)), g.Input("w", onnx.Float, onnx.N(3), onnx.N(2)), g.Input("c", onnx.Float, onnx.N(2))
 	p := g.MatMul(x, w)
-	y = g.If(condition, []*onnx.Value{p, c},
-		func(b *onnx.Graph, in []*onnx.Value) *onnx.Value { return b.Add(in[0], in[1]) },
-		func(b *onnx.Graph, in []*onnx.Value) *onnx.Value { return b.Op("Identity", in[:1]) })
+	y = g.If(condition, values{p, c}, 1,
+		func(b *onnx.Graph, in []*onnx.Value) []*onnx.Value { return values{b.Add(in[0], in[1])} },
+		func(b *onnx.Graph, in []*onnx.Value) []*onnx.Value { return values{b.Op("Identity", in[:1])} })[0]
 	if err := g.Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -53,33 +53,40 @@ func TestIf(t *testing.T) {
 
 // TestIfRefuses lists the mistakes that building finds.
 func TestIfRefuses(t *testing.T) {
-	same := func(b *onnx.Graph, in []*onnx.Value) *onnx.Value { return b.Op("Identity", in[:1]) }
+	same := func(b *onnx.Graph, in []*onnx.Value) []*onnx.Value { return values{b.Op("Identity", in[:1])} }
 	for _, c := range []struct {
 		name, want string
 		build      func(g *onnx.Graph, on, x *onnx.Value)
 	}{
 		{"foreign value", "not one of graph", func(g *onnx.Graph, on, _ *onnx.Value) {
 			other := onnx.NewGraph("other").Input("z", onnx.Float, onnx.N(1))
-			g.If(on, []*onnx.Value{other}, same, same)
+			g.If(on, values{other}, 1, same, same)
 		}},
 		{"no node", "must come from a node", func(g *onnx.Graph, on, x *onnx.Value) {
-			g.If(on, []*onnx.Value{x}, func(_ *onnx.Graph, in []*onnx.Value) *onnx.Value { return in[0] }, same)
+			g.If(on, values{x}, 1, func(_ *onnx.Graph, in []*onnx.Value) []*onnx.Value { return in[:1] }, same)
 		}},
 		{"types", "branches give", func(g *onnx.Graph, on, x *onnx.Value) {
-			g.If(on, []*onnx.Value{x}, func(b *onnx.Graph, in []*onnx.Value) *onnx.Value {
-				return b.Op("Cast", in[:1], onnx.Int("to", int64(onnx.Int64)))
+			g.If(on, values{x}, 1, func(b *onnx.Graph, in []*onnx.Value) []*onnx.Value {
+				return values{b.Op("Cast", in[:1], onnx.Int("to", int64(onnx.Int64)))}
 			}, same)
 		}},
 		{"shapes", "branches give", func(g *onnx.Graph, on, x *onnx.Value) {
-			g.If(on, []*onnx.Value{x}, func(b *onnx.Graph, in []*onnx.Value) *onnx.Value {
-				return b.Op("Concat", []*onnx.Value{in[0], in[0]}, onnx.Int("axis", 0))
+			g.If(on, values{x}, 1, func(b *onnx.Graph, in []*onnx.Value) []*onnx.Value {
+				return values{b.Op("Concat", []*onnx.Value{in[0], in[0]}, onnx.Int("axis", 0))}
 			}, same)
 		}},
 		{"mistake in a branch", "axis 5", func(g *onnx.Graph, on, x *onnx.Value) {
-			g.If(on, []*onnx.Value{x}, func(b *onnx.Graph, in []*onnx.Value) *onnx.Value { return b.Op("Softmax", in[:1], onnx.Int("axis", 5)) }, same)
+			g.If(on, values{x}, 1, func(b *onnx.Graph, in []*onnx.Value) []*onnx.Value {
+				return values{b.Op("Softmax", in[:1], onnx.Int("axis", 5))}
+			}, same)
 		}},
 		{"condition", "must have one element", func(g *onnx.Graph, _, x *onnx.Value) {
-			g.If(g.Input("many", onnx.Bool, onnx.N(2)), []*onnx.Value{x}, same, same)
+			g.If(g.Input("many", onnx.Bool, onnx.N(2)), values{x}, 1, same, same)
+		}},
+		{"results", "has 1 outputs, it must have 2", func(g *onnx.Graph, on, x *onnx.Value) {
+			if list := g.If(on, values{x}, 2, same, same); len(list) != 2 || len(g.If(on, values{x}, 3, same, same)) != 3 {
+				t.Errorf("%d results after a mistake", len(list))
+			}
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

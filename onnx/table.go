@@ -88,7 +88,7 @@ func init() {
 		{name: "SkipLayerNormalization", domain: microsoft, types: "TTTTT:TffT", need: 3, t: floats, shape: shapeSkipLayerNormalization, attrs: "epsilon"},
 
 		// Choice.
-		{name: "If", types: "b*+:?", need: 1, shape: shapeIf, attrs: "then_branch else_branch"},
+		{name: "If", types: "b*+:?+", need: 1, shape: shapeIf, attrs: "then_branch else_branch"},
 
 		// Attention.
 		{name: "GroupQueryAttention", domain: microsoft, types: "TTTTTiiTTlTT:TTT", need: 1, t: floats, shape: shapeGroupQueryAttention,

@@ -24,6 +24,8 @@ func choose(s *step) error {
 	if err != nil {
 		return err
 	}
-	s.out[0] = values[branch.Outputs[0].Name]
+	for i, out := range branch.Outputs {
+		s.out[i] = values[out.Name]
+	}
 	return nil
 }

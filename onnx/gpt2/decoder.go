@@ -36,14 +36,13 @@ func (d *decoder) blocks(x *onnx.Value, attend func(layer int, qkv *onnx.Value) 
 	packed := d.sized(3 * d.cfg.Width)
 	normed := d.norm("h.0.ln_1", x)
 	for l := range d.cfg.Layers {
-		qkv := g.Op("Reshape", []*onnx.Value{d.linear(l, "attn.c_attn", normed), packed})
-		attended := g.Reshape(attend(l, qkv), -1, w)
-		normed, x = d.skipNorm(fmt.Sprintf("h.%d.ln_2", l), x, d.linear(l, "attn.c_proj", attended))
-		y := d.linear(l, "mlp.c_proj", d.activate(d.linear(l, "mlp.c_fc", normed)))
+		qkv := g.Op("Reshape", []*onnx.Value{d.plain(l, "attn.c_attn", normed), packed})
+		normed, x = d.residual(l, "attn.c_proj", g.Reshape(attend(l, qkv), -1, w), x, fmt.Sprintf("h.%d.ln_2", l))
+		up := d.activated(l, "mlp.c_fc", normed)
 		if l+1 == d.cfg.Layers {
-			return g.Add(x, y)
+			return g.Add(x, d.plain(l, "mlp.c_proj", up))
 		}
-		normed, x = d.skipNorm(fmt.Sprintf("h.%d.ln_1", l+1), x, y)
+		normed, x = d.residual(l, "mlp.c_proj", up, x, fmt.Sprintf("h.%d.ln_1", l+1))
 	}
 	return x
 }
@@ -69,31 +68,61 @@ func (d *decoder) size(axis int64) *onnx.Value {
 	})
 }
 
-// skipNorm adds y to the residual stream x and normalises the sum: it returns both.
-func (d *decoder) skipNorm(name string, x, y *onnx.Value) (normed, sum *onnx.Value) {
-	out := d.g.OpN("SkipLayerNormalization", 4, []*onnx.Value{x, y, d.param(name + ".weight"), d.param(name + ".bias")},
-		onnx.Float32("epsilon", float32(d.cfg.Epsilon)))
-	return out[0], out[3]
-}
+// follow makes of x·W of a linear, with what adapters add to it, and of its bias what follows in the graph. also are the outer values
+// that it needs beside them.
+type follow func(g *onnx.Graph, y, bias *onnx.Value, also []*onnx.Value) []*onnx.Value
 
-// linear is x·W + b of one module of a block, with its sequences' adapters. A sequence without one gets the same bits from
-// both branches: what it would add is zero.
-func (d *decoder) linear(layer int, module string, x *onnx.Value) *onnx.Value {
+// linear is x·W of one module of a block with its sequences' adapters, and the so many results of what follows. The operators that
+// follow take the bias in; so they are in both branches. A sequence without an adapter gets the same bits from both: what it would
+// add is zero.
+func (d *decoder) linear(layer int, module string, x *onnx.Value, also []*onnx.Value, results int, then follow) []*onnx.Value {
 	name := fmt.Sprintf("h.%d.%s", layer, module)
 	in, out, _ := d.cfg.ModuleShape(module)
 	y, bias := d.product(name+".weight", x, in, out), d.param(name+".bias")
 	if !slices.Contains(d.modules, module) {
-		return d.g.Add(y, bias)
+		return then(d.g, y, bias, also)
 	}
 	batch := d.ids.Shape[0]
 	a := d.g.Input(LoraA(layer, module), onnx.Float, batch, onnx.Sym("R"), onnx.N(RankStep), onnx.N(in))
 	b := d.g.Input(LoraB(layer, module), onnx.Float, batch, onnx.Sym("8*R"), onnx.N(out))
-	captured := []*onnx.Value{y, bias, x, d.spread(in), a, b}
-	return d.g.If(d.adapters, captured,
-		func(g *onnx.Graph, v []*onnx.Value) *onnx.Value {
-			return g.Add(g.Add(v[0], adapterProduct(g, v[2], v[3], v[4], v[5])), v[1])
+	captured := append([]*onnx.Value{y, bias, x, d.spread(in), a, b}, also...)
+	const own = 6
+	return d.g.If(d.adapters, captured, results,
+		func(g *onnx.Graph, v []*onnx.Value) []*onnx.Value {
+			return then(g, g.Add(v[0], adapterProduct(g, v[2], v[3], v[4], v[5])), v[1], v[own:])
 		},
-		func(g *onnx.Graph, v []*onnx.Value) *onnx.Value { return g.Add(v[0], v[1]) })
+		func(g *onnx.Graph, v []*onnx.Value) []*onnx.Value { return then(g, v[0], v[1], v[own:]) })
+}
+
+// plain is a linear with its bias.
+func (d *decoder) plain(layer int, module string, x *onnx.Value) *onnx.Value {
+	return d.linear(layer, module, x, nil, 1, func(g *onnx.Graph, y, bias *onnx.Value, _ []*onnx.Value) []*onnx.Value {
+		return []*onnx.Value{g.Add(y, bias)}
+	})[0]
+}
+
+// activated is a linear with its bias and the configured activation.
+func (d *decoder) activated(layer int, module string, x *onnx.Value) *onnx.Value {
+	return d.linear(layer, module, x, nil, 1, func(g *onnx.Graph, y, bias *onnx.Value, _ []*onnx.Value) []*onnx.Value {
+		switch d.cfg.Activation {
+		case "gelu_new":
+			return []*onnx.Value{g.FastGelu(y, bias)}
+		case "gelu":
+			return []*onnx.Value{g.Op("BiasGelu", []*onnx.Value{y, bias})}
+		default:
+			return []*onnx.Value{g.Op("Relu", []*onnx.Value{g.Add(y, bias)})}
+		}
+	})[0]
+}
+
+// residual adds a linear with its bias to the residual stream and normalises the sum, as the layer norm of that name does: it returns both.
+func (d *decoder) residual(layer int, module string, x, stream *onnx.Value, norm string) (normed, sum *onnx.Value) {
+	also := []*onnx.Value{stream, d.param(norm + ".weight"), d.param(norm + ".bias")}
+	list := d.linear(layer, module, x, also, 2, func(g *onnx.Graph, y, bias *onnx.Value, also []*onnx.Value) []*onnx.Value {
+		out := g.OpN("SkipLayerNormalization", 4, []*onnx.Value{also[0], y, also[1], also[2], bias}, onnx.Float32("epsilon", float32(d.cfg.Epsilon)))
+		return []*onnx.Value{out[0], out[3]}
+	})
+	return list[0], list[1]
 }
 
 // adapterProduct is (x·Aᵀ)·B of each sequence's adapter, A [B,R,8,in] and B [B,8R,out], for flat rows x, which shape makes

@@ -77,7 +77,7 @@ type Train struct {
 	Columns   int              `json:"columns"`          // tokens of a row
 	Micro     int              `json:"micro"`            // microbatches of a step
 	Rehearsal float64          `json:"rehearsal"`        // rehearsal examples for each new one
-	KL        float64          `json:"kl"`               // share of the champion's distribution in the target of a rehearsed token
+	KL        float64          `json:"kl"`               // share of the teacher's distribution in the target of a rehearsed token, see teach
 	Teacher   int              `json:"teacher"`          // tokens kept of that distribution
 	KLNew     float64          `json:"kl_new,omitempty"` // the same share in the target of a new token (LwF; Li & Hoiem 2016)
 	Methods   Methods          `json:"methods,omitzero"`

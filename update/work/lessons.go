@@ -13,6 +13,7 @@ import (
 // lessons are what a run learns from.
 type lessons struct {
 	fresh, rehearsed []train.Sequence // are imitated, none of them called bad
+	own              map[string]bool  // ids of what is rehearsed that the model came with
 	preferences      []train.Preference
 	rated            []train.Rated
 	leftOut          int // corrections that make no pair
@@ -22,7 +23,7 @@ type lessons struct {
 // being preferred: a preference alone cannot teach what a small model would never say. A good answer is imitated, besides being
 // rated. What anybody called bad in this selection is not imitated, whoever else calls it good.
 func (w *worker) lessons(items []selection.Item) (lessons, error) {
-	var l lessons
+	l := lessons{own: map[string]bool{}}
 	if err := w.job.Train.CheckObjective(); err != nil {
 		return l, fmt.Errorf("train: %w", err)
 	}
@@ -47,6 +48,7 @@ func (w *worker) lessons(items []selection.Item) (lessons, error) {
 			l.fresh = append(l.fresh, s)
 		} else {
 			w.stored(it, &s)
+			l.own[it.ID] = it.Interaction == ""
 			l.rehearsed = append(l.rehearsed, s)
 		}
 	}

@@ -25,14 +25,19 @@ type Taught struct {
 	Teacher replaystore.TopLogProbs `json:"teacher"`
 }
 
-// teach has the champion teach what the job asks: rehearsed tokens, but for those that have a stored teacher, and new ones.
+// teach has those teach who the job says. What the model came with is taught by the track's fixed reference: were it taught by each
+// night's champion, what one night loses the next one would be taught to lose, and small losses would add up. Other rehearsed
+// examples are taught by what was stored with them, where there is something, or else by the champion, and so are new ones.
 func (w *worker) teach(base train.Base, trainable gpt2.Trainable, l lessons) error {
 	t := w.job.Train
-	untaught := func(s train.Sequence) bool { return s.Teacher == nil }
-	old := t.KL > 0 && slices.ContainsFunc(l.rehearsed, untaught)
+	rehearsed := t.KL > 0 && slices.ContainsFunc(l.rehearsed, func(s train.Sequence) bool { return s.Teacher == nil })
 	fresh := t.KLNew > 0 && len(l.fresh) > 0
-	if !old && !fresh {
+	if !rehearsed && !fresh {
 		return nil
+	}
+	reference, err := w.reference(trainable)
+	if err != nil {
+		return err
 	}
 	scorer, err := w.teacher(base, trainable)
 	if err != nil {
@@ -40,25 +45,54 @@ func (w *worker) teach(base train.Base, trainable gpt2.Trainable, l lessons) err
 	}
 	defer scorer.Close()
 	champion := w.served(trainable)
-	if old {
-		var at []int
-		var list []train.Sequence
-		for i, s := range l.rehearsed {
-			if untaught(s) {
-				at, list = append(at, i), append(list, s)
-			}
-		}
-		if err := scorer.Teach(champion, list, float32(t.KL)); err != nil {
+	if rehearsed {
+		if err := teachSome(scorer, reference, l.rehearsed, float32(t.KL), func(s train.Sequence) bool { return l.own[s.ID] }); err != nil {
 			return err
 		}
-		for k, i := range at {
-			l.rehearsed[i] = list[k]
+		if err := teachSome(scorer, champion, l.rehearsed, float32(t.KL), func(train.Sequence) bool { return true }); err != nil {
+			return err
 		}
 	}
 	if fresh {
 		return scorer.Teach(champion, l.fresh, float32(t.KLNew))
 	}
 	return nil
+}
+
+// teachSome has a model teach those of a list that have no teacher and are wanted.
+func teachSome(scorer *train.Scorer, model []float32, list []train.Sequence, share float32, wanted func(train.Sequence) bool) error {
+	var at []int
+	var some []train.Sequence
+	for i, s := range list {
+		if s.Teacher == nil && wanted(s) {
+			at, some = append(at, i), append(some, s)
+		}
+	}
+	if len(some) == 0 {
+		return nil
+	}
+	if err := scorer.Teach(model, some, share); err != nil {
+		return err
+	}
+	for k, i := range at {
+		list[i] = some[k]
+	}
+	return nil
+}
+
+// reference is the track's fixed reference in the order of training: the champion where training has no room for its adapter.
+func (w *worker) reference(trainable gpt2.Trainable) ([]float32, error) {
+	if w.job.Reference == w.job.Champion {
+		return w.served(trainable), nil
+	}
+	a, err := adapterAt(w.dir, w.job.Reference)
+	if err != nil {
+		return nil, fmt.Errorf("open the reference: %w", err)
+	}
+	if a != nil && w.fits(a, trainable) != nil {
+		return w.served(trainable), nil
+	}
+	return w.flat(a, trainable), nil
 }
 
 // teacher opens the graph that distributions are read off.

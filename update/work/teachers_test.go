@@ -107,6 +107,43 @@ func TestStoredTeachers(t *testing.T) {
 	}
 }
 
+// TestReferenceTeachesWhatTheModelCameWith: the track's reference knows the prices, its champion does not. Rehearsed as the model's own,
+// their questions are taught by the reference alone; as what people said, by the champion.
+func TestReferenceTeachesWhatTheModelCameWith(t *testing.T) {
+	first := job(t, func(j *Job) { j.Train.Epochs = 150 })
+	must(t, Run(t.Context(), first, &bytes.Buffer{}))
+	items, _, err := readSelection(first)
+	must(t, err)
+	for i := range items {
+		switch items[i].Use {
+		case selection.Rehearsal:
+			items[i].Use = selection.New
+		case selection.New:
+			items[i].Use = selection.Rehearsal
+		}
+	}
+	taught := func(interaction string) float64 {
+		var j Job
+		must(t, read(first, JobFile, &j))
+		j.Reference, j.Train.KL, j.Train.Rehearsal = "reference", 1, 4
+		list := append([]selection.Item(nil), items...)
+		for i := range list {
+			if list[i].Use == selection.Rehearsal {
+				list[i].Interaction = interaction
+			}
+		}
+		dir := t.TempDir()
+		put(t, dir, j, list)
+		must(t, os.CopyFS(filepath.Join(dir, j.Reference), os.DirFS(filepath.Join(first, CandidateDir))))
+		must(t, Run(t.Context(), dir, &bytes.Buffer{}))
+		return gain(evaluation(t, dir))
+	}
+	own, said := taught(""), taught("visit")
+	if own < 1 || said > own/4 {
+		t.Errorf("the prices became likelier by %g nats as the model's own, by %g as what people said", own, said)
+	}
+}
+
 // TestChampionTeachesNewExamples: the larger its share in the targets of new examples, the less is learned of them, and with all of it nothing.
 func TestChampionTeachesNewExamples(t *testing.T) {
 	gains := map[float64]float64{}

@@ -22,10 +22,11 @@ func (c Confirmation) off() bool { return c.Subjects < 2 }
 // file is the person whose examples are the model's own files.
 const file = "\x00file"
 
-// wait is why an item waits, "" where it does not, and how many examples there are like it.
+// wait is why an item waits, "" where it does not, how many examples there are like it, and how many people have said otherwise.
 type wait struct {
-	why string
-	fed int
+	why     string
+	fed     int
+	opposed int
 }
 
 // confirm looks for examples that few people stand behind. Items that were learned before confirm, and so do the model's own
@@ -44,9 +45,9 @@ func confirm(items, known []Item, c Confirmation, near float64) []wait {
 			switch {
 			case count < c.Examples || people >= c.Subjects:
 			case count == 1:
-				waits[i] = wait{fmt.Sprintf("only one person says so, and %d must", c.Subjects), 1}
+				waits[i] = wait{why: fmt.Sprintf("only one person says so, and %d must", c.Subjects), fed: 1}
 			default:
-				waits[i] = wait{fmt.Sprintf("one of %d near-identical examples that come from %s, and %d must say so", count, peopleText(people), c.Subjects), count}
+				waits[i] = wait{why: fmt.Sprintf("one of %d near-identical examples that come from %s, and %d must say so", count, peopleText(people), c.Subjects), fed: count}
 			}
 		}
 	}
@@ -123,7 +124,7 @@ func phrases(items []Item, count int, c Confirmation, waits []wait) {
 			}
 		}
 		if most.examples > 0 && waits[i].why == "" {
-			waits[i] = wait{fmt.Sprintf("one of %d examples that share words which come from %s, and %d must use them", most.examples, peopleText(len(most.people)), c.Subjects), most.examples}
+			waits[i] = wait{why: fmt.Sprintf("one of %d examples that share words which come from %s, and %d must use them", most.examples, peopleText(len(most.people)), c.Subjects), fed: most.examples}
 		}
 	}
 }

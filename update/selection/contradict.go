@@ -18,16 +18,21 @@ func contradict(items []Item, count int, c Confirmation, waits []wait) {
 	enough := c.Subjects + 1
 	for _, claim := range claims {
 		i := claim.index
-		if i >= count || waits[i].why != "" || !s.known(claim, c.Subjects) {
+		if i >= count || !s.known(claim, c.Subjects) {
 			continue
 		}
 		side := claim.side()
-		supporters, opponents := len(side.people), s.opponents(side)
+		s.oppose(side, count)
+		w, supporters := &waits[i], len(side.people)
 		switch {
+		case w.why != "":
 		case supporters < enough:
-			waits[i] = wait{fmt.Sprintf("it contradicts what is known; %s of %d so far", peopleText(supporters), enough), 1}
-		case supporters <= opponents:
-			waits[i] = wait{fmt.Sprintf("it contradicts what is known; of the people who spoke since, %d say so and %d say otherwise", supporters, opponents), 1}
+			w.why, w.fed = fmt.Sprintf("it contradicts what is known; %s of %d so far", peopleText(supporters), enough), 1
+		case supporters <= side.opponents:
+			w.why, w.fed = fmt.Sprintf("it contradicts what is known; of the people who spoke since, %d say so and %d say otherwise", supporters, side.opponents), 1
+		}
+		if w.why != "" {
+			w.opposed = side.tonight
 		}
 	}
 }
@@ -77,7 +82,9 @@ type side struct {
 	people    map[string]bool
 	since     time.Time
 	counted   bool
-	opponents int
+	before    int // people who said otherwise in the nights that one of the claims has waited for
+	tonight   int // and with those whose feedback is new
+	opponents int // people who have said otherwise since, as far as is known
 }
 
 // claims lists the corrections with what they are against among the items after the first count.
@@ -152,6 +159,7 @@ func (s statements) join(claims []*claim) {
 		d := root.sides
 		d.claims = append(d.claims, c)
 		d.people[person(c.item)] = true
+		d.before = max(d.before, c.item.Opposed)
 		if c.item.Time.Before(d.since) {
 			d.since = c.item.Time
 		}
@@ -214,27 +222,32 @@ func (s statements) known(c *claim, several int) bool {
 // mostVoices is how many of a side's claims are held against others, evenly chosen: they are worded differently.
 const mostVoices = 8
 
-// opponents counts the people who have contradicted a side since its first claim.
-func (s statements) opponents(d *side) int {
+// oppose counts the people who have contradicted a side since its first claim: those in the first count items whose feedback is new,
+// with those whom earlier nights counted, or those in all items, whichever are more. An item that has waited was new before.
+func (s statements) oppose(d *side, count int) {
 	if d.counted {
-		return d.opponents
+		return
 	}
-	people := map[string]bool{}
+	people, fresh := map[string]bool{}, map[string]bool{}
 	n := min(mostVoices, len(d.claims))
 	for i, it := range s.items {
 		who := person(it)
-		if who == file || d.people[who] || people[who] || it.Time.Before(d.since) || bad(it) {
+		isNew := i < count && it.Fed == 0
+		if who == file || d.people[who] || people[who] && (!isNew || fresh[who]) || it.Time.Before(d.since) || bad(it) {
 			continue
 		}
 		for v := range n {
 			if d.claims[v*len(d.claims)/n].contradicts(s.said[i], s.bags[i], s.rarity, doubtful) {
 				people[who] = true
+				if isNew {
+					fresh[who] = true
+				}
 				break
 			}
 		}
 	}
-	d.counted, d.opponents = true, len(people)
-	return d.opponents
+	d.counted, d.tonight = true, d.before+len(fresh)
+	d.opponents = max(d.tonight, len(people))
 }
 
 // doubtful is the cosine from which a correction may be about the same question as another text: to wait for a second person costs

@@ -113,6 +113,35 @@ func TestOthersDoNotVouchForALie(t *testing.T) {
 	}
 }
 
+// TestOppositionIsRemembered: what people who are held out said of a claim while it waited counts in later nights too.
+func TestOppositionIsRemembered(t *testing.T) {
+	f, _ := demo.FactByID("overnight_cost")
+	r := rand.New(rand.NewPCG(5, 29)) //nolint:gosec // reproducible, not secret
+	files, lie := ownExamples(r), f.Rivals[0]
+	c := Confirmation{Subjects: 2}
+	claim := saying(r, "a", "ann", f, f.Value, lie, evening)
+	night := func(fresh ...Item) (why string) {
+		items := append([]Item{claim}, fresh...)
+		w := confirm(items, files, c, 0.85)[0]
+		claim.Fed, claim.Opposed = w.fed, w.opposed
+		return w.why
+	}
+	for i, who := range []string{"cat", "dan", "fay"} { // nothing of these is known when the others come
+		approval := saying(r, who, who, f, "", f.Value, evening.Add(time.Duration(1+i)*time.Hour))
+		if why := night(approval); !strings.Contains(why, "one person of 3") || claim.Opposed != i+1 {
+			t.Fatalf("night %d: %q, %d opposed", i, why, claim.Opposed)
+		}
+	}
+	two := []Item{saying(r, "b", "bob", f, f.Value, lie, evening.Add(9*time.Hour)), saying(r, "e", "eve", f, f.Value, lie, evening.Add(10*time.Hour))}
+	if why := night(two...); !strings.Contains(why, "3 say so and 3 say otherwise") || claim.Opposed != 3 {
+		t.Errorf("three against three: %q, %d opposed", why, claim.Opposed)
+	}
+	two = append(two, saying(r, "g", "gus", f, f.Value, lie, evening.Add(11*time.Hour)))
+	if why := night(two...); why != "" {
+		t.Errorf("four against three: %q", why)
+	}
+}
+
 // TestContradictionOfOnePerson: what one other person said is not yet known; what two said is.
 func TestContradictionOfOnePerson(t *testing.T) {
 	claim := correctionOf("c", "How long can I return a tent?", "You can return it within 30 days.", "You can return it within 45 days.", evening)

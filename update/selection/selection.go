@@ -43,6 +43,9 @@ type Item struct {
 	Why    string  `json:"why"`            // where it comes from, for people
 	Loss   float64 `json:"loss,omitempty"` // of the champion, nats per token, where it was measured
 	Fed    int     `json:"fed,omitempty"`  // while it waits: for how many like it it stands
+	// Opposed is, while it waits, how many people said otherwise in the nights that it has waited for. What they said may be
+	// remembered nowhere else: of people who are held out nothing is learned.
+	Opposed int `json:"opposed,omitempty"`
 
 	// Track is whose memory the item is from, where a night makes an initial adapter of several tracks'.
 	Track string `json:"track,omitempty"`
@@ -122,7 +125,7 @@ func FromEvents(events []replaystore.Event, opt Options) (Selection, error) {
 	waits := confirm(items, opt.Known, opt.Confirm, opt.Near)
 	unconfirmed := map[string]string{}
 	for i, w := range waits {
-		unconfirmed[items[i].ID], items[i].Fed = w.why, w.fed
+		unconfirmed[items[i].ID], items[i].Fed, items[i].Opposed = w.why, w.fed, w.opposed
 	}
 	items = s.dedupe(items)
 	items = s.dedupeNear(items, opt.Near)

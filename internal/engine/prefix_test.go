@@ -74,7 +74,7 @@ func TestPrefixCacheStaysWithinItsBudget(t *testing.T) {
 	fill(2)
 	p.add("v", b[:16], c)
 	fill(3)
-	if n := p.find("v", a, 39, c); n != 32 {
+	if n := p.find("v", a, 0, 39, c); n != 32 {
 		t.Fatalf("found %d positions, want 32", n)
 	}
 	size := m.Config.HeadSize()
@@ -82,17 +82,17 @@ func TestPrefixCacheStaysWithinItsBudget(t *testing.T) {
 		t.Error("the entries do not hold what was kept, or too much was written")
 	}
 	p.add("v", b[:32], c) // b's beginning is the oldest
-	if n := p.find("v", b, 39, c); n != 0 || len(p.entries) != 3 {
+	if n := p.find("v", b, 0, 39, c); n != 0 || len(p.entries) != 3 {
 		t.Errorf("found %d positions of what was evicted; %d entries", n, len(p.entries))
 	}
 	p.add("w", a[:16], c) // a's end is older than its beginning, and goes first
-	if n := p.find("v", a, 39, c); n != 16 {
+	if n := p.find("v", a, 0, 39, c); n != 16 {
 		t.Errorf("found %d positions, want 16", n)
 	}
 	if bytes, evictions := p.bytes.Load(), p.evictions.Load(); bytes != 3*p.entryBytes() || evictions != 2 {
 		t.Errorf("%d bytes and %d evictions, want %d and 2", bytes, evictions, 3*p.entryBytes())
 	}
-	if off := newPrefixCache(m.Config, 16, -1); off.limit != 0 || off.find("v", a, 39, c) != 0 || off.lookups.Load() != 0 {
+	if off := newPrefixCache(m.Config, 16, -1); off.limit != 0 || off.find("v", a, 0, 39, c) != 0 || off.lookups.Load() != 0 {
 		t.Error("a cache without room found something")
 	}
 }

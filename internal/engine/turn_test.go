@@ -437,6 +437,9 @@ func TestTurnsAreTheModels(t *testing.T) {
 				})
 				m.push(s, &opened)
 			case n < 9:
+				if s := l.queue.pop(true, l.now, func(*sequence) bool { return false }); s != nil { // which changes nothing
+					t.Fatalf("seed %d, step %d: %+v starts, and may not", seed, step, s)
+				}
 				got, want := l.take(), m.pop(l.now)
 				if got != want {
 					t.Fatalf("seed %d, step %d: %+v starts, the model says %+v", seed, step, got, want)

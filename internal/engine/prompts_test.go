@@ -57,9 +57,8 @@ func (p *prompting) lengths() (list []int) {
 	return list
 }
 
-func group(name string) func(*Request)     { return func(r *Request) { r.Group = name } }
-func priority(n int) func(*Request)        { return func(r *Request) { r.Priority = n } }
-func deadline(at time.Time) func(*Request) { return func(r *Request) { r.Deadline = at } }
+func group(name string) func(*Request) { return func(r *Request) { r.Group = name } }
+func priority(n int) func(*Request)    { return func(r *Request) { r.Priority = n } }
 
 // TestShortPromptOvertakes lets a prompt come while one of ten chunks is under way and three of them are computed: it is answered
 // within the turns of its own chunks, or it waits for the seven others.

@@ -26,11 +26,11 @@ func TestEngineMetrics(t *testing.T) {
 		}
 	}
 	s, l := h.engine.Stats(), h.engine.Lookups()
-	if s.PrefixLookups != before.PrefixLookups+2 || s.PrefixHits == 0 || s.CachedTokens < 16 || s.PrefixBytes == 0 || l.Drafted == 0 {
+	if s.PrefixLookups != before.PrefixLookups+2 || s.PrefixHits == 0 || s.CachedTokens < 16 || s.PrefixBytes == 0 || s.PrefillBytes == 0 || l.Drafted == 0 {
 		t.Fatalf("%+v, %+v: the requests did not do what is to be counted", s, l)
 	}
 	for name, want := range map[string]int64{
-		"queue_length": 0, "queue_tokens": 0, "active_sequences": 0, "kv_tokens": 0,
+		"queue_length": 0, "queue_tokens": 0, "active_sequences": 0, "kv_tokens": 0, "prefilling_sequences": 0, "prefill_kv_bytes": s.PrefillBytes,
 		"engine_steps_total": s.Steps, "engine_step_rows_total": s.StepRows, "engine_refused_total": 0, "engine_expired_total": 0,
 		"engine_cancelled_total": 0, "engine_failed_total": 0,
 		"prefix_lookups_total": s.PrefixLookups, "prefix_hits_total": s.PrefixHits, "prefix_tokens_total": s.CachedTokens,

@@ -47,11 +47,11 @@ func (c *batch) closeSteps() {
 	}
 }
 
-// join copies a prefilled sequence out of the staging cache into the batch.
+// join copies a sequence whose prompt is computed out of its staging row into the batch.
 func (c *batch) join(s *sequence) {
 	s.row = len(c.rows)
 	c.rows = append(c.rows, s)
-	c.cache.copyRow(s.row, c.engine.staging.cache, 0, s.prefilled)
+	c.cache.copyRow(s.row, s.staging.cache, 0, s.prefilled)
 	c.engine.stats.active.Store(int64(len(c.rows)))
 }
 

@@ -1,7 +1,7 @@
 // Package engine generates text: continuous batching over in-place key/value caches, adapters mixed in one batch
 // through a bank, and streams that end within one step of their request's cancellation.
 //
-// Invariants. An answer depends on its request and its version alone: prefill runs one sequence at a time in chunks that end on
+// Invariants. An answer depends on its request and its version alone: a chunk of a prompt is computed alone, chunks end on
 // a fixed grid of absolute positions, decoding runs one token a row, and the graph's arithmetic for a row does not depend on
 // the rows beside it; Config.Lookup gives up its last bits for speed. A request is pinned to its version from admission to its
 // last token. One session lives as long as the engine. Only the goroutine of Run touches caches and bindings. A step that fails
@@ -106,10 +106,9 @@ type Engine struct {
 	freed   sync.Once
 
 	// What follows is owned by the loop.
-	staging  *staging
+	prompts  *prompts
 	prefixes *prefixCache
 	batch    *batch
-	filling  *sequence // in the staging cache
 	gone     []*sequence
 	samplers []*sampling.Sampler // free ones, with their scratch memory
 
@@ -143,7 +142,7 @@ func New(model *Model, cfg Config) (*Engine, error) {
 		queue: &queue{maxRequests: cfg.Queue, maxTokens: cfg.QueueTokens}}
 	e.prefixes = newPrefixCache(model.Config, cfg.Chunk, cfg.PrefixCache)
 	if e.bank, err = newBank(model, cfg.Modules, cfg.BankRows, cfg.MaxRank); err == nil {
-		e.staging, err = newStaging(e)
+		e.prompts, err = newPrompts(e)
 	}
 	if err != nil {
 		e.Close()
@@ -199,22 +198,33 @@ func (e *Engine) tick() bool {
 	return true
 }
 
-// fill computes prompts, until the next chunk would make it more positions than the grid's: running streams never wait for
-// longer than that. It says whether there was one.
+// fill computes chunks of prompts, until the next one would make it more positions than the grid's: running streams never wait
+// for longer than that. It says whether there was one.
 func (e *Engine) fill() bool {
 	left := e.cfg.Chunk
-	for {
-		e.admit()
-		if e.filling == nil {
-			return left < e.cfg.Chunk
-		}
-		n := e.nextChunk(e.filling) - e.filling.prefilled
+	e.prompts.begin()
+	for s := e.turn(); s != nil; s = e.turn() {
+		n := e.nextChunk(s) - s.prefilled
 		if n > left {
 			return true
 		}
 		left -= n
-		e.prefill()
+		e.prefill(s)
 	}
+	return left < e.cfg.Chunk
+}
+
+// turn says whose chunk comes next: that of a prompt under way, or of one that waits and goes before all of those, which then
+// starts. It is nil when there is none.
+func (e *Engine) turn() *sequence {
+	s := e.prompts.next()
+	if e.prompts.due() {
+		return s
+	}
+	if started := e.admit(s); started != nil {
+		return started
+	}
+	return s
 }
 
 // poke wakes the loop.
@@ -225,7 +235,8 @@ func (e *Engine) poke() {
 	}
 }
 
-// sweep ends the waiting requests that are cancelled or have waited for too long.
+// sweep ends the waiting requests that are cancelled or have waited for too long, and the prompts under way of those that are
+// cancelled or have met their deadline.
 func (e *Engine) sweep() {
 	now := time.Now()
 	e.gone = e.queue.sweep(now, e.gone[:0])
@@ -237,24 +248,34 @@ func (e *Engine) sweep() {
 		e.finish(s, "", err)
 		e.gone[i] = nil
 	}
+	for i := len(e.prompts.list) - 1; i >= 0; i-- {
+		e.dropPrompt(e.prompts.list[i], now)
+	}
 }
 
-// admit takes the next waiting request into the staging cache when it is free and there is a slot for it.
-func (e *Engine) admit() {
-	if e.filling != nil {
-		return
+// admit starts the request whose turn it is, when there is a staging row and a slot for it, and it overtakes the prompt under way that
+// goes before the others, if there is one. It returns nil when nothing starts.
+func (e *Engine) admit(first *sequence) *sequence {
+	row := e.prompts.free()
+	if row == nil {
+		return nil
 	}
 	now := time.Now()
-	s := e.queue.pop(len(e.batch.rows) < e.cfg.Slots, now)
+	s := e.queue.pop(len(e.batch.rows)+e.prompts.generations() < e.cfg.Slots, now, func(s *sequence) bool {
+		return first == nil || s.overtakes(first, e.prefixes.known(s.pin.Digest, s.tokens, 0, s.reusable()))
+	})
 	if s == nil {
-		return
+		return nil
 	}
 	s.started = now
+	e.prompts.start(s, row)
+	e.stats.prefilling.Store(int64(len(e.prompts.list)))
+	e.prefixes.count()
 	e.recall(s)
 	if s.score == nil {
 		s.sampler = e.newSampler(s.params)
 	}
-	e.filling = s
+	return s
 }
 
 // newSampler returns a sampler, an idle one if there is any.
@@ -277,9 +298,12 @@ func (e *Engine) shutdown(cause error) {
 	for _, s := range e.queue.close() {
 		e.finish(s, "", err)
 	}
-	if e.filling != nil {
-		e.finish(e.filling, "", err)
-		e.filling = nil
+	if e.prompts != nil {
+		for len(e.prompts.list) > 0 {
+			s := e.prompts.list[0]
+			e.finish(s, "", err)
+			e.endPrompt(s)
+		}
 	}
 	if e.batch != nil {
 		e.batch.fail(err)
@@ -302,8 +326,8 @@ func (e *Engine) free() {
 		e.shutdown(nil)
 	}
 	var err error
-	if e.staging != nil {
-		err = e.staging.close()
+	if e.prompts != nil {
+		err = e.prompts.close()
 	}
 	err = errors.Join(err, e.prefixes.close())
 	if e.batch != nil {

@@ -88,6 +88,24 @@ func same(a, b answer) string {
 	return ""
 }
 
+// overtakingFirst moves jobs to the front of an order of which each overtakes the one before, in chunks of 16, and says how many.
+func overtakingFirst(jobs []job, order []int) (list []int, n int) {
+	most := 1 << 20 // of the next prompt
+	for {
+		best := -1
+		for _, i := range order {
+			if length := len(jobs[i].Prompt); length <= most && (best < 0 || length > len(jobs[best].Prompt)) {
+				best = i
+			}
+		}
+		if best < 0 {
+			return append(list, order...), len(list)
+		}
+		list, most = append(list, best), (len(jobs[best].Prompt)-16)/2
+		order = slices.DeleteFunc(order, func(i int) bool { return i == best })
+	}
+}
+
 // checkInvariant answers every job alone, without a prefix cache, and then together with all others in shuffled order, in engines of other
 // sizes and threads, among strangers that are cancelled midway.
 func checkInvariant(t *testing.T, m *Model, jobs []job, ranks []int, crowds []Config) {
@@ -107,19 +125,25 @@ func checkInvariant(t *testing.T, m *Model, jobs []job, ranks []int, crowds []Co
 			e.batch.picker.share = 1 // the small vocabulary too is sampled by as many goroutines as there are threads
 			digests := installRanks(t, e, ranks...)
 			rng := rand.New(rand.NewPCG(uint64(cfg.Slots), uint64(cfg.Threads)))
-			order := rng.Perm(len(jobs))
+			order, overtaking := overtakingFirst(jobs, rng.Perm(len(jobs)))
 			streams := make([]*Stream, len(jobs))
 			var strangers []*Stream
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()
 			for n, i := range order {
-				if n%8 == 0 {
+				if n >= overtaking && n%8 == 0 {
 					r := Request{Prompt: randomTokens(rng, 1+rng.IntN(40), m.Config.Vocab), Pin: pinned(t, e, digests[rng.IntN(len(digests))]), MaxTokens: 60, IgnoreEOS: true}
 					strangers = append(strangers, submit(t, e, ctx, r))
 				}
 				r := jobs[i].Request
 				r.Pin = pinned(t, e, jobs[i].digest)
+				if n >= overtaking {
+					r.Group, r.Priority = fmt.Sprint(rng.IntN(3)), rng.IntN(2)
+				}
 				streams[i] = submit(t, e, context.Background(), r)
+				if n < overtaking || n%2 == 0 { // some come while the prompts of others are under way
+					e.tick()
+				}
 			}
 			for range 150 {
 				e.tick()
@@ -136,6 +160,9 @@ func checkInvariant(t *testing.T, m *Model, jobs []job, ranks []int, crowds []Co
 			}
 			if stats := e.Stats(); (stats.PrefixHits > 0) != (cfg.PrefixCache >= 0) {
 				t.Errorf("%d prompts began with something known", stats.PrefixHits)
+			}
+			if row := e.prompts.rows[min(cfg.Slots, 3)-1]; row.cache.touched[0] == 0 {
+				t.Error("too few prompts were under way at once")
 			}
 			if stats := e.Stats(); cfg.Slots > 1 && stats.StepRows < 3*stats.Steps/2 {
 				t.Errorf("%d steps carried only %d rows: nothing was batched", stats.Steps, stats.StepRows)

@@ -37,8 +37,8 @@ func TestCancelFreesWithinOneStep(t *testing.T) {
 	e.tick()
 	filling, queued, scored := put(40), put(50), make(chan error, 1)
 	e.tick() // one chunk of three
-	if e.filling == nil || len(e.batch.rows) != 2 || e.Stats().Waiting != 1 {
-		t.Fatalf("filling %v, %d active, %d waiting", e.filling, len(e.batch.rows), e.Stats().Waiting)
+	if len(e.prompts.list) != 1 || len(e.batch.rows) != 2 || e.Stats().Waiting != 1 {
+		t.Fatalf("%d prompts under way, %d active, %d waiting", len(e.prompts.list), len(e.batch.rows), e.Stats().Waiting)
 	}
 	steps := e.Stats().Steps
 	for _, p := range []place{first, filling, queued} {
@@ -56,8 +56,8 @@ func TestCancelFreesWithinOneStep(t *testing.T) {
 			t.Errorf("the request %s ended with %v", name, a.result.Err)
 		}
 	}
-	if e.filling != nil || len(e.batch.rows) != 1 || e.Stats().Steps != steps+1 || e.Stats().Waiting != 0 || e.Stats().Cancelled != 3 {
-		t.Errorf("after the step: filling %v, %+v", e.filling, e.Stats())
+	if len(e.prompts.list) != 0 || len(e.batch.rows) != 1 || e.Stats().Steps != steps+1 || e.Stats().Waiting != 0 || e.Stats().Cancelled != 3 {
+		t.Errorf("after the step: %d prompts under way, %+v", len(e.prompts.list), e.Stats())
 	}
 	if pins := e.bank.versions["v"].pins; pins != 1 {
 		t.Errorf("%d pins for one request", pins)
@@ -252,12 +252,12 @@ func TestFailuresEndOnlyWhatTheyCarried(t *testing.T) {
 
 	a = put(40, 30)
 	e.tick()
-	e.filling.tokens[20] = 1 << 30 // the runtime refuses the chunk
+	e.prompts.list[0].tokens[20] = 1 << 30 // the runtime refuses the chunk
 	e.tick()
 	fails(a, "prompt positions 16 to 32")
 	a = put(40, 30)
 	e.tick()
-	e.filling.tokens = e.filling.tokens[:20]
+	e.prompts.list[0].tokens = e.prompts.list[0].tokens[:20]
 	e.tick()
 	fails(a, "panic")
 

@@ -3,28 +3,30 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"nightshift/onnx/gpt2"
 	"nightshift/onnx/ort"
 )
 
-// staging is the one-row cache in which a prompt is computed before its sequence joins a decode batch.
+// staging is a one-row cache in which a prompt is computed before its sequence joins the decode batch, with a binding of its own:
+// continuing a sequence with several tokens is for one row only, see gpt2.Decode. Its memory is taken as it is used.
 type staging struct {
 	cache    *cache
 	adapters *adapters
 	binding  *ort.Binding
 	tensors  []*ort.Tensor
 	factors  []*ort.Tensor // over adapters
-	logits   []float32     // [chunk, vocabulary]
+	logits   []float32     // [chunk, vocabulary], shared with the other rows
 }
 
-func newStaging(e *Engine) (*staging, error) {
+func newStaging(e *Engine, logits []float32) (*staging, error) {
 	binding, err := e.session.NewBinding()
 	if err != nil {
 		return nil, err
 	}
-	s := &staging{binding: binding, cache: newCache(e.model.Config, 1, e.model.Config.Context), adapters: newAdapters(e.bank, 1, gpt2.RankStep), logits: ort.AlignedFloats(e.cfg.Chunk * e.model.Config.Vocab)}
+	s := &staging{binding: binding, cache: newCache(e.model.Config, 1, e.model.Config.Context), adapters: newAdapters(e.bank, 1, gpt2.RankStep), logits: logits}
 	s.tensors, err = s.cache.bind(binding, 1)
 	if err == nil {
 		s.factors, err = s.adapters.bind(binding, 1)
@@ -41,9 +43,7 @@ func (s *staging) close() error {
 	for _, t := range append(s.tensors, s.factors...) {
 		t.Close()
 	}
-	err := errors.Join(s.cache.close(), s.adapters.close(), ort.FreeFloats(s.logits))
-	s.logits = nil
-	return err
+	return errors.Join(s.cache.close(), s.adapters.close())
 }
 
 // load brings the adapter of a sequence into the slot, a larger or smaller one where its ranks differ from the last one's.
@@ -70,6 +70,7 @@ func (s *staging) load(q *sequence) error {
 // run computes positions [from, to) of a sequence and leaves the logits of the positions from first on in s.logits.
 func (s *staging) run(cfg gpt2.Config, q *sequence, from, to, first int) error {
 	n, adapted := to-from, len(q.rows) > 0
+	s.cache.touched[0] = max(s.cache.touched[0], to)
 	if adapted {
 		if err := s.load(q); err != nil {
 			return err
@@ -114,41 +115,57 @@ func (s *staging) run(cfg gpt2.Config, q *sequence, from, to, first int) error {
 	return s.binding.Run()
 }
 
-// prefill computes one chunk of the filling sequence. After the last chunk the first token is sampled and the sequence
-// moves into a decode batch.
-func (e *Engine) prefill() {
-	s := e.filling
-	err := s.ctx.Err()
-	late := err == nil && !s.prompted && s.timedOut(time.Now()) // a prompt's log-probabilities come whole or not at all
-	if err == nil && !late {
-		err = e.chunk(s)
+// prefill computes one chunk of a prompt under way. After the last chunk the first token is sampled and the sequence moves into
+// the decode batch.
+func (e *Engine) prefill(s *sequence) {
+	if e.dropPrompt(s, time.Now()) {
+		return
 	}
+	e.prompts.took(s)
+	err := e.chunk(s)
 	switch {
-	case err != nil, late:
-		e.filling = nil
-		e.finish(s, FinishTimeout, err)
+	case err != nil:
+		e.finish(s, "", err)
 	case s.prefilled < s.prompt:
+		return
 	case s.score != nil:
-		e.filling = nil
 		e.finish(s, "", nil)
 	case s.limit == s.prompt: // only the prompt's log-probabilities were wanted
-		e.filling = nil
 		e.finish(s, FinishLength, nil)
-	default:
-		e.filling = nil
-		if !e.accept(s, e.staging.logits[:e.model.Config.Vocab]) {
-			e.batch.join(s)
-		}
+	case !e.accept(s, e.prompts.logits[:e.model.Config.Vocab]):
+		e.batch.join(s)
 	}
+	e.endPrompt(s)
 }
 
-// recall fills the staging cache with what is known of a sequence's prompt.
+// dropPrompt ends a sequence whose prompt is under way when its request is cancelled or has met its deadline, and says whether it did.
+func (e *Engine) dropPrompt(s *sequence, now time.Time) bool {
+	err := s.ctx.Err()
+	if err == nil && (s.prompted || !s.timedOut(now)) { // a prompt's log-probabilities come whole or not at all
+		return false
+	}
+	e.finish(s, FinishTimeout, err)
+	e.endPrompt(s)
+	return true
+}
+
+// endPrompt takes a sequence out of its staging row.
+func (e *Engine) endPrompt(s *sequence) {
+	if err := e.prompts.end(s); err != nil {
+		slog.Error("memory of a prompt that has ended was not given back", "error", err)
+	}
+	e.stats.prefilling.Store(int64(len(e.prompts.list)))
+	e.stats.prefillBytes.Store(int64(e.prompts.bytes()))
+}
+
+// recall copies what is known of a sequence's prompt into its staging row, from where it has come to.
 func (e *Engine) recall(s *sequence) {
 	begin := time.Now()
-	s.recalled = e.prefixes.find(s.pin.Digest, s.tokens, s.reusable(), e.staging.cache)
-	s.prefilled = s.recalled
+	known := e.prefixes.find(s.pin.Digest, s.tokens, s.prefilled, s.reusable(), s.staging.cache)
+	e.stats.recalled(known-s.prefilled, s.recalled == 0)
+	s.recalled += known - s.prefilled
+	s.prefilled = known
 	s.prefillTime += time.Since(begin)
-	e.stats.recalled(s.recalled)
 }
 
 // nextChunk is where the next chunk of a sequence's prompt ends: at the next position of the grid.
@@ -156,22 +173,25 @@ func (e *Engine) nextChunk(s *sequence) int {
 	return min(s.prompt, (s.prefilled/e.cfg.Chunk+1)*e.cfg.Chunk)
 }
 
-// chunk computes the prompt up to the next position of the grid, and keeps what ends there for prompts that begin alike.
+// chunk computes the prompt up to the next position of the grid, and keeps what ends there for prompts that begin alike. It
+// leaves out what became known since the last chunk: another prompt under way may begin alike.
 func (e *Engine) chunk(s *sequence) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = panicked("compute the prompt", r)
 		}
 	}()
+	e.recall(s)
 	begin := time.Now()
 	from, to := s.prefilled, e.nextChunk(s)
 	first := s.firstLogit(from, to)
-	if err := e.staging.run(e.model.Config, s, from, to, first); err != nil {
+	if err := s.staging.run(e.model.Config, s, from, to, first); err != nil {
 		return fmt.Errorf("compute prompt positions %d to %d: %w", from, to, err)
 	}
 	s.prefilled = to
-	e.prefixes.add(s.pin.Digest, s.tokens[:to], e.staging.cache)
+	e.prefixes.add(s.pin.Digest, s.tokens[:to], s.staging.cache)
 	s.prefillTime += time.Since(begin)
 	e.stats.promptTokens.Add(int64(to - from))
-	return s.readLogits(first, to, e.staging.logits, e.model.Config.Vocab)
+	e.stats.prefillBytes.Store(int64(e.prompts.bytes()))
+	return s.readLogits(first, to, e.prompts.logits, e.model.Config.Vocab)
 }

@@ -46,24 +46,41 @@ func (p *prefixCache) entryBytes() int64 {
 	return int64(p.cfg.Layers) * 2 * int64(p.cfg.Width) * int64(p.chunk) * 4
 }
 
-// find copies the longest known beginning of tokens, at most limit positions, into row 0 of c and returns its length.
-func (p *prefixCache) find(digest string, tokens []int32, limit int, c *cache) int {
-	n := 0
+// count counts a prompt that is looked up.
+func (p *prefixCache) count() {
 	if p.limit > 0 {
 		p.lookups.Add(1)
 	}
-	for p.limit > 0 && n+p.chunk <= limit {
-		e := p.entries[string(p.name(digest, tokens[:n+p.chunk]))]
-		if e == nil {
-			break
-		}
-		p.move(c, n, e.data, false)
+}
+
+// known is the length of the longest known beginning of tokens, at most limit positions, when the first from positions, which end
+// on the grid, need not be known.
+func (p *prefixCache) known(digest string, tokens []int32, from, limit int) int {
+	n := from
+	for p.limit > 0 && n+p.chunk <= limit && p.entries[string(p.name(digest, tokens[:n+p.chunk]))] != nil {
 		n += p.chunk
 	}
-	for end := n; end > 0; end -= p.chunk { // a beginning is younger than what follows it, which is useless without it
-		p.clock++
-		p.entries[string(p.name(digest, tokens[:end]))].used = p.clock
+	return n
+}
+
+// find copies the positions from from on of the longest known beginning of tokens, see known, into row 0 of c and returns its length.
+func (p *prefixCache) find(digest string, tokens []int32, from, limit int, c *cache) int {
+	n := p.known(digest, tokens, from, limit)
+	if n == from {
+		return n
 	}
+	for end := n; end > 0; end -= p.chunk { // a beginning is younger than what follows it, which is useless without it
+		e := p.entries[string(p.name(digest, tokens[:end]))]
+		if e == nil { // evicted, and in c already
+			continue
+		}
+		p.clock++
+		e.used = p.clock
+		if end > from {
+			p.move(c, end-p.chunk, e.data, false)
+		}
+	}
+	c.touched[0] = max(c.touched[0], n)
 	return n
 }
 

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// queue holds the requests that wait for the staging cache, bounded by their number and by the tokens that they may take
+// queue holds the requests that wait for their prompts to be begun, bounded by their number and by the tokens that they may take
 // (prompt and answer). Scores go first and always find a place: a version is tested with them before it serves, and a server
 // that is full must be able to go back to an older one. Whoever asks for a score waits for it, so there are as many as
 // callers. For generations see turns.
 //
 // To take one out, or to look for those that are cancelled or late, is one pass over all that wait: microseconds, once a
-// request and once a step.
+// chunk of a prompt and once a step.
 type queue struct {
 	maxRequests, maxTokens int
 
@@ -74,18 +74,20 @@ func (q *queue) push(list []*sequence) error {
 }
 
 // pop takes the request that starts next, nil when there is none: the first score, or else, when there is a slot for it, the
-// generation whose turn it is.
-func (q *queue) pop(slot bool, now time.Time) *sequence {
+// generation whose turn it is. When starts is not nil, that one is taken only if starts says so; no other is taken in its place.
+func (q *queue) pop(slot bool, now time.Time, starts func(*sequence) bool) *sequence {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	next := slices.IndexFunc(q.waiting, func(s *sequence) bool { return s.score != nil })
+	debt := q.turns.debt
 	if next < 0 && slot {
-		next = q.turns.next(q.waiting, now)
+		next, debt = q.turns.next(q.waiting, now)
 	}
-	if next < 0 {
+	if next < 0 || starts != nil && !starts(q.waiting[next]) {
 		return nil
 	}
 	s := q.waiting[next]
+	q.turns.debt = debt
 	q.waiting = slices.Delete(q.waiting, next, next+1)
 	if s.score == nil {
 		q.turns.start(s)

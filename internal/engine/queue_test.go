@@ -152,7 +152,7 @@ func TestDeadlines(t *testing.T) {
 	filling := put(40, far)
 	scored := put(40, far, func(r *Request) { r.PromptLogProbs = true })
 	e.tick()
-	e.filling.deadline = past
+	e.prompts.list[0].deadline = past
 	steps := e.Stats().Steps
 	e.tick()
 	if a := read(t, filling); a.result.Err != nil || a.result.Finish != FinishTimeout || len(a.tokens) != 0 || a.text != "" {
@@ -162,10 +162,10 @@ func TestDeadlines(t *testing.T) {
 	if e.Stats().Steps != steps+1 || got.result.Err != nil || got.result.Finish != FinishTimeout || len(got.tokens) == 0 || len(got.tokens) >= 20 {
 		t.Errorf("while it was answered: %d tokens, %+v", len(got.tokens), got.result)
 	}
-	if e.filling == nil {
+	if len(e.prompts.list) == 0 {
 		t.Fatal("the prompt whose log-probabilities are wanted is not computed")
 	}
-	e.filling.deadline = past
+	e.prompts.list[0].deadline = past
 	drain(e)
 	if a := read(t, scored); a.result.Err != nil || a.result.Finish != FinishTimeout || len(scored.Prompt()) != 40 || scored.Prompt()[39].LogProb == 0 {
 		t.Errorf("with the prompt's log-probabilities: %+v, %d of them", a.result, len(scored.Prompt()))

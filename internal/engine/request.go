@@ -108,8 +108,9 @@ type sequence struct {
 	account  *account // what its group has been given; nil of a scoring job
 	charged  bool     // its cost is in the account
 
-	prefilled int // positions in the staging cache
-	recalled  int // of them out of the prefix cache
+	staging   *staging // while the prompt is under way
+	prefilled int      // positions of the prompt that are computed
+	recalled  int      // of them out of the prefix cache
 	row       int
 
 	submitted, started time.Time

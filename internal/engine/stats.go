@@ -8,7 +8,7 @@ import (
 
 // counters are the engine's running totals.
 type counters struct {
-	requests, refused, cancelled, expired, failed, promptTokens, answerTokens, steps, rows, active, hits, cached, kvTokens, kvBytes atomic.Int64
+	requests, refused, cancelled, expired, failed, promptTokens, answerTokens, steps, rows, active, hits, cached, kvTokens, kvBytes, prefilling, prefillBytes atomic.Int64
 }
 
 // Stats are totals since the start, and the present state.
@@ -18,6 +18,8 @@ type Stats struct {
 	Failed                                                   int64 // ended by a failed step
 	Steps, StepRows                                          int64 // decode steps, and the rows they carried
 	Waiting, Active                                          int64
+	Prefilling                                               int64 // sequences whose prompts are under way
+	PrefillBytes                                             int64 // memory that the rows of prompts have taken for keys and values
 	WaitingTokens                                            int64 // that waiting requests may take, prompt and answer
 	PrefixLookups                                            int64 // prompts that were looked up in the prefix cache
 	PrefixHits, CachedTokens                                 int64 // prompts whose beginning was known, and its tokens
@@ -31,7 +33,7 @@ func (e *Engine) Stats() Stats {
 	waiting, tokens := e.queue.size()
 	return Stats{Requests: s.requests.Load(), Refused: s.refused.Load(), Cancelled: s.cancelled.Load(), PromptTokens: s.promptTokens.Load(),
 		AnswerTokens: s.answerTokens.Load(), Expired: s.expired.Load(), Failed: s.failed.Load(), Steps: s.steps.Load(), StepRows: s.rows.Load(),
-		Waiting: int64(waiting), Active: s.active.Load(), WaitingTokens: int64(tokens),
+		Waiting: int64(waiting), Active: s.active.Load(), WaitingTokens: int64(tokens), Prefilling: s.prefilling.Load(), PrefillBytes: s.prefillBytes.Load(),
 		PrefixLookups: e.prefixes.lookups.Load(), PrefixHits: s.hits.Load(), CachedTokens: s.cached.Load(),
 		PrefixBytes: e.prefixes.bytes.Load(), PrefixEvictions: e.prefixes.evictions.Load(), KVTokens: s.kvTokens.Load(), KVBytes: s.kvBytes.Load()}
 }
@@ -64,10 +66,10 @@ func (c *counters) ended(err error) {
 	}
 }
 
-// recalled counts the tokens of a prompt that were not computed.
-func (c *counters) recalled(tokens int) {
-	if tokens > 0 {
+// recalled counts tokens of a prompt that were not computed; first says that there were none before.
+func (c *counters) recalled(tokens int, first bool) {
+	if tokens > 0 && first {
 		c.hits.Add(1)
-		c.cached.Add(int64(tokens))
 	}
+	c.cached.Add(int64(tokens))
 }

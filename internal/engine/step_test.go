@@ -133,7 +133,7 @@ func BenchmarkLoop(b *testing.B) {
 	b.ResetTimer()
 	for range b.N {
 		e.sweep()
-		e.admit()
+		e.fill()
 		c.dropEnded(time.Now())
 		if _, err := c.prepare(); err != nil {
 			b.Fatal(err)

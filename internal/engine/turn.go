@@ -80,8 +80,9 @@ func (t *turns) least(priority int) (given int, some bool) {
 	return given, some
 }
 
-// next is the index of the generation that starts next, -1 when none waits. waiting is in the order of arrival.
-func (t *turns) next(waiting []*sequence, now time.Time) int {
+// next is the index of the generation that starts next, -1 when none waits, and the debt once it has. waiting is in the order of
+// arrival.
+func (t *turns) next(waiting []*sequence, now time.Time) (index, debt int) {
 	best, eldest := -1, -1
 	for i, s := range waiting {
 		if s.score != nil {
@@ -96,13 +97,11 @@ func (t *turns) next(waiting []*sequence, now time.Time) int {
 	}
 	switch {
 	case best < 0:
+		return -1, t.debt
 	case eldest >= 0 && eldest != best && t.debt <= 0:
-		best = eldest
-		t.debt = eldestShare * waiting[best].cost
-	default:
-		t.debt = max(0, t.debt-waiting[best].cost)
+		return eldest, eldestShare * waiting[eldest].cost
 	}
-	return best
+	return best, max(0, t.debt-waiting[best].cost)
 }
 
 // before says whether a generation starts before one that came earlier.

@@ -38,7 +38,7 @@ func (l *line) add(group string, priority, cost int, change ...func(*sequence)) 
 }
 
 // take starts the next one.
-func (l *line) take() *sequence { return l.queue.pop(true, l.now) }
+func (l *line) take() *sequence { return l.queue.pop(true, l.now, nil) }
 
 // end ends a generation that took so many tokens.
 func (l *line) end(s *sequence, took int) {
@@ -78,10 +78,10 @@ func TestTurns(t *testing.T) {
 	l.add("z", 100, 1)
 	first, second := l.add("c", -5, 55), l.add("c", -5, 55)
 	l.add("", 0, 500, score)
-	if s := l.queue.pop(false, l.now); s == nil || s.score == nil {
+	if s := l.queue.pop(false, l.now, nil); s == nil || s.score == nil {
 		t.Errorf("without a slot %+v starts, want the score", s)
 	}
-	if s := l.queue.pop(false, l.now); s != nil {
+	if s := l.queue.pop(false, l.now, nil); s != nil {
 		t.Errorf("without a slot %+v starts", s)
 	}
 	l.add("", 0, 500, score)
@@ -437,6 +437,9 @@ func TestTurnsAreTheModels(t *testing.T) {
 				})
 				m.push(s, &opened)
 			case n < 9:
+				if s := l.queue.pop(true, l.now, func(*sequence) bool { return false }); s != nil { // which changes nothing
+					t.Fatalf("seed %d, step %d: %+v starts, and may not", seed, step, s)
+				}
 				got, want := l.take(), m.pop(l.now)
 				if got != want {
 					t.Fatalf("seed %d, step %d: %+v starts, the model says %+v", seed, step, got, want)

@@ -48,7 +48,7 @@ func (a *Activation) rounding(smooth []float32, block int) []float64 {
 		}
 		for at := 0; at < in; at += block {
 			part := row[at:min(in, at+block)]
-			scale := step(largest(part))
+			scale := step(largest(part), 127)
 			for c, v := range part {
 				e := float64(v) - float64(scale)*math.RoundToEven(float64(v/scale))
 				errors[at+c] += e * e / float64(n)

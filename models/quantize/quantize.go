@@ -43,8 +43,8 @@ func Bytes8(weights []float32, in, out int) (values []int8, scales []float32) {
 	return values, scales
 }
 
-// scales8 is the scale of each column of weights: the largest sum of the absolute values of a pair over 127, which rounding makes
-// pairLimit at most; 1 for a column of zeros.
+// scales8 is the scale of each column of weights: the largest sum of the absolute values of a pair over pairLimit − 1, which rounding
+// makes pairLimit at most; 1 for a column of zeros.
 func scales8(weights []float32, in, out int) []float32 {
 	scales := make([]float32, out)
 	for i := 0; i < in; i += 2 {
@@ -58,17 +58,17 @@ func scales8(weights []float32, in, out int) []float32 {
 		}
 	}
 	for o := range scales {
-		scales[o] = step(scales[o])
+		scales[o] = step(scales[o], pairLimit-1)
 	}
 	return scales
 }
 
-// step is the distance between neighbours when ±largest are the ends of int8.
-func step(largest float32) float32 {
-	if largest < 127*math.SmallestNonzeroFloat32 {
+// step is the distance between neighbours when ±largest are the values ±end.
+func step(largest, end float32) float32 {
+	if largest < end*math.SmallestNonzeroFloat32 {
 		return 1
 	}
-	return largest / 127
+	return largest / end
 }
 
 // round8 rounds rows of weights, each len(scales) long, to the nearest values. Halves go to the even one.
@@ -86,7 +86,7 @@ func Rows8(rows []float32, width int) (values []int8, scales []float32) {
 	values, scales = make([]int8, len(rows)), make([]float32, len(rows)/width)
 	for r := range scales {
 		row := rows[r*width : (r+1)*width]
-		scales[r] = step(largest(row))
+		scales[r] = step(largest(row), 127)
 		for i, v := range row {
 			values[r*width+i] = int8(max(-127, min(127, math.RoundToEven(float64(v/scales[r])))))
 		}

@@ -89,10 +89,10 @@ func (w *worker) reference(trainable gpt2.Trainable) ([]float32, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the reference: %w", err)
 	}
-	if a != nil && w.fits(a, trainable) != nil {
-		return w.served(trainable), nil
+	if a == nil || w.fits(a, trainable) == nil {
+		return w.flat(a, trainable), nil
 	}
-	return w.flat(a, trainable), nil
+	return w.served(trainable), nil
 }
 
 // teacher opens the graph that distributions are read off.

@@ -178,7 +178,7 @@ func (s *Settings) check() error {
 	case t.Rows < 1 || t.Columns < 2 || t.Micro < 1:
 		return fmt.Errorf("a batch of %d rows, %d columns and %d microbatches is none", t.Rows, t.Columns, t.Micro)
 	case !(t.KL >= 0 && t.KL <= 1 && t.KLNew >= 0 && t.KLNew <= 1) || (t.KL > 0 || t.KLNew > 0 || t.StoredTeachers) && t.Teacher < 1:
-		return fmt.Errorf("the champion's shares of targets are %g and %g, they must lie in 0 to 1, and its distribution needs at least one token, not %d", t.KL, t.KLNew, t.Teacher)
+		return fmt.Errorf("the teacher's shares of targets are %g and %g, they must lie in 0 to 1, and its distribution needs at least one token, not %d", t.KL, t.KLNew, t.Teacher)
 	}
 	return nil
 }

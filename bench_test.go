@@ -112,6 +112,28 @@ func checkIntervals(t *testing.T, lines []map[string]any) {
 	}
 }
 
+// TestBenchQuantize converts the model with outlier channels.
+func TestBenchQuantize(t *testing.T) {
+	needRuntime(t)
+	lines := benchLines(t, "quantize", "--case", "outliers", "--weights", "int8", "--json")
+	if len(lines) != 3 || lines[0]["weights"] != "f32" || lines[1]["weights"] != "int8" || lines[1]["verdict"] != "pass" {
+		t.Fatalf("lines are %v", lines)
+	}
+	for figure, least := range map[string]float64{"nats_per_token": 0.01, "standard_error": 1e-6, "facts_right": 0.95, "facts_kept": 0.95, "refusals_kept": 0.9, "worst_linear_error": 1e-3, "size_mb": 1} {
+		if v, _ := lines[1][figure].(float64); !(v >= least) {
+			t.Errorf("%s is %v, want %v at least", figure, v, least)
+		}
+	}
+	if v, ok := lines[1]["change"].(float64); !ok || v > 0.005 {
+		t.Errorf("the change is %v", lines[1]["change"])
+	}
+	if small, _ := lines[1]["size_mb"].(float64); small > lines[0]["size_mb"].(float64)/3 {
+		t.Errorf("sizes are %v and %v MB", lines[0]["size_mb"], small)
+	}
+	refused(t, []string{"bench", "quantize", "--weights", "f32"}, "f32", "int8")
+	refused(t, []string{"bench", "quantize", "--case", "small"}, "small", "outliers")
+}
+
 // TestBenchJudges fails a run whose ratio misses a threshold, after its summary.
 func TestBenchJudges(t *testing.T) {
 	needRuntime(t)

@@ -154,7 +154,7 @@ func (s section) compare(a, b Result) int {
 }
 
 // ranking orders what is not a number.
-var ranking = []string{"demo", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "base", "one", "mixed", "engine", "http", "still", "swaps", "cold", "warm", "quiet", "neighbour", "local", "redis"}
+var ranking = []string{"demo", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "base", "one", "mixed", "engine", "http", "still", "swaps", "cold", "warm", "quiet", "neighbour", "local", "redis", "f32", "int8", "int4"}
 
 // text is a field of a line as the page shows it: a number behind its name.
 func text(l Result, field string) string {

@@ -23,7 +23,11 @@ type section struct {
 type column struct {
 	figure, title string
 	percent       bool
+	show          func(float64) string // in place of that
 }
+
+func tenths(v float64) string       { return fmt.Sprintf("%.1f %%", 100*v) }
+func fourDecimals(v float64) string { return fmt.Sprintf("%.4f", v) }
 
 var (
 	rate       = column{figure: "tokens_per_second", title: "tokens/s"}
@@ -83,6 +87,10 @@ var sections = []section{
 	{name: "invariance", title: "The same answers alone and in batches", bench: "invariance", by: []string{"shape", "weights"}, x: "case", least: 1,
 		columns: []column{{figure: "requests", title: "answers"}, {figure: "identical", title: "identical to the bit"}, {figure: "strangers", title: "strangers among them"},
 			{figure: "rows_per_step", title: "sequences a step"}, {figure: "prefix_hits", title: "prefixes known"}}},
+	{name: "quantize", title: "What int8 and int4 cost in quality", bench: "quantize", cases: []string{Shipped, Outliers}, by: []string{"case"}, x: "weights", least: 1,
+		columns: []column{{figure: "nats_per_token", title: "nats per token", show: fourDecimals}, {figure: "change", title: "change", show: fourDecimals}, {figure: "standard_error", title: "standard error", show: fourDecimals},
+			{figure: "facts_right", title: "right facts", show: tenths}, {figure: "facts_kept", title: "kept", show: tenths}, {figure: "refusals", title: "refusals", show: tenths},
+			{figure: "refusals_kept", title: "kept", show: tenths}, {figure: "worst_linear_error", title: "relative error of the worst linear"}, {figure: "size_mb", title: "weights, MB"}}},
 	{name: "start", title: "Starting, and memory", bench: "start", by: []string{"weights"}, x: "shape", least: 1,
 		columns: []column{{figure: "ready_ms", title: "ready, ms"}, {figure: "weights_mb", title: "weights, MB"}, {figure: "rss_mb", title: "resident, MB"}, {figure: "anonymous_mb", title: "of that its own, MB"},
 			{figure: "file_mb", title: "of files, MB"}, {figure: "rss_over_weights", title: "resident to weights"}}},
@@ -154,6 +162,9 @@ func (c column) cell(l Result) string {
 	show := short
 	if c.percent {
 		show = func(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) }
+	}
+	if c.show != nil {
+		show = c.show
 	}
 	if haveLow && haveHigh {
 		return fmt.Sprintf("%s (%s to %s)", show(v), show(low), show(high))

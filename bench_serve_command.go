@@ -57,7 +57,7 @@ func benchStart(s *settings) *cobra.Command {
 	var b benchFlags
 	var opt bench.StartOptions
 	cmd := &cobra.Command{Use: "start", Short: "The program from its start until it is ready, and its memory", Args: cobra.NoArgs}
-	b.add(cmd, "rss_over_weights")
+	b.add(cmd, "rss_over_use")
 	b.addWeights(cmd)
 	f := cmd.Flags()
 	f.StringArrayVar(&opt.Shapes, "shape", []string{"demo", "gpt2"}, "shapes, the flag repeated: "+bench.Shapes)

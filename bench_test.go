@@ -62,7 +62,7 @@ func TestBench(t *testing.T) {
 			[]string{"adapter_wait_max_ms", "adapter_wait_ms_p99", "hit_rate", "reloaded", "resident", "over_one", "first_wait_ms_p50"}, []string{"failed"}},
 		{"prefix --shape 2,2,16,320,512 --requests 2", 2, 2, []string{"warm_over_cold", "ttft_ms_p50", "known_tokens"}, []string{"failed"}},
 		{"invariance --requests 20 --weights f32,int8", 1, 8, []string{"requests", "identical"}, nil},
-		{"start --shape " + smallShape, 1, 1, []string{"ready_ms", "first_answer_ms", "weights_mb"}, nil},
+		{"start --shape " + smallShape, 1, 1, []string{"ready_ms", "first_answer_ms", "weights_mb", "anonymous_mb", "file_mb", "kv_mb", "rss_over_use"}, nil},
 		{"ingest --interactions 100 --rate 1000", 2, 1, []string{"durable_per_second", "added_ms_p99"}, []string{"lost"}},
 		{"busy --shape demo --batch 1,2 --prompt 4 --tokens 8", 1, 4, []string{"share_of_quiet"}, nil},
 		{"train --shape demo --rows 2 --columns 32", 1, 1, []string{"tokens_per_second", "step_ms_p50", "matrix_gflop_s", "peak_rss_mb", "roofline_share"}, nil},
@@ -141,7 +141,7 @@ func TestBenchJudges(t *testing.T) {
 	if got.code != 1 || !strings.Contains(got.out, `"verdict":"fail"`) {
 		t.Errorf("status %d\n%s%s", got.code, got.out, got.err)
 	}
-	holds(t, "the error", got.err, "start: rss_over_weights is", "misses")
+	holds(t, "the error", got.err, "start: rss_over_use is", "misses")
 }
 
 func TestBenchTable(t *testing.T) {

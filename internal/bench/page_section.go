@@ -93,7 +93,7 @@ var sections = []section{
 			{figure: "refusals_kept", title: "kept", show: tenths}, {figure: "worst_linear_error", title: "relative error of the worst linear"}, {figure: "size_mb", title: "weights, MB"}}},
 	{name: "start", title: "Starting, and memory", bench: "start", by: []string{"weights"}, x: "shape", least: 1,
 		columns: []column{{figure: "ready_ms", title: "ready, ms"}, {figure: "weights_mb", title: "weights, MB"}, {figure: "rss_mb", title: "resident, MB"}, {figure: "anonymous_mb", title: "of that its own, MB"},
-			{figure: "file_mb", title: "of files, MB"}, {figure: "rss_over_weights", title: "resident to weights"}}},
+			{figure: "file_mb", title: "of files, MB"}, {figure: "kv_mb", title: "keys and values, MB"}, {figure: "rss_over_use", title: "resident to weights, keys and values"}}},
 	{name: "ingest", title: "Recording", bench: "ingest", by: []string{"writers"}, x: "case", least: 1,
 		columns: []column{{figure: "durable_per_second", title: "durable, a second"}, {figure: "shipped_per_second", title: "in the store, a second"}, {figure: "added_ms_p50", title: "added to an answer p50, ms"},
 			{figure: "added_ms_p99", title: "p99, ms"}, {figure: "lost", title: "lost"}}},

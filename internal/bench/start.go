@@ -26,9 +26,9 @@ type StartOptions struct {
 	Program []string // the program and its arguments, which serves; --model, --data and --listen are added
 }
 
-// Start measures the program from its start until it says that it is ready, and what memory it takes once it has answered,
-// as a multiple of the weights. On systems without /proc there is no memory in it. The summary is the line of the last
-// shape.
+// Start measures the program from its start until it says that it is ready, and what memory it takes once it has answered: its own
+// (anonymous) and that of files apart, and all of it as a multiple of the weights and the memory that keys and values have taken by
+// then (rss_over_use). On systems without /proc there is no memory in it. The summary is the line of the last shape.
 func Start(ctx context.Context, opt StartOptions, report Report) error {
 	if len(opt.Shapes) == 0 || len(opt.Program) == 0 {
 		return errors.New("measure the start: no shape or no program is given")
@@ -41,7 +41,7 @@ func Start(ctx context.Context, opt StartOptions, report Report) error {
 	opt.Program = slices.Concat(opt.Program, mustFormat(weights).args)
 	var last Result
 	var all []Result
-	p := plan{bench: "start", options: opt.Options, judged: "rss_over_weights"}
+	p := plan{bench: "start", options: opt.Options, judged: "rss_over_use"}
 	for _, shape := range opt.Shapes {
 		opt.say("make the model of %s", shape)
 		m, err := RandomModel(shape, weights, opt.CacheDir) // converts the weights
@@ -61,7 +61,7 @@ func Start(ctx context.Context, opt StartOptions, report Report) error {
 		p.cases = []testCase{{weights: weights, settings: []Number{{"weights_mb", size}}, run: func(ctx context.Context, _ int) (measurement, error) {
 			return opt.start(ctx, dir, size)
 		}}}
-		p.intervals = []string{"rss_over_weights"}
+		p.intervals = []string{"rss_over_use"}
 		if _, err := opt.start(ctx, dir, size); err != nil { // verifies the weights, once for all
 			return err
 		}
@@ -121,7 +121,12 @@ func (opt StartOptions) start(ctx context.Context, model string, size float64) (
 		m.figures = append(m.figures, Number{"first_answer_ms", milliseconds(time.Since(begin))})
 	}
 	if rss, anonymous, ok := residentMB(cmd.Process.Pid); ok {
-		m.figures = append(m.figures, Number{"rss_mb", rss}, Number{"anonymous_mb", anonymous}, Number{"file_mb", rss - anonymous}, Number{"rss_over_weights", rss / size})
+		kv, err := server.metric(alive, "nightshift_kv_bytes")
+		if err != nil {
+			return m, err
+		}
+		kv /= 1e6
+		m.figures = append(m.figures, Number{"rss_mb", rss}, Number{"anonymous_mb", anonymous}, Number{"file_mb", rss - anonymous}, Number{"kv_mb", kv}, Number{"rss_over_use", rss / (size + kv)})
 	}
 	return m, nil
 }

@@ -75,6 +75,26 @@ func benchStart(s *settings) *cobra.Command {
 	return cmd
 }
 
+func benchNightMemory(s *settings) *cobra.Command {
+	var b benchFlags
+	var opt bench.NightMemoryOptions
+	cmd := &cobra.Command{Use: "night-memory", Short: "The memory of a server alone, and of it and a real night on the model that ships", Args: cobra.NoArgs}
+	cmd.Flags().IntVar(&opt.Streams, "streams", 4, "streams that keep running")
+	cmd.Flags().BoolVar(&b.json, "json", false, "one JSON object a line, the summary last")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		program, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		opt.Program = []string{program}
+		return b.measure(s, cmd, func(report bench.Report) error {
+			opt.Options = b.Options
+			return bench.NightMemory(cmd.Context(), opt, report)
+		})
+	}
+	return cmd
+}
+
 func benchIngest(s *settings) *cobra.Command {
 	var b benchFlags
 	var opt bench.IngestOptions

@@ -99,11 +99,12 @@ func benchIngest(s *settings) *cobra.Command {
 	var b benchFlags
 	var opt bench.IngestOptions
 	cmd := &cobra.Command{Use: "ingest", Short: "Interactions per second into the replay store, and what recording adds to an answer", Args: cobra.NoArgs}
-	b.add(cmd, "")
+	b.add(cmd, "added_http_ms_p99")
 	f := cmd.Flags()
 	f.IntVar(&opt.Interactions, "interactions", 2000, "interactions in each block")
 	f.IntVar(&opt.Writers, "writers", 64, "writers at the same time")
 	f.Float64Var(&opt.Rate, "rate", 200, "interactions a second while what they add to an answer is measured")
+	f.IntVar(&opt.Requests, "requests", 500, "requests over HTTP in each block, of a server that records and of one that does not")
 	f.StringVar(&opt.Redis, "redis", "", "host:port of a Redis to measure as well; a few keys that begin with nightshift-bench- stay there")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return b.measure(s, cmd, func(report bench.Report) error {

@@ -13,7 +13,7 @@ import (
 )
 
 func benchReport() *cobra.Command {
-	var out, notes string
+	var out, notes, peers string
 	cmd := &cobra.Command{Use: "report FILE...", Short: "Make a page from what benchmarks printed with --json", Args: cobra.MinimumNArgs(1),
 		Long: "Make a page in Markdown, tables and charts, from files of what benchmarks printed with --json. Where two lines are about the\n" +
 			"same case, the later one counts. The page in docs is made by\n\n  nightshift bench report --out docs/performance.md docs/performance/*.jsonl",
@@ -21,7 +21,10 @@ func benchReport() *cobra.Command {
 			if notes == "" {
 				notes = filepath.Join(filepath.Dir(args[0]), "notes.md")
 			}
-			page, err := makePage(args, notes)
+			if peers == "" {
+				peers = filepath.Join(filepath.Dir(args[0]), "peers.json")
+			}
+			page, err := makePage(args, notes, peers)
 			if err != nil {
 				return err
 			}
@@ -36,11 +39,12 @@ func benchReport() *cobra.Command {
 		}}
 	cmd.Flags().StringVar(&out, "out", "", "file to write (default: standard output)")
 	cmd.Flags().StringVar(&notes, "notes", "", "a sentence or more for each section (default: notes.md beside the first file)")
+	cmd.Flags().StringVar(&peers, "peers", "", "what other programs reach, and on which machine (default: peers.json beside the first file)")
 	return cmd
 }
 
-// makePage reads runs and notes and makes the page.
-func makePage(files []string, notes string) (string, error) {
+// makePage reads runs, notes and peers and makes the page. Notes and peers need not be there.
+func makePage(files []string, notes, peers string) (string, error) {
 	var lines []bench.Result
 	for _, name := range files {
 		f, err := os.Open(name)
@@ -62,5 +66,26 @@ func makePage(files []string, notes string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read %s: %w", notes, err)
 	}
-	return bench.Page(lines, about)
+	others, err := readPeers(peers)
+	if err != nil {
+		return "", err
+	}
+	return bench.Page(lines, about, others)
+}
+
+// readPeers reads what other programs reach; nothing where there is no such file.
+func readPeers(file string) ([]bench.Peer, error) {
+	f, err := os.Open(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read peers: %w", err)
+	}
+	defer f.Close()
+	list, err := bench.ReadPeers(f)
+	if err != nil {
+		return nil, fmt.Errorf("read peers: %s: %w", file, err)
+	}
+	return list, nil
 }

@@ -57,7 +57,7 @@ func benchStart(s *settings) *cobra.Command {
 	var b benchFlags
 	var opt bench.StartOptions
 	cmd := &cobra.Command{Use: "start", Short: "The program from its start until it is ready, and its memory", Args: cobra.NoArgs}
-	b.add(cmd, "rss_over_weights")
+	b.add(cmd, "rss_over_use")
 	b.addWeights(cmd)
 	f := cmd.Flags()
 	f.StringArrayVar(&opt.Shapes, "shape", []string{"demo", "gpt2"}, "shapes, the flag repeated: "+bench.Shapes)
@@ -75,15 +75,36 @@ func benchStart(s *settings) *cobra.Command {
 	return cmd
 }
 
+func benchNightMemory(s *settings) *cobra.Command {
+	var b benchFlags
+	var opt bench.NightMemoryOptions
+	cmd := &cobra.Command{Use: "night-memory", Short: "The memory of a server alone, and of it and a real night on the model that ships", Args: cobra.NoArgs}
+	cmd.Flags().IntVar(&opt.Streams, "streams", 4, "streams that keep running")
+	cmd.Flags().BoolVar(&b.json, "json", false, "one JSON object a line, the summary last")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		program, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		opt.Program = []string{program}
+		return b.measure(s, cmd, func(report bench.Report) error {
+			opt.Options = b.Options
+			return bench.NightMemory(cmd.Context(), opt, report)
+		})
+	}
+	return cmd
+}
+
 func benchIngest(s *settings) *cobra.Command {
 	var b benchFlags
 	var opt bench.IngestOptions
 	cmd := &cobra.Command{Use: "ingest", Short: "Interactions per second into the replay store, and what recording adds to an answer", Args: cobra.NoArgs}
-	b.add(cmd, "")
+	b.add(cmd, "added_http_ms_p99")
 	f := cmd.Flags()
 	f.IntVar(&opt.Interactions, "interactions", 2000, "interactions in each block")
 	f.IntVar(&opt.Writers, "writers", 64, "writers at the same time")
 	f.Float64Var(&opt.Rate, "rate", 200, "interactions a second while what they add to an answer is measured")
+	f.IntVar(&opt.Requests, "requests", 500, "requests over HTTP in each block, of a server that records and of one that does not")
 	f.StringVar(&opt.Redis, "redis", "", "host:port of a Redis to measure as well; a few keys that begin with nightshift-bench- stay there")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return b.measure(s, cmd, func(report bench.Report) error {

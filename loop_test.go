@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,14 @@ func TestLoop(t *testing.T) {
 		SwapMS          float64        `json:"swap_ms"`
 		NightSeconds    float64        `json:"night_seconds"`
 		Gate            string         `json:"gate"`
+		Memory          struct {
+			Alone struct {
+				Anonymous int64 `json:"anonymous_bytes"`
+			} `json:"server_alone"`
+			Night struct {
+				Anonymous int64 `json:"anonymous_bytes"`
+			} `json:"night"`
+		} `json:"memory"`
 	}
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &r); err != nil {
 		t.Fatalf("status %d, %v\n%s%s", got.code, err, got.out, tail(got.err, 4000))
@@ -54,6 +63,7 @@ func TestLoop(t *testing.T) {
 		{"a measured swap", r.SwapMS > 0},
 		{"a measured night", r.NightSeconds > 0},
 		{"the gate passed it", r.Gate == "pass"},
+		{"memory of the server, and of the night", runtime.GOOS != "linux" || r.Memory.Alone.Anonymous > 1<<20 && r.Memory.Night.Anonymous > 1<<20},
 	}
 	for _, p := range promises {
 		if !p.kept {

@@ -15,7 +15,7 @@ measure() { # FILE BENCHMARK FLAGS...
 	rm "$file.blocks"
 }
 
-for what in ${*:-roofline decode prefill serve adapters swap versions prefix lookup invariance start ingest busy train}; do
+for what in ${*:-roofline decode prefill serve adapters swap versions prefix lookup invariance quantize start night-memory ingest busy train}; do
 	case $what in
 	roofline) measure roofline roofline ;;
 	decode)
@@ -39,7 +39,9 @@ for what in ${*:-roofline decode prefill serve adapters swap versions prefix loo
 		measure invariance-gpt2 invariance --shape gpt2 --requests 100 --weights f32,int8
 		;;
 	lookup) measure lookup lookup ;;
+	quantize) measure quantize quantize ;;
 	start) for weights in f32 int8; do measure start-$weights start --weights $weights --blocks 6; done ;;
+	night-memory) measure night-memory night-memory ;;
 	ingest) measure ingest ingest ${redis:+--redis $redis} --blocks 6 ;;
 	busy) for weights in f32 int8 int4; do measure busy-$weights busy --weights $weights --tokens 32 --blocks 8; done ;;
 	train) measure train train ;;

@@ -84,14 +84,16 @@ func (opt DecodeOptions) cases(p *plan, e *runningEngine, weights string, first 
 			}
 			if opt.Mixed && batch > 1 {
 				mixed := p.cases[at]
-				mixed.settings = append(slices.Clone(mixed.settings), Number{"mixed", 1})
-				mixed.run = run(mixedLengths(prompt, batch))
+				mixed.name, mixed.run = mixedCase, run(mixedLengths(prompt, batch))
 				p.cases = append(p.cases, mixed)
 				p.ratios = append(p.ratios, ratio{"over_alike", at + 1, at, "tokens_per_second"})
 			}
 		}
 	}
 }
+
+// mixedCase is the case of lines about prompts of mixed lengths.
+const mixedCase = "mixed lengths"
 
 // mixedLengths are n lengths from a quarter to seven quarters of one, which is their mean.
 func mixedLengths(length, n int) []int {

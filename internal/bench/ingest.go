@@ -25,15 +25,17 @@ type IngestOptions struct {
 	Interactions int     // in each block
 	Writers      int     // at the same time
 	Rate         float64 // interactions a second while what they add to a response is measured
+	Requests     int     // over HTTP in each block, of a server that records and of one that does not
 	Redis        string  // host:port; "" measures the local store alone
 }
 
 // Ingest measures how many interactions a second the store takes: durable ones into the local journal, and where Redis is
 // given into Redis, until it has all of them; and what recording adds to a response, redaction included, at a rate that
-// answers may have. In Redis it uses a prefix of its own and has the interactions forgotten at the end; a few fixed keys
-// under that prefix stay. The summary is the line of the last case.
+// answers may have; and the same over HTTP, where a server that records and one that does not answer the same requests, as the difference
+// of their times. In Redis it uses a prefix of its own and has the interactions forgotten at the end; a few fixed keys
+// under that prefix stay. The summary is the line of the last case, and what recording adds over HTTP.
 func Ingest(ctx context.Context, opt IngestOptions, report Report) (err error) {
-	if err := errors.Join(opt.check(), positive("number of interactions", opt.Interactions), positive("number of writers", opt.Writers)); err != nil {
+	if err := errors.Join(opt.check(), positive("number of interactions", opt.Interactions), positive("number of writers", opt.Writers), positive("number of requests", opt.Requests)); err != nil {
 		return err
 	}
 	if !(opt.Rate > 0) {
@@ -48,8 +50,17 @@ func Ingest(ctx context.Context, opt IngestOptions, report Report) (err error) {
 		return fmt.Errorf("measure the store: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	p := plan{bench: "ingest", options: opt.Options}
+	p := plan{bench: "ingest", options: opt.Options, judged: addedHTTP, intervals: []string{"added_http_ms_p50", addedHTTP}}
 	p.options.Shape = ""
+	servers, err := startAnswering(ctx, opt.Options, opt.Requests)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, servers.close()) }()
+	if _, err := servers.block(ctx, -1); err != nil { // touches the memory
+		return err
+	}
+	p.cases = []testCase{{name: recordedCase, settings: []Number{{"prompt", answeredPrompt}, {"tokens", answeredTokens}}, run: servers.block}}
 	add := func(kind string, store replaystore.Store) {
 		r := &ingestRun{opt: opt, store: store, redactor: redactor}
 		p.cases = append(p.cases, testCase{name: kind, settings: []Number{{"writers", float64(opt.Writers)}}, run: r.block})
@@ -78,6 +89,10 @@ func Ingest(ctx context.Context, opt IngestOptions, report Report) (err error) {
 		return err
 	}
 	summary := lines[len(lines)-1]
+	for _, name := range []string{addedHTTP, addedHTTP + "_low", addedHTTP + "_high"} {
+		v, _ := lines[0].Figure(name)
+		summary.Figures = append(summary.Figures, Number{name, v})
+	}
 	if lost, _ := summary.Figure("lost"); lost > 0 {
 		err = fmt.Errorf("%v interactions were not kept", lost)
 	}

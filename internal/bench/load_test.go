@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -144,16 +143,5 @@ func TestWindow(t *testing.T) {
 		if _, err := window(bad); err == nil {
 			t.Errorf("rows that do not decode together are measured: %v", bad)
 		}
-	}
-}
-
-func TestParseRollup(t *testing.T) {
-	text := "00400000-7ffe [rollup]\nRss:              1000 kB\nPss:  900 kB\nAnonymous:         250 kB\n"
-	rss, anonymous, ok := parseRollup(strings.NewReader(text))
-	if !ok || rss != 1.024 || anonymous != 0.256 {
-		t.Errorf("%v and %v MB, %v", rss, anonymous, ok)
-	}
-	if _, _, ok := parseRollup(bytes.NewReader(nil)); ok {
-		t.Error("an empty file has memory in it")
 	}
 }

@@ -70,10 +70,15 @@ the rate as a share of what the machine could do at most in the same block: the 
 measured there bound it. Rates differ from machine to machine; shares and ratios hardly do.
 `
 
-// Page makes the page of documentation from the lines of any number of runs. Lines of single blocks are not shown; where two lines are about the same case, the later one is. A section without lines is left out.
-func Page(lines []Result, notes map[string]string) (string, error) {
+// Page makes the page of documentation from the lines of any number of runs, and compares them with peers. Lines of single blocks are not
+// shown; where two lines are about the same case, the later one is. A section without lines is left out.
+func Page(lines []Result, notes map[string]string, peers []Peer) (string, error) {
+	lines = compared(lines, peers)
 	var page strings.Builder
 	page.WriteString(pageHead)
+	for _, p := range peers {
+		fmt.Fprintf(&page, "\n%s", p.explain())
+	}
 	if note := notes[introduction]; note != "" {
 		fmt.Fprintf(&page, "\n%s\n", note)
 	}
@@ -84,6 +89,12 @@ func Page(lines []Result, notes map[string]string) (string, error) {
 			continue
 		}
 		shown++
+		if s.peers {
+			s.columns = slices.Clone(s.columns)
+			for _, p := range peers {
+				s.columns = append(s.columns, p.column())
+			}
+		}
 		fmt.Fprintf(&page, "\n## %s\n", s.title)
 		if note := notes[s.name]; note != "" {
 			fmt.Fprintf(&page, "\n%s\n", note)
@@ -154,7 +165,8 @@ func (s section) compare(a, b Result) int {
 }
 
 // ranking orders what is not a number.
-var ranking = []string{"demo", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "base", "one", "mixed", "engine", "http", "still", "swaps", "cold", "warm", "quiet", "neighbour", "local", "redis"}
+var ranking = []string{"demo", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "base", "one", "mixed", "engine", "http", "still", "swaps", "cold", "warm", "quiet", "neighbour", "local", "redis", "f32", "int8", "int4",
+	"server alone", "server at night", "night", "server and night"}
 
 // text is a field of a line as the page shows it: a number behind its name.
 func text(l Result, field string) string {

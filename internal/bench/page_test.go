@@ -69,14 +69,14 @@ func TestPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := Page(lines, notes)
+	got, err := Page(lines, notes, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := pageHead + "\nOne machine.\n" + somePage; got != want {
 		t.Errorf("the page is\n%s\nwant\n%s", got, want)
 	}
-	if _, err := Page(lines[:1], nil); err == nil {
+	if _, err := Page(lines[:1], nil, nil); err == nil {
 		t.Error("a page is made of nothing")
 	}
 	if _, err := ReadNotes("## decoding\n\nno such section"); err == nil || !strings.Contains(err.Error(), "decode-batch") {
@@ -97,7 +97,7 @@ func TestPartingsOnThePage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, err := Page(lines, nil)
+	page, err := Page(lines, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,16 @@ func TestDocumentation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := Page(lines, notes)
+	f, err := os.Open(filepath.Join(docs, "performance", "peers.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	peers, err := ReadPeers(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := Page(lines, notes, peers)
 	if err != nil {
 		t.Fatal(err)
 	}

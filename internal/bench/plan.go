@@ -36,7 +36,7 @@ func (m measurement) numbers() []Number {
 	return append(list, m.counts...)
 }
 
-// limits are those of the machine in a block. What is not needed is not measured: 0.
+// limits are those of the machine in a block. The rate of int8 is not measured where it is not needed: 0.
 type limits struct {
 	bandwidth, float, int8 float64
 }
@@ -180,7 +180,7 @@ func (p plan) block(ctx context.Context, block int, machine *Machine, random *ra
 // limitPasses is how often each of the machine's limits is tried in a block.
 const limitPasses = 5
 
-// limits measures what the cases need.
+// limits measures what the cases need, and the rate of float32 matrices in any case, by which machines can be compared.
 func (p plan) limits(machine *Machine) (limits, error) {
 	var l limits
 	bandwidths, err := machine.Bandwidths(limitPasses)
@@ -188,29 +188,22 @@ func (p plan) limits(machine *Machine) (limits, error) {
 		return l, err
 	}
 	l.bandwidth = bandwidths[0].Value
-	for _, c := range p.cases {
-		switch {
-		case c.cost.int8 && l.int8 == 0:
-			rates, err := machine.Int8Rates(limitPasses)
-			if err != nil {
-				return l, err
-			}
-			l.int8 = rates[0].Value
-		case c.cost.operations > 0 && !c.cost.int8 && l.float == 0:
-			if l.float, err = machine.MatrixRate(limitPasses); err != nil {
-				return l, err
-			}
+	if l.float, err = machine.MatrixRate(limitPasses); err != nil {
+		return l, err
+	}
+	if slices.ContainsFunc(p.cases, func(c testCase) bool { return c.cost.int8 }) {
+		rates, err := machine.Int8Rates(limitPasses)
+		if err != nil {
+			return l, err
 		}
+		l.int8 = rates[0].Value
 	}
 	return l, nil
 }
 
 // numbers are the limits that were measured.
 func (l limits) numbers() []Number {
-	list := []Number{{"bandwidth_gb_s", l.bandwidth}}
-	if l.float > 0 {
-		list = append(list, Number{"matrix_gflop_s", l.float})
-	}
+	list := []Number{{"bandwidth_gb_s", l.bandwidth}, {"matrix_gflop_s", l.float}}
 	if l.int8 > 0 {
 		list = append(list, Number{"int8_gop_s", l.int8})
 	}

@@ -40,7 +40,15 @@ type stackOptions struct {
 	slots    int
 	bankRows int
 	waited   func(time.Duration, serve.Residence) // is told what each request waited for its version
+
+	unrecorded bool // interactions are neither redacted nor kept
 }
+
+// forgetful is a store that drops interactions, as if they were written.
+type forgetful struct{ replaystore.Store }
+
+// AppendAsync implements replaystore.Store.
+func (forgetful) AppendAsync(replaystore.Event) bool { return true }
 
 // startStack makes a server of a random model and waits until it is ready.
 func startStack(ctx context.Context, opt Options, weights string, own stackOptions) (s *stack, err error) {
@@ -72,7 +80,12 @@ func startStack(ctx context.Context, opt Options, weights string, own stackOptio
 	if s.registry, err = registry.Open(c.RegistryDir(), serve.Verify(model)); err != nil {
 		return nil, err
 	}
-	redactor, err := redact.New(redact.Config{})
+	var rules redact.Config
+	var store replaystore.Store = s.store
+	if own.unrecorded {
+		rules.Disable, store = redact.Builtin(), forgetful{s.store}
+	}
+	redactor, err := redact.New(rules)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +100,7 @@ func startStack(ctx context.Context, opt Options, weights string, own stackOptio
 	}
 	cfg := serve.FromConfig(c)
 	cfg.API.Weights = model.Weights()
-	server, err := serve.New(cfg, serve.Deps{Engine: s.engine, Registry: s.registry, Store: s.store, Secret: secret, Redactor: redactor,
+	server, err := serve.New(cfg, serve.Deps{Engine: s.engine, Registry: s.registry, Store: store, Secret: secret, Redactor: redactor,
 		Metrics: telemetry.New(), Log: log, Listener: listener, Waited: own.waited})
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())

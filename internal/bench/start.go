@@ -1,11 +1,9 @@
 package bench
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -17,6 +15,7 @@ import (
 	"time"
 
 	"nightshift/internal/registry"
+	"nightshift/internal/resident"
 )
 
 // StartOptions choose a benchmark of the program's start.
@@ -26,9 +25,9 @@ type StartOptions struct {
 	Program []string // the program and its arguments, which serves; --model, --data and --listen are added
 }
 
-// Start measures the program from its start until it says that it is ready, and what memory it takes once it has answered,
-// as a multiple of the weights. On systems without /proc there is no memory in it. The summary is the line of the last
-// shape.
+// Start measures the program from its start until it says that it is ready, and what memory it takes once it has answered: its own
+// (anonymous) and that of files apart, and all of it as a multiple of the weights and the memory that keys and values have taken by
+// then (rss_over_use). On systems without /proc there is no memory in it. The summary is the line of the last shape.
 func Start(ctx context.Context, opt StartOptions, report Report) error {
 	if len(opt.Shapes) == 0 || len(opt.Program) == 0 {
 		return errors.New("measure the start: no shape or no program is given")
@@ -41,7 +40,7 @@ func Start(ctx context.Context, opt StartOptions, report Report) error {
 	opt.Program = slices.Concat(opt.Program, mustFormat(weights).args)
 	var last Result
 	var all []Result
-	p := plan{bench: "start", options: opt.Options, judged: "rss_over_weights"}
+	p := plan{bench: "start", options: opt.Options, judged: "rss_over_use"}
 	for _, shape := range opt.Shapes {
 		opt.say("make the model of %s", shape)
 		m, err := RandomModel(shape, weights, opt.CacheDir) // converts the weights
@@ -61,7 +60,7 @@ func Start(ctx context.Context, opt StartOptions, report Report) error {
 		p.cases = []testCase{{weights: weights, settings: []Number{{"weights_mb", size}}, run: func(ctx context.Context, _ int) (measurement, error) {
 			return opt.start(ctx, dir, size)
 		}}}
-		p.intervals = []string{"rss_over_weights"}
+		p.intervals = []string{"rss_over_use"}
 		if _, err := opt.start(ctx, dir, size); err != nil { // verifies the weights, once for all
 			return err
 		}
@@ -120,8 +119,13 @@ func (opt StartOptions) start(ctx context.Context, model string, size float64) (
 	if len(t.arrivals) > 0 {
 		m.figures = append(m.figures, Number{"first_answer_ms", milliseconds(time.Since(begin))})
 	}
-	if rss, anonymous, ok := residentMB(cmd.Process.Pid); ok {
-		m.figures = append(m.figures, Number{"rss_mb", rss}, Number{"anonymous_mb", anonymous}, Number{"file_mb", rss - anonymous}, Number{"rss_over_weights", rss / size})
+	if memory, ok := resident.Of(cmd.Process.Pid); ok {
+		kv, err := server.metric(alive, "nightshift_kv_bytes")
+		if err != nil {
+			return m, err
+		}
+		m.figures = append(m.figures, memoryNumbers(memory)...)
+		m.figures = append(m.figures, Number{"kv_mb", kv / 1e6}, Number{"rss_over_use", float64(memory.Total()) / 1e6 / (size + kv/1e6)})
 	}
 	return m, nil
 }
@@ -144,35 +148,7 @@ func tail(path string) string {
 	return strings.TrimSpace(string(data[max(0, len(data)-500):]))
 }
 
-// residentMB reads how much memory of a process is resident, in 10⁶ bytes, and how much of that no file backs.
-func residentMB(pid int) (rss, anonymous float64, ok bool) {
-	f, err := os.Open(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-	if err != nil {
-		return 0, 0, false
-	}
-	defer f.Close()
-	return parseRollup(f)
-}
-
-// parseRollup reads the fields Rss and Anonymous, which are in KiB.
-func parseRollup(r io.Reader) (rss, anonymous float64, ok bool) {
-	lines := bufio.NewScanner(r)
-	found := 0
-	for lines.Scan() {
-		fields := strings.Fields(lines.Text())
-		if len(fields) < 2 {
-			continue
-		}
-		into := map[string]*float64{"Rss:": &rss, "Anonymous:": &anonymous}[fields[0]]
-		if into == nil {
-			continue
-		}
-		kib, err := strconv.ParseFloat(fields[1], 64)
-		if err != nil {
-			return 0, 0, false
-		}
-		*into = kib * 1024 / 1e6
-		found++
-	}
-	return rss, anonymous, found == 2
+// memoryNumbers are the figures of memory, in 10⁶ bytes.
+func memoryNumbers(m resident.Memory) []Number {
+	return []Number{{"rss_mb", float64(m.Total()) / 1e6}, {"anonymous_mb", float64(m.Anonymous) / 1e6}, {"file_mb", float64(m.File) / 1e6}}
 }

@@ -5,9 +5,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"nightshift/internal/engine"
@@ -71,6 +74,35 @@ func (h httpTarget) post(ctx context.Context, path string, body any) (*http.Resp
 		return nil, fmt.Errorf("ask %s: %s: %s", path, resp.Status, detail)
 	}
 	return resp, nil
+}
+
+// metric reads a metric without labels.
+func (h httpTarget) metric(ctx context.Context, name string) (float64, error) {
+	fail := func(err error) (float64, error) { return 0, fmt.Errorf("read metric %s: %w", name, err) }
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, h.url+"/metrics", nil)
+	if err != nil {
+		return fail(err)
+	}
+	resp, err := h.client.Do(r)
+	if err != nil {
+		return fail(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fail(errors.New(resp.Status))
+	}
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
+			v, err := strconv.ParseFloat(value, 64)
+			if err != nil {
+				return fail(err)
+			}
+			return v, nil
+		}
+	}
+	return fail(errors.Join(errors.New("the server does not have it"), lines.Err()))
 }
 
 func (h httpTarget) answer(ctx context.Context, q question) trace {

@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"nightshift/internal/engine"
-	"nightshift/models/checkpoint"
 	"nightshift/models/demo"
 	"nightshift/models/quantize"
 	"nightshift/onnx/ort"
@@ -96,39 +95,11 @@ func answers(t *testing.T, m *engine.Model) pretrain.Quality {
 	return q
 }
 
-// spoiled is the model that ships with a few channels of every layer norm 40 times as large, and the rows of the next weight
-// that much smaller: the same function, and what large models grow by themselves.
+// spoiled is the model that ships with outliers.
 func spoiled(t *testing.T, m *engine.Model, dir string) (*engine.Model, string) {
 	t.Helper()
-	cfg := m.Checkpoint.Config()
-	tensors := map[string][]float32{}
-	for _, name := range m.Checkpoint.Names() {
-		var err error
-		if tensors[name], err = m.Checkpoint.Floats(name); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for name, gain := range tensors {
-		norm, ok := strings.CutSuffix(name, ".weight")
-		next := map[string]string{".ln_1": ".attn.c_attn.weight", ".ln_2": ".mlp.c_fc.weight"}[filepath.Ext(norm)]
-		if !ok || next == "" {
-			continue
-		}
-		weight := tensors[strings.TrimSuffix(norm, filepath.Ext(norm))+next]
-		out := len(weight) / cfg.Width
-		for _, c := range []int{5, 77, 130} {
-			gain[c] *= 40
-			tensors[norm+".bias"][c] *= 40
-			for o := range out {
-				weight[c*out+o] /= 40
-			}
-		}
-	}
 	to := t.TempDir()
-	if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
-		t.Fatal(err)
-	}
-	if err := checkpoint.Write(to, cfg, tensors); err != nil {
+	if err := WriteOutliers(m.Checkpoint, dir, to); err != nil {
 		t.Fatal(err)
 	}
 	s, err := engine.LoadModel(to, "")

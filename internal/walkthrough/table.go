@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+
+	"nightshift/internal/resident"
 )
 
 // Table prints a result for people.
@@ -23,7 +25,16 @@ func (r Result) Table(w io.Writer) error {
 	if !r.RollbackEqual {
 		restored = "did NOT restore the old answers"
 	}
-	_, err := fmt.Fprintf(w, "\nnight %s: %.0f s, gate: %s. Rollback: %.1f ms, %s.\n%d streams gave %d answers while versions were swapped: %d failed, %d mixed versions.\nAll in %.0f s.\n",
-		r.Night, r.NightSeconds, r.Gate, r.SwapMS, restored, r.Streams, total, r.Failed, r.Mixed, r.Seconds)
+	if _, err := fmt.Fprintf(w, "\nnight %s: %.0f s, gate: %s. Rollback: %.1f ms, %s.\n%d streams gave %d answers while versions were swapped: %d failed, %d mixed versions.\nAll in %.0f s.\n",
+		r.Night, r.NightSeconds, r.Gate, r.SwapMS, restored, r.Streams, total, r.Failed, r.Mixed, r.Seconds); err != nil || r.Memory == (Memory{}) {
+		return err
+	}
+	m := r.Memory
+	_, err := fmt.Fprintf(w, "Memory at most: %s for the server before the night; %s for the server and %s for the night beside it.\n", size(m.Alone), size(m.Server), size(m.Night))
 	return err
+}
+
+// size prints memory in 10⁶ bytes.
+func size(m resident.Memory) string {
+	return fmt.Sprintf("%.0f MB and %.0f MB of files", float64(m.Anonymous)/1e6, float64(m.File)/1e6)
 }

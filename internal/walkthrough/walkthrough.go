@@ -50,6 +50,7 @@ type Result struct {
 	NightSeconds    float64        `json:"night_seconds"`
 	Night           string         `json:"night"`
 	Gate            string         `json:"gate"` // pass or reject
+	Memory          Memory         `json:"memory"`
 	Seconds         float64        `json:"seconds"`
 	Failures        []string       `json:"failures,omitempty"` // what a user of the demo should not see
 }
@@ -62,7 +63,12 @@ func Run(ctx context.Context, opt Options) (Result, error) {
 		return Result{}, err
 	}
 	w := &walk{client: server.client, opt: opt}
+	watching, enough := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() { defer close(watched); w.result.Memory.watch(watching, server.cmd.Process.Pid) }()
 	err = w.run(ctx)
+	enough()
+	<-watched
 	if stopped := server.stop(); err == nil {
 		err = stopped
 	}

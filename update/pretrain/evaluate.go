@@ -21,50 +21,96 @@ type Quality struct {
 	Examples []string       `json:"examples,omitempty"`
 }
 
+// Marked is an answer and whether it is right.
+type Marked struct {
+	Fact             string // that the question is about; "" when it is foreign, and to refuse it is right
+	Question, Answer string
+	Right            bool
+}
+
 // Evaluate asks a running engine's model the questions of a group, greedily.
 func Evaluate(ctx context.Context, e *engine.Engine, group demo.Group) (Quality, error) {
-	q := Quality{Wrong: map[string]int{}}
+	list, err := Examine(ctx, e, group)
+	return Summarize(list), err
+}
+
+// Examine asks a running engine's model the questions of a group, greedily, in the same order each time.
+func Examine(ctx context.Context, e *engine.Engine, group demo.Group) ([]Marked, error) {
+	var list []Marked
 	var questions []string
-	var facts []demo.Fact
+	var right []func(answer string) bool
+	add := func(fact, question string, is func(string) bool) {
+		list, questions, right = append(list, Marked{Fact: fact, Question: question}), append(questions, question), append(right, is)
+	}
 	for _, f := range demo.Facts() {
 		for _, text := range f.Questions(group) {
-			questions = append(questions, text)
-			facts = append(facts, f)
+			add(f.ID, text, f.Right)
 		}
+	}
+	for _, x := range demo.Refusals(group) {
+		add("", x.Question, demo.Refused)
 	}
 	answers, err := Ask(ctx, e, questions)
 	if err != nil {
-		return q, err
+		return nil, err
 	}
-	right := 0
 	for i, a := range answers {
-		if facts[i].Right(a) {
-			right++
+		list[i].Answer, list[i].Right = a, right[i](a)
+	}
+	return list, nil
+}
+
+// Summarize counts what was right.
+func Summarize(list []Marked) Quality {
+	q := Quality{Wrong: map[string]int{}}
+	right, refused := 0, 0
+	for _, m := range list {
+		switch {
+		case m.Fact == "":
+			q.Foreign++
+			if m.Right {
+				refused++
+			}
 			continue
+		case m.Right:
+			right++
+		default:
+			q.Wrong[m.Fact]++
+			if len(q.Examples) < 40 {
+				q.Examples = append(q.Examples, fmt.Sprintf("%s: %s → %s", m.Fact, m.Question, m.Answer))
+			}
 		}
-		q.Wrong[facts[i].ID]++
-		if len(q.Examples) < 40 {
-			q.Examples = append(q.Examples, fmt.Sprintf("%s: %s → %s", facts[i].ID, questions[i], a))
+		q.Asked++
+	}
+	q.Facts, q.Refusals = share(right, q.Asked), share(refused, q.Foreign)
+	return q
+}
+
+// Kept is the share of the facts, and that of the refusals, which were right before and are right after. Both lists are of the same
+// questions in the same order.
+func Kept(before, after []Marked) (facts, refusals float64) {
+	var had, has [2]int
+	for i, m := range before {
+		kind := 0
+		if m.Fact == "" {
+			kind = 1
+		}
+		if m.Right {
+			had[kind]++
+			if after[i].Right {
+				has[kind]++
+			}
 		}
 	}
-	q.Asked, q.Facts = len(answers), float64(right)/float64(len(answers))
-	var foreign []string
-	for _, x := range demo.Refusals(group) {
-		foreign = append(foreign, x.Question)
+	return share(has[0], had[0]), share(has[1], had[1])
+}
+
+// share is n of all; 0 of none.
+func share(n, all int) float64 {
+	if all == 0 {
+		return 0
 	}
-	if answers, err = Ask(ctx, e, foreign); err != nil {
-		return q, err
-	}
-	refused := 0
-	for _, a := range answers {
-		if demo.Refused(a) {
-			refused++
-		}
-	}
-	if q.Foreign = len(answers); q.Foreign > 0 {
-		q.Refusals = float64(refused) / float64(q.Foreign)
-	}
-	return q, nil
+	return float64(n) / float64(all)
 }
 
 // Ask lets the base model answer questions greedily, in batches.

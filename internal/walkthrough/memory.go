@@ -1,0 +1,54 @@
+package walkthrough
+
+import (
+	"context"
+	"time"
+
+	"nightshift/internal/resident"
+)
+
+// Memory is what the server and its night had in RAM when it was most, looked at every few milliseconds. Without an answer of the
+// system it is empty.
+type Memory struct {
+	Alone  resident.Memory `json:"server_alone"` // before the first night
+	Server resident.Memory `json:"server"`       // when it was most for both together, while the night's process ran
+	Night  resident.Memory `json:"night"`        // of that process, then
+}
+
+// look takes a sample into account. night is that of the night's process, ok when there is one.
+func (m *Memory) look(server, night resident.Memory, ok bool) {
+	switch {
+	case ok && server.Add(night).Total() > m.Server.Add(m.Night).Total():
+		m.Server, m.Night = server, night
+	case !ok && m.Night == resident.Memory{} && server.Total() > m.Alone.Total():
+		m.Alone = server
+	}
+}
+
+// memoryPace is the time between two looks.
+const memoryPace = 10 * time.Millisecond
+
+// watch looks at the memory of the server with a process id, and of the nights that it started, until ctx ends.
+func (m *Memory) watch(ctx context.Context, pid int) {
+	tick := time.NewTicker(memoryPace)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		server, ok := resident.Of(pid)
+		if !ok {
+			continue
+		}
+		var night resident.Memory
+		at := false
+		for _, child := range resident.Children(pid, "night", "work") {
+			if of, ok := resident.Of(child); ok {
+				night, at = night.Add(of), true
+			}
+		}
+		m.look(server, night, at)
+	}
+}

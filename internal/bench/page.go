@@ -64,10 +64,11 @@ const pageHead = `# Performance
 Written by ` + "`nightshift bench report`" + ` from the runs in [performance/](performance/) and the notes beside them; ` + "`docs/performance/measure.sh`" + ` runs
 them again and writes this page.
 
-Everything is measured on random weights of a named shape. Whatever is compared ran in the same blocks, in random order:
-ratios and shares are medians of the ratios within a block, with a 95 % interval for the median in brackets. "Of the limit" is
-the rate as a share of what the machine could do at most in the same block: the memory bandwidth and the matrix rate that were
-measured there bound it. Rates differ from machine to machine; shares and ratios hardly do.
+Rates are measured on random weights of a named shape; what depends on what a model has learned, on the model that ships.
+Whatever is compared ran in the same blocks, in random order: ratios and shares are medians of the ratios within a block, with a 95 %
+interval for the median in brackets. "Of the limit" is the rate as a share of what the machine could do at most in the same
+block: the memory bandwidth and the matrix rate that were measured there bound it. Rates differ from machine to machine; shares and
+ratios hardly do.
 `
 
 // Page makes the page of documentation from the lines of any number of runs, and compares them with peers. Lines of single blocks are not

@@ -112,7 +112,8 @@ func (p Peer) column() column {
 func (p Peer) explain() string {
 	return fmt.Sprintf(`"Over %s (scaled)" is the rate over what %s would reach here: its own rate, which was measured elsewhere, times what the limit
 measured beside ours is to the limit of that machine (%s GB/s and %s GFLOP/s): the memory bandwidth where one sequence decodes, the
-rate of float32 matrices for prompts and for 16 sequences. Behind ≥ or < stands what is asked of it. Its figures are those of
+rate of float32 matrices for prompts and for 16 sequences. Instructions for products of bytes that only one of the machines has are not
+scaled away. Behind ≥ or < stands what is asked of it. Its figures are those of
 [peers.json](performance/peers.json): %s.
 `, p.Name, p.Name, short(p.Bandwidth), short(p.Matrix), strings.TrimSuffix(p.Source, "."))
 }

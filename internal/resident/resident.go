@@ -28,7 +28,7 @@ func (m Memory) Add(o Memory) Memory { return Memory{m.Anonymous + o.Anonymous, 
 
 // Of reads the memory of a process; ok is false when there is nothing to read.
 func Of(pid int) (m Memory, ok bool) {
-	f, err := os.Open(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	f, err := os.Open(fmt.Sprintf("/proc/%d/status", pid)) // counters: smaps would have the system walk over all pages
 	if err != nil {
 		return m, false
 	}
@@ -36,9 +36,9 @@ func Of(pid int) (m Memory, ok bool) {
 	return parse(f)
 }
 
-// parse reads the fields Rss and Anonymous, which are in KiB.
+// parse reads the fields RssAnon, RssFile and RssShmem, which are in KiB.
 func parse(r io.Reader) (m Memory, ok bool) {
-	var rss int64
+	var shared int64
 	lines := bufio.NewScanner(r)
 	found := 0
 	for lines.Scan() {
@@ -46,7 +46,7 @@ func parse(r io.Reader) (m Memory, ok bool) {
 		if len(fields) < 2 {
 			continue
 		}
-		into := map[string]*int64{"Rss:": &rss, "Anonymous:": &m.Anonymous}[fields[0]]
+		into := map[string]*int64{"RssAnon:": &m.Anonymous, "RssFile:": &m.File, "RssShmem:": &shared}[fields[0]]
 		if into == nil {
 			continue
 		}
@@ -57,8 +57,8 @@ func parse(r io.Reader) (m Memory, ok bool) {
 		*into = kib << 10
 		found++
 	}
-	m.File = rss - m.Anonymous
-	return m, found == 2
+	m.File += shared
+	return m, found == 3
 }
 
 // Children lists the children of a process whose command lines have the arguments, one after the other. A child that has not come to

@@ -11,11 +11,11 @@ import (
 )
 
 func TestParse(t *testing.T) {
-	text := "00400000-7ffe [rollup]\nRss:              1000 kB\nPss:  900 kB\nAnonymous:         250 kB\n"
+	text := "Name:\tcat\nVmRSS:\t    1000 kB\nRssAnon:\t     250 kB\nRssFile:\t     700 kB\nRssShmem:\t      50 kB\n"
 	if m, ok := parse(strings.NewReader(text)); !ok || m != (Memory{250 << 10, 750 << 10}) || m.Total() != 1000<<10 {
 		t.Errorf("%+v, %v", m, ok)
 	}
-	for _, bad := range []string{"", "Rss: 1000 kB\n", "Rss: x kB\nAnonymous: 1 kB\n"} {
+	for _, bad := range []string{"", "RssAnon: 1000 kB\n", "RssAnon: x kB\nRssFile: 1 kB\nRssShmem: 0 kB\n"} {
 		if m, ok := parse(strings.NewReader(bad)); ok {
 			t.Errorf("%q has memory in it: %+v", bad, m)
 		}

@@ -7,7 +7,7 @@ import (
 	"nightshift/internal/resident"
 )
 
-// Memory is what the server and its night had in RAM when it was most, looked at twenty times a second. Without an answer of the
+// Memory is what the server and its night had in RAM when it was most, looked at five times a second. Without an answer of the
 // system it is empty.
 type Memory struct {
 	Alone  resident.Memory `json:"server_alone"` // before the first night
@@ -25,8 +25,8 @@ func (m *Memory) look(server, night resident.Memory, ok bool) {
 	}
 }
 
-// memoryPace is the time between two looks: the system walks over all pages for each.
-const memoryPace = 50 * time.Millisecond
+// memoryPace is the time between two looks. A night takes some seconds.
+const memoryPace = 200 * time.Millisecond
 
 // watch looks at the memory of the server with a process id, and of the nights that it started, until ctx ends.
 func (m *Memory) watch(ctx context.Context, pid int) {

@@ -30,140 +30,140 @@ func newBatch(e *Engine) *batch {
 }
 
 // close frees the bindings and then what they were bound to.
-func (c *batch) close() error {
-	c.closeSteps()
-	err := errors.Join(c.cache.close(), c.adapters.close(), ort.FreeFloats(c.logits))
-	c.logits = nil
+func (b *batch) close() error {
+	b.closeSteps()
+	err := errors.Join(b.cache.close(), b.adapters.close(), ort.FreeFloats(b.logits))
+	b.logits = nil
 	return err
 }
 
 // closeSteps frees the bindings.
-func (c *batch) closeSteps() {
-	for i, st := range c.steps {
+func (b *batch) closeSteps() {
+	for i, st := range b.steps {
 		if st != nil {
 			st.close()
-			c.steps[i] = nil
+			b.steps[i] = nil
 		}
 	}
 }
 
 // join copies a sequence whose prompt is computed out of its staging row into the batch.
-func (c *batch) join(s *sequence) {
-	s.row = len(c.rows)
-	c.rows = append(c.rows, s)
-	c.cache.copyRow(s.row, s.staging.cache, 0, s.prefilled)
-	c.engine.stats.active.Store(int64(len(c.rows)))
+func (b *batch) join(s *sequence) {
+	s.row = len(b.rows)
+	b.rows = append(b.rows, s)
+	b.cache.copyRow(s.row, s.staging.cache, 0, s.prefilled)
+	b.engine.stats.active.Store(int64(len(b.rows)))
 }
 
 // leave takes a sequence out of its batch and closes the gap. All but the last token of a sequence are in its row.
-func (c *batch) leave(s *sequence) {
-	last := len(c.rows) - 1
-	if moved := c.rows[last]; moved != s {
-		c.cache.copyRow(s.row, c.cache, last, len(moved.tokens)-1)
+func (b *batch) leave(s *sequence) {
+	last := len(b.rows) - 1
+	if moved := b.rows[last]; moved != s {
+		b.cache.copyRow(s.row, b.cache, last, len(moved.tokens)-1)
 		moved.row = s.row
-		c.rows[s.row] = moved
+		b.rows[s.row] = moved
 	}
-	c.rows[last] = nil
-	c.rows = c.rows[:last]
-	c.lookup.forget(s)
-	c.engine.stats.active.Store(int64(len(c.rows)))
+	b.rows[last] = nil
+	b.rows = b.rows[:last]
+	b.lookup.forget(s)
+	b.engine.stats.active.Store(int64(len(b.rows)))
 }
 
 // decode runs one step, if there are sequences: one token a row, and the draft of a sequence that is alone.
-func (c *batch) decode() {
-	c.dropEnded(time.Now())
-	if len(c.rows) > 0 {
-		if err := c.step(); err != nil {
-			c.fail(err)
+func (b *batch) decode() {
+	b.dropEnded(time.Now())
+	if len(b.rows) > 0 {
+		if err := b.step(); err != nil {
+			b.fail(err)
 		} else {
-			c.deliver()
+			b.deliver()
 		}
 	}
-	if err := c.account(); err != nil {
+	if err := b.account(); err != nil {
 		slog.Error("memory of sequences that have ended was not given back", "error", err)
 	}
 }
 
 // dropEnded ends the sequences whose requests are cancelled or have met their deadline.
-func (c *batch) dropEnded(now time.Time) {
-	for i := len(c.rows) - 1; i >= 0; i-- {
-		s := c.rows[i]
+func (b *batch) dropEnded(now time.Time) {
+	for i := len(b.rows) - 1; i >= 0; i-- {
+		s := b.rows[i]
 		if err := s.ctx.Err(); err != nil || s.timedOut(now) {
-			c.leave(s)
-			c.engine.finish(s, FinishTimeout, err)
+			b.leave(s)
+			b.engine.finish(s, FinishTimeout, err)
 		}
 	}
 }
 
 // fail ends every sequence of the batch.
-func (c *batch) fail(err error) {
-	for len(c.rows) > 0 {
-		s := c.rows[len(c.rows)-1]
-		c.leave(s)
-		c.engine.finish(s, "", err)
+func (b *batch) fail(err error) {
+	for len(b.rows) > 0 {
+		s := b.rows[len(b.rows)-1]
+		b.leave(s)
+		b.engine.finish(s, "", err)
 	}
 }
 
 // propose drafts tokens for a sequence that decodes alone. Continuing with several tokens is for one row only, see
 // gpt2.Decode. The last token that the step picks comes after the draft, and it must fit too.
-func (c *batch) propose() {
-	if c.lookup.most == 0 || len(c.rows) != 1 {
-		c.lookup.draft = c.lookup.draft[:0]
+func (b *batch) propose() {
+	if b.lookup.most == 0 || len(b.rows) != 1 {
+		b.lookup.draft = b.lookup.draft[:0]
 		return
 	}
-	s := c.rows[0]
-	c.lookup.propose(s, s.limit-len(s.tokens)-1, int32(c.engine.model.Config.EOS))
+	s := b.rows[0]
+	b.lookup.propose(s, s.limit-len(s.tokens)-1, int32(b.engine.model.Config.EOS))
 }
 
 // deliver samples a token for every row and sends them from the last row on, so that a leaving row moves only rows that are done.
-func (c *batch) deliver() {
-	if len(c.lookup.draft) > 0 {
-		c.deliverDraft()
+func (b *batch) deliver() {
+	if len(b.lookup.draft) > 0 {
+		b.deliverDraft()
 		return
 	}
-	picks := c.picker.sample(c.rows, c.logits, c.engine.model.Config.Vocab)
+	picks := b.picker.sample(b.rows, b.logits, b.engine.model.Config.Vocab)
 	for i := len(picks) - 1; i >= 0; i-- {
-		if s := c.rows[i]; c.engine.deliver(s, picks[i]) {
-			c.leave(s)
+		if s := b.rows[i]; b.engine.deliver(s, picks[i]) {
+			b.leave(s)
 		}
 	}
 }
 
 // deliverDraft samples the tokens of a step that carried a draft: for as long as they are what the draft says, and one more.
-func (c *batch) deliverDraft() {
-	s, draft, vocab := c.rows[0], c.lookup.draft, c.engine.model.Config.Vocab
+func (b *batch) deliverDraft() {
+	s, draft, vocab := b.rows[0], b.lookup.draft, b.engine.model.Config.Vocab
 	for i := range len(draft) + 1 {
-		if c.engine.accept(s, c.logits[i*vocab:(i+1)*vocab]) {
-			c.lookup.learn(i)
-			c.leave(s)
+		if b.engine.accept(s, b.logits[i*vocab:(i+1)*vocab]) {
+			b.lookup.learn(i)
+			b.leave(s)
 			return
 		}
 		if i == len(draft) || s.tokens[len(s.tokens)-1] != draft[i] {
-			c.lookup.learn(i)
+			b.lookup.learn(i)
 			return
 		}
 	}
 }
 
-// step computes the next token's logits of every row into c.logits, and those after every token of a draft.
-func (c *batch) step() (err error) {
+// step computes the next token's logits of every row into b.logits, and those after every token of a draft.
+func (b *batch) step() (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = panicked("decode a token", r)
 		}
 	}()
-	c.propose()
-	st, err := c.prepare()
+	b.propose()
+	st, err := b.prepare()
 	if err != nil {
 		return fmt.Errorf("prepare a decode step: %w", err)
 	}
 	if err := st.binding.Run(); err != nil {
 		st.close() // whatever is wrong with it, the next step gets a fresh one
-		c.steps[st.shape.index(c.engine.cfg.Slots)] = nil
+		b.steps[st.shape.index(b.engine.cfg.Slots)] = nil
 		return fmt.Errorf("decode a token: %w", err)
 	}
-	c.engine.stats.steps.Add(1)
-	c.engine.stats.rows.Add(int64(len(c.rows)))
+	b.engine.stats.steps.Add(1)
+	b.engine.stats.rows.Add(int64(len(b.rows)))
 	return nil
 }
 

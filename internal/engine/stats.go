@@ -40,15 +40,15 @@ func (e *Engine) Stats() Stats {
 
 // account notes how far the rows of the batch are filled, and gives back what rows without a sequence do not need. All but the last
 // token of a sequence are in its row.
-func (c *batch) account() error {
+func (b *batch) account() error {
 	tokens := 0
-	for i, s := range c.rows {
+	for i, s := range b.rows {
 		tokens += len(s.tokens) - 1
-		c.cache.touched[i] = max(c.cache.touched[i], len(s.tokens)-1+len(c.lookup.draft))
+		b.cache.touched[i] = max(b.cache.touched[i], len(s.tokens)-1+len(b.lookup.draft))
 	}
-	err := c.cache.release(len(c.rows), mostSpare)
-	c.engine.stats.kvTokens.Store(int64(tokens))
-	c.engine.stats.kvBytes.Store(int64(c.cache.bytes(0)))
+	err := b.cache.release(len(b.rows), mostSpare)
+	b.engine.stats.kvTokens.Store(int64(tokens))
+	b.engine.stats.kvBytes.Store(int64(b.cache.bytes(0)))
 	return err
 }
 

@@ -4,7 +4,7 @@ import (
 	"nightshift/onnx/ort"
 )
 
-// stepShape tells apart the bindings of the batch: sequences in the batch, tokens of each (more than one only for a sequence that
+// stepShape tells apart the bindings of the batch: its sequences, tokens of each (more than one only for a sequence that
 // is alone).
 type stepShape struct{ rows, tokens int }
 
@@ -28,26 +28,26 @@ type step struct {
 }
 
 // prepare fills the arrays of the present batch's step, building its binding the first time.
-func (c *batch) prepare() (*step, error) {
-	if err := c.adapt(); err != nil {
+func (b *batch) prepare() (*step, error) {
+	if err := b.adapt(); err != nil {
 		return nil, err
 	}
-	shape := stepShape{len(c.rows), 1 + len(c.lookup.draft)}
-	at := shape.index(c.engine.cfg.Slots)
-	st := c.steps[at]
+	shape := stepShape{len(b.rows), 1 + len(b.lookup.draft)}
+	at := shape.index(b.engine.cfg.Slots)
+	st := b.steps[at]
 	if st == nil {
 		var err error
-		if st, err = c.newStep(shape); err != nil {
+		if st, err = b.newStep(shape); err != nil {
 			return nil, err
 		}
-		c.steps[at] = st
+		b.steps[at] = st
 	}
 	longest, adapted := 0, false
-	for i, s := range c.rows {
+	for i, s := range b.rows {
 		first := len(s.tokens) - 1
-		position := first + len(c.lookup.draft) // of the last token; there is a draft only when i is the one row
+		position := first + len(b.lookup.draft) // of the last token; there is a draft only when i is the one row
 		st.ids[i], st.positions[i] = int64(s.tokens[first]), int64(first)
-		for j, id := range c.lookup.draft {
+		for j, id := range b.lookup.draft {
 			st.ids[1+j], st.positions[1+j] = int64(id), int64(first+1+j)
 		}
 		st.lengths[i] = int32(position)
@@ -55,26 +55,26 @@ func (c *batch) prepare() (*step, error) {
 		adapted = adapted || len(s.rows) > 0
 	}
 	if adapted {
-		c.adapters.load(c.rows...)
+		b.adapters.load(b.rows...)
 	}
 	st.total[0], st.adapted[0] = int32(longest), adapted
 	return st, nil
 }
 
 // adapt takes other memory for the batch's adapters when its ranks have changed, with which the bindings go.
-func (c *batch) adapt() error {
-	ranks := ranksOf(c.rows...)
-	if ranks == c.adapters.ranks {
+func (b *batch) adapt() error {
+	ranks := ranksOf(b.rows...)
+	if ranks == b.adapters.ranks {
 		return nil
 	}
-	c.closeSteps()
-	err := c.adapters.close()
-	c.adapters = newAdapters(c.engine.bank, c.engine.cfg.Slots, ranks)
+	b.closeSteps()
+	err := b.adapters.close()
+	b.adapters = newAdapters(b.engine.bank, b.engine.cfg.Slots, ranks)
 	return err
 }
 
 // newStep builds the persistent binding of one shape.
-func (c *batch) newStep(shape stepShape) (*step, error) {
+func (b *batch) newStep(shape stepShape) (*step, error) {
 	n := shape.rows * shape.tokens
 	st := &step{shape: shape, ids: make([]int64, n), positions: make([]int64, n), index: make([]int64, n),
 		adapted: make([]bool, 1), lengths: make([]int32, shape.rows), total: make([]int32, 1)}
@@ -82,10 +82,10 @@ func (c *batch) newStep(shape stepShape) (*step, error) {
 		st.index[i] = int64(i)
 	}
 	var err error
-	if st.binding, err = c.engine.session.NewBinding(); err != nil {
+	if st.binding, err = b.engine.session.NewBinding(); err != nil {
 		return nil, err
 	}
-	if err := st.bind(c); err != nil {
+	if err := st.bind(b); err != nil {
 		st.close()
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (c *batch) newStep(shape stepShape) (*step, error) {
 }
 
 // bind binds everything that a step reads and writes.
-func (st *step) bind(c *batch) error {
+func (st *step) bind(b *batch) error {
 	rows, tokens := int64(st.shape.rows), int64(st.shape.tokens)
 	input := func(name string, t *ort.Tensor, err error) error {
 		if err != nil {
@@ -128,8 +128,8 @@ func (st *step) bind(c *batch) error {
 		return err
 	}
 	for _, bind := range []func() ([]*ort.Tensor, error){
-		func() ([]*ort.Tensor, error) { return c.cache.bind(st.binding, st.shape.rows) },
-		func() ([]*ort.Tensor, error) { return c.adapters.bind(st.binding, st.shape.rows) },
+		func() ([]*ort.Tensor, error) { return b.cache.bind(st.binding, st.shape.rows) },
+		func() ([]*ort.Tensor, error) { return b.adapters.bind(st.binding, st.shape.rows) },
 	} {
 		tensors, err := bind()
 		st.tensors = append(st.tensors, tensors...)
@@ -137,8 +137,8 @@ func (st *step) bind(c *batch) error {
 			return err
 		}
 	}
-	vocab := c.engine.model.Config.Vocab
-	out, err := ort.NewTensor([]int64{rows * tokens, int64(vocab)}, c.logits[:int(rows*tokens)*vocab])
+	vocab := b.engine.model.Config.Vocab
+	out, err := ort.NewTensor([]int64{rows * tokens, int64(vocab)}, b.logits[:int(rows*tokens)*vocab])
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,15 @@ return added`)
 //	ARGV  id, G, sampling key, S, items per stratum, strata, payload, time in ms, recent items, subject or "", time in µs
 //	returns {1 offered | 0 retired | -1 erased | -2 one stratum too many, generation before}
 var admitScript = redis.NewScript(`
+local function shrink(order, items, most)
+  local over = redis.call('ZCARD', order) - most
+  if over > 0 then
+    for _, out in ipairs(redis.call('ZRANGE', order, 0, over - 1)) do
+      redis.call('ZREM', order, out)
+      redis.call('HDEL', items, out)
+    end
+  end
+end
 local gen = tonumber(redis.call('GET', KEYS[1]) or '0')
 if redis.call('SISMEMBER', KEYS[2], ARGV[1]) == 1 then return {0, gen} end
 if ARGV[10] ~= '' then
@@ -56,24 +65,12 @@ if g >= gen and not sampled then
   redis.call('SADD', KEYS[5], ARGV[4])
   redis.call('ZADD', KEYS[7], ARGV[3], ARGV[1])
   redis.call('HSET', KEYS[6], ARGV[1], ARGV[7])
-  local over = redis.call('ZCARD', KEYS[7]) - tonumber(ARGV[5])
-  if over > 0 then
-    for _, out in ipairs(redis.call('ZRANGE', KEYS[7], 0, over - 1)) do
-      redis.call('ZREM', KEYS[7], out)
-      redis.call('HDEL', KEYS[6], out)
-    end
-  end
+  shrink(KEYS[7], KEYS[6], tonumber(ARGV[5]))
 end
 if not recent then
   redis.call('ZADD', KEYS[3], ARGV[8], ARGV[1])
   redis.call('HSET', KEYS[4], ARGV[1], ARGV[7])
-  local over = redis.call('ZCARD', KEYS[3]) - tonumber(ARGV[9])
-  if over > 0 then
-    for _, out in ipairs(redis.call('ZRANGE', KEYS[3], 0, over - 1)) do
-      redis.call('ZREM', KEYS[3], out)
-      redis.call('HDEL', KEYS[4], out)
-    end
-  end
+  shrink(KEYS[3], KEYS[4], tonumber(ARGV[9]))
 end
 return {1, gen}`)
 

@@ -1,12 +1,9 @@
 package update
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"nightshift/internal/registry"
@@ -54,22 +51,15 @@ func (n *night) teachers() (map[string]replaystore.TopLogProbs, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decodeTeachers(data)
-}
-
-// decodeTeachers reads a file of stored teachers.
-func decodeTeachers(data []byte) (map[string]replaystore.TopLogProbs, error) {
-	list := map[string]replaystore.TopLogProbs{}
-	d := json.NewDecoder(bytes.NewReader(data))
-	for {
-		var t work.Taught
-		if err := d.Decode(&t); errors.Is(err, io.EOF) {
-			return list, nil
-		} else if err != nil {
-			return nil, fmt.Errorf("decode teacher %d: %w", len(list)+1, err)
-		}
-		list[t.ID] = t.Teacher
+	list, err := decodeLines[work.Taught]("teacher", data)
+	if err != nil {
+		return nil, err
 	}
+	byID := map[string]replaystore.TopLogProbs{}
+	for _, t := range list {
+		byID[t.ID] = t.Teacher
+	}
+	return byID, nil
 }
 
 // admission lists the newly trained examples for the rehearsal memory. The memory never takes an id again that was

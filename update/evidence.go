@@ -288,16 +288,19 @@ func encodeItems(items []selection.Item) ([]byte, error) {
 }
 
 // decodeItems reads what encodeItems wrote.
-func decodeItems(data []byte) ([]selection.Item, error) {
-	var items []selection.Item
+func decodeItems(data []byte) ([]selection.Item, error) { return decodeLines[selection.Item]("example", data) }
+
+// decodeLines reads JSON values, one after the other; what names one in errors.
+func decodeLines[T any](what string, data []byte) ([]T, error) {
+	var list []T
 	d := json.NewDecoder(bytes.NewReader(data))
 	for {
-		var it selection.Item
-		if err := d.Decode(&it); errors.Is(err, io.EOF) {
-			return items, nil
+		var v T
+		if err := d.Decode(&v); errors.Is(err, io.EOF) {
+			return list, nil
 		} else if err != nil {
-			return nil, fmt.Errorf("decode example %d: %w", len(items)+1, err)
+			return nil, fmt.Errorf("decode %s %d: %w", what, len(list)+1, err)
 		}
-		items = append(items, it)
+		list = append(list, v)
 	}
 }

@@ -101,7 +101,7 @@ func FuzzTeachers(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if list, err := decodeTeachers(data); err != nil && list != nil {
+		if list, err := decodeLines[work.Taught]("teacher", data); err != nil && list != nil {
 			t.Errorf("an error, and %d teachers", len(list))
 		}
 	})

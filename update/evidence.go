@@ -288,7 +288,9 @@ func encodeItems(items []selection.Item) ([]byte, error) {
 }
 
 // decodeItems reads what encodeItems wrote.
-func decodeItems(data []byte) ([]selection.Item, error) { return decodeLines[selection.Item]("example", data) }
+func decodeItems(data []byte) ([]selection.Item, error) {
+	return decodeLines[selection.Item]("example", data)
+}
 
 // decodeLines reads JSON values, one after the other; what names one in errors.
 func decodeLines[T any](what string, data []byte) ([]T, error) {

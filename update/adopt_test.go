@@ -131,6 +131,7 @@ func deeper(t *testing.T) string {
 // TestChosenLinears: the first night chooses its linears, which differ from layer to layer, and says so; the next one takes them over.
 func TestChosenLinears(t *testing.T) {
 	ort.ForTest(t)
+	anotherNight(t)
 	s := newShop(t, deeper(t))
 	s.correct(people(0, 12)...)
 	s.config.Train.Modules, s.config.Train.Budget = []string{work.Auto}, 8*(2*(64+32)+32+32)

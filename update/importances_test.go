@@ -17,6 +17,7 @@ import (
 // that it went back to.
 func TestImportancesFollowTheChampion(t *testing.T) {
 	ort.ForTest(t)
+	anotherNight(t)
 	s := newShop(t, tinyModel(t))
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5 // three rehearsed sentences hold little
 	s.config.Train.Methods = work.Methods{SI: 1e-4, SIDamping: 1e-2, EWC: 1e-3, EWCOn: work.OnFactors, EWCKeep: 0.9, EWCExamples: 8}

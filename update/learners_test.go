@@ -30,6 +30,7 @@ func (s *shop) tell(from int, value string) {
 // after a rollback is that of the version that it went back to.
 func TestFastLearnerFollowsTheChampion(t *testing.T) {
 	ort.ForTest(t)
+	anotherNight(t)
 	s := newShop(t, tinyModel(t))
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5
 	s.config.Train.Methods = work.Methods{Slow: 0.5}
@@ -73,6 +74,7 @@ func TestFastLearnerFollowsTheChampion(t *testing.T) {
 // TestBlocksWidenTheChampion: nights with orthogonal blocks add to the rank until the cap, and keep the scale of the champion.
 func TestBlocksWidenTheChampion(t *testing.T) {
 	ort.ForTest(t)
+	anotherNight(t)
 	s := newShop(t, tinyModel(t))
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5
 	s.config.Train.Methods = work.Methods{Orthogonal: 1, OrthogonalRank: 12}

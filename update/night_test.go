@@ -83,6 +83,14 @@ func (s *trimming) Trim(_ context.Context, _ string, through replaystore.Cursor,
 	return 3, nil
 }
 
+// anotherNight skips a test with -short whose nights differ from other tests' in their settings alone: as far as goroutines go they are the same.
+func anotherNight(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("settings of their own; TestNightFromFeedbackToChampion goes the same way")
+	}
+}
+
 func TestNightFromFeedbackToChampion(t *testing.T) {
 	ort.ForTest(t)
 	s := newShop(t, tinyModel(t))

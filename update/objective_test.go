@@ -202,6 +202,7 @@ func (s *shop) load(digest string) *adapter.Adapter {
 // learned, of which nothing was called bad; and each can be replayed.
 func TestObjectiveNightsGoOn(t *testing.T) {
 	ort.ForTest(t)
+	anotherNight(t)
 	s := newShop(t, tinyModel(t))
 	s.config.Objective = selection.KTO
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference, s.config.Gate.Drift = 5, 5, 0 // three sentences hold little

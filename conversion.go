@@ -22,6 +22,7 @@ type conversionFlags struct {
 	text        string
 	limit       float64
 	force, json bool
+	compact     bool
 	alphas      []float64
 }
 
@@ -30,13 +31,14 @@ func (f *conversionFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.text, "text", "", "text to calibrate and measure int8 and int4 weights with: plain, or .jsonl with {messages, completion} a line (default: what lies beside the model, else a page of English)")
 	flags.Float64Var(&f.limit, "limit", 0, "nats per token of held-out text that int8 and int4 weights may lose (default 0.005 for int8, 0.03 for int4)")
 	flags.BoolVar(&f.force, "force", false, "keep int8 and int4 weights whatever they lose")
+	flags.BoolVar(&f.compact, "compact", false, "int4 weights without their int8 twins: a third of the memory, and prompts and batches are slower")
 	flags.Float64SliceVar(&f.alphas, "alpha", nil, "strengths of smoothing to try, 0 to 1, beside none (default 0.5,0.35,0.65,0.8)")
 	flags.BoolVar(&f.json, "json", false, "the result of making int8 or int4 weights as one line of JSON")
 }
 
 // unused refuses flags that mean nothing for what is imported.
 func (f *conversionFlags) unused(cmd *cobra.Command) error {
-	for _, name := range []string{"text", "limit", "force", "alpha"} {
+	for _, name := range []string{"text", "limit", "force", "compact", "alpha"} {
 		if cmd.Flags().Changed(name) {
 			return fmt.Errorf("--%s is for making int8 or int4 weights: add --weights int8", name)
 		}
@@ -56,6 +58,9 @@ func (f *conversionFlags) convert(cmd *cobra.Command, m *engine.Model, dir, cach
 	}
 	if f.alphas != nil {
 		opt.Alphas = f.alphas
+	}
+	if opt.Compact = f.compact; f.compact && c.Weights != quantize.Int4 {
+		return fmt.Errorf("--compact is for int4 weights, not for %s: add --weights int4", c.Weights)
 	}
 	r, err := conversion.Run(cmd.Context(), m, text, opt)
 	if err != nil && !errors.Is(err, conversion.ErrLoss) {

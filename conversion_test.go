@@ -28,6 +28,7 @@ func TestQuantizedWeights(t *testing.T) {
 	refused(t, []string{"run", "--data", data, "--weights", "int3"}, "weights", "f32, int8, int4")
 
 	refused(t, []string{"import", "--force"}, "--force", "--weights int8")
+	refused(t, []string{"import", "--weights", "int8", "--compact"}, "--compact", "--weights int4")
 	text := writeFile(t, t.TempDir(), "text.txt", strings.Repeat("how long can i return a tent? items can be returned within 30 days.\n", 40))
 	over := execute(t, time.Minute, "import", "--weights", "int8", "--limit", "-1", "--text", text)
 	if over.code != 1 {

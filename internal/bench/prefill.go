@@ -56,11 +56,29 @@ func Prefill(ctx context.Context, opt PrefillOptions, report Report) (err error)
 			return err
 		}
 	}
+	opt.say("fill the prefix caches")
+	for _, e := range engines {
+		if err := fillPrefixes(ctx, e.Engine, random, slices.Max(opt.Prompts)); err != nil {
+			return err
+		}
+	}
 	lines, err := p.run(ctx, report)
 	if err != nil {
 		return err
 	}
 	return p.conclude(lines, lines[len(lines)-1], report)
+}
+
+// fillPrefixes answers prompts until the prefix cache is full, as that of a server is that has run for a while: until then every prompt takes
+// memory anew, which is slow on some machines.
+func fillPrefixes(ctx context.Context, e *engine.Engine, random *rand.Rand, prompt int) error {
+	for before := int64(-1); e.Stats().PrefixBytes > before; {
+		before = e.Stats().PrefixBytes
+		if _, err := prefillFor(ctx, e, random, prompt, 1); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // prefillFor answers new prompts with one token each, one after the other, for a time.

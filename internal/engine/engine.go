@@ -4,7 +4,7 @@
 // Invariants. An answer depends on its request and its version alone: a chunk of a prompt is computed alone, chunks end on
 // a fixed grid of absolute positions, decoding runs one token a row, and the graph's arithmetic for a row does not depend on
 // the rows beside it; Config.Lookup gives up its last bits for speed. A request is pinned to its version from admission to its
-// last token. One session lives as long as the engine. Only the goroutine of Run touches caches and bindings. A step that fails
+// last token. Sessions live as long as the engine. Only the goroutine of Run touches caches and bindings. A step that fails
 // or panics ends the requests that it carried, with an error, and nothing else.
 //
 // It is not a server and knows no tracks: callers pin a version and hand it over.
@@ -23,7 +23,6 @@ import (
 
 	"nightshift/internal/sampling"
 	"nightshift/onnx/gpt2"
-	"nightshift/onnx/ort"
 )
 
 // Config sizes an engine. Zero values mean the defaults.
@@ -92,12 +91,12 @@ func (c *Config) fill(context int) error {
 
 // Engine serves one model. Create it with New, start it with Run, then Submit; Close frees it.
 type Engine struct {
-	model   *Model
-	cfg     Config
-	session *ort.Session
-	bank    *Bank
-	queue   *queue
-	wake    chan struct{}
+	model    *Model
+	cfg      Config
+	sessions sessions
+	bank     *Bank
+	queue    *queue
+	wake     chan struct{}
 
 	life    sync.Mutex
 	running bool
@@ -115,30 +114,16 @@ type Engine struct {
 	stats counters
 }
 
-// New builds the decode graph and its session and reserves the caches.
+// New opens the sessions and reserves the caches.
 func New(model *Model, cfg Config) (*Engine, error) {
 	if err := cfg.fill(model.Config.Context); err != nil {
 		return nil, err
 	}
-	graph, err := gpt2.Decode(model.Config, model.Initializer, gpt2.DecodeOptions{Modules: cfg.Modules})
+	sessions, err := openSessions(model, cfg)
 	if err != nil {
 		return nil, err
 	}
-	encoded, err := graph.Encode()
-	if err != nil {
-		return nil, err
-	}
-	session, err := ort.NewSession(encoded, ort.SessionConfig{Threads: cfg.Threads, ExternalDir: model.Dir(), Spin: cfg.Spin})
-	if err != nil {
-		return nil, fmt.Errorf("open decode session: %w", err)
-	}
-	if _, err := ort.ReleaseMapped(model.Dir()); err != nil {
-		slog.Warn("pages of the weights' file stay in memory", "error", err)
-	}
-	if _, err := ort.UseHugePages(); err != nil {
-		slog.Warn("the weights stay in small pages", "error", err)
-	}
-	e := &Engine{model: model, cfg: cfg, session: session, wake: make(chan struct{}, 1), ended: make(chan struct{}),
+	e := &Engine{model: model, cfg: cfg, sessions: sessions, wake: make(chan struct{}, 1), ended: make(chan struct{}),
 		queue: &queue{maxRequests: cfg.Queue, maxTokens: cfg.QueueTokens}}
 	e.prefixes = newPrefixCache(model.Config, cfg.Chunk, cfg.PrefixCache)
 	if e.bank, err = newBank(model, cfg.Modules, cfg.BankRows, cfg.MaxRank); err == nil {
@@ -333,7 +318,7 @@ func (e *Engine) free() {
 	if e.batch != nil {
 		err = errors.Join(err, e.batch.close())
 	}
-	e.session.Close()
+	e.sessions.close()
 	if e.bank != nil {
 		err = errors.Join(err, e.bank.close())
 	}

@@ -210,8 +210,14 @@ func TestQuantizedAnswersDoNotDependOnNeighbours(t *testing.T) {
 // quantized is a model served in a format, converted without calibration.
 func quantized(t testing.TB, m *Model, format string) *Model {
 	t.Helper()
+	return converted(t, m, quantize.Defaults(format))
+}
+
+// converted is a model served as options say.
+func converted(t testing.TB, m *Model, opt quantize.Options) *Model {
+	t.Helper()
 	dir := t.TempDir()
-	if _, err := quantize.Convert(m.Checkpoint, nil, quantize.Defaults(format), dir, nil); err != nil {
+	if _, err := quantize.Convert(m.Checkpoint, nil, opt, dir, nil); err != nil {
 		t.Fatal(err)
 	}
 	q, err := quantize.Open(dir)

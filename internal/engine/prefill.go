@@ -22,7 +22,7 @@ type staging struct {
 }
 
 func newStaging(e *Engine, logits []float32) (*staging, error) {
-	binding, err := e.session.NewBinding()
+	binding, err := e.sessions.prompts.NewBinding()
 	if err != nil {
 		return nil, err
 	}

@@ -82,7 +82,7 @@ func (b *batch) newStep(shape stepShape) (*step, error) {
 		st.index[i] = int64(i)
 	}
 	var err error
-	if st.binding, err = b.engine.session.NewBinding(); err != nil {
+	if st.binding, err = b.engine.sessions.decoding(shape.rows).NewBinding(); err != nil {
 		return nil, err
 	}
 	if err := st.bind(b); err != nil {

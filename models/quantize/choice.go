@@ -14,6 +14,7 @@ type choice struct {
 	alpha   float64   // of the smoothing
 	smooth  []float32 // [in], nil: none
 	scales  []float32 // as Bytes8 or Blocks4 gives them
+	twin    []float32 // [out], the scales of the twin of an int4 weight; nil: none
 	bias    []float32 // [out] in place of the checkpoint's, nil: unchanged
 	error   float64   // relative error of the outputs on calibration text, NaN when that is not known
 	product float64   // the same, squared and not relative
@@ -37,6 +38,9 @@ func choose(base *checkpoint.Checkpoint, l linear, a *Activation, opt Options) (
 	}
 	if best.kind == Int8 && l.name != HeadName && (best.error > opt.Worst8 || wider && opt.Format == Int8) {
 		return choice{linear: l, kind: Float32}, nil
+	}
+	if best.kind == Int4 && !opt.Compact {
+		best.twin = scales8(best.read(scaled(weights, best.smooth)), l.in, l.out)
 	}
 	if a != nil && l.bias {
 		bias, err := base.Floats(l.name + ".bias")
@@ -127,6 +131,17 @@ func (c *choice) rounded(in, out int, w float32) float32 {
 	}
 	scale := c.scales[out]
 	return float32(math.RoundToEven(float64(w/scale))) * scale
+}
+
+// read is what weights [in,out] become.
+func (c *choice) read(weights []float32) []float32 {
+	result := make([]float32, len(weights))
+	parallel(c.in, func(i int) {
+		for o, w := range weights[i*c.out : (i+1)*c.out] {
+			result[i*c.out+o] = c.rounded(i, o, w)
+		}
+	})
+	return result
 }
 
 // correct moves into the bias what rounding the weights does to the mean of the outputs (Nagel et al. 2019, section 4.2).

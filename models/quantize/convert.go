@@ -17,7 +17,7 @@ import (
 const FileName = "model.safetensors"
 
 // version is the version of the layout in docs/quantization.md.
-const version = "2"
+const version = "3"
 
 // Options say how a checkpoint is converted. Defaults fills them in.
 type Options struct {
@@ -29,6 +29,8 @@ type Options struct {
 	Worst4, Worst8 float64
 	// Wider names linears that are kept in the next wider type whatever their error.
 	Wider []string
+	// Compact leaves out the twins of int4 weights, see Checkpoint.Twin.
+	Compact bool
 	// Text is the digest of the calibration text, for the record.
 	Text string
 	// Stop, which may be nil, is asked before each piece of work; its error ends the conversion.
@@ -191,16 +193,19 @@ func floats(name string, values []float32, shape ...int64) safetensors.Raw {
 // linear is the weight of a linear and its scales.
 func (w *writer) linear(c choice) []safetensors.Raw {
 	name, in, out := c.name+".weight", int64(c.in), int64(c.out)
-	weights := func(visit func([]float32) error) error {
+	smoothed := func(visit func([]float32) error) error {
 		if err := w.opt.stopped(); err != nil {
 			return err
 		}
-		defer w.advance()
 		values, err := c.weights(w.base)
 		if err != nil {
 			return err
 		}
 		return visit(scaled(values, c.smooth))
+	}
+	weights := func(visit func([]float32) error) error {
+		defer w.advance()
+		return smoothed(visit)
 	}
 	switch c.kind {
 	case Float32:
@@ -213,8 +218,16 @@ func (w *writer) linear(c choice) []safetensors.Raw {
 				return visit(packed)
 			})
 		}
-		return []safetensors.Raw{{Name: name, Type: safetensors.U8, Shape: []int64{out, in / Block, Block / 2}, Read: read},
+		tensors := []safetensors.Raw{{Name: name, Type: safetensors.U8, Shape: []int64{out, in / Block, Block / 2}, Read: read},
 			floats(name+"_scale", c.scales, int64(len(c.scales)))}
+		if c.twin == nil {
+			return tensors
+		}
+		twin := func(visit func([]byte) error) error {
+			return smoothed(func(values []float32) error { return bytes8(c.read(values), c.twin, visit) })
+		}
+		return append(tensors, safetensors.Raw{Name: twinOf(name), Type: safetensors.I8, Shape: []int64{in, out}, Read: twin},
+			floats(twinOf(name+"_scale"), c.twin, out))
 	}
 	read := func(visit func([]byte) error) error {
 		return weights(func(values []float32) error { return bytes8(values, c.scales, visit) })

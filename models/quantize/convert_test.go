@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -123,6 +124,10 @@ func TestConvertReadsBack(t *testing.T) {
 					t.Fatal(err)
 				}
 				compareLinear(t, q, l, want)
+				compareTwin(t, q, l)
+			}
+			if q.Twins() != (format == Int4) {
+				t.Errorf("%s has twins: %v", format, q.Twins())
 			}
 			if got, _ := c.Floats("h.1.ln_2.bias"); !equal(values(t, q, "h.1.ln_2.bias"), got) {
 				t.Error("a bias changed")
@@ -170,6 +175,60 @@ func compareLinear(t *testing.T, q *Checkpoint, l linear, want []float32) {
 		if abs(got-w) > limit {
 			t.Fatalf("%s: weight %d,%d is %g, read back %g", l.name, in, out, w, got)
 		}
+	}
+}
+
+// compareTwin reads the twin of an int4 weight, which is what the weight says, rounded to int8; that of any other is itself.
+func compareTwin(t *testing.T, q *Checkpoint, l linear) {
+	t.Helper()
+	ref, raw := content(t, q, l.name+".weight")
+	twin, err := q.Twin(l.name + ".weight")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !q.Twins() || len(ref.Dims) != 3 {
+		if twin.External.Offset != ref.External.Offset {
+			t.Errorf("%s has a twin", l.name)
+		}
+		return
+	}
+	if twin.Type != onnx.Int8 || !slices.Equal(twin.Dims, []int64{int64(l.in), int64(l.out)}) {
+		t.Fatalf("the twin of %s is %v%v", l.name, twin.Type, twin.Dims)
+	}
+	_, bytes := content(t, q, l.name+".int8_weight")
+	size := func(b byte) int { return max(int(int8(b)), -int(int8(b))) }
+	scales4, scales8 := values(t, q, l.name+".weight_scale"), values(t, q, l.name+".int8_weight_scale")
+	for i := range bytes {
+		in, out := i/l.out, i%l.out
+		want := (float32(raw[out*l.in/2+in/2]>>(4*(in%2))&15) - 8) * scales4[out*(l.in/32)+in/32]
+		if got := float32(int8(bytes[i])) * scales8[out]; abs(got-want) > 0.501*scales8[out] {
+			t.Fatalf("%s: weight %d,%d is %g, its twin %g", l.name, in, out, want, got)
+		}
+		if in%2 == 1 {
+			if sum := size(bytes[i]) + size(bytes[i-l.out]); sum > pairLimit {
+				t.Fatalf("%s: weights %d and %d of output %d add up to %d", l.name, in-1, in, out, sum)
+			}
+		}
+	}
+}
+
+// TestCompact leaves the twins out.
+func TestCompact(t *testing.T) {
+	c := base(t, true)
+	opt := Defaults(Int4)
+	whole, _ := convertTo(t, c, seen(c), opt)
+	opt.Compact = true
+	compact, _ := convertTo(t, c, seen(c), opt)
+	if compact.Twins() || 2*compact.Bytes() > 3*whole.Bytes() {
+		t.Errorf("compact weights have %d bytes, with twins %d", compact.Bytes(), whole.Bytes())
+	}
+	for _, l := range linears(c.Config()) {
+		_, a := content(t, whole, l.name+".weight")
+		_, b := content(t, compact, l.name+".weight")
+		if !bytes.Equal(a, b) {
+			t.Errorf("%s differs", l.name)
+		}
+		compareTwin(t, compact, l)
 	}
 }
 

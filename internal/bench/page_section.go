@@ -99,7 +99,7 @@ var sections = []section{
 			{figure: "refusals_kept", title: "kept", show: tenths}, {figure: "worst_linear_error", title: "relative error of the worst linear"}, {figure: "size_mb", title: "weights, MB"}}},
 	{name: "start", title: "Starting, and memory", bench: "start", by: []string{"weights"}, x: "shape", least: 1,
 		columns: []column{{figure: "ready_ms", title: "ready, ms"}, {figure: "weights_mb", title: "weights, MB"}, {figure: "rss_mb", title: "resident, MB"}, {figure: "anonymous_mb", title: "of that its own, MB"},
-			{figure: "file_mb", title: "of files, MB"}, {figure: "kv_mb", title: "keys and values, MB"}, {figure: "rss_over_use", title: "resident to weights, keys and values"}}},
+			{figure: "file_mb", title: "of files, MB"}, {figure: "kv_mb", title: "keys and values, MB"}, {figure: "rss_over_use", title: "resident to weights, keys and values"}, {figure: "idle_cpu_percent", title: "idle, % of a core"}}},
 	{name: "night-memory", title: "Memory while a night runs", bench: "night-memory", by: []string{"shape", "weights"}, x: "case", least: 1,
 		columns: []column{{figure: "rss_mb", title: "resident, MB"}, {figure: "anonymous_mb", title: "of that its own, MB"}, {figure: "file_mb", title: "of files, MB"}}},
 	{name: "ingest", title: "Recording", bench: "ingest", cases: []string{"local", "redis"}, by: []string{"writers"}, x: "case", least: 1,

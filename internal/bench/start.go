@@ -27,7 +27,8 @@ type StartOptions struct {
 
 // Start measures the program from its start until it says that it is ready, and what memory it takes once it has answered: its own
 // (anonymous) and that of files apart, and all of it as a multiple of the weights and the memory that keys and values have taken by
-// then (rss_over_use). On systems without /proc there is no memory in it. The summary is the line of the last shape.
+// then (rss_over_use); and how much of a processor it uses while it waits for requests (idle_cpu_percent). On systems without /proc
+// there is neither in it. The summary is the line of the last shape.
 func Start(ctx context.Context, opt StartOptions, report Report) error {
 	if len(opt.Shapes) == 0 || len(opt.Program) == 0 {
 		return errors.New("measure the start: no shape or no program is given")
@@ -126,8 +127,33 @@ func (opt StartOptions) start(ctx context.Context, model string, size float64) (
 		}
 		m.figures = append(m.figures, memoryNumbers(memory)...)
 		m.figures = append(m.figures, Number{"kv_mb", kv / 1e6}, Number{"rss_over_use", float64(memory.Total()) / 1e6 / (size + kv/1e6)})
+		idle, err := idleCPU(alive, server)
+		if err != nil {
+			return m, err
+		}
+		m.figures = append(m.figures, Number{"idle_cpu_percent", idle})
 	}
 	return m, nil
+}
+
+// idleTime is how long a server waits for requests while its use of the processor is measured, which is known to 10 ms.
+const idleTime = 2 * time.Second
+
+// idleCPU is how much of a processor a server uses when nobody asks anything.
+func idleCPU(ctx context.Context, server httpTarget) (percent float64, err error) {
+	const name = "process_cpu_seconds_total"
+	begin := time.Now()
+	before, err := server.metric(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	select {
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	case <-time.After(idleTime):
+	}
+	after, err := server.metric(ctx, name)
+	return 100 * (after - before) / time.Since(begin).Seconds(), err
 }
 
 // freeAddress is a loopback address on which nothing listens.

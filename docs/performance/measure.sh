@@ -47,7 +47,7 @@ for what in ${*:-roofline decode prefill serve adapters swap versions prefix ste
 	quantize) measure quantize quantize ;;
 	start) for weights in f32 int8 int4; do measure start-$weights start --weights $weights --blocks 10; done ;;
 	night-memory) measure night-memory night-memory ;;
-	ingest) measure ingest ingest ${redis:+--redis $redis} --blocks 10 ;;
+	ingest) measure ingest ingest --writers 256 --interactions 6000 ${redis:+--redis $redis} --blocks 10 ;;
 	busy) for weights in f32 int8 int4; do measure busy-$weights busy --weights $weights --tokens 32 --blocks 10; done ;;
 	train)
 		measure train train

@@ -184,7 +184,7 @@ func (c *Checkpoint) check(cfg checkpoint.Config, digest string) error {
 func (c *Checkpoint) checkLinear(l linear, need func(string, safetensors.DType, ...int64) error) error {
 	name, in, out := l.name+".weight", int64(l.in), int64(l.out)
 	e := c.entries[name]
-	rows := func(name string) error {
+	bytes := func(name string) error {
 		if err := need(name, safetensors.I8, in, out); err != nil {
 			return err
 		}
@@ -198,11 +198,11 @@ func (c *Checkpoint) checkLinear(l linear, need func(string, safetensors.DType, 
 		if err = need(name, safetensors.U8, out, in/Block, Block/2); err == nil {
 			err = need(name+"_scale", safetensors.F32, out*(in/Block))
 		}
-		if err == nil && c.Has(twinOf(name)) {
-			err = rows(twinOf(name))
+		if err == nil && c.Twins() {
+			err = bytes(twinOf(name))
 		}
 	default:
-		err = rows(name)
+		err = bytes(name)
 	}
 	if err == nil && c.smooth[l.name] != nil {
 		err = need(l.name+".input_scale", safetensors.F32, in)

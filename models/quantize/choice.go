@@ -39,15 +39,16 @@ func choose(base *checkpoint.Checkpoint, l linear, a *Activation, opt Options) (
 	if best.kind == Int8 && l.name != HeadName && (best.error > opt.Worst8 || wider && opt.Format == Int8) {
 		return choice{linear: l, kind: Float32}, nil
 	}
+	smoothed := scaled(weights, best.smooth)
 	if best.kind == Int4 && !opt.Compact {
-		best.twin = scales8(best.read(scaled(weights, best.smooth)), l.in, l.out)
+		best.twin = scales8(best.read(smoothed), l.in, l.out)
 	}
 	if a != nil && l.bias {
 		bias, err := base.Floats(l.name + ".bias")
 		if err != nil {
 			return choice{}, err
 		}
-		best.correct(bias, scaled(weights, best.smooth), a)
+		best.correct(bias, smoothed, a)
 	}
 	return best, nil
 }

@@ -219,7 +219,7 @@ func TestCompact(t *testing.T) {
 	whole, _ := convertTo(t, c, seen(c), opt)
 	opt.Compact = true
 	compact, _ := convertTo(t, c, seen(c), opt)
-	if compact.Twins() || 2*compact.Bytes() > 3*whole.Bytes() {
+	if compact.Twins() || 3*compact.Bytes() > 2*whole.Bytes() {
 		t.Errorf("compact weights have %d bytes, with twins %d", compact.Bytes(), whole.Bytes())
 	}
 	for _, l := range linears(c.Config()) {
@@ -229,6 +229,22 @@ func TestCompact(t *testing.T) {
 			t.Errorf("%s differs", l.name)
 		}
 		compareTwin(t, compact, l)
+	}
+	file := filepath.Join(whole.Dir(), FileName)
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const one = "h.0.mlp.c_fc.int8_weight"
+	if err := os.WriteFile(file, bytes.Replace(data, []byte(`"`+one+`"`), []byte(`"h.9.mlp.c_fc.int8_weight"`), 1), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	broken, err := Open(whole.Dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := broken.Check(c.Config(), c.Digest()); err == nil || !strings.Contains(err.Error(), one) {
+		t.Errorf("one twin is missing: %v", err)
 	}
 }
 

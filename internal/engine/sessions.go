@@ -14,7 +14,7 @@ import (
 
 // sessions are the decode graph over the weights that are served: one, or two where weights of 4 bits have twins of 8. A row, or a
 // few, take as long as their weights take to read, of which 4 bits are half; prompts and many rows take as long as the arithmetic, for which
-// the runtime's kernels for 4 bits need two to four times as long as those for 8.
+// the runtime's kernels for 4 bits need about two to three times as long as those for 8.
 type sessions struct {
 	steps   *ort.Session // of few rows
 	prompts *ort.Session // and steps of more than few

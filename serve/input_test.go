@@ -125,6 +125,8 @@ func TestBadInput(t *testing.T) {
 		{"prompt over the context", plain, `{"model":"default","prompt":"` + strings.Repeat("zq ", 2*modelContext) + `"}`, 400, "context_length_exceeded", "prompt"},
 		{"chat over the context", chat, `{"model":"default","messages":[{"role":"user","content":"` + strings.Repeat("zq ", 2*modelContext) + `"}]}`, 400, "context_length_exceeded", "messages"},
 		{"too large", chat, `{"model":"` + strings.Repeat("x", 70<<10) + `"}`, 413, "body_too_large", ""},
+		{"far too large", chat, `{"model":"` + strings.Repeat("x", 32<<20) + `"}`, 413, "body_too_large", ""}, // the client is still sending when the answer comes
+		{"headers too large", chat + "?" + strings.Repeat("x", 32<<10), `{}`, 431, "headers_too_large", ""},
 		{"activation without version", "/v1/tracks/default/activate", `{}`, 400, "missing_field", "version"},
 		{"activation by name", "/v1/tracks/default/activate", `{"version":"best"}`, 400, "wrong_type", "version"},
 		{"activation of nothing", "/v1/tracks/default/activate", `{"version":9}`, 404, "not_found", ""},

@@ -183,6 +183,9 @@ func frameworkProblem(fe *fiber.Error) *Problem {
 
 // fail writes a problem.
 func (s *Server) fail(c *fiber.Ctx, err error) error {
+	if fe := (*fiber.Error)(nil); errors.As(err, &fe) && fe.Code != 404 && fe.Code != 405 {
+		linger(c) // fasthttp could not read the request, and closes the connection after this answer
+	}
 	p := problemOf(err)
 	if p.Status >= 500 && p.cause != nil {
 		s.log.Error("a request failed", "request_id", requestID(c), "route", c.Route().Path, "status", p.Status, "error", p.cause)

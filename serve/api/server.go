@@ -178,7 +178,7 @@ func (s *Server) routes() []route {
 // running answers finish for the time of Config.Drain, cancels what is left, and returns.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	failed := make(chan error, 1)
-	go func() { failed <- s.app.Listener(l) }()
+	go func() { failed <- s.app.Listener(lingerListener{l}) }()
 	select {
 	case err := <-failed:
 		s.abandon()

@@ -61,6 +61,8 @@ func observeEngine(m *telemetry.Metrics, e *engine.Engine) {
 	gauge("prefill_kv_bytes", "Memory that the rows of prompts have taken for keys and values.", func(s engine.Stats) int64 { return s.PrefillBytes })
 	total("engine_steps_total", "Decode steps.", func(s engine.Stats) int64 { return s.Steps })
 	total("engine_step_rows_total", "Sequences in decode steps: divided by steps, the mean batch.", func(s engine.Stats) int64 { return s.StepRows })
+	total("engine_first_prompts_total", "Prompts that end within their first chunk: those of like length are computed together.", func(s engine.Stats) int64 { return s.FirstPrompts })
+	total("engine_first_prompt_runs_total", "Runs of the graph that these took.", func(s engine.Stats) int64 { return s.FirstRuns })
 	total("engine_refused_total", "Requests refused because the queue was full.", func(s engine.Stats) int64 { return s.Refused })
 	total("engine_expired_total", "Requests refused because they waited for too long.", func(s engine.Stats) int64 { return s.Expired })
 	total("engine_cancelled_total", "Requests whose clients left.", func(s engine.Stats) int64 { return s.Cancelled })

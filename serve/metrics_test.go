@@ -31,7 +31,7 @@ func TestEngineMetrics(t *testing.T) {
 	}
 	for name, want := range map[string]int64{
 		"queue_length": 0, "queue_tokens": 0, "active_sequences": 0, "kv_tokens": 0, "prefilling_sequences": 0, "prefill_kv_bytes": s.PrefillBytes,
-		"engine_steps_total": s.Steps, "engine_step_rows_total": s.StepRows, "engine_refused_total": 0, "engine_expired_total": 0,
+		"engine_steps_total": s.Steps, "engine_step_rows_total": s.StepRows, "engine_first_prompts_total": s.FirstPrompts, "engine_first_prompt_runs_total": s.FirstRuns, "engine_refused_total": 0, "engine_expired_total": 0,
 		"engine_cancelled_total": 0, "engine_failed_total": 0,
 		"prefix_lookups_total": s.PrefixLookups, "prefix_hits_total": s.PrefixHits, "prefix_tokens_total": s.CachedTokens,
 		"prefix_bytes": s.PrefixBytes, "prefix_evictions_total": 0,

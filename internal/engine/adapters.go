@@ -44,14 +44,15 @@ func (m *adapters) close() error {
 	return err
 }
 
-// load brings the versions of sequences into the first slots.
-func (m *adapters) load(sequences ...*sequence) {
+// load brings the versions of sequences into the slots from one on.
+func (m *adapters) load(from int, sequences []*sequence) {
 	for i, s := range sequences {
-		if m.held[i].digest == s.pin.Digest {
+		slot := from + i
+		if m.held[slot].digest == s.pin.Digest {
 			continue
 		}
-		m.write(i, s.rows)
-		m.held[i] = held{s.pin.Digest, gpt2.RankStep * len(s.rows)}
+		m.write(slot, s.rows)
+		m.held[slot] = held{s.pin.Digest, gpt2.RankStep * len(s.rows)}
 	}
 }
 
@@ -72,16 +73,16 @@ func (m *adapters) write(slot int, rows []int64) {
 	}
 }
 
-// bind binds the first n slots to a graph's inputs. The tensors, also those made before an error, are the caller's to close.
-func (m *adapters) bind(binding *ort.Binding, n int) (tensors []*ort.Tensor, err error) {
+// bind binds n slots from one on to a graph's inputs. The tensors, also those made before an error, are the caller's to close.
+func (m *adapters) bind(binding *ort.Binding, from, n int) (tensors []*ort.Tensor, err error) {
 	for i, t := range m.bank.tensors {
 		for _, factor := range []struct {
 			name string
 			dims []int64
 			data []float32
 		}{
-			{gpt2.LoraA(t.target.Layer, t.target.Module), []int64{int64(n), int64(m.ranks / gpt2.RankStep), gpt2.RankStep, int64(t.in)}, m.a[i][:n*m.ranks*t.in]},
-			{gpt2.LoraB(t.target.Layer, t.target.Module), []int64{int64(n), int64(m.ranks), int64(t.out)}, m.b[i][:n*m.ranks*t.out]},
+			{gpt2.LoraA(t.target.Layer, t.target.Module), []int64{int64(n), int64(m.ranks / gpt2.RankStep), gpt2.RankStep, int64(t.in)}, m.a[i][from*m.ranks*t.in:][:n*m.ranks*t.in]},
+			{gpt2.LoraB(t.target.Layer, t.target.Module), []int64{int64(n), int64(m.ranks), int64(t.out)}, m.b[i][from*m.ranks*t.out:][:n*m.ranks*t.out]},
 		} {
 			v, err := ort.NewTensor(factor.dims, factor.data)
 			if err != nil {

@@ -37,16 +37,17 @@ func (c *cache) close() error {
 	return err
 }
 
-// bind binds the first n rows as past and present of every layer, in place. The tensors, also those made before an
+// bind binds n rows from one on as past and present of every layer, in place. The tensors, also those made before an
 // error, are the caller's to close.
-func (c *cache) bind(binding *ort.Binding, n int) (tensors []*ort.Tensor, err error) {
+func (c *cache) bind(binding *ort.Binding, from, n int) (tensors []*ort.Tensor, err error) {
 	dims := []int64{int64(n), int64(c.cfg.Heads), int64(c.capacity), int64(c.cfg.HeadSize())}
+	row := c.cfg.Width * c.capacity
 	for l := range c.cfg.Layers {
 		for _, side := range []struct {
 			past, present string
 			data          []float32
 		}{{gpt2.PastKey(l), gpt2.PresentKey(l), c.keys[l]}, {gpt2.PastValue(l), gpt2.PresentValue(l), c.values[l]}} {
-			t, err := ort.NewTensor(dims, side.data[:n*c.cfg.Width*c.capacity])
+			t, err := ort.NewTensor(dims, side.data[from*row:][:n*row])
 			if err != nil {
 				return tensors, fmt.Errorf("bind cache: %w", err)
 			}

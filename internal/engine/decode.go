@@ -73,10 +73,13 @@ func (b *batch) leave(s *sequence) {
 func (b *batch) decode() {
 	b.dropEnded(time.Now())
 	if len(b.rows) > 0 {
-		if err := b.step(); err != nil {
+		switch err := b.step(); {
+		case err != nil:
 			b.fail(err)
-		} else {
-			b.deliver()
+		case len(b.lookup.draft) > 0:
+			b.deliverDraft()
+		default:
+			b.deliver(0)
 		}
 	}
 	if err := b.account(); err != nil {
@@ -115,15 +118,12 @@ func (b *batch) propose() {
 	b.lookup.propose(s, s.limit-len(s.tokens)-1, int32(b.engine.model.Config.EOS))
 }
 
-// deliver samples a token for every row and sends them from the last row on, so that a leaving row moves only rows that are done.
-func (b *batch) deliver() {
-	if len(b.lookup.draft) > 0 {
-		b.deliverDraft()
-		return
-	}
-	picks := b.picker.sample(b.rows, b.logits, b.engine.model.Config.Vocab)
+// deliver samples a token for every row from one on and sends them from the last row on, so that a leaving row moves only rows that are
+// done.
+func (b *batch) deliver(from int) {
+	picks := b.picker.sample(b.rows[from:], b.logits, b.engine.model.Config.Vocab)
 	for i := len(picks) - 1; i >= 0; i-- {
-		if s := b.rows[i]; b.engine.deliver(s, picks[i]) {
+		if s := b.rows[from+i]; b.engine.deliver(s, picks[i]) {
 			b.leave(s)
 		}
 	}

@@ -1,7 +1,7 @@
 // Package engine generates text: continuous batching over in-place key/value caches, adapters mixed in one batch
 // through a bank, and streams that end within one step of their request's cancellation.
 //
-// Invariants. An answer depends on its request and its version alone: a chunk of a prompt is computed alone, chunks end on
+// Invariants. An answer depends on its request and its version alone: chunks of prompts end on
 // a fixed grid of absolute positions, decoding runs one token a row, and the graph's arithmetic for a row does not depend on
 // the rows beside it; Config.Lookup gives up its last bits for speed. A request is pinned to its version from admission to its
 // last token. Sessions live as long as the engine. Only the goroutine of Run touches caches and bindings. A step that fails
@@ -108,6 +108,7 @@ type Engine struct {
 	prompts  *prompts
 	prefixes *prefixCache
 	batch    *batch
+	firsts   []*sequence // collected in this turn
 	gone     []*sequence
 	samplers []*sampling.Sampler // free ones, with their scratch memory
 
@@ -191,11 +192,16 @@ func (e *Engine) fill() bool {
 	for s := e.turn(); s != nil; s = e.turn() {
 		n := e.nextChunk(s) - s.prefilled
 		if n > left {
-			return true
+			break
 		}
 		left -= n
-		e.prefill(s)
+		if e.isFirst(s) {
+			e.collect(s)
+		} else {
+			e.prefill(s)
+		}
 	}
+	e.computeFirsts()
 	return left < e.cfg.Chunk
 }
 
@@ -246,7 +252,7 @@ func (e *Engine) admit(first *sequence) *sequence {
 		return nil
 	}
 	now := time.Now()
-	s := e.queue.pop(len(e.batch.rows)+e.prompts.generations() < e.cfg.Slots, now, func(s *sequence) bool {
+	s := e.queue.pop(len(e.batch.rows)+len(e.firsts)+e.prompts.generations() < e.cfg.Slots, now, func(s *sequence) bool {
 		return first == nil || s.overtakes(first, e.prefixes.known(s.pin.Digest, s.tokens, 0, s.reusable()))
 	})
 	if s == nil {
@@ -289,6 +295,9 @@ func (e *Engine) shutdown(cause error) {
 			e.finish(s, "", err)
 			e.endPrompt(s)
 		}
+	}
+	for _, s := range e.firsts {
+		e.finish(s, "", err)
 	}
 	if e.batch != nil {
 		e.batch.fail(err)

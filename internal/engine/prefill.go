@@ -27,9 +27,9 @@ func newStaging(e *Engine, logits []float32) (*staging, error) {
 		return nil, err
 	}
 	s := &staging{binding: binding, cache: newCache(e.model.Config, 1, e.model.Config.Context), adapters: newAdapters(e.bank, 1, gpt2.RankStep), logits: logits}
-	s.tensors, err = s.cache.bind(binding, 1)
+	s.tensors, err = s.cache.bind(binding, 0, 1)
 	if err == nil {
-		s.factors, err = s.adapters.bind(binding, 1)
+		s.factors, err = s.adapters.bind(binding, 0, 1)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.close())
@@ -52,7 +52,7 @@ func (s *staging) load(q *sequence) error {
 		memory, factors := s.adapters, s.factors
 		s.adapters = newAdapters(memory.bank, 1, ranks)
 		var err error
-		s.factors, err = s.adapters.bind(s.binding, 1)
+		s.factors, err = s.adapters.bind(s.binding, 0, 1)
 		if err != nil { // some inputs may lie over the old memory, which stays
 			return err
 		}
@@ -63,7 +63,7 @@ func (s *staging) load(q *sequence) error {
 			return err
 		}
 	}
-	s.adapters.load(q)
+	s.adapters.load(0, []*sequence{q})
 	return nil
 }
 

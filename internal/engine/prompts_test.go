@@ -181,12 +181,12 @@ func TestPromptsUnderWayKeepTheirBounds(t *testing.T) {
 		for n := 0; n < 600 || e.Stats().Waiting > 0; n++ {
 			if n < 600 && n%3 == 0 {
 				length := 1 + e.random.IntN(12)
-				if n%4 == 0 {
+				if n%2 == 0 {
 					length = 1 + e.random.IntN(280)
 				}
 				streams = append(streams, e.ask(length, 1+e.random.IntN(9), group(fmt.Sprint(e.random.IntN(3))), priority(e.random.IntN(2))))
 			}
-			if n < 600 && n%40 == 0 {
+			if n < 600 && n%15 == 0 {
 				scores = append(scores, e.score(context.Background(), 2+e.random.IntN(60)))
 			}
 			before := e.Stats().PromptTokens

@@ -8,7 +8,7 @@ import (
 
 // counters are the engine's running totals.
 type counters struct {
-	requests, refused, cancelled, expired, failed, promptTokens, answerTokens, steps, rows, active, hits, cached, kvTokens, kvBytes, prefilling, prefillBytes atomic.Int64
+	requests, refused, cancelled, expired, failed, promptTokens, answerTokens, steps, rows, active, hits, cached, kvTokens, kvBytes, prefilling, prefillBytes, firsts, firstRuns atomic.Int64
 }
 
 // Stats are totals since the start, and the present state.
@@ -20,6 +20,7 @@ type Stats struct {
 	Waiting, Active                                          int64
 	Prefilling                                               int64 // sequences whose prompts are under way
 	PrefillBytes                                             int64 // memory that the rows of prompts have taken for keys and values
+	FirstPrompts, FirstRuns                                  int64 // prompts that were computed together with others or might have been, and the runs they took
 	WaitingTokens                                            int64 // that waiting requests may take, prompt and answer
 	PrefixLookups                                            int64 // prompts that were looked up in the prefix cache
 	PrefixHits, CachedTokens                                 int64 // prompts whose beginning was known, and its tokens
@@ -34,6 +35,7 @@ func (e *Engine) Stats() Stats {
 	return Stats{Requests: s.requests.Load(), Refused: s.refused.Load(), Cancelled: s.cancelled.Load(), PromptTokens: s.promptTokens.Load(),
 		AnswerTokens: s.answerTokens.Load(), Expired: s.expired.Load(), Failed: s.failed.Load(), Steps: s.steps.Load(), StepRows: s.rows.Load(),
 		Waiting: int64(waiting), Active: s.active.Load(), WaitingTokens: int64(tokens), Prefilling: s.prefilling.Load(), PrefillBytes: s.prefillBytes.Load(),
+		FirstPrompts: s.firsts.Load(), FirstRuns: s.firstRuns.Load(),
 		PrefixLookups: e.prefixes.lookups.Load(), PrefixHits: s.hits.Load(), CachedTokens: s.cached.Load(),
 		PrefixBytes: e.prefixes.bytes.Load(), PrefixEvictions: e.prefixes.evictions.Load(), KVTokens: s.kvTokens.Load(), KVBytes: s.kvBytes.Load()}
 }

@@ -4,11 +4,11 @@ import (
 	"nightshift/onnx/ort"
 )
 
-// stepShape tells apart the bindings of the batch: its sequences, tokens of each (more than one only for a sequence that
-// is alone).
+// stepShape is how many rows of the batch a step computes, and how many tokens of each. The bindings of decode steps are told apart by it:
+// they compute all rows that are taken, and more than one token only for a sequence that is alone.
 type stepShape struct{ rows, tokens int }
 
-// index is the shape's place in batch.steps: those of one token a row first, by their rows, then those of one row with a draft.
+// index is a decode step's place in batch.steps: those of one token a row first, by their rows, then those of one row with a draft.
 func (s stepShape) index(slots int) int {
 	if s.tokens > 1 {
 		return slots + s.tokens - 2
@@ -16,18 +16,18 @@ func (s stepShape) index(slots int) int {
 	return s.rows - 1
 }
 
-// step is a persistent binding for one shape, with the arrays it reads.
+// step is a binding for rows of the batch, with the arrays it reads.
 type step struct {
 	shape          stepShape
 	binding        *ort.Binding
 	ids, positions []int64 // [rows, tokens]
-	index          []int64 // [rows·tokens]: the logits of all tokens are wanted
+	index          []int64 // tokens whose logits are wanted
 	adapted        []bool  // [1]: some sequence is not the base model's
 	lengths, total []int32 // [rows], [1]
 	tensors        []*ort.Tensor
 }
 
-// prepare fills the arrays of the present batch's step, building its binding the first time.
+// prepare fills the arrays of the present batch's decode step, building its binding the first time.
 func (b *batch) prepare() (*step, error) {
 	if err := b.adapt(); err != nil {
 		return nil, err
@@ -37,8 +37,11 @@ func (b *batch) prepare() (*step, error) {
 	st := b.steps[at]
 	if st == nil {
 		var err error
-		if st, err = b.newStep(shape); err != nil {
+		if st, err = b.newStep(b.engine.sessions.decoding(shape.rows), 0, shape, shape.rows*shape.tokens); err != nil {
 			return nil, err
+		}
+		for i := range st.index { // a draft is judged by the logits after each of its tokens
+			st.index[i] = int64(i)
 		}
 		b.steps[at] = st
 	}
@@ -55,7 +58,7 @@ func (b *batch) prepare() (*step, error) {
 		adapted = adapted || len(s.rows) > 0
 	}
 	if adapted {
-		b.adapters.load(b.rows...)
+		b.adapters.load(0, b.rows)
 	}
 	st.total[0], st.adapted[0] = int32(longest), adapted
 	return st, nil
@@ -73,19 +76,16 @@ func (b *batch) adapt() error {
 	return err
 }
 
-// newStep builds the persistent binding of one shape.
-func (b *batch) newStep(shape stepShape) (*step, error) {
+// newStep builds a binding of a session for the rows from one on, of which so many logits are wanted.
+func (b *batch) newStep(session *ort.Session, from int, shape stepShape, wanted int) (*step, error) {
 	n := shape.rows * shape.tokens
-	st := &step{shape: shape, ids: make([]int64, n), positions: make([]int64, n), index: make([]int64, n),
+	st := &step{shape: shape, ids: make([]int64, n), positions: make([]int64, n), index: make([]int64, wanted),
 		adapted: make([]bool, 1), lengths: make([]int32, shape.rows), total: make([]int32, 1)}
-	for i := range st.index {
-		st.index[i] = int64(i)
-	}
 	var err error
-	if st.binding, err = b.engine.sessions.decoding(shape.rows).NewBinding(); err != nil {
+	if st.binding, err = session.NewBinding(); err != nil {
 		return nil, err
 	}
-	if err := st.bind(b); err != nil {
+	if err := st.bind(b, from); err != nil {
 		st.close()
 		return nil, err
 	}
@@ -93,8 +93,8 @@ func (b *batch) newStep(shape stepShape) (*step, error) {
 }
 
 // bind binds everything that a step reads and writes.
-func (st *step) bind(b *batch) error {
-	rows, tokens := int64(st.shape.rows), int64(st.shape.tokens)
+func (st *step) bind(b *batch, from int) error {
+	rows, tokens, wanted := int64(st.shape.rows), int64(st.shape.tokens), len(st.index)
 	input := func(name string, t *ort.Tensor, err error) error {
 		if err != nil {
 			return err
@@ -108,7 +108,7 @@ func (st *step) bind(b *batch) error {
 		data []int64
 	}{
 		{"input_ids", []int64{rows, tokens}, st.ids}, {"position_ids", []int64{rows, tokens}, st.positions},
-		{"logit_index", []int64{rows * tokens}, st.index},
+		{"logit_index", []int64{int64(wanted)}, st.index},
 	} {
 		t, err := ort.NewTensor(in.dims, in.data)
 		if err := input(in.name, t, err); err != nil {
@@ -128,8 +128,8 @@ func (st *step) bind(b *batch) error {
 		return err
 	}
 	for _, bind := range []func() ([]*ort.Tensor, error){
-		func() ([]*ort.Tensor, error) { return b.cache.bind(st.binding, st.shape.rows) },
-		func() ([]*ort.Tensor, error) { return b.adapters.bind(st.binding, st.shape.rows) },
+		func() ([]*ort.Tensor, error) { return b.cache.bind(st.binding, from, st.shape.rows) },
+		func() ([]*ort.Tensor, error) { return b.adapters.bind(st.binding, from, st.shape.rows) },
 	} {
 		tensors, err := bind()
 		st.tensors = append(st.tensors, tensors...)
@@ -138,7 +138,7 @@ func (st *step) bind(b *batch) error {
 		}
 	}
 	vocab := b.engine.model.Config.Vocab
-	out, err := ort.NewTensor([]int64{rows * tokens, int64(vocab)}, b.logits[:int(rows*tokens)*vocab])
+	out, err := ort.NewTensor([]int64{int64(wanted), int64(vocab)}, b.logits[:wanted*vocab])
 	if err != nil {
 		return err
 	}

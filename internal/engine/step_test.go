@@ -138,7 +138,7 @@ func BenchmarkLoop(b *testing.B) {
 		if _, err := c.prepare(); err != nil {
 			b.Fatal(err)
 		}
-		c.deliver()
+		c.deliver(0)
 		for i, s := range c.rows { // the answers never end
 			s.tokens = s.tokens[:lengths[i]]
 			for len(s.stream.pieces) > 0 {

@@ -33,7 +33,7 @@ type SessionConfig struct {
 // one thread, so that a step is as fast as with threads that never sleep (measured: within 5 %), and so short that waiting
 // threads use up little of their share of a processor: what they would use for waiting they lack for computing where another
 // process wants the same processor.
-const spinTime = 20 * time.Microsecond
+const spinTime = 35 * time.Microsecond
 
 // A Session is a loaded model.
 type Session struct {

@@ -64,8 +64,8 @@ func (b *batch) begin(group []*sequence) {
 		}
 		return
 	}
-	b.deliver(from)
 	b.engine.stats.active.Store(int64(len(b.rows)))
+	b.deliver(from) // leaving rows count themselves
 }
 
 // prefill computes the prompts of the rows from from on, from their first position to their last, and leaves the logits of

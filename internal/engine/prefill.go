@@ -10,8 +10,8 @@ import (
 	"nightshift/onnx/ort"
 )
 
-// staging is a one-row cache in which a prompt is computed before its sequence joins the decode batch, with a binding of its own:
-// continuing a sequence with several tokens is for one row only, see gpt2.Decode. Its memory is taken as it is used.
+// staging is a one-row cache in which a prompt that is no first one, see Engine.isFirst, is computed before its sequence joins the decode
+// batch, with a binding of its own: continuing a sequence with several tokens is for one row only, see gpt2.Decode. Its memory is taken as it is used.
 type staging struct {
 	cache    *cache
 	adapters *adapters

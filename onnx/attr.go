@@ -14,7 +14,6 @@ const (
 	kindInt    attrKind = 2
 	kindString attrKind = 3
 	kindTensor attrKind = 4
-	kindGraph  attrKind = 5
 	kindFloats attrKind = 6
 	kindInts   attrKind = 7
 )
@@ -28,7 +27,6 @@ type Attr struct {
 	Is   []int64
 	Fs   []float32
 	T    *Tensor
-	G    *Graph // a branch of [Graph.If]
 	kind attrKind
 }
 
@@ -65,8 +63,6 @@ func (a Attr) String() string {
 		return a.Name + "=" + strings.ReplaceAll(fmt.Sprint(a.Fs), " ", ",")
 	case kindTensor:
 		return a.Name + "=" + a.T.String()
-	case kindGraph:
-		return a.Name + "={" + strings.ReplaceAll(strings.TrimSpace(a.G.String()), "\n", "; ") + "}"
 	}
 	return a.Name + "=?"
 }
@@ -110,14 +106,6 @@ func (n *Node) Ints(name string) (list []int64, ok bool) {
 		return a.Is, true
 	}
 	return nil, false
-}
-
-// Graph is the graph attribute of that name, or nil.
-func (n *Node) Graph(name string) *Graph {
-	if a := n.attr(name, kindGraph); a != nil {
-		return a.G
-	}
-	return nil
 }
 
 // Tensor is the tensor attribute of that name, or nil.

@@ -360,20 +360,6 @@ var reduceCases = []opCase{
 }
 
 var attentionCases = []opCase{
-	{op: "If", in: []string{"bool[1] 1", "float[B,3]"}, out: []string{"[B,3]"}, build: func(g *onnx.Graph, in values) values {
-		return g.If(in[0], in[1:], 1, func(b *onnx.Graph, in []*onnx.Value) []*onnx.Value { return values{b.Add(in[0], in[0])} },
-			func(b *onnx.Graph, in []*onnx.Value) []*onnx.Value { return values{b.Op("Identity", in)} })
-	}},
-
-	{op: "If", name: "two results", in: []string{"bool[1] 0", "float[B,3]", "float[B,S]"}, out: []string{"[B,S]", "[B,3]"}, build: func(g *onnx.Graph, in values) values {
-		return g.If(in[0], in[1:], 2, func(b *onnx.Graph, in []*onnx.Value) []*onnx.Value {
-			return values{b.Op("Neg", in[1:]), b.Op("Neg", in[:1])}
-		},
-			func(b *onnx.Graph, in []*onnx.Value) []*onnx.Value {
-				return values{b.Add(in[1], in[1]), b.Op("Identity", in[:1])}
-			})
-	}},
-
 	{op: "GroupQueryAttention", name: "prompt", in: []string{"float[B,S,48]", "float[B,2,C,8] 0", "float[B,2,C,8] 0", "int32[B] 2 2", "int32[1] 3"},
 		out: []string{"[B,S,16]", "[B,2,C,8]", "[B,2,C,8]"},
 		build: func(g *onnx.Graph, in values) values {

@@ -69,10 +69,8 @@ func (g *Graph) encode() (m message) {
 	for _, i := range g.Initializers {
 		m.bytes(5, i.Tensor.encode(i.Value.Name))
 	}
-	if g.scope == "" { // a branch has no inputs: it sees the outer values by their names
-		for _, v := range g.Inputs {
-			m.bytes(11, v.encode())
-		}
+	for _, v := range g.Inputs {
+		m.bytes(11, v.encode())
 	}
 	for _, v := range g.Outputs {
 		m.bytes(12, v.encode())
@@ -81,11 +79,7 @@ func (g *Graph) encode() (m message) {
 }
 
 func (n *Node) encode() (m message) {
-	inputs := n.Inputs
-	if n.Op == "If" {
-		inputs = inputs[:1] // what the branches capture is not an input of the operator
-	}
-	for _, v := range inputs {
+	for _, v := range n.Inputs {
 		if v == nil {
 			m.text(1, "")
 		} else {
@@ -117,8 +111,6 @@ func (a Attr) encode() (m message) {
 		m.text(4, a.S)
 	case kindTensor:
 		m.bytes(5, a.T.encode(""))
-	case kindGraph:
-		m.bytes(6, a.G.encode())
 	case kindFloats:
 		for _, v := range a.Fs {
 			m.float(7, v)

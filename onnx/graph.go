@@ -60,7 +60,6 @@ type Graph struct {
 	consts map[string]*Value // by content
 	counts map[string]int    // for automatic names
 	fresh  int               // derived symbols so far
-	scope  string            // begins every automatic name, so that a branch shares none with the graph around it
 }
 
 // NewGraph is an empty graph.
@@ -82,14 +81,14 @@ func (g *Graph) placeholder() *Value { return &Value{Name: "?", Type: Float, gra
 
 func (g *Graph) freshSym() Dim {
 	g.fresh++
-	return Sym("?" + g.scope + strconv.Itoa(g.fresh))
+	return Sym("?" + strconv.Itoa(g.fresh))
 }
 
 // auto is an unused name that begins with prefix.
 func (g *Graph) auto(prefix string) string {
 	for {
 		g.counts[prefix]++
-		name := g.scope + prefix + "_" + strconv.Itoa(g.counts[prefix])
+		name := prefix + "_" + strconv.Itoa(g.counts[prefix])
 		if g.names[name] == nil {
 			return name
 		}

@@ -87,9 +87,6 @@ func init() {
 		{name: "LayerNormalization", types: "TTT:Tff", need: 2, t: floats, shape: shapeLayerNormalization, grad: gradLayerNormalization, attrs: "axis epsilon stash_type"},
 		{name: "SkipLayerNormalization", domain: microsoft, types: "TTTTT:TffT", need: 3, t: floats, shape: shapeSkipLayerNormalization, attrs: "epsilon"},
 
-		// Choice.
-		{name: "If", types: "b*+:?+", need: 1, shape: shapeIf, attrs: "then_branch else_branch"},
-
 		// Attention.
 		{name: "GroupQueryAttention", domain: microsoft, types: "TTTTTiiTTlTT:TTT", need: 1, t: floats, shape: shapeGroupQueryAttention,
 			attrs: "num_heads kv_num_heads scale local_window_size do_rotary rotary_interleaved softcap smooth_softmax"},
@@ -106,5 +103,4 @@ var attrKinds = map[string]attrKind{
 	"keepdims": kindInt, "select_last_index": kindInt, "start": kindInt, "end": kindInt, "value": kindTensor,
 	"epsilon": kindFloat, "stash_type": kindInt, "num_heads": kindInt, "kv_num_heads": kindInt, "scale": kindFloat,
 	"local_window_size": kindInt, "do_rotary": kindInt, "rotary_interleaved": kindInt, "softcap": kindFloat, "smooth_softmax": kindInt,
-	"then_branch": kindGraph, "else_branch": kindGraph,
 }

@@ -23,7 +23,7 @@ for what in ${*:-roofline decode prefill serve adapters swap versions prefix ste
 	decode)
 		measure decode-batch decode --batch 1,2,4,8,16,32,64 --weights f32,int8,int4 --blocks 10
 		measure decode-mixed decode --batch 8,16 --prompt 128 --mixed --weights f32,int8 --blocks 10
-		measure decode-context decode --batch 1 --prompt 32,224,480,960 --blocks 10
+		measure decode-context decode --batch 1 --prompt 224,480,960 --blocks 10
 		for shape in demo gpt2 gpt2-medium gpt2-large gpt2-xl; do
 			measure decode-shape-$shape decode --shape $shape --batch 1 --tokens 32 --blocks 10
 		done

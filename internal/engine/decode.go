@@ -25,7 +25,7 @@ type batch struct {
 
 func newBatch(e *Engine) *batch {
 	return &batch{engine: e, cache: newCache(e.model.Config, e.cfg.Slots, e.model.Config.Context), adapters: newAdapters(e.bank, e.cfg.Slots, gpt2.RankStep), rows: make([]*sequence, 0, e.cfg.Slots),
-		steps: make([]*step, e.cfg.Slots+e.cfg.Lookup), lookup: newLookup(e.cfg.Lookup), picker: newPicker(e.cfg.Threads, e.cfg.Slots),
+		steps: make([]*step, 2*(e.cfg.Slots+e.cfg.Lookup)), lookup: newLookup(e.cfg.Lookup), picker: newPicker(e.cfg.Threads, e.cfg.Slots),
 		logits: ort.AlignedFloats(max(e.cfg.Slots, 1+e.cfg.Lookup) * e.model.Config.Vocab)}
 }
 

@@ -93,7 +93,7 @@ func (c *Config) fill(context int) error {
 type Engine struct {
 	model    *Model
 	cfg      Config
-	sessions sessions
+	sessions *sessions
 	bank     *Bank
 	queue    *queue
 	wake     chan struct{}
@@ -327,7 +327,7 @@ func (e *Engine) free() {
 	if e.batch != nil {
 		err = errors.Join(err, e.batch.close())
 	}
-	e.sessions.close()
+	err = errors.Join(err, e.sessions.close())
 	if e.bank != nil {
 		err = errors.Join(err, e.bank.close())
 	}

@@ -104,7 +104,8 @@ func (b *batch) prefill(from int) (err error) {
 // cache lies behind its sequence's end, where it is overwritten before it is read.
 func (b *batch) runFirsts(from, longest int) error {
 	rows := b.rows[from:]
-	st, err := b.newStep(b.engine.sessions.prompts, from, stepShape{len(rows), longest}, len(rows))
+	adapted := anyAdapted(rows)
+	st, err := b.newStep(b.engine.sessions.prompts.of(adapted), from, stepShape{len(rows), longest, adapted}, len(rows))
 	if err != nil {
 		return err
 	}
@@ -115,10 +116,9 @@ func (b *batch) runFirsts(from, longest int) error {
 		}
 		st.index[i] = int64(i*longest + s.prompt - 1)
 		st.lengths[i] = int32(s.prompt - 1)
-		st.adapted[0] = st.adapted[0] || len(s.rows) > 0
 		b.cache.touched[from+i] = max(b.cache.touched[from+i], longest)
 	}
-	if st.adapted[0] {
+	if st.graph.factors {
 		b.adapters.load(from, rows)
 	}
 	st.total[0] = int32(longest)

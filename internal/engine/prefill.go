@@ -11,35 +11,51 @@ import (
 )
 
 // staging is a one-row cache in which a prompt that is no first one, see Engine.isFirst, is computed before its sequence joins the decode
-// batch, with a binding of its own: continuing a sequence with several tokens is for one row only, see gpt2.Decode. Its memory is taken as it is used.
+// batch, with bindings of its own: continuing a sequence with several tokens is for one row only, see gpt2.Decode. Its memory is taken as it is used.
 type staging struct {
+	graphs   graphs
+	bindings map[*ort.Session]*ort.Binding
 	cache    *cache
 	adapters *adapters
-	binding  *ort.Binding
 	tensors  []*ort.Tensor
 	factors  []*ort.Tensor // over adapters
 	logits   []float32     // [chunk, vocabulary], shared with the other rows
 }
 
 func newStaging(e *Engine, logits []float32) (*staging, error) {
-	binding, err := e.sessions.prompts.NewBinding()
-	if err != nil {
-		return nil, err
-	}
-	s := &staging{binding: binding, cache: newCache(e.model.Config, 1, e.model.Config.Context), adapters: newAdapters(e.bank, 1, gpt2.RankStep), logits: logits}
-	s.tensors, err = s.cache.bind(binding, 0, 1)
-	if err == nil {
-		s.factors, err = s.adapters.bind(binding, 0, 1)
-	}
-	if err != nil {
-		return nil, errors.Join(err, s.close())
+	s := &staging{graphs: e.sessions.prompts, bindings: map[*ort.Session]*ort.Binding{}, cache: newCache(e.model.Config, 1, e.model.Config.Context),
+		adapters: newAdapters(e.bank, 1, gpt2.RankStep), logits: logits}
+	for _, g := range []graph{s.graphs.base, s.graphs.adapted} {
+		if err := s.bind(g); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
 	}
 	return s, nil
 }
 
-// close frees the binding and then what it was bound to.
+// bind makes the binding of a graph, which the other one may be too.
+func (s *staging) bind(g graph) error {
+	if s.bindings[g.Session] != nil {
+		return nil
+	}
+	binding, err := g.NewBinding()
+	if err != nil {
+		return err
+	}
+	s.bindings[g.Session] = binding
+	tensors, err := s.cache.bind(binding, 0, 1)
+	s.tensors = append(s.tensors, tensors...)
+	if err == nil && g.factors {
+		s.factors, err = s.adapters.bind(binding, 0, 1)
+	}
+	return err
+}
+
+// close frees the bindings and then what they were bound to.
 func (s *staging) close() error {
-	s.binding.Close()
+	for _, b := range s.bindings {
+		b.Close()
+	}
 	for _, t := range append(s.tensors, s.factors...) {
 		t.Close()
 	}
@@ -52,7 +68,7 @@ func (s *staging) load(q *sequence) error {
 		memory, factors := s.adapters, s.factors
 		s.adapters = newAdapters(memory.bank, 1, ranks)
 		var err error
-		s.factors, err = s.adapters.bind(s.binding, 0, 1)
+		s.factors, err = s.adapters.bind(s.bindings[s.graphs.adapted.Session], 0, 1)
 		if err != nil { // some inputs may lie over the old memory, which stays
 			return err
 		}
@@ -69,9 +85,10 @@ func (s *staging) load(q *sequence) error {
 
 // run computes positions [from, to) of a sequence and leaves the logits of the positions from first on in s.logits.
 func (s *staging) run(cfg gpt2.Config, q *sequence, from, to, first int) error {
-	n, adapted := to-from, len(q.rows) > 0
+	n, g := to-from, s.graphs.of(len(q.rows) > 0)
+	binding := s.bindings[g.Session]
 	s.cache.touched[0] = max(s.cache.touched[0], to)
-	if adapted {
+	if g.factors {
 		if err := s.load(q); err != nil {
 			return err
 		}
@@ -92,7 +109,6 @@ func (s *staging) run(cfg gpt2.Config, q *sequence, from, to, first int) error {
 		{"logit_index", func() (*ort.Tensor, error) { return ort.NewTensor([]int64{int64(len(index))}, index) }},
 		{"seqlens_k", func() (*ort.Tensor, error) { return ort.NewTensor([]int64{1}, []int32{int32(to - 1)}) }},
 		{"total_sequence_length", func() (*ort.Tensor, error) { return ort.NewTensor([]int64{1}, []int32{int32(to)}) }},
-		{"adapters", func() (*ort.Tensor, error) { return ort.NewTensor([]int64{1}, []bool{adapted}) }},
 	}
 	for _, in := range inputs {
 		t, err := in.make()
@@ -100,7 +116,7 @@ func (s *staging) run(cfg gpt2.Config, q *sequence, from, to, first int) error {
 			return err
 		}
 		defer t.Close() // the binding keeps it until the next chunk's takes its place
-		if err := s.binding.Input(in.name, t); err != nil {
+		if err := binding.Input(in.name, t); err != nil {
 			return err
 		}
 	}
@@ -109,10 +125,10 @@ func (s *staging) run(cfg gpt2.Config, q *sequence, from, to, first int) error {
 		return err
 	}
 	defer out.Close()
-	if err := s.binding.Output("logits", out); err != nil {
+	if err := binding.Output("logits", out); err != nil {
 		return err
 	}
-	return s.binding.Run()
+	return binding.Run()
 }
 
 // prefill computes one chunk of a prompt under way. After the last chunk the first token is sampled and the sequence moves into

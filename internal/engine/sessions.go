@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -8,17 +9,38 @@ import (
 
 	"golang.org/x/sys/cpu"
 
+	"nightshift/models/quantize"
 	"nightshift/onnx/gpt2"
 	"nightshift/onnx/ort"
 )
 
-// sessions are the decode graph over the weights that are served: one, or two where weights of 4 bits have twins of 8. A row, or a
+// graph is a session of the decode graph.
+type graph struct {
+	*ort.Session
+	factors bool // it reads adapters
+}
+
+// graphs are the decode graph over some weights: without adapters, and with them for steps in which any sequence has one. A sequence gets the
+// same numbers from both. Operators that do nothing cost as much in a step of one row as a tenth of its weights.
+type graphs struct{ base, adapted graph }
+
+// of is the graph for a step.
+func (g graphs) of(adapted bool) graph {
+	if adapted {
+		return g.adapted
+	}
+	return g.base
+}
+
+// sessions are the graphs over the weights that are served: one pair, or two where weights of 4 bits have twins of 8. A row, or a
 // few, take as long as their weights take to read, of which 4 bits are half; prompts and many rows take as long as the arithmetic, for which
 // the runtime's kernels for 4 bits need about two to three times as long as those for 8.
 type sessions struct {
-	steps   *ort.Session // of few rows
-	prompts *ort.Session // and steps of more than few
+	steps   graphs // of few rows
+	prompts graphs // and steps of more than few
 	few     int
+	opened  []*ort.Session
+	weights *ort.SharedWeights // nil: each session has its own
 }
 
 // fewRows is how many rows a step over weights of 4 bits has at most. Where the kernel for 4 bits gives a row the same numbers whatever is beside
@@ -31,17 +53,10 @@ func fewRows() int {
 	return math.MaxInt
 }
 
-func openSessions(m *Model, cfg Config) (s sessions, err error) {
-	if s.steps, err = openSession(m, m.Initializer, cfg); err != nil {
-		return s, err
-	}
-	s.prompts, s.few = s.steps, math.MaxInt
-	if m.twins() {
-		s.few = fewRows()
-		if s.prompts, err = openSession(m, m.Quantized.Twin, cfg); err != nil {
-			s.steps.Close()
-			return s, err
-		}
+func openSessions(m *Model, cfg Config) (*sessions, error) {
+	s := &sessions{}
+	if err := s.open(m, cfg); err != nil {
+		return nil, errors.Join(fmt.Errorf("open decode sessions: %w", err), s.close())
 	}
 	if _, err := ort.ReleaseMapped(m.Dir()); err != nil {
 		slog.Warn("pages of the weights' file stay in memory", "error", err)
@@ -52,32 +67,78 @@ func openSessions(m *Model, cfg Config) (s sessions, err error) {
 	return s, nil
 }
 
-func openSession(m *Model, weights gpt2.Weights, cfg Config) (*ort.Session, error) {
-	graph, err := gpt2.Decode(m.Config, weights, gpt2.DecodeOptions{Modules: cfg.Modules})
-	if err != nil {
-		return nil, err
+// open opens as many sessions as the weights' memory allows: what the runtime packs of 4 bits it cannot share among sessions.
+func (s *sessions) open(m *Model, cfg Config) (err error) {
+	s.few = math.MaxInt
+	if m.Weights() == quantize.Int4 && !m.twins() {
+		one, err := s.session(m, m.Initializer, cfg, nil, cfg.Modules)
+		s.prompts, s.steps = graphs{one, one}, graphs{one, one}
+		return err
 	}
-	encoded, err := graph.Encode()
-	if err != nil {
-		return nil, err
+	if s.weights, err = ort.NewSharedWeights(m.Dir()); err != nil {
+		return err
 	}
-	session, err := ort.NewSession(encoded, ort.SessionConfig{Threads: cfg.Threads, ExternalDir: m.Dir(), Spin: cfg.Spin})
-	if err != nil {
-		return nil, fmt.Errorf("open decode session: %w", err)
+	weights := m.Initializer
+	if m.twins() {
+		weights = m.Quantized.Twin
 	}
-	return session, nil
+	if s.prompts, err = s.pair(m, weights, cfg, s.weights); err != nil {
+		return err
+	}
+	s.steps = s.prompts
+	if !m.twins() {
+		return nil
+	}
+	if s.few = fewRows(); s.few == math.MaxInt {
+		s.steps, err = s.pair(m, m.Initializer, cfg, nil)
+		return err
+	}
+	s.steps.base, err = s.session(m, m.Initializer, cfg, nil, nil)
+	return err
 }
 
-// decoding is the session for a decode step of so many rows. A draft counts as one row: its numbers are to be those of single steps, up to
+// pair opens both graphs over some weights.
+func (s *sessions) pair(m *Model, weights gpt2.Weights, cfg Config, shared *ort.SharedWeights) (g graphs, err error) {
+	if g.base, err = s.session(m, weights, cfg, shared, nil); err != nil || len(cfg.Modules) == 0 {
+		return graphs{g.base, g.base}, err
+	}
+	g.adapted, err = s.session(m, weights, cfg, shared, cfg.Modules)
+	return g, err
+}
+
+func (s *sessions) session(m *Model, weights gpt2.Weights, cfg Config, shared *ort.SharedWeights, modules []string) (graph, error) {
+	g, err := gpt2.Decode(m.Config, weights, gpt2.DecodeOptions{Modules: modules})
+	if err != nil {
+		return graph{}, err
+	}
+	encoded, err := g.Encode()
+	if err != nil {
+		return graph{}, err
+	}
+	session, err := ort.NewSession(encoded, ort.SessionConfig{Threads: cfg.Threads, ExternalDir: m.Dir(), Weights: shared, Spin: cfg.Spin})
+	if err != nil {
+		return graph{}, err
+	}
+	s.opened = append(s.opened, session)
+	return graph{session, len(modules) > 0}, nil
+}
+
+// decoding is the graph for a decode step of so many rows. A draft counts as one row: its numbers are to be those of single steps, up to
 // rounding.
-func (s sessions) decoding(rows int) *ort.Session {
+func (s *sessions) decoding(rows int, adapted bool) graph {
 	if rows > s.few {
-		return s.prompts
+		return s.prompts.of(adapted)
 	}
-	return s.steps
+	return s.steps.of(adapted)
 }
 
-func (s sessions) close() {
-	s.steps.Close()
-	s.prompts.Close() // which may be the same
+func (s *sessions) close() error {
+	for _, session := range s.opened {
+		session.Close()
+	}
+	s.opened = nil
+	if s.weights == nil {
+		return nil
+	}
+	return s.weights.Close()
 }

@@ -9,7 +9,7 @@ import (
 	"nightshift/models/quantize"
 )
 
-// TestSessions wants one session, and a second one where weights have twins.
+// TestSessions wants a session with adapters and one without, and others where weights have twins.
 func TestSessions(t *testing.T) {
 	wide := wideModel(t)
 	tokens := randomTokens(rand.New(rand.NewPCG(7, 7)), 60, wide.Config.Vocab)
@@ -17,13 +17,25 @@ func TestSessions(t *testing.T) {
 	for name, m := range map[string]*Model{"f32": wide, "int8": quantized(t, wide, quantize.Int8), "int4": quantized(t, wide, quantize.Int4), "compact": compact(t, wide)} {
 		e := runEngine(t, m, Config{Slots: 6})
 		s := e.sessions
-		if two := s.steps != s.prompts; two != (name == "int4") {
-			t.Errorf("%s has two sessions: %v", name, two)
+		want := map[string]int{"int4": 3, "compact": 1}[name] // 4 bits are read twice only where an answer's bits must not depend on its neighbours
+		if want == 0 {
+			want = 2
+		} else if name == "int4" && s.few == math.MaxInt {
+			want = 4
 		}
-		if s.decoding(1) != s.steps || s.few < 3 {
+		if len(s.opened) != want {
+			t.Errorf("%s has %d sessions, want %d", name, len(s.opened), want)
+		}
+		if two := s.steps.base != s.prompts.base; two != (name == "int4") {
+			t.Errorf("%s has other weights for a few rows: %v", name, two)
+		}
+		if s.prompts.base.factors != (name == "compact") || !s.prompts.adapted.factors {
+			t.Errorf("%s: the base model's prompts are computed with adapters, or others' without", name)
+		}
+		if s.decoding(1, false) != s.steps.base || s.few < 3 {
 			t.Errorf("%s: single rows do not decode with the weights that are read fastest, up to %d rows do", name, s.few)
 		}
-		if s.few < math.MaxInt && (s.decoding(s.few) != s.steps || s.decoding(s.few+1) != s.prompts) {
+		if s.few < math.MaxInt && (s.decoding(s.few, false) != s.steps.base || s.decoding(s.few+1, false) != s.prompts.base) {
 			t.Errorf("%s: steps of %d rows and more do not change over", name, s.few+1)
 		}
 		score, err := e.Score(context.Background(), pinned(t, e, ""), tokens, 1)

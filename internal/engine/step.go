@@ -1,28 +1,38 @@
 package engine
 
 import (
+	"slices"
+
 	"nightshift/onnx/ort"
 )
 
-// stepShape is how many rows of the batch a step computes, and how many tokens of each. The bindings of decode steps are told apart by it:
-// they compute all rows that are taken, and more than one token only for a sequence that is alone.
-type stepShape struct{ rows, tokens int }
+// stepShape is how many rows of the batch a step computes, how many tokens of each, and whether any of them has an adapter. The bindings
+// of decode steps are told apart by it: they compute all rows that are taken, and more than one token only for a sequence that is alone.
+type stepShape struct {
+	rows, tokens int
+	adapted      bool
+}
 
-// index is a decode step's place in batch.steps: those of one token a row first, by their rows, then those of one row with a draft.
+// index is a decode step's place in batch.steps: those of one token a row first, by their rows, then those of one row with a draft; of each
+// first the one without adapters.
 func (s stepShape) index(slots int) int {
+	i := 2 * (s.rows - 1)
 	if s.tokens > 1 {
-		return slots + s.tokens - 2
+		i = 2 * (slots + s.tokens - 2)
 	}
-	return s.rows - 1
+	if s.adapted {
+		i++
+	}
+	return i
 }
 
 // step is a binding for rows of the batch, with the arrays it reads.
 type step struct {
 	shape          stepShape
+	graph          graph
 	binding        *ort.Binding
 	ids, positions []int64 // [rows, tokens]
 	index          []int64 // tokens whose logits are wanted
-	adapted        []bool  // [1]: some sequence is not the base model's
 	lengths, total []int32 // [rows], [1]
 	tensors        []*ort.Tensor
 }
@@ -32,12 +42,12 @@ func (b *batch) prepare() (*step, error) {
 	if err := b.adapt(); err != nil {
 		return nil, err
 	}
-	shape := stepShape{len(b.rows), 1 + len(b.lookup.draft)}
+	shape := stepShape{len(b.rows), 1 + len(b.lookup.draft), anyAdapted(b.rows)}
 	at := shape.index(b.engine.cfg.Slots)
 	st := b.steps[at]
 	if st == nil {
 		var err error
-		if st, err = b.newStep(b.engine.sessions.decoding(shape.rows), 0, shape, shape.rows*shape.tokens); err != nil {
+		if st, err = b.newStep(b.engine.sessions.decoding(shape.rows, shape.adapted), 0, shape, shape.rows*shape.tokens); err != nil {
 			return nil, err
 		}
 		for i := range st.index { // a draft is judged by the logits after each of its tokens
@@ -45,7 +55,7 @@ func (b *batch) prepare() (*step, error) {
 		}
 		b.steps[at] = st
 	}
-	longest, adapted := 0, false
+	longest := 0
 	for i, s := range b.rows {
 		first := len(s.tokens) - 1
 		position := first + len(b.lookup.draft) // of the last token; there is a draft only when i is the one row
@@ -55,13 +65,17 @@ func (b *batch) prepare() (*step, error) {
 		}
 		st.lengths[i] = int32(position)
 		longest = max(longest, position+1)
-		adapted = adapted || len(s.rows) > 0
 	}
-	if adapted {
+	if st.graph.factors {
 		b.adapters.load(0, b.rows)
 	}
-	st.total[0], st.adapted[0] = int32(longest), adapted
+	st.total[0] = int32(longest)
 	return st, nil
+}
+
+// anyAdapted says whether any of the sequences has an adapter.
+func anyAdapted(rows []*sequence) bool {
+	return slices.ContainsFunc(rows, func(s *sequence) bool { return len(s.rows) > 0 })
 }
 
 // adapt takes other memory for the batch's adapters when its ranks have changed, with which the bindings go.
@@ -76,13 +90,13 @@ func (b *batch) adapt() error {
 	return err
 }
 
-// newStep builds a binding of a session for the rows from one on, of which so many logits are wanted.
-func (b *batch) newStep(session *ort.Session, from int, shape stepShape, wanted int) (*step, error) {
+// newStep builds a binding of a graph for the rows from one on, of which so many logits are wanted.
+func (b *batch) newStep(g graph, from int, shape stepShape, wanted int) (*step, error) {
 	n := shape.rows * shape.tokens
-	st := &step{shape: shape, ids: make([]int64, n), positions: make([]int64, n), index: make([]int64, wanted),
-		adapted: make([]bool, 1), lengths: make([]int32, shape.rows), total: make([]int32, 1)}
+	st := &step{shape: shape, graph: g, ids: make([]int64, n), positions: make([]int64, n), index: make([]int64, wanted),
+		lengths: make([]int32, shape.rows), total: make([]int32, 1)}
 	var err error
-	if st.binding, err = session.NewBinding(); err != nil {
+	if st.binding, err = g.NewBinding(); err != nil {
 		return nil, err
 	}
 	if err := st.bind(b, from); err != nil {
@@ -119,19 +133,17 @@ func (st *step) bind(b *batch, from int) error {
 	if err := input("seqlens_k", t, err); err != nil {
 		return err
 	}
-	t, err = ort.NewTensor([]int64{1}, st.adapted)
-	if err := input("adapters", t, err); err != nil {
-		return err
-	}
 	t, err = ort.NewTensor([]int64{1}, st.total)
 	if err := input("total_sequence_length", t, err); err != nil {
 		return err
 	}
-	for _, bind := range []func() ([]*ort.Tensor, error){
-		func() ([]*ort.Tensor, error) { return b.cache.bind(st.binding, from, st.shape.rows) },
-		func() ([]*ort.Tensor, error) { return b.adapters.bind(st.binding, from, st.shape.rows) },
-	} {
-		tensors, err := bind()
+	tensors, err := b.cache.bind(st.binding, from, st.shape.rows)
+	st.tensors = append(st.tensors, tensors...)
+	if err != nil {
+		return err
+	}
+	if st.graph.factors {
+		tensors, err = b.adapters.bind(st.binding, from, st.shape.rows)
 		st.tensors = append(st.tensors, tensors...)
 		if err != nil {
 			return err

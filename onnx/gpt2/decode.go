@@ -23,9 +23,8 @@ type DecodeOptions struct {
 //	seqlens_k                 int32 [B]         total length of each sequence after this step, minus one
 //	total_sequence_length     int32 [1]         the largest total length in the batch
 //	past.{l}.key, .value      float [B,H,C,D]   bound to the same memory as present.{l}.key, .value
-//	adapters                  bool [1]          whether any sequence has an adapter; without one no factors are read
-//	lora_A.{l}.{module}       float [B,R,8,in]; lora_B.{l}.{module} float [B,8R,out], scale folded into B; ranks that a sequence does
-//	                                            not have are zero and change no bit
+//	lora_A.{l}.{module}       float [B,R,8,in]; lora_B.{l}.{module} float [B,8R,out], scale folded into B, with Modules; ranks that a
+//	                                            sequence does not have are zero and change no bit
 //	→ logits                  float [K,V]
 //
 // GroupQueryAttention's rules hold: a first prompt may be batched and right-padded, continuing with several tokens is
@@ -42,13 +41,10 @@ func Decode(cfg Config, weights Weights, opt DecodeOptions) (*onnx.Graph, error)
 	index := g.Input("logit_index", onnx.Int64, onnx.Sym("K"))
 	lengths := g.Input("seqlens_k", onnx.Int32, batch)
 	total := g.Input("total_sequence_length", onnx.Int32, onnx.N(1))
-	if len(opt.Modules) > 0 {
-		for _, m := range opt.Modules {
-			if _, _, err := cfg.ModuleShape(m); err != nil {
-				return nil, fmt.Errorf("build inputs for adapters: %w", err)
-			}
+	for _, m := range opt.Modules {
+		if _, _, err := cfg.ModuleShape(m); err != nil {
+			return nil, fmt.Errorf("build inputs for adapters: %w", err)
 		}
-		d.adapters = g.Input("adapters", onnx.Bool, onnx.N(1))
 	}
 	cache := []onnx.Dim{batch, onnx.N(cfg.Heads), onnx.Sym("C"), onnx.N(cfg.HeadSize())}
 	type pair struct{ key, value *onnx.Value }

@@ -8,13 +8,11 @@ import (
 )
 
 // decoder builds the blocks of the serving graph over flat rows [B·S, width]: operators are fused where the runtime has a
-// fused one, and what adapters add is computed only in steps that carry one.
+// fused one.
 type decoder struct {
 	*builder
 	ids     *onnx.Value // [B,S]
 	modules []string    // that adapters may change
-	// adapters is bool [1]: some sequence of this step has one; nil without modules.
-	adapters *onnx.Value
 }
 
 // embed is token plus position embeddings as flat rows.
@@ -68,61 +66,61 @@ func (d *decoder) size(axis int64) *onnx.Value {
 	})
 }
 
-// follow makes of x·W of a linear, with what adapters add to it, and of its bias what follows in the graph. also are the outer values
-// that it needs beside them.
-type follow func(g *onnx.Graph, y, bias *onnx.Value, also []*onnx.Value) []*onnx.Value
-
-// linear is x·W of one module of a block with its sequences' adapters, and the so many results of what follows. The operators that
-// follow take the bias in; so they are in both branches. A sequence without an adapter gets the same bits from both: what it would
-// add is zero.
-func (d *decoder) linear(layer int, module string, x *onnx.Value, also []*onnx.Value, results int, then follow) []*onnx.Value {
+// linear is x·W of one module of a block, what its sequences' adapters add to it, nil in a graph without, and its bias, which the operator
+// that follows takes in. A sequence without an adapter gets the same bits from both graphs: what is added is zero.
+func (d *decoder) linear(layer int, module string, x *onnx.Value) (y, added, bias *onnx.Value) {
 	name := fmt.Sprintf("h.%d.%s", layer, module)
 	in, out, _ := d.cfg.ModuleShape(module)
-	y, bias := d.product(name+".weight", x, in, out), d.param(name+".bias")
-	if !slices.Contains(d.modules, module) {
-		return then(d.g, y, bias, also)
+	y, bias = d.product(name+".weight", x, in, out), d.param(name+".bias")
+	if slices.Contains(d.modules, module) {
+		batch := d.ids.Shape[0]
+		a := d.g.Input(LoraA(layer, module), onnx.Float, batch, onnx.Sym("R"), onnx.N(RankStep), onnx.N(in))
+		b := d.g.Input(LoraB(layer, module), onnx.Float, batch, onnx.Sym("8*R"), onnx.N(out))
+		added = adapterProduct(d.g, x, d.spread(in), a, b)
 	}
-	batch := d.ids.Shape[0]
-	a := d.g.Input(LoraA(layer, module), onnx.Float, batch, onnx.Sym("R"), onnx.N(RankStep), onnx.N(in))
-	b := d.g.Input(LoraB(layer, module), onnx.Float, batch, onnx.Sym("8*R"), onnx.N(out))
-	captured := append([]*onnx.Value{y, bias, x, d.spread(in), a, b}, also...)
-	const own = 6
-	return d.g.If(d.adapters, captured, results,
-		func(g *onnx.Graph, v []*onnx.Value) []*onnx.Value {
-			return then(g, g.Add(v[0], adapterProduct(g, v[2], v[3], v[4], v[5])), v[1], v[own:])
-		},
-		func(g *onnx.Graph, v []*onnx.Value) []*onnx.Value { return then(g, v[0], v[1], v[own:]) })
+	return y, added, bias
 }
 
-// plain is a linear with its bias.
+// adapted is a linear with its adapters and without its bias.
+func (d *decoder) adapted(layer int, module string, x *onnx.Value) (y, bias *onnx.Value) {
+	y, added, bias := d.linear(layer, module, x)
+	if added != nil {
+		y = d.g.Add(y, added)
+	}
+	return y, bias
+}
+
+// plain is a linear with its adapters and its bias. The bias comes first: the runtime makes one operator of it and the product, in
+// graphs with and without adapters.
 func (d *decoder) plain(layer int, module string, x *onnx.Value) *onnx.Value {
-	return d.linear(layer, module, x, nil, 1, func(g *onnx.Graph, y, bias *onnx.Value, _ []*onnx.Value) []*onnx.Value {
-		return []*onnx.Value{g.Add(y, bias)}
-	})[0]
+	y, added, bias := d.linear(layer, module, x)
+	y = d.g.Add(y, bias)
+	if added != nil {
+		y = d.g.Add(y, added)
+	}
+	return y
 }
 
-// activated is a linear with its bias and the configured activation.
+// activated is a linear with its adapters, its bias and the configured activation.
 func (d *decoder) activated(layer int, module string, x *onnx.Value) *onnx.Value {
-	return d.linear(layer, module, x, nil, 1, func(g *onnx.Graph, y, bias *onnx.Value, _ []*onnx.Value) []*onnx.Value {
-		switch d.cfg.Activation {
-		case "gelu_new":
-			return []*onnx.Value{g.FastGelu(y, bias)}
-		case "gelu":
-			return []*onnx.Value{g.Op("BiasGelu", []*onnx.Value{y, bias})}
-		default:
-			return []*onnx.Value{g.Op("Relu", []*onnx.Value{g.Add(y, bias)})}
-		}
-	})[0]
+	y, bias := d.adapted(layer, module, x)
+	switch d.cfg.Activation {
+	case "gelu_new":
+		return d.g.FastGelu(y, bias)
+	case "gelu":
+		return d.g.Op("BiasGelu", []*onnx.Value{y, bias})
+	default:
+		return d.g.Op("Relu", []*onnx.Value{d.g.Add(y, bias)})
+	}
 }
 
-// residual adds a linear with its bias to the residual stream and normalises the sum, as the layer norm of that name does: it returns both.
+// residual adds a linear with its adapters and its bias to the residual stream and normalises the sum, as the layer norm of that name
+// does: it returns both.
 func (d *decoder) residual(layer int, module string, x, stream *onnx.Value, norm string) (normed, sum *onnx.Value) {
-	also := []*onnx.Value{stream, d.param(norm + ".weight"), d.param(norm + ".bias")}
-	list := d.linear(layer, module, x, also, 2, func(g *onnx.Graph, y, bias *onnx.Value, also []*onnx.Value) []*onnx.Value {
-		out := g.OpN("SkipLayerNormalization", 4, []*onnx.Value{also[0], y, also[1], also[2], bias}, onnx.Float32("epsilon", float32(d.cfg.Epsilon)))
-		return []*onnx.Value{out[0], out[3]}
-	})
-	return list[0], list[1]
+	y, bias := d.adapted(layer, module, x)
+	out := d.g.OpN("SkipLayerNormalization", 4, []*onnx.Value{stream, y, d.param(norm + ".weight"), d.param(norm + ".bias"), bias},
+		onnx.Float32("epsilon", float32(d.cfg.Epsilon)))
+	return out[0], out[3]
 }
 
 // adapterProduct is (x·Aᵀ)·B of each sequence's adapter, A [B,R,8,in] and B [B,8R,out], for flat rows x, which shape makes

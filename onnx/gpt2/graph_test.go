@@ -89,7 +89,6 @@ func (d *decoder) run(t testing.TB, first int, tokens [][]int64, from, n int) []
 	for name, f := range d.factors {
 		size := len(f.data) / d.rows
 		put(t, in, name, f.data[first*size:][:len(tokens)*size], append([]int64{b}, f.dims...)...)
-		put(t, in, "adapters", []bool{true}, 1)
 	}
 	out := tensors{}
 	logits := make([]float32, len(tokens)*d.cfg.Vocab)

@@ -3,6 +3,7 @@ package ort
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -23,7 +24,12 @@ const (
 	graphInput        = 11
 	graphOutput       = 12
 	graphSparse       = 15
+	tensorDims        = 1
+	tensorElement     = 2
 	tensorName        = 8
+	tensorExternal    = 13
+	entryKey          = 1
+	entryValue        = 2
 	sparseValues      = 1
 	valueInfoName     = 1
 	valueInfoType     = 2
@@ -181,4 +187,89 @@ func tensorType(message []byte, info *Info) error {
 		}
 		return nil
 	})
+}
+
+// external is a constant of a model whose data lies in a file.
+type external struct {
+	name           string
+	dtype          DType
+	dims           []int64
+	location       string
+	offset, length int64
+}
+
+// externals reads the constants of an encoded model that lie in files.
+func externals(model []byte) (list []external, err error) {
+	err = fields(model, func(f field) error {
+		if f.id != modelGraph {
+			return nil
+		}
+		return fields(f.bytes, func(f field) error {
+			if f.id != graphInitializer {
+				return nil
+			}
+			e, err := readExternal(f.bytes)
+			if err == nil && e.location != "" {
+				list = append(list, e)
+			}
+			return err
+		})
+	})
+	return list, err
+}
+
+// readExternal reads a tensor. Its location is "" when its data lies in the model.
+func readExternal(message []byte) (e external, err error) {
+	err = fields(message, func(f field) (err error) {
+		switch f.id {
+		case tensorDims:
+			if f.bytes == nil { // not packed
+				e.dims = append(e.dims, int64(f.number))
+			}
+			for rest := f.bytes; len(rest) > 0; {
+				dim, n := protowire.ConsumeVarint(rest)
+				if n < 0 {
+					return errModel
+				}
+				e.dims, rest = append(e.dims, int64(dim)), rest[n:]
+			}
+		case tensorElement:
+			e.dtype = DType(f.number)
+		case tensorName:
+			e.name = string(f.bytes)
+		case tensorExternal:
+			return e.entry(f.bytes)
+		}
+		return nil
+	})
+	return e, err
+}
+
+// entry reads one of the entries that say where the data lies.
+func (e *external) entry(message []byte) (err error) {
+	var key, value string
+	err = fields(message, func(f field) error {
+		switch f.id {
+		case entryKey:
+			key = string(f.bytes)
+		case entryValue:
+			value = string(f.bytes)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	switch key {
+	case "location":
+		e.location = value
+	case "offset":
+		e.offset, err = strconv.ParseInt(value, 10, 64)
+	case "length":
+		e.length, err = strconv.ParseInt(value, 10, 64)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: external data has the %s %q", errModel, key, value)
+	}
+	return nil
 }

@@ -21,6 +21,7 @@ import (
 type SessionConfig struct {
 	Threads              int               // inside one operator; 0: as many as there are physical cores
 	ExternalDir          string            // where the model's external data lies; the model's locations are relative to it
+	Weights              *SharedWeights    // the model's external data, in place of ExternalDir, shared with other sessions
 	Spin                 bool              // threads that wait for the next operator spin for spinTime before they sleep
 	DisablePrepacking    bool              // no packed copies of constant matrices: less memory, slower
 	DisableArena         bool              // give memory back after each run
@@ -43,6 +44,7 @@ type Session struct {
 	// Locks are taken in the order Session.mu, Binding.mu, Session.bindMu.
 	mu       sync.RWMutex // read: a run; write: Close
 	session  *rt.DynamicAdvancedSession
+	weights  *SharedWeights // nil: its own
 	bindings map[*Binding]struct{}
 	bindMu   sync.Mutex // guards bindings
 }
@@ -66,7 +68,12 @@ func NewSession(model []byte, cfg SessionConfig) (*Session, error) {
 		return nil, fmt.Errorf("configure session: %w", err)
 	}
 	defer options.Destroy()
-	s.session, err = rt.NewDynamicAdvancedSessionWithONNXData(model, names(s.inputs), names(s.outputs), options)
+	if cfg.Weights == nil {
+		s.session, err = rt.NewDynamicAdvancedSessionWithONNXData(model, names(s.inputs), names(s.outputs), options)
+	} else {
+		s.session, err = cfg.Weights.open(model, names(s.inputs), names(s.outputs), options)
+		s.weights = cfg.Weights
+	}
 	if err != nil {
 		return nil, fmt.Errorf("load model: %w", notOpen(err))
 	}
@@ -93,12 +100,16 @@ func (cfg SessionConfig) options() (*rt.SessionOptions, error) {
 	if cfg.Spin {
 		entries["session.intra_op.spin_duration_us"] = strconv.FormatInt(spinTime.Microseconds(), 10)
 	}
-	if cfg.ExternalDir != "" {
+	const folder = "session.model_external_initializers_file_folder_path"
+	switch {
+	case cfg.Weights != nil:
+		entries[folder] = cfg.Weights.dir
+	case cfg.ExternalDir != "":
 		dir, err := externalDir(cfg.ExternalDir)
 		if err != nil {
 			return nil, err
 		}
-		entries["session.model_external_initializers_file_folder_path"] = dir
+		entries[folder] = dir
 	}
 	maps.Copy(entries, cfg.Entries)
 	o, err := rt.NewSessionOptions()
@@ -372,5 +383,8 @@ func (s *Session) Close() {
 	if s.session != nil {
 		s.session.Destroy()
 		s.session = nil
+		if s.weights != nil {
+			s.weights.left()
+		}
 	}
 }

@@ -143,6 +143,9 @@ func TestBadInput(t *testing.T) {
 			if r.status != c.status || code != c.code || param != c.param {
 				t.Errorf("status %d, code %q, param %q: %s; want %d, %q, %q", r.status, code, param, message, c.status, c.code, c.param)
 			}
+			if c.status == 413 && !strings.Contains(message, "65536 bytes") {
+				t.Errorf("%q does not name the limit", message)
+			}
 			if leaf := c.param[strings.LastIndexByte(c.param, '.')+1:]; !strings.Contains(message, leaf) && c.status != 404 && c.code != "context_length_exceeded" && c.code != "too_deep" {
 				t.Errorf("%q does not name %q", message, leaf)
 			}

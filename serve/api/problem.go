@@ -171,7 +171,7 @@ func frameworkProblem(fe *fiber.Error) *Problem {
 	case 408:
 		return &Problem{Status: 408, Type: typeRequest, Code: "request_timeout", Message: "the request took too long to arrive"}
 	case 413:
-		return &Problem{Status: 413, Type: typeRequest, Code: "body_too_large", Message: "the body is larger than this server accepts"}
+		return &Problem{Status: 413, Type: typeRequest, Code: "body_too_large", Message: "the body is too large"}
 	case 431:
 		return &Problem{Status: 431, Type: typeRequest, Code: "headers_too_large", Message: "the request's headers are too large"}
 	}
@@ -187,6 +187,9 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 		linger(c) // fasthttp could not read the request, and closes the connection after this answer
 	}
 	p := problemOf(err)
+	if p.Status == 413 {
+		p.Message = fmt.Sprintf("the body is larger than %d bytes, the most that this server reads", s.cfg.BodyLimit)
+	}
 	if p.Status >= 500 && p.cause != nil {
 		s.log.Error("a request failed", "request_id", requestID(c), "route", c.Route().Path, "status", p.Status, "error", p.cause)
 	}

@@ -8,6 +8,7 @@
 //     the tensor is closed and no [Binding] holds it any more.
 //   - Close is idempotent everywhere, and safe while something else still uses the object: the C side is released with
 //     the last user. Closing a [Session] waits for its running calls and closes its bindings.
+//   - [SharedWeights] outlive their sessions: closing them earlier is refused.
 //   - A [Session] may be run from many goroutines; a [Binding] runs one call at a time.
 //   - A library that was fetched is used only when its checksum is the committed one.
 //

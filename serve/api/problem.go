@@ -170,8 +170,6 @@ func frameworkProblem(fe *fiber.Error) *Problem {
 		return &Problem{Status: 405, Type: typeRequest, Code: "method_not_allowed", Message: "this address does not take this method"}
 	case 408:
 		return &Problem{Status: 408, Type: typeRequest, Code: "request_timeout", Message: "the request took too long to arrive"}
-	case 413:
-		return &Problem{Status: 413, Type: typeRequest, Code: "body_too_large", Message: "the body is too large"}
 	case 431:
 		return &Problem{Status: 431, Type: typeRequest, Code: "headers_too_large", Message: "the request's headers are too large"}
 	}
@@ -185,11 +183,11 @@ func frameworkProblem(fe *fiber.Error) *Problem {
 func (s *Server) fail(c *fiber.Ctx, err error) error {
 	if fe := (*fiber.Error)(nil); errors.As(err, &fe) && fe.Code != 404 && fe.Code != 405 {
 		linger(c) // fasthttp could not read the request, and closes the connection after this answer
+		if fe.Code == 413 {
+			err = &Problem{Status: 413, Type: typeRequest, Code: "body_too_large", Message: fmt.Sprintf("the body is larger than %d bytes, the most that this server reads", s.cfg.BodyLimit)}
+		}
 	}
 	p := problemOf(err)
-	if p.Status == 413 {
-		p.Message = fmt.Sprintf("the body is larger than %d bytes, the most that this server reads", s.cfg.BodyLimit)
-	}
 	if p.Status >= 500 && p.cause != nil {
 		s.log.Error("a request failed", "request_id", requestID(c), "route", c.Route().Path, "status", p.Status, "error", p.cause)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"nightshift/internal/resident"
 	"nightshift/onnx/ort"
 )
 
@@ -65,11 +66,14 @@ func TestSharedWeights(t *testing.T) {
 		x[i] = float32(i)
 	}
 	in := map[string]*ort.Tensor{"x": tensor(t, []int64{1, side}, x...)}
-	var grown []int
+	var grown []int64
 	for times := 1; times <= 2; times++ {
-		before := anonymous(t)
+		before, readable := resident.Of(os.Getpid())
 		s := session(t, sharer("weights.bin", "64", squareLength, times), ort.SessionConfig{Weights: w})
-		grown = append(grown, anonymous(t)-before)
+		after, _ := resident.Of(os.Getpid())
+		if readable { // not on every system
+			grown = append(grown, after.Anonymous-before.Anonymous)
+		}
 		name := s.Outputs()[0].Name
 		out := map[string]*ort.Tensor{name: nil}
 		if err := s.Run(in, out); err != nil {
@@ -93,27 +97,9 @@ func TestSharedWeights(t *testing.T) {
 			}
 		})
 	}
-	if first, second := grown[0], grown[1]; first < 4*side*side || second > side*side {
-		t.Errorf("the sessions took %d and %d bytes", first, second)
+	if len(grown) == 2 && (grown[0] < 4*side*side || grown[1] > side*side) {
+		t.Errorf("the sessions took %d bytes", grown)
 	}
-}
-
-// anonymous is the memory of this process that no file is behind, in bytes.
-func anonymous(t *testing.T) int {
-	t.Helper()
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		t.Skip("there is no /proc/self/status")
-	}
-	_, rest, _ := strings.Cut(string(status), "RssAnon:")
-	n := 0
-	for _, c := range strings.TrimSpace(rest) {
-		if c < '0' || c > '9' {
-			break
-		}
-		n = 10*n + int(c-'0')
-	}
-	return n << 10
 }
 
 func TestSharedWeightsErrors(t *testing.T) {

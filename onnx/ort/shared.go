@@ -38,10 +38,10 @@ static void **open_api(const char *library, uint32_t version) {
 	return base ? base()->get_api(version) : 0;
 }
 
-// All below return a status: null, or an error with a message, for release_status.
 static const char *status_message(void **api, void *status) { return ((const char *(*)(void *))api[GetErrorMessage])(status); }
 static void release(void **api, int function, void *object) { ((void (*)(void *))api[function])(object); }
 
+// All below return a status: null, or an error with a message, to be released.
 static void *open_weights(void **api, void **env, void **memory, void **container) {
 	void *status = ((void *(*)(int, const char *, void **))api[CreateEnv])(4, "nightshift", env);
 	if (!status) status = ((void *(*)(int, int, void **))api[CreateCpuMemoryInfo])(0, 0, memory);
@@ -89,10 +89,15 @@ type SharedWeights struct {
 	mu                     sync.Mutex
 	api                    *unsafe.Pointer
 	env, memory, container unsafe.Pointer
-	files                  map[string][]byte         // mapped, by location
-	values                 map[string]unsafe.Pointer // by the name of the constant
-	known                  map[string]external       // by the name of the constant
+	files                  map[string][]byte   // mapped, by location
+	constants              map[string]constant // by name
 	sessions               int
+}
+
+// constant is what a model says of one, and the runtime's value of it.
+type constant struct {
+	external
+	value unsafe.Pointer
 }
 
 // NewSharedWeights prepares weights of models whose external data lies in dir.
@@ -109,7 +114,7 @@ func NewSharedWeights(dir string) (*SharedWeights, error) {
 	}
 	library := C.CString(path)
 	defer C.free(unsafe.Pointer(library))
-	w := &SharedWeights{dir: dir, files: map[string][]byte{}, values: map[string]unsafe.Pointer{}, known: map[string]external{}, api: C.open_api(library, apiVersion)}
+	w := &SharedWeights{dir: dir, files: map[string][]byte{}, constants: map[string]constant{}, api: C.open_api(library, apiVersion)}
 	if w.api == nil {
 		return nil, fmt.Errorf("share weights: %s has no functions of version %d", path, apiVersion)
 	}
@@ -138,8 +143,8 @@ func (w *SharedWeights) Close() error {
 	if w.sessions > 0 {
 		return fmt.Errorf("close shared weights of %s: %d sessions have them", w.dir, w.sessions)
 	}
-	for _, v := range w.values {
-		C.release(w.api, C.ReleaseValue, v)
+	for _, c := range w.constants {
+		C.release(w.api, C.ReleaseValue, c.value)
 	}
 	for _, o := range []struct {
 		object   *unsafe.Pointer
@@ -154,7 +159,7 @@ func (w *SharedWeights) Close() error {
 	for _, pages := range w.files {
 		err = errors.Join(err, syscall.Munmap(pages))
 	}
-	w.values, w.files, w.known = nil, nil, nil
+	w.constants, w.files = nil, nil
 	return err
 }
 
@@ -200,11 +205,11 @@ func (w *SharedWeights) open(model []byte, inputs, outputs []string, options *rt
 
 // value is a constant of a model as the runtime takes it.
 func (w *SharedWeights) value(e *external) (unsafe.Pointer, error) {
-	if v := w.values[e.name]; v != nil {
-		if !reflect.DeepEqual(w.known[e.name], *e) {
+	if c, ok := w.constants[e.name]; ok {
+		if !reflect.DeepEqual(c.external, *e) {
 			return nil, errors.New("another model has other data of that name")
 		}
-		return v, nil
+		return c.value, nil
 	}
 	pages, err := w.file(e.location)
 	if err != nil {
@@ -214,13 +219,12 @@ func (w *SharedWeights) value(e *external) (unsafe.Pointer, error) {
 		return nil, fmt.Errorf("it lies at %d to %d of %s, which has %d bytes", e.offset, e.offset+e.length, e.location, len(pages))
 	}
 	data := pages[e.offset:][:e.length]
-	dims := append([]int64{}, e.dims...)
 	v := new(unsafe.Pointer)
-	err = w.failed(C.new_value(w.api, w.memory, unsafe.Pointer(unsafe.SliceData(data)), C.size_t(len(data)), (*C.int64_t)(unsafe.SliceData(dims)), C.size_t(len(dims)), C.int(e.dtype), v))
+	err = w.failed(C.new_value(w.api, w.memory, unsafe.Pointer(unsafe.SliceData(data)), C.size_t(len(data)), (*C.int64_t)(unsafe.SliceData(e.dims)), C.size_t(len(e.dims)), C.int(e.dtype), v))
 	if err != nil {
 		return nil, err
 	}
-	w.values[e.name], w.known[e.name] = *v, *e
+	w.constants[e.name] = constant{*e, *v}
 	return *v, nil
 }
 

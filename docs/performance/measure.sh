@@ -1,6 +1,7 @@
 #!/bin/sh
 # Measures everything that docs/performance.md shows and writes the page. It takes an hour and a quarter on two cores, of which
-# decode is 25 minutes, serve 20 and invariance 12; nothing else should run. What is judged has ten blocks or more. The random models take about 12 GB in the cache. Names of benchmarks as arguments measure only those: docs/performance/measure.sh decode swap
+# decode is 25 minutes, serve 20 and invariance 12; nothing else should run. What is judged has ten blocks or more. The random
+# models take about 12 GB in the cache. Names of benchmarks as arguments measure only those: docs/performance/measure.sh decode swap
 set -eu
 cd "$(dirname "$0")/../.."
 go build -o bin/nightshift .

@@ -188,13 +188,16 @@ func decodeStop(o *object) []string {
 	return stops
 }
 
-// decodeMetadata checks the client's own labels; they are not kept.
+// decodeMetadata checks the client's own labels; they are not kept, and named as ignored.
 func decodeMetadata(o *object) {
 	v, ok := o.get("metadata")
 	if !ok {
 		return
 	}
 	m := o.r.object("metadata", v)
+	if len(m.names) > 0 {
+		o.r.ignored = append(o.r.ignored, m.path)
+	}
 	if len(m.names) > 16 {
 		o.r.fail(badRequest("invalid_value", "metadata", "metadata has %d pairs, at most 16 are allowed", len(m.names)))
 	}

@@ -19,6 +19,7 @@ import (
 	"nightshift/internal/redact"
 	"nightshift/internal/registry"
 	"nightshift/internal/telemetry"
+	"nightshift/models/checkpoint"
 	"nightshift/replaystore"
 	"nightshift/serve"
 	"nightshift/update"
@@ -33,6 +34,7 @@ type parts struct {
 	cache    string
 	modelDir string
 	model    *engine.Model
+	learning checkpoint.Learning // of the model
 	store    replaystore.Store
 	secret   []byte
 	registry *registry.Registry
@@ -65,6 +67,9 @@ func (s *settings) open(cmd *cobra.Command, role string) (*parts, error) {
 		return nil, err
 	}
 	if p.model, err = engine.LoadModelAs(p.modelDir, p.cache, c.Weights); err != nil {
+		return nil, err
+	}
+	if p.learning, err = checkpoint.LearningOf(p.modelDir, p.model.Config.Width); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
@@ -192,7 +197,8 @@ func (p *parts) settings(u config.Update) update.Settings {
 	rows := max(1, min(t.BatchTokens, microTokens)/columns)
 	s.Train.Rank, s.Train.Alpha, s.Train.RSLoRA, s.Train.Modules, s.Train.Budget = t.Rank, t.Alpha, t.RSLoRA, t.Modules, t.ModuleBudget
 	s.Train.Layers, _ = t.LayerNumbers() // checked when it was loaded
-	s.Train.Rate, s.Train.Epochs, s.Train.Warmup, s.Train.Decay, s.Train.Clip = t.LearningRate, float64(t.Epochs), t.Warmup, t.WeightDecay, t.Clip
+	s.Train.Rate, s.Train.Epochs, s.Train.Warmup, s.Train.Decay, s.Train.Clip = cmp.Or(t.LearningRate, p.learning.LearningRate), float64(t.Epochs), t.Warmup, t.WeightDecay, t.Clip
+	s.Train.Learned, s.Train.MaxSteps, s.Train.MaxTime = t.Learned, t.MaxSteps, t.MaxTime
 	s.Train.Columns, s.Train.Rows, s.Train.Micro = columns, rows, max(1, t.BatchTokens/(rows*columns))
 	s.Train.Rehearsal, s.Train.KL, s.Train.Methods = t.RehearsalRatio, t.KLShare, work.Methods(t.Methods)
 	s.Train.KLNew, s.Train.StoredTeachers = t.KLShareNew, t.Teacher == "stored"

@@ -32,6 +32,11 @@ func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 		return err
 	}
 	n.log.night.Candidate = &nightrecord.Candidate{Digest: digest, Scale: scaleOf(e)}
+	if e.Training.Steps > 0 {
+		t := nightrecord.Trained(e.Training)
+		n.log.night.Trained = &t
+		n.log.say(t.Sentence())
+	}
 	if c := e.Cut; c != nil {
 		n.log.say(fmt.Sprintf("the candidate needed rank %d and has %d: %.2g %% of what it adds was cut off", c.From, c.To, 100*c.Lost))
 	}

@@ -57,6 +57,7 @@ type Night struct {
 	Progress  *Progress    `json:"progress,omitempty"`
 	Selection *Selection   `json:"selection,omitempty"`
 	Curve     []CurvePoint `json:"curve,omitempty"` // thinned to some hundred points; curve.jsonl has all
+	Trained   *Trained     `json:"training,omitempty"`
 	Learned   *Learned     `json:"learned,omitempty"`
 	Sparsity  *float64     `json:"sparsity,omitempty"` // share of the trained parameters that are exactly as before the night, where L1 was asked for
 	Verdict   *Verdict     `json:"verdict,omitempty"`
@@ -92,6 +93,30 @@ type Selection struct {
 	Superseded  int `json:"superseded"`            // older examples that newer corrections retired
 }
 
+// Trained says how long a night trained, and why no longer.
+type Trained struct {
+	Steps   int     `json:"steps"`
+	From    int     `json:"cooldown_from"` // step after which the learning rate fell to zero
+	Learned float64 `json:"learned"`       // share of the corrections that were preferred to the answers that they correct then, 0 where there were none
+	Why     string  `json:"why"`           // "learned", "no progress", "steps", "time" or "passes"
+}
+
+// Sentence says the same for people.
+func (t Trained) Sentence() string {
+	share := fmt.Sprintf("%.0f %% of the corrections", 100*t.Learned)
+	switch t.Why {
+	case "learned":
+		return fmt.Sprintf("trained %d steps, until it preferred %s to the answers that they correct", t.Steps, share)
+	case "no progress":
+		return fmt.Sprintf("trained %d steps and made no more progress; it prefers %s to the answers that they correct", t.Steps, share)
+	case "steps":
+		return fmt.Sprintf("trained %d steps, which is update.train.max_steps; it prefers %s to the answers that they correct", t.Steps, share)
+	case "time":
+		return fmt.Sprintf("trained %d steps, for as long as update.train.max_time allows; it prefers %s to the answers that they correct", t.Steps, share)
+	}
+	return fmt.Sprintf("trained %d steps", t.Steps)
+}
+
 // CurvePoint is one training step.
 type CurvePoint struct {
 	Step int     `json:"step"`
@@ -99,6 +124,7 @@ type CurvePoint struct {
 	Rate float64 `json:"lr"`
 	Norm float64 `json:"grad_norm"`
 
+	Learned  float64 `json:"learned,omitzero"`  // share of the corrections that are preferred to the answers that they correct, where it was measured
 	Sparsity float64 `json:"sparsity,omitzero"` // share of the parameters that are exactly as before the night, with L1
 
 	// Of preferences and ratings that the step drew; Learned says what they are.

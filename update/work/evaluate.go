@@ -30,6 +30,7 @@ type Evaluation struct {
 	Candidate  string              `json:"candidate"` // digest
 	Model      Identity            `json:"model"`
 
+	Training       train.Ended          `json:"training,omitzero"`         // how long the run trained, and why no longer
 	Linears        []nightrecord.Linear `json:"linears,omitempty"`         // that could have been adapted, where the run chose
 	Cut            *Cut                 `json:"cut,omitempty"`             // what the candidate lost where it needed more rank than it may have
 	Learned        *Learned             `json:"learned,omitempty"`         // of preferences and ratings, nil where the objective is imitation

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"nightshift/internal/process"
 	"nightshift/onnx/ort"
 )
 
@@ -94,11 +95,13 @@ func executeIn(t *testing.T, limit time.Duration, dir string, env []string, args
 	ctx := deadline(t, limit)
 	cmd := exec.CommandContext(ctx, executable, args...)
 	cmd.Dir, cmd.Env = dir, environment(env...)
-	cmd.SysProcAttr = dieWithUs()
 	cmd.WaitDelay = 10 * time.Second
 	var out, err bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &err
-	failure := cmd.Run()
+	waited, failure := process.Start(cmd)
+	if failure == nil {
+		failure = <-waited
+	}
 	if ctx.Err() != nil {
 		t.Fatalf("nightshift %s: not done after %v\n%s%s", strings.Join(args, " "), limit, out.String(), err.String())
 	}
@@ -164,14 +167,14 @@ func launch(t *testing.T, args ...string) *program {
 	defer file.Close()
 	p.cmd = exec.Command(executable, args...)
 	p.cmd.Dir, p.cmd.Env = t.TempDir(), environment()
-	p.cmd.SysProcAttr = dieWithUs()
 	p.cmd.Stdout, p.cmd.Stderr = file, file
 	p.begin = time.Now()
-	if err := p.cmd.Start(); err != nil {
+	waited, err := process.Start(p.cmd)
+	if err != nil {
 		t.Fatal(err)
 	}
 	go func() { // ends with the process, which the cleanup below ends
-		p.waited = p.cmd.Wait()
+		p.waited = <-waited
 		close(p.exited)
 	}()
 	t.Cleanup(func() {
@@ -241,9 +244,6 @@ func (p *program) kill() {
 	p.cmd.Process.Kill() // an error is that it has ended
 	<-p.exited
 }
-
-// dieWithUs has the kernel kill a process when the tests die without having cleaned up.
-func dieWithUs() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
 
 func freeAddress(t *testing.T) string {
 	t.Helper()

@@ -56,6 +56,9 @@ func environment(extra ...string) []string {
 	return append(env, extra...)
 }
 
+// hang is longer than anything takes that ends at all, on a busy machine too.
+const hang = 10 * time.Minute
+
 // deadline ends with the test, or after a limit that no healthy test reaches.
 func deadline(t *testing.T, limit time.Duration) context.Context {
 	t.Helper()
@@ -127,7 +130,7 @@ func calm(t *testing.T, log string) {
 // refused runs a command that must fail with status 1 and one line on standard error that holds all the words.
 func refused(t *testing.T, args []string, words ...string) {
 	t.Helper()
-	got := execute(t, time.Minute, args...)
+	got := execute(t, hang, args...)
 	line := strings.TrimSuffix(got.err, "\n")
 	if got.code != 1 || strings.Contains(line, "\n") {
 		t.Errorf("nightshift %s: status %d, want 1 and one line:\n%s", strings.Join(args, " "), got.code, got.err)
@@ -200,7 +203,7 @@ func serverOf(t *testing.T, command string, args ...string) *program {
 
 func (p *program) awaitReady(t *testing.T) {
 	t.Helper()
-	await(t, 30*time.Second, "the server is ready", func() bool {
+	await(t, hang, "the server is ready", func() bool {
 		select {
 		case <-p.exited:
 			t.Fatalf("the server ended before it was ready:\n%s", p.said(t))
@@ -233,8 +236,8 @@ func (p *program) stop(t *testing.T) int {
 	}
 	select {
 	case <-p.exited:
-	case <-time.After(30 * time.Second):
-		t.Fatal("the program did not end within 30 s of SIGTERM")
+	case <-time.After(hang):
+		t.Fatalf("the program did not end within %v of SIGTERM", hang)
 	}
 	return p.cmd.ProcessState.ExitCode()
 }
@@ -345,7 +348,7 @@ func jsonReader(body any) (io.Reader, error) {
 // call sends a request that must come to the status.
 func (a *api) call(method, path string, body any, status int) reply {
 	a.t.Helper()
-	ctx, stop := context.WithTimeout(a.t.Context(), time.Minute)
+	ctx, stop := context.WithTimeout(a.t.Context(), hang)
 	defer stop()
 	r, err := a.try(ctx, method, path, body)
 	if err != nil {

@@ -175,7 +175,7 @@ func TestTwoUpdatersWithOneSchedule(t *testing.T) {
 		other := s.config.Settings
 		other.Schedule = "0 3 * * 1"
 		s.config.Tracks = map[string]Settings{"support": other}
-		store, err := redisstore.Open(t.Context(), redisstore.Config{Addrs: []string{redis.Addr}, Dir: filepath.Join(t.TempDir(), "journal"), Log: slog.New(slog.DiscardHandler)})
+		store, err := redisstore.Open(t.Context(), redisstore.Config{Addrs: []string{redis.Addr}, Dir: filepath.Join(t.TempDir(), "journal"), Timeout: time.Minute, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,6 +17,7 @@ var layers = map[string]place{
 	"internal/book":       {1, "book", 0},
 	"internal/schedule":   {1, "config", 0},
 	"internal/config":     {1, "config", 1},
+	"internal/longtest":   {1, "longtest", 0},
 	"internal/process":    {1, "process", 0},
 	"internal/redact":     {1, "redact", 0},
 	"internal/resident":   {1, "resident", 0},

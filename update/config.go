@@ -1,6 +1,7 @@
 package update
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,10 +11,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/robfig/cron/v3"
-
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
+	"nightshift/internal/schedule"
 	"nightshift/replaystore"
 	"nightshift/update/gate"
 	"nightshift/update/selection"
@@ -193,20 +193,17 @@ func (s *Settings) train() work.Train {
 }
 
 // plan is the schedule, nil for none.
-func (s *Settings) plan() (cron.Schedule, error) {
+func (s *Settings) plan() (*schedule.Schedule, error) {
 	if s.Schedule == "" {
 		return nil, nil
 	}
-	zone := s.TimeZone
-	if zone == "" {
-		zone = "Local"
-	}
-	if _, err := time.LoadLocation(zone); err != nil {
-		return nil, fmt.Errorf("time zone %q of the schedule is not known; use Local, UTC or a name such as Europe/Berlin: %w", s.TimeZone, err)
-	}
-	plan, err := cron.ParseStandard("CRON_TZ=" + zone + " " + s.Schedule)
+	zone, err := schedule.Zone(cmp.Or(s.TimeZone, "Local"))
 	if err != nil {
-		return nil, fmt.Errorf("schedule %q: want minute, hour, day of month, month, day of week, for instance \"30 2 * * *\": %w", s.Schedule, err)
+		return nil, fmt.Errorf("time zone of the schedule: %w", err)
+	}
+	plan, err := schedule.Parse(s.Schedule, zone)
+	if err != nil {
+		return nil, fmt.Errorf("schedule %q: %w", s.Schedule, err)
 	}
 	return plan, nil
 }

@@ -110,7 +110,7 @@ func (n *night) steps(ctx context.Context) error {
 // then comes with the next night.
 func (n *night) shipped(ctx context.Context) error {
 	control := n.u.deps.Store.Control()
-	if !n.req.heard {
+	if n.req.from != fromStream {
 		options, err := json.Marshal(requestOptions{DryRun: n.req.DryRun})
 		if err != nil {
 			return err

@@ -10,7 +10,7 @@ import (
 
 // Update configures nights.
 type Update struct {
-	Schedule    string        `yaml:"schedule" doc:"When nights start: minute, hour, day of month, month, day of week (cron). Empty: only on request."`
+	Schedule    string        `yaml:"schedule" doc:"When nights start: minute, hour, day of month, month, day of week (cron). A time that the clocks skip is when they skip it; one that\nthey show twice counts once. One at which no updater runs is left out, and the next night takes what it would have learned from; a\nmachine that was suspended has its night when it wakes. Updaters with one schedule share its nights. Empty: only on request."`
 	TimeZone    string        `yaml:"time_zone" doc:"Of the schedule: Local, UTC, or a name such as Europe/Berlin."`
 	Deadline    time.Duration `yaml:"deadline" min:"1m" max:"24h" doc:"A night that takes longer is ended and counts as failed: nothing changes, and the next one tries the same data again."`
 	Nice        int           `yaml:"nice" min:"0" max:"19" doc:"Niceness of the process that trains. 19 gives way most."`

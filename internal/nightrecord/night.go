@@ -226,12 +226,18 @@ type Line struct {
 // IDTime is the layout of the time that an id begins with: ids sort by when their nights were asked for.
 const IDTime = "20060102-150405"
 
-// NewID makes the id of a night asked for at t: YYYYMMDD-HHMMSS-xxxxxxxxxx in UTC, the last part random: one schedule asks
-// for the nights of all tracks in the same second, and a night whose id is taken is not run.
+// NewID makes the id of a night asked for at t: YYYYMMDD-HHMMSS-xxxxxxxxxx in UTC, the last part random: a night whose id
+// is taken is not run.
 func NewID(t time.Time) string {
 	var b [5]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return t.UTC().Format(IDTime) + "-" + hex.EncodeToString(b[:])
+}
+
+// ScheduledID makes the id of the night of a track that is due at t: YYYYMMDD-HHMMSS-schedule-track in UTC. Whoever follows the
+// same schedule makes the same id, so that the night is created once.
+func ScheduledID(t time.Time, track string) string {
+	return t.UTC().Format(IDTime) + "-schedule-" + track
 }
 
 // Encode returns the document.

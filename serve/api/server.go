@@ -76,6 +76,7 @@ type Server struct {
 	deps    Deps
 	log     *slog.Logger
 	app     *fiber.App
+	table   []route
 	metrics *metrics
 
 	base    context.Context // every request's parent
@@ -129,17 +130,22 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		ErrorHandler: func(c *fiber.Ctx, err error) error { return s.fail(c, err) },
 	})
 	s.app.Server().CloseOnShutdown = true
+	s.app.Server().HeaderReceived = oneSlash
 	s.app.Use(s.entry)
-	for _, r := range s.routes() {
-		s.app.Add(r.method, r.path, r.handler)
-	}
+	s.table = s.routes()
 	for _, f := range s.cfg.Static {
-		s.app.Get(f.Path, staticHandler(f))
+		s.table = append(s.table, route{fiber.MethodGet, f.Path, staticHandler(f)})
+	}
+	for _, r := range s.table {
+		s.app.Add(r.method, r.path, r.handler)
+		if r.method == fiber.MethodGet {
+			s.app.Add(fiber.MethodHead, r.path, r.handler)
+		}
 	}
 	return s, nil
 }
 
-// route is one address of the API.
+// route is one address of the server. What takes GET takes HEAD.
 type route struct {
 	method, path string
 	handler      fiber.Handler

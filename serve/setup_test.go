@@ -279,6 +279,17 @@ func (h *house) ask(model, question string, headers ...string) answer {
 	return a
 }
 
+// interaction reads a record that must be there.
+func (h *house) interaction(track, id string) replaystore.Interaction {
+	h.t.Helper()
+	i, ok, err := h.store.Interaction(context.Background(), track, id)
+	must(h.t, err)
+	if !ok {
+		h.t.Fatalf("interaction %s is not in the store", id)
+	}
+	return i
+}
+
 // event is one server-sent event.
 type event struct{ name, data string }
 

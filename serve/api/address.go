@@ -38,9 +38,13 @@ func (s *Server) nothingHere(c *fiber.Ctx) *Problem {
 	path := tidy(strings.Clone(c.Path()))
 	for _, candidate := range append([]string{"/v1" + path}, endings(path)...) {
 		for _, r := range s.table {
-			if fiber.RoutePatternMatch(candidate, r.path, s.app.Config()) {
+			if !fiber.RoutePatternMatch(candidate, r.path, s.app.Config()) {
+				continue
+			}
+			if strings.HasPrefix(candidate, "/v1/") {
 				return notFound("route_not_found", "", "there is nothing at %s; %s is an address of this server: the base URL of an OpenAI client ends in /v1", clip(path), clip(candidate))
 			}
+			return notFound("route_not_found", "", "there is nothing at %s; %s is an address of this server", clip(path), clip(candidate))
 		}
 	}
 	return notFound("route_not_found", "", "there is nothing at %s; /docs lists what there is", clip(path))

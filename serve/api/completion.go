@@ -142,20 +142,18 @@ func (s *Server) promptTokens(q *query) ([]int32, error) {
 	case !q.chat:
 		return m.Tokenizer.Encode(nil, q.prompt), nil
 	}
-	if m.Template == nil {
-		return nil, badRequest("no_chat_template", "messages", "the model has no chat template; use /v1/completions")
+	return s.chatTokens(q.messages, true)
+}
+
+// notRendered is the problem of a conversation that the model's chat template does not take.
+func notRendered(err error) *Problem {
+	var refusal *template.Refusal
+	if errors.As(err, &refusal) {
+		return badRequest("refused_by_template", "messages", "the model's chat template refuses the conversation: %s", refusal.Message)
 	}
-	ids, err := m.ChatTokens(q.messages)
-	if err != nil {
-		var refusal *template.Refusal
-		if errors.As(err, &refusal) {
-			return nil, badRequest("refused_by_template", "messages", "the model's chat template refuses the conversation: %s", refusal.Message)
-		}
-		p := badRequest("not_rendered", "messages", "the model's chat template cannot render this conversation")
-		p.cause = err
-		return nil, p
-	}
-	return ids, nil
+	p := badRequest("not_rendered", "messages", "the model's chat template cannot render this conversation")
+	p.cause = err
+	return p
 }
 
 // spellPrompt makes the text of a prompt that was given by its tokens. They are as little trusted as a text: what no text can

@@ -156,6 +156,10 @@ func (s *Server) routes() []route {
 	return []route{
 		{"GET", "/livez", s.livez},
 		{"GET", "/readyz", s.readyz},
+		{"GET", "/health", s.health},
+		{"GET", "/version", s.version},
+		{"POST", "/tokenize", s.tokenize},
+		{"POST", "/detokenize", s.detokenize},
 		{"GET", "/metrics", s.showMetrics()},
 		{"GET", "/openapi.json", s.openapi},
 		{"GET", "/docs", s.docs},

@@ -44,9 +44,8 @@ func (s *Server) complete(c *fiber.Ctx, chat bool) error {
 		cancel()
 		return err
 	}
-	c.Set("X-Nightshift-Adapter", g.ref.String())
-	c.Set("X-Nightshift-Interaction", g.ids[0])
 	if q.stream {
+		g.head(c)
 		id := requestID(c)
 		return s.events(c, cancel, func(e *events) { g.stream(e, id) })
 	}
@@ -60,7 +59,23 @@ func (s *Server) complete(c *fiber.Ctx, chat bool) error {
 		}
 		return err
 	}
+	g.head(c)
 	return sendJSON(c, fiber.StatusOK, answer)
+}
+
+// headChoices bounds the choices that the head of an answer tells of: proxies take a few KiB.
+const headChoices = 16
+
+// head tells in headers where the answer comes from and how to rate it, for clients that keep nothing of a body but its text.
+func (g *generation) head(c *fiber.Ctx) {
+	ids := g.ids[:min(len(g.ids), headChoices)]
+	tokens := make([]string, len(ids))
+	for i, id := range ids {
+		tokens[i] = g.server.feedbackToken(id, g.ref.Track)
+	}
+	c.Set(headerAdapter, g.ref.String())
+	c.Set(headerInteraction, strings.Join(ids, ","))
+	c.Set(headerToken, strings.Join(tokens, ","))
 }
 
 // generation is the answer to one request in the making: one choice, or several.
@@ -288,9 +303,9 @@ func (g *generation) chunk(e *events, part choice) {
 
 // frame is what every chunk and answer of this generation has in common.
 func (g *generation) frame(whole bool) completion {
-	f := completion{ID: "cmpl-" + g.ids[0], Object: "text_completion", Created: g.created.Unix(), Model: g.ref.String(), SystemFingerprint: fingerprint(g.ref)}
+	f := completion{ID: textPrefix + g.ids[0], Object: "text_completion", Created: g.created.Unix(), Model: g.ref.String(), SystemFingerprint: fingerprint(g.ref)}
 	if g.q.chat {
-		f.ID, f.Object = "chatcmpl-"+g.ids[0], "chat.completion"
+		f.ID, f.Object = chatPrefix+g.ids[0], "chat.completion"
 		if !whole {
 			f.Object = "chat.completion.chunk"
 		}

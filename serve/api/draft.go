@@ -146,11 +146,12 @@ func (c *draft) finish() string {
 	return string(c.result.Finish)
 }
 
-// record writes the choice down, before its last byte is sent. One of which nothing was made leaves no record.
+// record writes the choice down, before its last byte is sent. One of which nothing was made leaves no record, unless its reader
+// has the feedback token already, which the head of a stream brings.
 func (c *draft) record() *origin {
 	s, ref, id := c.g.server, c.g.ref, c.g.ids[c.index]
 	from := &origin{Interaction: id, Track: ref.Track, Version: versionOf(ref), Digest: ref.Digest, FeedbackToken: s.feedbackToken(id, ref.Track), Routed: c.g.q.routed}
-	if len(c.tokens) > 0 {
+	if len(c.tokens) > 0 || c.g.q.stream {
 		from.Logged = s.deps.Recorder.Record(c.interaction(id))
 	}
 	return from

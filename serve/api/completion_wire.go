@@ -14,8 +14,9 @@ const (
 	textPrefix = "cmpl-"
 )
 
-// Headers of answers. The second and the third hold one value a choice, with commas between.
+// Headers of answers. Those of interactions and of tokens hold one value a choice, with commas between.
 const (
+	headerIgnored     = "X-Nightshift-Ignored"
 	headerAdapter     = "X-Nightshift-Adapter"
 	headerInteraction = "X-Nightshift-Interaction"
 	headerToken       = "X-Nightshift-Feedback-Token"
@@ -76,8 +77,9 @@ type origin struct {
 	Track         string  `json:"track"`
 	Version       *int    `json:"version"` // null is the base model
 	Digest        string  `json:"digest"`
-	FeedbackToken string  `json:"feedback_token"`
+	FeedbackToken string  `json:"feedback_token,omitempty"` // none of an answer that is not recorded
 	Logged        bool    `json:"logged"`
+	Note          string  `json:"note,omitempty"`
 	Routed        *routed `json:"routed,omitempty"`
 }
 

@@ -8,7 +8,6 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"nightshift/models/template"
-	"nightshift/models/tokenizer"
 )
 
 // tokenization is the answer of /tokenize, in the shape of vLLM's.
@@ -29,24 +28,25 @@ func (s *Server) tokenize(c *fiber.Ctx) error {
 	prompt, asked := o.string("prompt")
 	_, chat := o.get("messages")
 	var messages []template.Message
+	var variables map[string]any
 	switch {
 	case chat && asked:
 		o.r.fail(badRequest("invalid_value", "messages", "prompt and messages are both given; give one of them"))
 	case chat:
-		messages = decodeMessages(o)
+		messages, variables = decodeMessages(o), decodeVariables(o)
 	case !asked:
 		o.missing("prompt")
 	}
 	open := o.boolOr("add_generation_prompt", true)
 	o.bool("add_special_tokens") // a prompt gets none, and a conversation those of its template
 	spelled := o.bool("return_token_strs")
-	if err := o.end(unsupportedFields); err != nil {
+	if err := o.end(); err != nil {
 		return err
 	}
 	m := s.deps.Model
 	answer := tokenization{MaxModelLen: m.Config.Context}
 	if chat {
-		answer.Tokens, err = s.chatTokens(messages, open)
+		answer.Tokens, err = s.chatTokens(messages, variables, open)
 	} else {
 		answer.Tokens = m.Tokenizer.Encode([]int32{}, prompt)
 	}
@@ -60,6 +60,7 @@ func (s *Server) tokenize(c *fiber.Ctx) error {
 			answer.TokenStrs[i] = spell(m.Tokenizer, id, i == 0).readable()
 		}
 	}
+	tellIgnored(c, o.r.ignored)
 	return sendJSON(c, fiber.StatusOK, answer)
 }
 
@@ -81,7 +82,7 @@ func (s *Server) detokenize(c *fiber.Ctx) error {
 			o.r.fail(badRequest("invalid_value", at, "%s is %d, the model has no such token", at, ids[i]))
 		}
 	}
-	if err := o.end(unsupportedFields); err != nil {
+	if err := o.end(); err != nil {
 		return err
 	}
 	text, err := s.deps.Model.Tokenizer.Decode(nil, ids...)
@@ -92,6 +93,14 @@ func (s *Server) detokenize(c *fiber.Ctx) error {
 		Prompt string `json:"prompt"`
 	}{strings.ToValidUTF8(string(text), "\ufffd")})
 }
+
+// tokenFields are the rules of /tokenize and /detokenize, for what vLLM's clients send.
+var tokenFields = joinFields(fields{
+	"chat_template":          refuse("the model's own chat template is used", `""`),
+	"continue_final_message": refuse("every answer is a new message", `false`),
+	"mm_processor_kwargs":    refuse("only text is supported"),
+	"tools":                  refuse(noTools, `[]`),
+})
 
 // spelling reads the body of a request about tokens, which are the same for all models: one that is named must exist.
 func (s *Server) spelling(c *fiber.Ctx) (*object, error) {
@@ -107,27 +116,11 @@ func (s *Server) spelling(c *fiber.Ctx) (*object, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.by(tokenFields)
 	if name := o.limited("model", maxModel); name != "" && o.r.err == nil {
 		if _, err := s.findModel(name, who); err != nil {
 			return nil, err
 		}
 	}
 	return o, nil
-}
-
-// chatTokens renders a conversation with the model's chat template; open says that the assistant's answer follows.
-func (s *Server) chatTokens(messages []template.Message, open bool) ([]int32, error) {
-	m := s.deps.Model
-	if m.Template == nil {
-		return nil, badRequest("no_chat_template", "messages", "the model has no chat template; use /v1/completions")
-	}
-	pieces, err := m.Template.Render(messages, open)
-	if err != nil {
-		return nil, notRendered(err)
-	}
-	ids, err := tokenizer.EncodePieces(m.Tokenizer, []int32{}, pieces)
-	if err != nil {
-		return nil, notRendered(err)
-	}
-	return ids, nil
 }

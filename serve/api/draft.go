@@ -181,6 +181,9 @@ func (c *draft) interaction(id string) replaystore.Interaction {
 	if t, err := g.server.deps.Model.Template.With(g.q.variables); err == nil { // they were accepted when the prompt was made
 		i.TemplateHash = t.Digest()
 	}
+	if a := g.q.response; a != nil {
+		i.Instructed, i.Previous = a.instructions != "", a.previous
+	}
 	for _, m := range g.q.messages {
 		i.Messages = append(i.Messages, replaystore.Message{Role: m.Role, Content: m.Content})
 	}

@@ -117,10 +117,8 @@ func (s *Server) feedbackTrack(c *fiber.Ctx, o opinion, who caller, known bool) 
 		if made, ok := replaystore.MadeAt(o.event.Interaction); ok && time.Since(made) < onItsWay {
 			return track, nil
 		}
-		if _, err := s.deps.Feedback.Find(c.Context(), o.event.Interaction, []string{track}); err != nil {
-			return "", orMissing(err, missing)
-		}
-		return track, nil
+		_, err := s.deps.Recorder.Recall(c.Context(), o.event.Interaction, []string{track})
+		return track, orMissing(err, missing)
 	}
 	if !known {
 		return "", &Problem{Status: 401, Type: typeKey, Code: "missing_token", Param: join(o.path, "token"),
@@ -129,14 +127,8 @@ func (s *Server) feedbackTrack(c *fiber.Ctx, o opinion, who caller, known bool) 
 	if !who.has(roleFeedback) {
 		return "", forbidden("role_missing", "give the feedback token of the answer; this API key does not have the role feedback")
 	}
-	var tracks []string
-	for _, m := range s.deps.Versions.Models() {
-		if who.sees(m.Champion.Track) {
-			tracks = append(tracks, m.Champion.Track)
-		}
-	}
-	track, err := s.deps.Feedback.Find(c.Context(), o.event.Interaction, tracks)
-	return track, orMissing(err, missing)
+	i, err := s.deps.Recorder.Recall(c.Context(), o.event.Interaction, s.tracksOf(who, ""))
+	return i.Track, orMissing(err, missing)
 }
 
 func orMissing(err error, missing *Problem) error {
@@ -206,7 +198,7 @@ func decodeOpinion(o *object, maxCorrection int) (opinion, error) {
 
 // interactionOf is the interaction of an answer's id, which may be all that a client has kept.
 func interactionOf(id string) string {
-	for _, kind := range []string{chatPrefix, textPrefix} {
+	for _, kind := range []string{chatPrefix, textPrefix, responsePrefix, messagePrefix} {
 		if bare, ok := strings.CutPrefix(id, kind); ok {
 			return bare
 		}

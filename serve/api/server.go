@@ -168,6 +168,8 @@ func (s *Server) routes() []route {
 		{"GET", "/v1/models/:model", s.getModel},
 		{"POST", "/v1/chat/completions", s.chatCompletions},
 		{"POST", "/v1/completions", s.completions},
+		{"POST", "/v1/responses", s.responses},
+		{"GET", "/v1/responses/:response", s.getResponse},
 		{"POST", "/v1/feedback", s.feedback},
 		{"GET", "/v1/tracks", s.listTracks},
 		{"GET", "/v1/tracks/:track", s.getTrack},

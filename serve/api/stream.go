@@ -115,11 +115,16 @@ func (s *Server) failStream(e *events, err error, requestID string) {
 	if e.err != nil {
 		return // nobody listens
 	}
+	_ = e.send("", struct { // a write that fails has cancelled the request
+		Error ErrorBody `json:"error"`
+	}{s.streamProblem(err, requestID).body().Error})
+}
+
+// streamProblem is the problem of an error inside a stream, which goes to the log where it is the server's.
+func (s *Server) streamProblem(err error, requestID string) *Problem {
 	p := problemOf(err)
 	if p.Status >= 500 && p.cause != nil {
 		s.log.Error("a stream failed", "request_id", requestID, "status", p.Status, "error", p.cause)
 	}
-	_ = e.send("", struct { // a write that fails has cancelled the request
-		Error ErrorBody `json:"error"`
-	}{p.body().Error})
+	return p
 }

@@ -46,7 +46,7 @@ func (s *Server) tokenize(c *fiber.Ctx) error {
 	m := s.deps.Model
 	answer := tokenization{MaxModelLen: m.Config.Context}
 	if chat {
-		answer.Tokens, err = s.chatTokens(messages, variables, open)
+		answer.Tokens, err = s.chatTokens("messages", messages, variables, open)
 	} else {
 		answer.Tokens = m.Tokenizer.Encode([]int32{}, prompt)
 	}

@@ -59,6 +59,8 @@ type Interaction struct {
 	TemplateHash  string        `json:"template_hash,omitempty"`
 	Redacted      []Span        `json:"redacted,omitempty"`
 	Latency       time.Duration `json:"latency_ns,omitempty"`
+	Previous      string        `json:"previous,omitempty"`   // interaction that the conversation goes on from, where the request named it
+	Instructed    bool          `json:"instructed,omitempty"` // Messages[0] is for this answer only, and not for what goes on from it
 }
 
 // Replayable reports whether the recorded tokens are what the model really saw and said: a redacted record is not.

@@ -132,14 +132,7 @@ func TestRecord(t *testing.T) {
 		}
 		return a.Nightshift
 	}
-	read := func(o *origin) replaystore.Interaction {
-		i, ok, err := h.store.Interaction(context.Background(), "default", o.Interaction)
-		must(t, err)
-		if !ok {
-			t.Fatalf("interaction %s is not in the store", o.Interaction)
-		}
-		return i
-	}
+	read := func(o *origin) replaystore.Interaction { return h.interaction("default", o.Interaction) }
 	plain, private := read(ask(`"how long?"`)), read(ask(`"I am bob@example.com"`))
 	if plain.Subject == "" || strings.Contains(plain.Subject, "ann") || plain.Subject != private.Subject {
 		t.Errorf("subjects %q and %q: want one keyed hash", plain.Subject, private.Subject)

@@ -60,14 +60,14 @@ type Recorder interface {
 	Subject(user string) string
 	// Record redacts and keeps an interaction; logged says whether it is written.
 	Record(i replaystore.Interaction) (logged bool)
+	// Recall returns an interaction, which is looked for in the given tracks; ErrUnknownInteraction otherwise.
+	Recall(ctx context.Context, id string, tracks []string) (replaystore.Interaction, error)
 }
 
 // FeedbackBox takes feedback.
 type FeedbackBox interface {
-	// Find returns the track of an interaction, which is looked for in the given tracks; ErrUnknownInteraction otherwise.
-	Find(ctx context.Context, interaction string, tracks []string) (track string, err error)
 	// Accept redacts and keeps all items or none, and returns once they are durable. An id that an interaction has
-	// already with another content is a *FeedbackConflictError.
+	// already with another content is a *FeedbackConflictError, and an interaction that was forgotten an UnknownInteraction.
 	Accept(ctx context.Context, items []replaystore.Feedback) error
 }
 

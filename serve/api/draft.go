@@ -149,8 +149,9 @@ func (c *draft) finish() string {
 	return string(c.result.Finish)
 }
 
-// record writes the choice down, before its last byte is sent. One of which nothing was made leaves no record, and neither does
-// one whose request asks for none: it cannot be rated.
+// record writes the choice down, before its last byte is sent. One of which nothing was made leaves no record, unless its reader
+// has the feedback token already, which the head of a stream brings. Neither does one whose request asks for none: it cannot be
+// rated.
 func (c *draft) record() *origin {
 	s, ref, id := c.g.server, c.g.ref, c.g.ids[c.index]
 	from := &origin{Interaction: id, Track: ref.Track, Version: versionOf(ref), Digest: ref.Digest, Routed: c.g.q.routed}
@@ -159,7 +160,7 @@ func (c *draft) record() *origin {
 		return from
 	}
 	from.FeedbackToken = s.feedbackToken(id, ref.Track)
-	if len(c.tokens) > 0 {
+	if len(c.tokens) > 0 || c.g.q.stream {
 		from.Logged = s.deps.Recorder.Record(c.interaction(id))
 	}
 	return from
@@ -179,6 +180,9 @@ func (c *draft) interaction(id string) replaystore.Interaction {
 	}
 	if t, err := g.server.deps.Model.Template.With(g.q.variables); err == nil { // they were accepted when the prompt was made
 		i.TemplateHash = t.Digest()
+	}
+	if a := g.q.response; a != nil {
+		i.Instructed, i.Previous = a.instructions != "", a.previous
 	}
 	for _, m := range g.q.messages {
 		i.Messages = append(i.Messages, replaystore.Message{Role: m.Role, Content: m.Content})

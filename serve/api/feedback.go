@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -16,6 +17,14 @@ const (
 	leastCorrection = 4 << 10 // bytes of a correction that every model takes
 	tokenBytes      = 4       // bytes of text in one token, generously
 )
+
+// onItsWay is how long after its beginning an interaction may be unknown here, because it comes from another server or has not ended.
+const onItsWay = 10 * time.Minute
+
+// UnknownInteraction is the error of an interaction that does not exist, or no more.
+func UnknownInteraction(interaction string) error {
+	return notFound("interaction_not_found", "interaction", "there is no interaction %q", clip(interaction))
+}
 
 // MostFeedback is how many items of feedback one interaction takes. Repeated ids do not count.
 const MostFeedback = 32
@@ -97,7 +106,7 @@ func feedbackKind(f replaystore.Feedback) string {
 }
 
 // feedbackTrack finds the track of the interaction that an opinion is about, and whether its sender may rate it: with the
-// answer's token, or with the role.
+// answer's token, or with the role. A token proves that there is the interaction: while it may be on its way, it is not looked for.
 func (s *Server) feedbackTrack(c *fiber.Ctx, o opinion, who caller, known bool) (string, error) {
 	missing := notFound("interaction_not_found", join(o.path, "interaction"), "there is no interaction %q", clip(o.event.Interaction))
 	if o.token != "" {
@@ -105,10 +114,11 @@ func (s *Server) feedbackTrack(c *fiber.Ctx, o opinion, who caller, known bool) 
 		if !ok {
 			return "", forbidden("wrong_token", "the feedback token does not belong to interaction %q", clip(o.event.Interaction))
 		}
-		if _, err := s.deps.Feedback.Find(c.Context(), o.event.Interaction, []string{track}); err != nil {
-			return "", orMissing(err, missing)
+		if made, ok := replaystore.MadeAt(o.event.Interaction); ok && time.Since(made) < onItsWay {
+			return track, nil
 		}
-		return track, nil
+		_, err := s.deps.Recorder.Recall(c.Context(), o.event.Interaction, []string{track})
+		return track, orMissing(err, missing)
 	}
 	if !known {
 		return "", &Problem{Status: 401, Type: typeKey, Code: "missing_token", Param: join(o.path, "token"),
@@ -117,14 +127,8 @@ func (s *Server) feedbackTrack(c *fiber.Ctx, o opinion, who caller, known bool) 
 	if !who.has(roleFeedback) {
 		return "", forbidden("role_missing", "give the feedback token of the answer; this API key does not have the role feedback")
 	}
-	var tracks []string
-	for _, m := range s.deps.Versions.Models() {
-		if who.sees(m.Champion.Track) {
-			tracks = append(tracks, m.Champion.Track)
-		}
-	}
-	track, err := s.deps.Feedback.Find(c.Context(), o.event.Interaction, tracks)
-	return track, orMissing(err, missing)
+	i, err := s.deps.Recorder.Recall(c.Context(), o.event.Interaction, s.tracksOf(who, ""))
+	return i.Track, orMissing(err, missing)
 }
 
 func orMissing(err error, missing *Problem) error {
@@ -166,7 +170,7 @@ func decodeFeedback(body []byte, maxCorrection int) ([]opinion, error) {
 }
 
 func decodeOpinion(o *object, maxCorrection int) (opinion, error) {
-	p := opinion{path: o.path, event: replaystore.Feedback{Interaction: o.need("interaction"), ID: o.limited("id", replaystore.MaxID)}}
+	p := opinion{path: o.path, event: replaystore.Feedback{Interaction: interactionOf(o.need("interaction")), ID: o.limited("id", replaystore.MaxID)}}
 	if id, given := o.string("id"); given && id == "" {
 		o.r.fail(badRequest("invalid_value", o.at("id"), "%s is empty; leave it out or give one", o.at("id")))
 	}
@@ -190,6 +194,16 @@ func decodeOpinion(o *object, maxCorrection int) (opinion, error) {
 		o.r.fail(badRequest("missing_field", o.path, "feedback needs at least one of rating, correction and comment"))
 	}
 	return p, o.end()
+}
+
+// interactionOf is the interaction of an answer's id, which may be all that a client has kept.
+func interactionOf(id string) string {
+	for _, kind := range []string{chatPrefix, textPrefix, responsePrefix, messagePrefix} {
+		if bare, ok := strings.CutPrefix(id, kind); ok {
+			return bare
+		}
+	}
+	return id
 }
 
 // decodeRating reads a number from −1 to 1, or a thumb.

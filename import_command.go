@@ -64,6 +64,9 @@ func (s *settings) importModel(cmd *cobra.Command, dir string, opt conversionFla
 	g := m.Config
 	fmt.Fprintf(out, "%s is a GPT-2 model: %d layers, %d heads, width %d, vocabulary %d, context %d\n%s\n",
 		dir, g.Layers, g.Heads, g.Width, g.Vocab, g.Context, m.Checkpoint.Digest())
+	for _, note := range append(m.Notes(), m.Doubts()...) {
+		fmt.Fprintln(out, note)
+	}
 	if m.Template == nil {
 		fmt.Fprintln(out, "it has no chat template: /v1/completions works; add chat_template.jinja for /v1/chat/completions")
 	}

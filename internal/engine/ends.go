@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"nightshift/models/template"
 )
@@ -57,7 +58,11 @@ func (m *Model) WithEnd(answer []int32) []int32 {
 // taughtEnd chooses End: what the chat template puts after an answer, if it is one of Ends; or else the tokenizer's end-of-text
 // token; or else the first that config.json names, or the lowest of all.
 func (m *Model) taughtEnd() int32 {
-	for _, id := range []int32{m.afterAnswer(), m.Tokenizer.EOS(), int32(m.Config.EOS)} {
+	after := m.afterAnswer()
+	if i := slices.IndexFunc(after, m.IsEnd); i >= 0 {
+		return after[i]
+	}
+	for _, id := range []int32{m.Tokenizer.EOS(), int32(m.Config.EOS)} {
 		if m.IsEnd(id) {
 			return id
 		}
@@ -68,14 +73,14 @@ func (m *Model) taughtEnd() int32 {
 	return -1
 }
 
-// afterAnswer is the first end that the chat template puts after an answer, −1 for none.
-func (m *Model) afterAnswer() int32 {
+// afterAnswer is what the chat template puts after an answer: none without a template, or where it refuses to end with one.
+func (m *Model) afterAnswer() []int32 {
 	if m.Template == nil {
-		return -1
+		return nil
 	}
 	pieces, err := m.Template.Render([]template.Message{{Role: "user", Content: "Hello"}, {Role: "assistant", Content: "Hello"}}, false)
-	if err != nil { // it refuses such a conversation
-		return -1
+	if err != nil {
+		return nil
 	}
 	after := ""
 	for _, p := range pieces {
@@ -83,12 +88,34 @@ func (m *Model) afterAnswer() int32 {
 			after = ""
 		}
 	}
-	for _, id := range m.Tokenizer.EncodeSpecial(nil, after) {
-		if m.IsEnd(id) {
-			return id
-		}
+	return m.Tokenizer.EncodeSpecial(nil, after)
+}
+
+// Notes say, for people, what was made of files that do not quite fit together.
+func (m *Model) Notes() (notes []string) {
+	if m.Padding > 0 {
+		notes = append(notes, fmt.Sprintf("the weights have %d rows more than the tokenizer has tokens; they are left out", m.Padding))
 	}
-	return -1
+	if n := len(m.Gaps); n > 0 {
+		notes = append(notes, fmt.Sprintf("%d ids from %d on have no token and are never sampled", n, m.Gaps[0]))
+	}
+	if unused := m.Checkpoint.Unused(); len(unused) > 0 {
+		notes = append(notes, "a language model does not use "+strings.Join(unused, ", ")+"; served without")
+	}
+	return notes
+}
+
+// Doubts say, for people, why answers of the model may not end.
+func (m *Model) Doubts() []string {
+	if len(m.Ends) == 0 {
+		return []string{"no token ends an answer: name one as eos_token_id in config.json or generation_config.json"}
+	}
+	after := m.afterAnswer()
+	if i := slices.IndexFunc(after, m.Tokenizer.IsSpecial); i >= 0 && !slices.ContainsFunc(after, m.IsEnd) {
+		name, _ := m.Tokenizer.Decode(nil, after[i]) // it was encoded a moment ago
+		return []string{fmt.Sprintf("the chat template ends an answer with %q, which no file names as an end: add %d to eos_token_id in generation_config.json", name, after[i])}
+	}
+	return nil
 }
 
 // mask forbids the ids that no token has, in rows of logits, before anything is made of these.

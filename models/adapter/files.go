@@ -47,6 +47,29 @@ func Read(dir string) (*Adapter, error) {
 	return a, nil
 }
 
+// Find lists the directories of adapters at dir: dir itself, or else the folders in it, as PEFT saves an adapter under a name.
+func Find(dir string) ([]string, error) {
+	if isFile(filepath.Join(dir, ConfigFile)) {
+		return []string{dir}, nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("look for an adapter: %w", err)
+	}
+	var found []string
+	for _, e := range entries {
+		if inside := filepath.Join(dir, e.Name()); isFile(filepath.Join(inside, ConfigFile)) {
+			found = append(found, inside)
+		}
+	}
+	return found, nil
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
 func readFile(path string, limit int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {

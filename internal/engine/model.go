@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 
 	"nightshift/models/checkpoint"
 	"nightshift/models/quantize"
@@ -131,12 +133,45 @@ func (m *Model) Dir() string {
 // ChatTokens renders a conversation with the model's chat template, ready for the assistant's answer. What people
 // wrote never becomes a special token.
 func (m *Model) ChatTokens(messages []template.Message) ([]int32, error) {
+	return m.ChatTokensWith(messages, nil)
+}
+
+// ChatTokensWith is ChatTokens with variables of a request for the template. One that is refused, because its name is taken or
+// a text in it would become a special token, is a *template.VariableError.
+func (m *Model) ChatTokensWith(messages []template.Message, variables map[string]any) ([]int32, error) {
 	if m.Template == nil || m.Tokenizer == nil {
 		return nil, fmt.Errorf("render chat: the model has no chat template; add chat_template.jinja to its directory or use /v1/completions")
 	}
-	pieces, err := m.Template.Render(messages, true)
+	t, err := m.Template.With(variables)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		if m.spellsSpecial(variables[name]) {
+			return nil, &template.VariableError{Name: name, Reason: "holds a special token"}
+		}
+	}
+	pieces, err := t.Render(messages, true)
 	if err != nil {
 		return nil, err
 	}
 	return tokenizer.EncodePieces(m.Tokenizer, nil, pieces)
+}
+
+// spellsSpecial reports whether a text in a variable, or a name in it, holds a special token.
+func (m *Model) spellsSpecial(v any) bool {
+	switch v := v.(type) {
+	case string:
+		ids, err := tokenizer.EncodePieces(m.Tokenizer, nil, []template.Piece{{Text: v, Special: true}})
+		return err != nil || slices.ContainsFunc(ids, m.Tokenizer.IsSpecial)
+	case []any:
+		return slices.ContainsFunc(v, m.spellsSpecial)
+	case map[string]any:
+		for name, item := range v {
+			if m.spellsSpecial(name) || m.spellsSpecial(item) {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -63,8 +63,9 @@ type origin struct {
 	Track         string  `json:"track"`
 	Version       *int    `json:"version"` // null is the base model
 	Digest        string  `json:"digest"`
-	FeedbackToken string  `json:"feedback_token"`
+	FeedbackToken string  `json:"feedback_token,omitempty"` // none of an answer that is not recorded
 	Logged        bool    `json:"logged"`
+	Note          string  `json:"note,omitempty"`
 	Routed        *routed `json:"routed,omitempty"`
 }
 

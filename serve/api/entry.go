@@ -143,7 +143,7 @@ func (s *Server) checkOrigin(c *fiber.Ctx) error {
 		return forbidden("origin_not_allowed", "pages of this origin may not call this server; add it to cors.origins")
 	}
 	c.Set(fiber.HeaderAccessControlAllowOrigin, origin)
-	c.Set(fiber.HeaderAccessControlExposeHeaders, "X-Request-Id, X-Nightshift-Adapter, X-Nightshift-Interaction, Retry-After")
+	c.Set(fiber.HeaderAccessControlExposeHeaders, "X-Request-Id, X-Nightshift-Adapter, X-Nightshift-Interaction, X-Nightshift-Ignored, Retry-After")
 	return nil
 }
 

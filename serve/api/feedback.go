@@ -151,7 +151,7 @@ func decodeFeedback(body []byte, maxCorrection int) ([]opinion, error) {
 	if len(items) == 0 {
 		r.fail(badRequest("invalid_value", "items", "items is empty"))
 	}
-	if err := o.end(nil); err != nil {
+	if err := o.end(); err != nil {
 		return nil, err
 	}
 	var all []opinion
@@ -189,7 +189,7 @@ func decodeOpinion(o *object, maxCorrection int) (opinion, error) {
 	if p.event.Rating == nil && p.event.Correction == nil && p.event.Comment == "" {
 		o.r.fail(badRequest("missing_field", o.path, "feedback needs at least one of rating, correction and comment"))
 	}
-	return p, o.end(nil)
+	return p, o.end()
 }
 
 // decodeRating reads a number from −1 to 1, or a thumb.

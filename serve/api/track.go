@@ -104,7 +104,7 @@ func decodeOrder(body []byte) (ActivationOrder, error) {
 		expect := int(n)
 		order.Expect = &expect
 	}
-	return order, o.end(nil)
+	return order, o.end()
 }
 
 func (s *Server) activate(c *fiber.Ctx) error {
@@ -147,7 +147,7 @@ func (s *Server) reason(c *fiber.Ctx) (string, error) {
 		return "", err
 	}
 	reason := o.limited("reason", maxReason)
-	return reason, o.end(nil)
+	return reason, o.end()
 }
 
 func (s *Server) rollback(c *fiber.Ctx) error {

@@ -72,6 +72,14 @@ func (s *settings) open(cmd *cobra.Command, role string) (*parts, error) {
 	if p.learning, err = checkpoint.LearningOf(p.modelDir, p.model.Config.Width); err != nil {
 		return nil, err
 	}
+	if role != roleOnce {
+		for _, note := range p.model.Notes() {
+			p.log.Info("model", "note", note)
+		}
+		for _, doubt := range p.model.Doubts() {
+			p.log.Warn("model", "warning", doubt)
+		}
+	}
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}

@@ -36,21 +36,27 @@ func (s *scorer) pairing(ctx context.Context, items []selection.Item) (gate.Pair
 	return p, nil
 }
 
-// mostTaught is on how many learned corrections the candidate is asked what it prefers.
+// mostTaught is on how many learned corrections the candidate is asked what it prefers, besides those of editors.
 const mostTaught = 64
 
 // taught scores corrections that the candidate learned from, and the answers that they correct.
 func (s *scorer) taught(ctx context.Context, items []selection.Item) (gate.Taught, error) {
 	var l gate.Taught
-	var corrections []selection.Item
+	var corrections, asked []selection.Item
 	for _, it := range items {
-		if it = selection.Plain(it); it.Use == selection.New && it.Rejected != "" && it.Completion != "" {
+		switch it = selection.Plain(it); {
+		case it.Use != selection.New || it.Rejected == "" || it.Completion == "":
+		case it.Editor:
+			asked = append(asked, it)
+		default:
 			corrections = append(corrections, it)
 		}
 	}
 	n := min(len(corrections), mostTaught)
 	for i := range n {
-		it := corrections[i*len(corrections)/n]
+		asked = append(asked, corrections[i*len(corrections)/n])
+	}
+	for _, it := range asked {
 		own, err := s.perToken(ctx, it)
 		if err != nil {
 			return l, err
@@ -60,7 +66,7 @@ func (s *scorer) taught(ctx context.Context, items []selection.Item) (gate.Taugh
 		if err != nil {
 			return l, err
 		}
-		l.Own, l.Said = append(l.Own, own), append(l.Said, said)
+		l.Own, l.Said, l.Edited = append(l.Own, own), append(l.Said, said), append(l.Edited, it.Editor)
 	}
 	return l, nil
 }

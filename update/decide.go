@@ -70,7 +70,7 @@ func needs(items []selection.Item, s Settings) []nightrecord.Need {
 		return nightrecord.Need{Name: name, Have: float64(have), Need: float64(need), Met: have >= need, Text: fmt.Sprintf("%d of %d %s", have, need, what)}
 	}
 	list := []nightrecord.Need{
-		atLeast("examples", len(others), max(1, s.MinNew, l.MinExamples), "examples"),
+		atLeast("examples", selection.Said(others), max(1, s.MinNew, l.MinExamples), "examples"),
 		atLeast("people", people, l.MinSubjects, "people"),
 		{Name: "largest_share", Have: share, Need: l.MaxSubjectShare, Met: share <= l.MaxSubjectShare,
 			Text: fmt.Sprintf("one person gave %.0f %% of the examples, at most %.0f %% may come from one", 100*share, 100*l.MaxSubjectShare)},

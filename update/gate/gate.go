@@ -50,7 +50,7 @@ type Evaluation struct {
 // Evidence says what the candidate learned from.
 type Evidence struct {
 	Editors  int           `json:"editors"`  // new examples of editors, who answer for what they say; the other figures are without them
-	Examples int           `json:"examples"` // new examples, trained on or held out
+	Examples int           `json:"examples"` // new examples, trained on or held out, with what nearly repeats them
 	Subjects int           `json:"subjects"` // distinct people behind them
 	Youngest time.Duration `json:"youngest"` // age of the newest of them
 	// LargestShare is the share of these examples that comes from one person.

@@ -119,8 +119,11 @@ func (s statements) valued(c *claim, form map[string]bool) *claim {
 }
 
 // carries are the words that carry what a correction puts in: its numbers, together, or else each of the words that the answers which
-// it is against do not use anyway.
+// it is against do not use anyway. Of one that puts nothing in that was not there, it is what it takes out.
 func (c correction) carries(form map[string]bool) []string {
+	if len(c.added) == 0 {
+		return []string{"\x00" + strings.Join(slices.Sorted(slices.Values(c.removed)), " ")}
+	}
 	if n := numbers(c.added); len(n) > 0 {
 		return []string{strings.Join(slices.Sorted(slices.Values(n)), " ")}
 	}

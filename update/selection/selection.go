@@ -36,11 +36,12 @@ const (
 // Item is one example of a frozen selection, as it is written to the night's record.
 type Item struct {
 	replaystore.Example
-	Use    string  `json:"use"`
-	Weight float64 `json:"weight"`         // of the loss
-	Why    string  `json:"why"`            // where it comes from, for people
-	Loss   float64 `json:"loss,omitempty"` // of the champion, nats per token, where it was measured
-	Fed    int     `json:"fed,omitempty"`  // while it waits: for how many like it it stands
+	Use     string  `json:"use"`
+	Weight  float64 `json:"weight"`            // of the loss
+	Why     string  `json:"why"`               // where it comes from, for people
+	Loss    float64 `json:"loss,omitempty"`    // of the champion, nats per token, where it was measured
+	Fed     int     `json:"fed,omitempty"`     // while it waits: for how many like it it stands
+	Repeats int     `json:"repeats,omitempty"` // nearly the same examples of the same person, which are not used beside it
 	// Opposed is, while it waits, how many people said otherwise in the nights that it has waited for. What they said may be
 	// remembered nowhere else: of people who are held out nothing is learned.
 	Opposed int `json:"opposed,omitempty"`
@@ -364,7 +365,9 @@ func (s *Selection) dedupeNear(items []Item, near float64) []Item {
 		}
 	}
 	var kept []Item
+	repeats := make([]int, len(items))
 	for i, it := range items {
+		it.Repeats += repeats[i]
 		by := i
 		for _, t := range r.near[r.text[i]] {
 			if j, ok := newest[t][voice(it)]; ok {
@@ -372,6 +375,7 @@ func (s *Selection) dedupeNear(items []Item, near float64) []Item {
 			}
 		}
 		if by != i {
+			repeats[by] += 1 + it.Repeats
 			s.reject(it.ID, "nearly the same example as "+items[by].ID+" of the same person, which is newer")
 			continue
 		}
@@ -427,6 +431,15 @@ func (s *Selection) bound(items []Item, limit int) []Item {
 		})
 	}
 	return items
+}
+
+// Said counts what people said: the items, and what they said again in nearly the same words, as far as that is no more.
+func Said(items []Item) int {
+	repeats := 0
+	for _, it := range items {
+		repeats += it.Repeats
+	}
+	return len(items) + min(repeats, len(items))
 }
 
 // People counts the distinct subjects of items, and the largest share that one of them has. All items without a subject count as one

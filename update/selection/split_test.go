@@ -2,10 +2,12 @@ package selection
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
 
+	"nightshift/models/demo"
 	"nightshift/replaystore"
 )
 
@@ -208,5 +210,52 @@ func TestEditorsWordIsUsedOnce(t *testing.T) {
 	opt.Used = map[string]bool{events[1].Key(): true}
 	if s := selected(t, events, opt); len(s.Items) != 0 || len(s.Rejected) != 1 || !strings.Contains(s.Rejected[0].Why, "used") {
 		t.Errorf("learns %v, rejected %v", s.Items, s.Rejected)
+	}
+}
+
+// TestThreePeopleAndTwoFacts: 20 corrections of two of the shop's facts by three people who word them as the shop's customers do are
+// enough for a night with the usual guards, whichever facts change and whatever the key.
+func TestThreePeopleAndTwoFacts(t *testing.T) {
+	facts := demo.Facts()
+	var known []Item
+	r := rand.New(rand.NewPCG(1, 12)) //nolint:gosec // reproducible, not secret
+	for _, f := range facts {
+		for i, q := range pick(r, f.Questions(demo.Train), 12) {
+			it := exampleOf(fmt.Sprintf("%s-%d", f.ID, i), q, pick(r, f.Answers(f.Value), 1)[0], evening.Add(-time.Hour))
+			it.Interaction = ""
+			known = append(known, it)
+		}
+	}
+	const rounds = 60
+	enough, by := 0, map[string]int{}
+	for round := range rounds {
+		r.Shuffle(len(facts), func(i, j int) { facts[i], facts[j] = facts[j], facts[i] })
+		var events []replaystore.Event
+		for _, f := range facts[:2] {
+			value := f.Rivals[r.IntN(len(f.Rivals))]
+			for i, q := range pick(r, f.Questions(demo.Correction), 10) {
+				id, who := fmt.Sprintf("%s-%d", f.ID, i), fmt.Sprintf("person-%d", i%3)
+				form := r.IntN(len(f.Answers(value))) // people edit what they read
+				events = append(events, chat(id, who, q, f.Answers(f.Value)[form], i), says(id, who, 0, f.Answers(value)[form], 20+i))
+			}
+		}
+		s := selected(t, events, Options{Now: evening.Add(2 * time.Hour), Correction: 1, Approval: 0.5, HeldOut: 0.2, HeldOutKey: fmt.Appendf(nil, "key %d", round), Measured: 6, PerSubject: 20,
+			Near: 0.85, Confirm: Confirmation{Subjects: 2, Examples: 3, Phrase: 10, Within: 7 * 24 * time.Hour}, Known: known})
+		held := 0
+		for _, it := range s.Items {
+			if it.Use == HeldOut {
+				held++
+			}
+		}
+		by[s.HeldOutBy]++
+		if held >= 6 && Said(s.Items) >= 20 {
+			enough++
+		} else {
+			t.Logf("%s and %s: %d held out of %d by %s; %v", facts[0].ID, facts[1].ID, held, len(s.Items), s.HeldOutBy, s.Rejected)
+		}
+	}
+	t.Logf("%d of %d are enough; held out by %v", enough, rounds, by)
+	if enough < rounds {
+		t.Errorf("only %d of %d are enough for a night", enough, rounds)
 	}
 }

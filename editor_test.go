@@ -98,7 +98,7 @@ func (e *editor) learns() {
 	}
 	e.Open(e.s.base + "/#/learning")
 	e.WaitText(".plan", "A night started now would train.")
-	holds(t, "the plan", e.Text(".plan"), "learns 1 example of editors")
+	holds(t, "the plan", e.Text(".plan"), "learns an answer that an editor corrected")
 	e.look("editor-plan")
 	began := time.Now()
 	e.Click("main form [type=submit]")
@@ -154,7 +154,7 @@ func (e *editor) correct(question string) string {
 	e.Wait(`document.querySelector('.editor textarea')`)
 	e.Type(".editor textarea", should)
 	e.Click(".editor [type=submit]")
-	e.WaitText(".feedback .next", "The next night learns 1 example of editors. Start a night")
+	e.WaitText(".feedback .next", "The next night learns this. Start a night")
 	e.look("editor-corrected")
 	return before
 }

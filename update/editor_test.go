@@ -194,7 +194,7 @@ func TestPlan(t *testing.T) {
 	s.correction("b", 1, answer(1), 20*time.Minute, false)
 	at("some", "The next night waits for more: 1 of 10 examples, 1 of 3 people", "1 piece of feedback waits for the minimum age of 60 minutes; the oldest can be used in 40 minutes", "editor needs none of this", "Send `user`")
 	s.correction("c", 2, answer(2), time.Minute, true)
-	if p := at("an editor", "The next night learns 1 example of editors.", "What others say waits until there is more of it: 1 of 10 examples"); !p.Ready || p.Editors != 1 || p.New != 1 || p.Unconfirmed != 0 || p.TooYoung != 1 {
+	if p := at("an editor", "The next night learns an answer that an editor corrected.", "What others say waits until there is more of it: 1 of 10 examples"); !p.Ready || p.Editors != 1 || p.New != 1 || p.Unconfirmed != 0 || p.TooYoung != 1 {
 		t.Errorf("an editor: %+v", p)
 	}
 	if nights, err := s.registry.ListNights(); err != nil || len(nights) != 0 {

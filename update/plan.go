@@ -116,8 +116,12 @@ func (d decision) say(p *nightrecord.Plan, s Settings) {
 	help := func(format string, args ...any) { p.Help = append(p.Help, fmt.Sprintf(format, args...)) }
 	others, _ := parted(append(use(d.chosen.items, selection.New), use(d.chosen.items, selection.HeldOut)...))
 	missing := unmet(p.Needs)
-	if p.Editors > 0 {
-		say("The next night learns %s of editors.", counted(p.Editors, "example"))
+	switch _, editors := parted(d.chosen.items); corrections(editors, selection.New) {
+	case 0:
+	case 1:
+		say("The next night learns an answer that an editor corrected.")
+	default:
+		say("The next night learns %d answers that editors corrected.", corrections(editors, selection.New))
 	}
 	switch nothing := len(others)+d.chosen.aside+p.TooYoung+p.Unconfirmed == 0; {
 	case nothing && p.Editors == 0:

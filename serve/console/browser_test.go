@@ -172,6 +172,13 @@ func editedAnswer(t *testing.T, f *fixture, page *browsertest.Page) {
 	}
 	contains(t, "correction", page.Text(".correction"), "Your correction", "within 45 days.")
 	page.WaitText(".feedback .next", "12 of 20 examples, 1 of 3 people") // what the server says becomes of it
+	f.mu.Lock()
+	f.plan = map[string]any{"ready": true, "by_editors": 1, "sentences": []string{"Whatever."}, "help": []string{}}
+	f.mu.Unlock()
+	page.Click(".feedback .row button:nth-of-type(3)")
+	page.Type(".editor textarea", "You can return goods within 46 days.")
+	page.Click(".editor [type=submit]")
+	page.WaitText(".feedback .next", "The next night learns this. Start a night")
 }
 
 // publicsCorrection: with a key that is no editor's the console does not say that it is, and promises nothing.
@@ -220,12 +227,12 @@ func personIsNamed(t *testing.T, f *fixture, page *browsertest.Page) {
 func planIsShown(t *testing.T, f *fixture, page *browsertest.Page) {
 	page.Open(f.URL + "/#/learning")
 	page.WaitText(".plan", "would be skipped")
-	contains(t, "plan", page.Text(".plan"), "12 of 20 examples", "the oldest can be used in 40 minutes", "20 examples wait until somebody else", "What helps", "12 of 20", "1 of 3")
+	contains(t, "plan", page.Text(".plan"), "12 of 20 examples", "the oldest can be used in 40 minutes", "20 examples wait until somebody else", "What helps")
 	f.mu.Lock()
-	f.plan = map[string]any{"ready": true, "new": 1, "held_out": 0, "by_editors": 1, "too_young": 0, "unconfirmed": 0, "needs": []any{}, "sentences": []string{"The next night learns 1 example of editors."}, "help": []string{}}
+	f.plan = map[string]any{"ready": true, "by_editors": 1, "sentences": []string{"The next night learns an answer that an editor corrected."}, "help": []string{}}
 	f.mu.Unlock()
 	page.WaitText(".plan", "A night started now would train.")
-	contains(t, "plan", page.Text(".plan"), "learns 1 example of editors")
+	contains(t, "plan", page.Text(".plan"), "learns an answer that an editor corrected")
 }
 
 func settingsAreSent(t *testing.T, f *fixture, page *browsertest.Page) {

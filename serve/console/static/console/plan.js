@@ -27,7 +27,7 @@ export function planCard(track) {
       if (track()) plan = await nextNight(track());
       if (mine === serial) show(plan);
     } catch (error) {
-      if (mine === serial) show({ sentences: [error.message], help: [], needs: [] });
+      if (mine === serial) show({ sentences: [error.message], help: [] });
     }
     if (mine === serial) timer = setTimeout(() => (document.hidden ? later() : refresh()), every);
   }
@@ -38,28 +38,16 @@ export function planCard(track) {
 
   // show draws only what is new, so that screen readers do not say the same again.
   function show(plan) {
-    const text = plan ? JSON.stringify([plan.ready, plan.sentences, plan.help, plan.needs]) : '';
+    const text = plan ? JSON.stringify([plan.ready, plan.sentences, plan.help]) : '';
     if (text === shown) return;
     shown = text;
     if (!plan) return replace(element);
-    const waits = plan.needs.length > 0 && (plan.new + plan.held_out > plan.by_editors || plan.too_young + plan.unconfirmed > 0);
     return replace(element,
-      h('p', { class: 'plan-head' }, h('span', { class: `pill ${plan.ready ? 'good' : ''}` }, plan.ready ? 'ready' : 'nothing to run yet'),
+      h('p', {}, h('span', { class: `pill ${plan.ready ? 'good' : ''}` }, plan.ready ? 'ready' : 'waits'),
         plan.ready ? ' A night started now would train.' : ' A night started now would be skipped.'),
-      h('ul', { class: 'plan-says' }, plan.sentences.map((sentence) => h('li', {}, sentence))),
-      waits && h('ul', { class: 'needs', 'aria-label': 'What a night asks of what people say' }, plan.needs.filter((n) => n.name !== 'largest_share' || !n.met).map(need)),
-      plan.help.length > 0 && h('p', { class: 'hint' }, 'What helps: ', plan.help.join(' ')));
+      h('ul', {}, plan.sentences.map((sentence) => h('li', {}, sentence))),
+      plan.help.length > 0 && [h('h3', {}, 'What helps'), h('ul', { class: 'hint' }, plan.help.map((sentence) => h('li', {}, sentence)))]);
   }
 
   return { element, refresh, stop: () => { clearTimeout(timer); serial++; } };
-}
-
-const names = { examples: 'examples', people: 'people', held_out_corrections: 'corrections held out', held_out: 'held out', largest_share: 'share of one person' };
-
-// need is one condition with a meter; the sentences above say the same in words.
-function need({ name, have, need: least, met }) {
-  const text = name === 'largest_share' ? `${Math.round(100 * have)} % of at most ${Math.round(100 * least)} %` : `${have} of ${least}`;
-  return h('li', { class: met ? 'met' : null },
-    h('meter', { min: 0, max: least, value: Math.min(have, least), 'aria-label': names[name] ?? name }),
-    h('span', {}, h('strong', {}, text), ` ${names[name] ?? name}`));
 }

@@ -153,11 +153,11 @@ function feedback({ interaction, track, feedback_token: token }, answer, grown) 
   }
 
   // tell says what becomes of what was saved, as the server sees it.
-  async function tell() {
+  async function tell(editor) {
     const plan = await nextNight(track).catch(() => null);
     if (!plan) return;
-    const start = h('a', { href: '#/learning' }, plan.ready ? 'Start a night' : 'What would help');
-    grown(() => replace(next, plan.sentences.join(' '), ' ', start));
+    const says = editor && plan.ready && plan.by_editors > 0 ? 'The next night learns this.' : plan.sentences.join(' ');
+    grown(() => replace(next, says, ' ', h('a', { href: '#/learning' }, plan.ready ? 'Start a night' : 'What would help')));
   }
 
   let last = answer; // what the editor starts from
@@ -180,7 +180,7 @@ function feedback({ interaction, track, feedback_token: token }, answer, grown) 
       last = correction;
       close();
       grown(() => replace(corrected, h('figure', { class: 'correction' }, h('figcaption', {}, 'Your correction'), h('p', { class: 'words' }, correction))));
-      tell();
+      tell(editor);
     });
     function close() {
       form.remove();

@@ -70,9 +70,9 @@ func decodeQuery(body []byte, chat bool, d Defaults) (query, error) {
 		q.prompts, q.echo = decodePrompts(o), o.bool("echo")
 	}
 	q.maxTokens = decodeMaxTokens(o, d, q.echo)
+	decodeManner(o, &q, d)
 	decodeChoices(o, &q)
 	decodeLogprobs(o, &q)
-	decodeManner(o, &q, d)
 	err = o.end()
 	q.ignored = r.ignored
 	return q, err

@@ -136,7 +136,7 @@ func (q *query) checkBias(vocab int) error {
 	return nil
 }
 
-// decodeChoices reads how many answers are wanted, and made to choose from.
+// decodeChoices reads how many answers are wanted, and made to choose from. Whether they are streamed is known.
 func decodeChoices(o *object, q *query) {
 	q.n = 1
 	if n, ok := o.int("n", 1, maxChoices); ok {

@@ -95,11 +95,9 @@ func (s *Server) detokenize(c *fiber.Ctx) error {
 }
 
 // tokenFields are the rules of /tokenize and /detokenize, for what vLLM's clients send.
-var tokenFields = joinFields(fields{
-	"chat_template":          refuse("the model's own chat template is used", `""`),
-	"continue_final_message": refuse("every answer is a new message", `false`),
-	"mm_processor_kwargs":    refuse("only text is supported"),
-	"tools":                  refuse(noTools, `[]`),
+var tokenFields = joinFields(conversationFields, fields{
+	"mm_processor_kwargs": refuse("only text is supported"),
+	"tools":               refuse(noTools, `[]`),
 })
 
 // spelling reads the body of a request about tokens, which are the same for all models: one that is named must exist.

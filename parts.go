@@ -72,6 +72,14 @@ func (s *settings) open(cmd *cobra.Command, role string) (*parts, error) {
 	if p.learning, err = checkpoint.LearningOf(p.modelDir, p.model.Config.Width); err != nil {
 		return nil, err
 	}
+	if role != roleOnce {
+		for _, note := range p.model.Notes() {
+			p.log.Info("model", "note", note)
+		}
+		for _, doubt := range p.model.Doubts() {
+			p.log.Warn("model", "warning", doubt)
+		}
+	}
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
@@ -92,8 +100,8 @@ func (p *parts) close() error {
 	return p.store.Close()
 }
 
-// server wires the serving side. updater says where nights are run: in-process, remote or none.
-func (p *parts) server(updater string) (*serve.Server, *engine.Engine, error) {
+// server wires the serving side. updater says where nights are run: in-process, remote or none; plan, which may be nil, what they would find.
+func (p *parts) server(updater string, plan serve.Plan) (*serve.Server, *engine.Engine, error) {
 	c := p.config
 	redactor, err := redact.New(redactConfig(c.Redact))
 	if err != nil {
@@ -108,7 +116,7 @@ func (p *parts) server(updater string) (*serve.Server, *engine.Engine, error) {
 	if c.Model == "" {
 		cfg.ModelName = "the model that ships"
 	}
-	s, err := serve.New(cfg, serve.Deps{Engine: e, Registry: p.registry, Store: p.store, Secret: p.secret, Redactor: redactor, Metrics: telemetry.New(), Log: p.log})
+	s, err := serve.New(cfg, serve.Deps{Engine: e, Registry: p.registry, Store: p.store, Secret: p.secret, Redactor: redactor, Metrics: telemetry.New(), Log: p.log, Plan: plan})
 	if err != nil {
 		e.Close()
 		return nil, nil, err

@@ -244,7 +244,8 @@ func (n *night) complete(ctx context.Context, published bool) error {
 	if n.makesInitial() {
 		return nil
 	}
-	done := completion{Track: n.req.Track, Cursor: n.frozen.Cursor, Completed: n.log.now(), Published: published, Reviewed: n.frozen.Reviewed}
+	done := completion{Track: n.req.Track, Cursor: n.frozen.Cursor, Completed: n.log.now(), Published: published, Reviewed: n.frozen.Reviewed,
+		Editors: n.frozen.Editors, Beyond: n.frozen.Beyond, HeldOutBy: n.frozen.HeldOutBy}
 	if c := n.log.night.Candidate; c != nil {
 		done.Digest = c.Digest
 	}

@@ -37,6 +37,8 @@ type Updater struct {
 	known   map[string]bool // nights that this updater asked for or took from the control stream
 	queue   chan Request
 
+	plans plans
+
 	sleep func(ctx context.Context, until time.Time) error
 	at    func(step string) // called at the steps of a night, for tests that stop the world there
 }

@@ -206,10 +206,10 @@ func TestSkippedNightsSayWhy(t *testing.T) {
 		people     []int
 		change     func(s *Settings)
 	}{
-		{"few examples", "36 new examples, a night needs 60", people(0, 6), func(s *Settings) { s.MinNew = 60 }},
-		{"few people", "the new examples come from 6 people, a night needs 9", people(0, 6), func(s *Settings) { s.Gate.MinSubjects = 9 }},
-		{"one loud person", "one person gave 17 % of the new examples, at most 10 %", people(0, 6), func(s *Settings) { s.Gate.MaxSubjectShare = 0.1 }},
-		{"too few held out", "the gate can see a gain in no fewer than 21", people(0, 6), func(s *Settings) { s.Gate.SignTest = 1e-6 }},
+		{"few examples", " of 60 examples", people(0, 6), func(s *Settings) { s.MinNew = 60 }},
+		{"few people", " of 19 people", people(0, 6), func(s *Settings) { s.Gate.MinSubjects = 19 }},
+		{"one loud person", " % of the examples, at most 5 %", people(0, 6), func(s *Settings) { s.Gate.MaxSubjectShare = 0.05 }},
+		{"too few held out", " of 21 held-out corrections, in fewer of which the gate can see no gain", people(0, 6), func(s *Settings) { s.Gate.SignTest = 1e-6 }},
 		{"no anchors", "there is no anchor example", people(0, 12), func(s *Settings) { s.Anchors = filepath.Join(dir, "missing.jsonl") }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

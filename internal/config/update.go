@@ -44,13 +44,13 @@ type Governor struct {
 
 // Evidence bounds what a night learns from.
 type Evidence struct {
-	MinNewExamples int           `yaml:"min_new_examples" min:"1" max:"100000000" doc:"A night with fewer new examples does not train."`
-	LargestShare   float64       `yaml:"largest_share" min:"0" max:"1" doc:"Most of the new examples that may come from one person, as a share."`
+	MinNewExamples int           `yaml:"min_new_examples" min:"1" max:"100000000" doc:"A night with fewer new examples, learned or held out, does not train. What editors say is not among them: one correction by an editor is enough for a\nnight, and nightshift night plan says what the next one waits for."`
+	LargestShare   float64       `yaml:"largest_share" min:"0" max:"1" doc:"Most of these examples that may come from one person, as a share."`
 	MinSubjects    int           `yaml:"min_subjects" min:"1" max:"100000000" doc:"Nor one whose examples come from fewer people."`
-	Quarantine     time.Duration `yaml:"quarantine" min:"0s" max:"8760h" doc:"Feedback must be this old, so that people can take it back."`
+	Quarantine     time.Duration `yaml:"quarantine" min:"0s" max:"8760h" doc:"Feedback must be this old, so that people can take it back. That of editors is used at once."`
 	MaxExamples    int           `yaml:"max_examples" min:"0" max:"100000000" doc:"Most new examples of one night, the newest. 0: no bound."`
-	PerSubject     int           `yaml:"per_subject" min:"0" max:"100000000" doc:"Most new examples of one person in a night. All whose requests name no user are one person. 0: no cap."`
-	HeldOut        float64       `yaml:"held_out" min:"0.01" max:"0.9" doc:"Share of people whose feedback measures and is not learned."`
+	PerSubject     int           `yaml:"per_subject" min:"0" max:"100000000" doc:"Most new examples of one person in a night. All whose requests name no user are one person. What editors say is not counted. 0: no cap."`
+	HeldOut        float64       `yaml:"held_out" min:"0.01" max:"0.9" doc:"Share of people whose feedback measures and is not learned. Where they are too few for a gain to show, what some people say of a question that several\ncorrected measures in their place; what these people say of other questions is learned."`
 	Rotation       time.Duration `yaml:"rotation" min:"0s" max:"87600h" doc:"How long the same people are held out, such as 720h; then it is the turn of others. Who was once learned from is never held\nout again, so where the same few people come for years fewer and fewer are left to measure with. 0: they stay the same."`
 
 	NearDuplicates  float64       `yaml:"near_duplicates" min:"0" max:"1" doc:"Jaccard index, 0.6 to 1, of the words of question and answer from which one person's examples are the same one, of which the newest counts.\n0: only those that are the same to the letter."`

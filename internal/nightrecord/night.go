@@ -79,18 +79,26 @@ type Progress struct {
 	Time  time.Time `json:"time,omitzero"`
 }
 
+// How a night holds out what measures the gain.
+const (
+	ByPeople    = "people"    // everything that some people say
+	ByQuestions = "questions" // of questions that several people corrected, what some of them say
+)
+
 // Selection counts what the night works with.
 type Selection struct {
-	Examples    int `json:"examples"` // all items
-	New         int `json:"new"`
-	Rehearsal   int `json:"rehearsal"`
-	HeldOut     int `json:"held_out"`
-	Anchors     int `json:"anchors"`
-	Subjects    int `json:"subjects"`              // people behind the new examples
-	Rejected    int `json:"rejected"`              // feedback that is not used
-	Quarantined int `json:"quarantined,omitempty"` // examples that wait for others to say the same; later nights look at them again
-	Waiting     int `json:"waiting"`               // feedback left for the next night: too young, about an interaction that is still to come, or behind such
-	Superseded  int `json:"superseded"`            // older examples that newer corrections retired
+	Examples    int    `json:"examples"` // all items
+	New         int    `json:"new"`
+	Rehearsal   int    `json:"rehearsal"`
+	HeldOut     int    `json:"held_out"`
+	HeldOutBy   string `json:"held_out_by,omitempty"` // ByPeople or ByQuestions
+	Editors     int    `json:"by_editors,omitempty"`  // of the new examples, what editors say
+	Anchors     int    `json:"anchors"`
+	Subjects    int    `json:"subjects"`              // people behind the new and the held-out examples, editors not counted
+	Rejected    int    `json:"rejected"`              // feedback that is not used
+	Quarantined int    `json:"quarantined,omitempty"` // examples that wait for others to say the same, or for more of what others than editors say; later nights look at them again
+	Waiting     int    `json:"waiting"`               // feedback left for the next night: too young, about an interaction that is still to come, or behind such
+	Superseded  int    `json:"superseded"`            // older examples that newer corrections retired
 }
 
 // Trained says how long a night trained, and why no longer.

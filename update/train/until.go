@@ -9,18 +9,19 @@ import (
 // constant after the warm-up until the cooldown begins, in which it falls to zero in a straight line
 // (warmup-stable-decay; Hu et al. 2024, arXiv:2404.06395, with the linear cooldown of Hägele et al. 2024, arXiv:2405.18392).
 //
-// The cooldown begins where Learned reaches Target, where Learned made no progress for Patience measurements, where Expired
+// The cooldown begins where Learned says that it is enough, where Learned made no progress for Patience measurements, where Expired
 // says so, or where Options.Steps leave room for nothing else. All but Expired are decided on a fixed grid of steps from the
 // run's own numbers, so that the same run ends at the same step; From repeats one that Expired ended.
 type Until struct {
-	Learned  func() (float64, error) // share, in 0 to 1, of what is to be learned that the parameters have learned; nil: the run ends after Minimum steps
-	Target   float64                 // share with which the cooldown begins
-	Every    int                     // steps between the first measurements; later ones are further apart, by a tenth of the steps so far
-	Minimum  int                     // steps of the whole run at least, unless Options.Steps are fewer
-	Patience int                     // measurements without progress after which the cooldown begins; 0: it does not for that
-	Cooldown float64                 // share of all steps, in 0 to 1
-	Expired  func() bool             // says at a measurement that the time is over; nil: there is no limit of time
-	From     int                     // the cooldown begins after this step in any case; 0: as above
+	// Learned measures the share, in 0 to 1, of what is to be learned that the parameters have learned, and says whether that is enough.
+	// Nil: the run ends after Minimum steps.
+	Learned  func() (share float64, enough bool, err error)
+	Every    int         // steps between the first measurements; later ones are further apart, by a tenth of the steps so far
+	Minimum  int         // steps of the whole run at least, unless Options.Steps are fewer
+	Patience int         // measurements without progress after which the cooldown begins; 0: it does not for that
+	Cooldown float64     // share of all steps, in 0 to 1
+	Expired  func() bool // says at a measurement that the time is over; nil: there is no limit of time
+	From     int         // the cooldown begins after this step in any case; 0: as above
 
 	Ended Ended // is filled by Fit
 }
@@ -35,7 +36,7 @@ type Ended struct {
 
 // Reasons why a cooldown begins.
 const (
-	EndLearned = "learned"     // the target is reached
+	EndLearned = "learned"     // enough is learned
 	EndPlateau = "no progress" // nothing more is learned
 	EndSteps   = "steps"       // the steps are used up
 	EndTime    = "time"        // the time is used up
@@ -48,9 +49,9 @@ const leastWarmup = 5
 
 // check reports settings that no run could work with.
 func (u *Until) check() error {
-	if u.Every < 1 || u.Minimum < 1 || !(u.Cooldown >= 0 && u.Cooldown < 1) || u.Learned != nil && !(u.Target > 0 && u.Target <= 1) {
-		return fmt.Errorf("fit: a run until %g is learned, measured every %d steps, of at least %d steps with a cooldown of %g: the first and the last must be shares, the others positive",
-			u.Target, u.Every, u.Minimum, u.Cooldown)
+	if u.Every < 1 || u.Minimum < 1 || !(u.Cooldown >= 0 && u.Cooldown < 1) {
+		return fmt.Errorf("fit: a run until enough is learned, measured every %d steps, of at least %d steps with a cooldown of %g: the first two must be positive, the last a share below 1",
+			u.Every, u.Minimum, u.Cooldown)
 	}
 	return nil
 }
@@ -100,7 +101,8 @@ func (p *progress) after(done int) (share float64, err error) {
 		p.next = done + max(p.Every, done/10)
 	}
 	if look && p.Learned != nil {
-		if share, err = p.Learned(); err != nil {
+		var learned bool
+		if share, learned, err = p.Learned(); err != nil {
 			return share, fmt.Errorf("measure what is learned: %w", err)
 		}
 		if p.since++; share > p.best || done == p.Every {
@@ -109,7 +111,7 @@ func (p *progress) after(done int) (share float64, err error) {
 		p.Ended.Learned = share
 		switch {
 		case !enough:
-		case share >= p.Target:
+		case learned:
 			why = EndLearned
 		case p.Patience > 0 && p.since >= p.Patience:
 			why = EndPlateau

@@ -11,9 +11,10 @@ func ends(t *testing.T, u *Until, limit int, shares []float64) (Ended, []float64
 	t.Helper()
 	measured := 0
 	if shares != nil {
-		u.Learned = func() (float64, error) {
+		u.Learned = func() (float64, bool, error) {
 			measured++
-			return shares[min(measured, len(shares))-1], nil
+			share := shares[min(measured, len(shares))-1]
+			return share, share >= 0.9, nil
 		}
 	}
 	p := &progress{Until: u, limit: limit}
@@ -35,17 +36,17 @@ func TestUntil(t *testing.T) {
 		shares []float64
 		want   Ended
 	}{
-		{"learned at the third measurement", Until{Target: 0.9, Every: 10, Minimum: 1, Cooldown: 0.25}, 100, []float64{0.2, 0.5, 0.95}, Ended{40, 30, 0.95, EndLearned}},
-		{"learned at once, but the minimum comes first", Until{Target: 0.9, Every: 10, Minimum: 60, Cooldown: 0.25}, 100, []float64{1}, Ended{67, 50, 1, EndLearned}},
-		{"never learned", Until{Target: 0.9, Every: 10, Minimum: 1, Cooldown: 0.25}, 100, []float64{0.5}, Ended{100, 75, 0.5, EndSteps}},
-		{"no progress", Until{Target: 0.9, Every: 10, Minimum: 1, Patience: 3, Cooldown: 0.25}, 1000, []float64{0, 0.4, 0.4, 0.3, 0.4}, Ended{67, 50, 0.4, EndPlateau}},
-		{"progress resets the patience", Until{Target: 0.9, Every: 10, Minimum: 1, Patience: 3, Cooldown: 0.25}, 1000, []float64{0.1, 0.1, 0.1, 0.2, 0.2, 0.2, 0.2}, Ended{94, 70, 0.2, EndPlateau}},
+		{"learned at the third measurement", Until{Every: 10, Minimum: 1, Cooldown: 0.25}, 100, []float64{0.2, 0.5, 0.95}, Ended{40, 30, 0.95, EndLearned}},
+		{"learned at once, but the minimum comes first", Until{Every: 10, Minimum: 60, Cooldown: 0.25}, 100, []float64{1}, Ended{67, 50, 1, EndLearned}},
+		{"never learned", Until{Every: 10, Minimum: 1, Cooldown: 0.25}, 100, []float64{0.5}, Ended{100, 75, 0.5, EndSteps}},
+		{"no progress", Until{Every: 10, Minimum: 1, Patience: 3, Cooldown: 0.25}, 1000, []float64{0, 0.4, 0.4, 0.3, 0.4}, Ended{67, 50, 0.4, EndPlateau}},
+		{"progress resets the patience", Until{Every: 10, Minimum: 1, Patience: 3, Cooldown: 0.25}, 1000, []float64{0.1, 0.1, 0.1, 0.2, 0.2, 0.2, 0.2}, Ended{94, 70, 0.2, EndPlateau}},
 		{"nothing to measure", Until{Every: 10, Minimum: 40, Cooldown: 0.25}, 1000, nil, Ended{40, 30, 0, EndPasses}},
 		{"fewer steps than the minimum", Until{Every: 10, Minimum: 4000, Cooldown: 0.25}, 8, nil, Ended{8, 6, 0, EndPasses}},
 		{"one step", Until{Every: 10, Minimum: 1, Cooldown: 0.25}, 1, nil, Ended{1, 1, 0, EndPasses}},
-		{"repeated", Until{Target: 0.9, Every: 10, Minimum: 1, Cooldown: 0.25, From: 20}, 1000, []float64{0.5}, Ended{27, 20, 0.5, EndTime}},
-		{"the time is over", Until{Target: 0.9, Every: 10, Minimum: 1, Cooldown: 0.25, Expired: func() bool { return true }}, 1000, []float64{0.5}, Ended{14, 10, 0.5, EndTime}},
-		{"no cooldown", Until{Target: 0.9, Every: 10, Minimum: 1}, 1000, []float64{1}, Ended{10, 10, 1, EndLearned}},
+		{"repeated", Until{Every: 10, Minimum: 1, Cooldown: 0.25, From: 20}, 1000, []float64{0.5}, Ended{27, 20, 0.5, EndTime}},
+		{"the time is over", Until{Every: 10, Minimum: 1, Cooldown: 0.25, Expired: func() bool { return true }}, 1000, []float64{0.5}, Ended{14, 10, 0.5, EndTime}},
+		{"no cooldown", Until{Every: 10, Minimum: 1}, 1000, []float64{1}, Ended{10, 10, 1, EndLearned}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			u := c.until
@@ -80,7 +81,7 @@ func TestFitUntil(t *testing.T) {
 		}
 		defer s.Close()
 		begin(s)
-		u.Learned = func() (float64, error) {
+		u.Learned = func() (float64, bool, error) {
 			scores, err := s.LogProbs(lessons, 1, 16)
 			known, all := 0, 0
 			for _, list := range scores {
@@ -90,7 +91,7 @@ func TestFitUntil(t *testing.T) {
 					}
 				}
 			}
-			return float64(known) / float64(max(1, all)), err
+			return float64(known) / float64(max(1, all)), known == all, err
 		}
 		opt := options
 		opt.Steps, opt.Until = 400, &u
@@ -111,7 +112,7 @@ func TestFitUntil(t *testing.T) {
 		}
 		return u.Ended, slices.Clone(s.Parameters())
 	}
-	until := Until{Target: 1, Every: 5, Minimum: 1, Cooldown: 0.25}
+	until := Until{Every: 5, Minimum: 1, Cooldown: 0.25}
 	ended, params := learn(until)
 	if ended.Why != EndLearned || ended.Learned != 1 || ended.From < 5 || ended.Steps > 300 {
 		t.Fatalf("ended %+v", ended)
@@ -135,7 +136,7 @@ func TestUntilRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	for _, u := range []Until{{Every: 0, Minimum: 1}, {Every: 1, Minimum: 0}, {Every: 1, Minimum: 1, Cooldown: 1}, {Every: 1, Minimum: 1, Learned: func() (float64, error) { return 0, nil }}} {
+	for _, u := range []Until{{Every: 0, Minimum: 1}, {Every: 1, Minimum: 0}, {Every: 1, Minimum: 1, Cooldown: 1}} {
 		opt := options
 		opt.Until = &u
 		if err := Fit(t.Context(), s, Shuffled(lessons), opt, func(Step) error { return nil }); err == nil || !strings.Contains(err.Error(), "until") {

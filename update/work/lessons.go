@@ -93,7 +93,7 @@ func (w *worker) weigh(it selection.Item, l *lessons) error {
 			Answer: train.Answer{Sequence: train.Sequence{ID: it.ID, Tokens: slices.Concat(prompt, completion), Prompt: len(prompt)}, Served: served}})
 		return nil
 	}
-	chosen := append(w.model.Tokenizer.Encode(nil, it.Chosen), w.model.Tokenizer.EOS())
+	chosen := w.model.WithEnd(w.model.Tokenizer.Encode(nil, it.Chosen))
 	rejected, served := w.answered(it, it.Rejected)
 	if len(prompt) == 0 || slices.Equal(chosen, rejected) {
 		l.leftOut++
@@ -113,11 +113,11 @@ func (w *worker) weigh(it selection.Item, l *lessons) error {
 func (w *worker) answered(it selection.Item, text string) ([]int32, *train.Served) {
 	tokenizer, s := w.model.Tokenizer, it.Served
 	if s == nil {
-		return append(tokenizer.Encode(nil, text), tokenizer.EOS()), nil
+		return w.model.WithEnd(tokenizer.Encode(nil, text)), nil
 	}
 	record := &train.Served{Prompt: s.Prompt, Answer: s.Answer, LogProbs: s.LogProbs, Version: s.Version, Weights: s.Weights, Template: s.Template}
 	said := s.Answer
-	if n := len(said); n > 0 && said[n-1] == tokenizer.EOS() {
+	if n := len(said); n > 0 && w.model.IsEnd(said[n-1]) {
 		said = said[:n-1]
 	}
 	if spelled, err := tokenizer.Decode(nil, said...); err == nil && len(s.Answer) > 0 && string(spelled) == text {
@@ -125,7 +125,7 @@ func (w *worker) answered(it selection.Item, text string) ([]int32, *train.Serve
 	}
 	completion := tokenizer.Encode(nil, text)
 	if s.Ended() {
-		completion = append(completion, tokenizer.EOS())
+		completion = w.model.WithEnd(completion)
 	}
 	return completion, record
 }

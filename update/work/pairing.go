@@ -49,7 +49,7 @@ func (s *scorer) taught(ctx context.Context, items []selection.Item) (gate.Taugh
 		if err != nil {
 			return l, err
 		}
-		l.Own, l.Said = append(l.Own, own), append(l.Said, said)
+		l.Own, l.Said, l.Edited = append(l.Own, own), append(l.Said, said), append(l.Edited, it.Editor)
 	}
 	return l, nil
 }

@@ -141,14 +141,14 @@ func readItems(path string) ([]selection.Item, string, error) {
 	return items, "sha256:" + hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// sequence tokenizes one example as it would be served, with the end-of-text token after the completion.
+// sequence tokenizes one example as it would be served, with the end of an answer after the completion.
 func (w *worker) sequence(it selection.Item) (train.Sequence, error) {
 	prompt, err := promptTokens(w.model, it.Prompt)
 	if err != nil {
 		return train.Sequence{}, fmt.Errorf("tokenize example %s: %w", it.ID, err)
 	}
 	s := train.Sequence{ID: it.ID, Prompt: len(prompt), Weight: float32(it.Weight)}
-	s.Tokens = append(w.model.Tokenizer.Encode(prompt, it.Completion), w.model.Tokenizer.EOS())
+	s.Tokens = w.model.WithEnd(w.model.Tokenizer.Encode(prompt, it.Completion))
 	return s, nil
 }
 

@@ -15,11 +15,12 @@ const (
 	cooldownShare = 0.25 // of all steps
 )
 
-// until is how the run over lessons ends: when the candidate prefers the share of the corrections that the job asks for to the answers
-// that they correct, after minimum steps at least. What it finds is what the gate's check of the same name finds, on as many corrections.
+// until is how the run over lessons ends: when the candidate prefers the share of the corrections that the job asks for, and all of
+// editors, to the answers that they correct, after minimum steps at least. The gate's check of what was taught asks the same of the same
+// corrections.
 func (w *worker) until(s *train.Session, corrections []selection.Item, minimum int) (*train.Until, error) {
 	t := w.job.Train
-	u := &train.Until{Target: t.Learned, Every: measureEvery, Minimum: minimum, Patience: patience, Cooldown: cooldownShare, From: t.From}
+	u := &train.Until{Every: measureEvery, Minimum: minimum, Patience: patience, Cooldown: cooldownShare, From: t.From}
 	if begin := time.Now(); t.MaxTime > 0 && t.From == 0 {
 		u.Expired = func() bool { return time.Since(begin) > t.MaxTime }
 	}
@@ -39,18 +40,21 @@ func (w *worker) until(s *train.Session, corrections []selection.Item, minimum i
 		}
 		pairs = append(pairs, own, said)
 	}
-	u.Learned = func() (float64, error) {
+	u.Learned = func() (share float64, enough bool, err error) {
 		scores, err := s.LogProbs(pairs, t.Rows, t.Columns)
 		if err != nil {
-			return 0, err
+			return 0, false, err
 		}
-		preferred := 0
-		for i := 0; i < len(scores); i += 2 {
-			if mean(scores[i]) > mean(scores[i+1]) {
+		preferred, editors := 0, true
+		for i, it := range corrections {
+			if mean(scores[2*i]) > mean(scores[2*i+1]) {
 				preferred++
+			} else if it.Editor {
+				editors = false
 			}
 		}
-		return float64(preferred) / float64(len(corrections)), nil
+		share = float64(preferred) / float64(len(corrections))
+		return share, editors && share >= t.Learned, nil
 	}
 	return u, nil
 }
@@ -64,21 +68,25 @@ func mean(list []float32) float64 {
 	return sum / math.Max(1, float64(len(list)))
 }
 
-// mostTaught is on how many learned corrections the candidate is asked what it prefers.
+// mostTaught is on how many learned corrections the candidate is asked what it prefers, besides those of editors.
 const mostTaught = 64
 
-// correctionsOf are the corrections on which it is measured what a candidate has learned: of more than mostTaught, evenly so many.
+// correctionsOf are the corrections on which it is measured what a candidate has learned: all of editors, and of others where there are
+// more than mostTaught, evenly so many.
 func correctionsOf(items []selection.Item) []selection.Item {
-	var corrections []selection.Item
+	var corrections, some []selection.Item
 	for _, it := range items {
-		if it = selection.Plain(it); it.Use == selection.New && it.Rejected != "" && it.Completion != "" {
+		switch it = selection.Plain(it); {
+		case it.Use != selection.New || it.Rejected == "" || it.Completion == "":
+		case it.Editor:
+			some = append(some, it)
+		default:
 			corrections = append(corrections, it)
 		}
 	}
 	n := min(len(corrections), mostTaught)
-	some := make([]selection.Item, n)
-	for i := range some {
-		some[i] = corrections[i*len(corrections)/n]
+	for i := range n {
+		some = append(some, corrections[i*len(corrections)/n])
 	}
 	return some
 }

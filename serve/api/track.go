@@ -92,7 +92,7 @@ func (s *Server) createTrack(c *fiber.Ctx) error {
 		return err
 	}
 	track, reason := o.need("track"), o.limited("reason", maxReason)
-	if err := o.end(nil); err != nil {
+	if err := o.end(); err != nil {
 		return err
 	}
 	if err := registry.CheckTrack(track); err != nil {
@@ -147,6 +147,7 @@ func (s *Server) sendTrack(c *fiber.Ctx, status int, who caller, name string) er
 	}
 	for _, t := range tracks {
 		if t.Track == name {
+			t.NextNight = s.deps.Tracks.NextNight(c.Context(), name)
 			return sendJSON(c, status, t)
 		}
 	}
@@ -176,7 +177,7 @@ func decodeOrder(body []byte) (ActivationOrder, error) {
 		expect := int(n)
 		order.Expect = &expect
 	}
-	return order, o.end(nil)
+	return order, o.end()
 }
 
 func (s *Server) activate(c *fiber.Ctx) error {
@@ -219,7 +220,7 @@ func (s *Server) reason(c *fiber.Ctx) (string, error) {
 		return "", err
 	}
 	reason := o.limited("reason", maxReason)
-	return reason, o.end(nil)
+	return reason, o.end()
 }
 
 func (s *Server) rollback(c *fiber.Ctx) error {

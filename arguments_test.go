@@ -110,6 +110,11 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
+// TestCompletionScript: bash breaks words at an @, unless it is told that versions have one.
+func TestCompletionScript(t *testing.T) {
+	holds(t, "completion bash", execute(t, time.Minute, "completion", "bash").out, "__start_nightshift()", "COMP_WORDBREAKS=${COMP_WORDBREAKS//@/}")
+}
+
 // TestManual writes the manual pages: one a command, each with its flags and without those that are of no use to it.
 func TestManual(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "man1")

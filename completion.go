@@ -72,6 +72,23 @@ func (s *settings) completeFlags(root *cobra.Command) {
 	complete(root)
 }
 
+// wholeVersions ends the script for bash with a line that has bash take an @ for a part of a word: it would complete what follows one as the
+// name of a machine, and the names of versions have one.
+func wholeVersions(root *cobra.Command) {
+	bash, _, err := root.Find([]string{"completion", "bash"})
+	if err != nil {
+		panic(err) // cobra makes the command
+	}
+	script := bash.RunE
+	bash.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := script(cmd, args); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), "\n# Versions are named track@number.\nCOMP_WORDBREAKS=${COMP_WORDBREAKS//@/}")
+		return err
+	}
+}
+
 // fixed offers always the same.
 func fixed(directive cobra.ShellCompDirective, words ...string) offer {
 	return func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {

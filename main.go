@@ -85,6 +85,7 @@ func rootCommand() *cobra.Command {
 	}
 	check(root)
 	s.completeFlags(root)
+	wholeVersions(root)
 	narrowHelp(root)
 	return root
 }

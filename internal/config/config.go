@@ -41,6 +41,14 @@ type Config struct {
 	Warnings []string `yaml:"-"`
 }
 
+// TrackNames returns, sorted, the tracks besides default that the configuration names: those with settings of their own, those that requests
+// are routed among, and those of initial adapters.
+func (c Config) TrackNames() []string {
+	names := slices.Concat(slices.Collect(maps.Keys(c.Tracks)), c.Router.Tracks, c.Initials())
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "default" })
+}
+
 // Log says what is logged and how.
 type Log struct {
 	Level  string `yaml:"level" oneof:"debug,info,warn,error" doc:"Least level that is written: debug, info, warn, error."`

@@ -176,7 +176,7 @@ func TestPlan(t *testing.T) {
 	u := s.updater()
 	at := func(what string, says ...string) nightrecord.Plan {
 		t.Helper()
-		u.plans.last = nil
+		u.plans.keep(registry.Default, planned{})
 		p, err := u.Plan(t.Context(), registry.Default)
 		if err != nil {
 			t.Fatal(err)
@@ -218,10 +218,10 @@ func TestPlanIsKept(t *testing.T) {
 	if _, err := u.Plan(t.Context(), registry.Default); err != nil {
 		t.Fatal(err)
 	}
-	kept := u.plans.last[registry.Default]
+	kept := u.plans.of(registry.Default)
 	kept.plan.Sentences, kept.took = []string{"kept"}, time.Hour
-	kept.made = time.Now().Add(-2 * time.Hour)
-	u.plans.last[registry.Default] = kept
+	kept.made = time.Now().Add(-5 * time.Hour)
+	u.plans.keep(registry.Default, kept)
 	if p, err := u.Plan(t.Context(), registry.Default); err != nil || p.Sentences[0] != "kept" {
 		t.Errorf("made anew though nothing was said: %+v %v", p, err)
 	}

@@ -256,3 +256,22 @@ func TestEditorsNight(t *testing.T) {
 		t.Errorf("the next night: %s; %+v", n.Reason, n.Selection)
 	}
 }
+
+// TestForgettingAnEditor takes out of a night's files what they said of another person's answer.
+func TestForgettingAnEditor(t *testing.T) {
+	report := replaystore.ForgetReport{Erasure: replaystore.Erasure{Subject: "says-edited", Time: time.Now()}}
+	s := newShop(t, anchored(t))
+	s.correction("edited", 1, answer(1), 0, true)
+	it := use(s.decided(s.updater()).chosen.items, selection.New)[0]
+	if it.Subject == report.Erasure.Subject || !forgotten(it, report) {
+		t.Errorf("an example by %s of %s is kept when the first is forgotten", it.Author, it.Subject)
+	}
+	report.Erasure.Subject = "asks-edited"
+	if !forgotten(it, report) {
+		t.Error("it is kept when the person whose question it was is forgotten")
+	}
+	report.Erasure.Subject = "somebody"
+	if forgotten(it, report) {
+		t.Error("it is forgotten with somebody else")
+	}
+}

@@ -37,7 +37,7 @@ type operation struct {
 func TestOpenAPI(t *testing.T) {
 	var d description
 	must(t, json.Unmarshal(api.OpenAPI, &d))
-	h := open(t, options{})
+	h := open(t, options{plan: planned})
 	ref := h.put("default", 1, nil)
 	id := h.ask("default", "hi").Nightshift.Interaction
 	night := h.post("/v1/nights", "").json(t)["id"].(string)

@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -36,6 +34,7 @@ func (s *Server) complete(c *fiber.Ctx, chat bool) error {
 	if err != nil {
 		return err
 	}
+	q.maySpecial = who.has(roleSpecialTokens)
 	if err := s.resolve(&q, who); err != nil {
 		return err
 	}
@@ -81,9 +80,11 @@ type generation struct {
 
 // asked is one prompt of a request, with the answers to it as the engine makes them.
 type asked struct {
-	prompt // of a raw completion
-	tokens []int32
-	pieces *engine.Stream
+	prompt  // of a raw completion
+	tokens  []int32
+	shown   string // its text as it is echoed
+	special bool   // its text does not spell its tokens, for there are special ones among them
+	pieces  *engine.Stream
 }
 
 // made is how many answers are made to each prompt.
@@ -93,7 +94,7 @@ func (q *query) made() int { return max(q.n, q.bestOf) }
 // was submitted.
 func (s *Server) begin(ctx context.Context, cancel context.CancelFunc, q query) (*generation, error) {
 	g := &generation{server: s, q: q, cancel: cancel, subject: s.deps.Recorder.Subject(q.user), created: time.Now()}
-	if err := q.checkBias(s.deps.Model.Config.Vocab); err != nil {
+	if err := q.checkBias(s.deps.Model); err != nil {
 		return nil, err
 	}
 	for range q.n * max(1, len(q.prompts)) {
@@ -149,7 +150,7 @@ func (g *generation) submit(ctx context.Context, a *asked, pin *engine.Pin) (err
 	}
 	q := &g.q
 	a.pieces, err = g.server.deps.Generator.Submit(ctx, engine.Request{Prompt: a.tokens, Pin: pin, MaxTokens: q.maxTokens, Sampling: q.sampling, Adjustment: q.adjustment,
-		Choices: q.made(), TopLogProbs: q.top, PromptLogProbs: q.echo && (q.logProbs || q.maxTokens == 0), Stop: q.stop, IgnoreEOS: q.ignoreEOS, Priority: q.priority, Group: g.ref.Track,
+		Choices: q.made(), TopLogProbs: q.top, PromptLogProbs: q.echo && (q.logProbs || q.maxTokens == 0), Stop: q.stop, IgnoreEOS: q.ignoreEOS, ShowSpecial: q.showSpecial, Priority: q.priority, Group: g.ref.Track,
 		MaxWait: g.server.cfg.MaxWait, Deadline: deadline})
 	if err != nil {
 		var refused *engine.PromptError
@@ -172,10 +173,8 @@ func (s *Server) promptTokens(q *query) ([]*asked, error) {
 	}
 	var list []*asked
 	for _, p := range q.prompts {
-		a := &asked{prompt: p, tokens: p.ids}
-		if len(p.ids) == 0 {
-			a.tokens = s.deps.Model.Tokenizer.Encode(nil, p.text)
-		} else if err := s.spellPrompt(&a.prompt); err != nil {
+		a, err := s.rawPrompt(q, p)
+		if err != nil {
 			return nil, err
 		}
 		list = append(list, a)
@@ -205,27 +204,6 @@ func (s *Server) chatTokens(q *query) ([]int32, error) {
 		return nil, p
 	}
 	return ids, nil
-}
-
-// spellPrompt makes the text of a prompt that was given by its tokens. They are as little trusted as a text: what no text can
-// become, special tokens such as those between the turns of a chat, is refused.
-func (s *Server) spellPrompt(p *prompt) error {
-	m := s.deps.Model
-	for i, id := range p.ids {
-		at := fmt.Sprintf("%s[%d]", p.at, i)
-		if _, err := m.Tokenizer.Decode(nil, id); err != nil || int(id) >= m.Config.Vocab {
-			return badRequest("invalid_value", at, "%s is %d, the model has no such token", at, id)
-		}
-		if m.Tokenizer.IsSpecial(id) || int(id) == m.Config.EOS {
-			return badRequest("special_token", at, "%s is %d, a special token; a prompt holds text only, use /v1/chat/completions for turns", at, id)
-		}
-	}
-	spelled, err := m.Tokenizer.Decode(nil, p.ids...)
-	if err != nil {
-		return fmt.Errorf("spell the prompt's tokens: %w", err)
-	}
-	p.text = strings.ToValidUTF8(string(spelled), "\ufffd")
-	return nil
 }
 
 // pieces are those of the answers to all prompts as they come, with their choices counted through. The channel is closed after

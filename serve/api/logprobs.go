@@ -24,12 +24,29 @@ type spelling string
 // marks collects the tokens of a text.
 type marks struct {
 	list  []mark
-	begun int // characters of the text that have begun
+	begun int  // characters of the text that have begun
+	inner bool // a token with text came before: some tokenizers put a space before the next
 }
 
-// add appends a token; first says that no token of its text comes before it.
-func (m *marks) add(t *tokenizer.Tokenizer, id int32, first bool, logProb *float32, top []sampling.Choice) {
+// add appends a token; hidden says that the text leaves it out.
+func (m *marks) add(t *tokenizer.Tokenizer, id int32, hidden bool, logProb *float32, top []sampling.Choice) {
+	first := !m.inner
 	one := mark{spelling: spell(t, id, first), logProb: logProb, offset: m.begun}
+	for _, c := range top {
+		one.top, one.topLog = append(one.top, spell(t, c.ID, first)), append(one.topLog, c.LogProb)
+	}
+	if !hidden {
+		m.inner = true
+		m.place(&one)
+	}
+	m.list = append(m.list, one)
+}
+
+// endText says that what comes next is decoded as a text of its own: the answer after a prompt that is echoed.
+func (m *marks) endText() { m.inner = false }
+
+// place finds where a token lies in the text, and goes behind it.
+func (m *marks) place(one *mark) {
 	if one.spelling != "" && !utf8.RuneStart(one.spelling[0]) {
 		one.offset = max(0, m.begun-1) // it goes on with a character
 	}
@@ -38,10 +55,6 @@ func (m *marks) add(t *tokenizer.Tokenizer, id int32, first bool, logProb *float
 			m.begun++
 		}
 	}
-	for _, c := range top {
-		one.top, one.topLog = append(one.top, spell(t, c.ID, first)), append(one.topLog, c.LogProb)
-	}
-	m.list = append(m.list, one)
 }
 
 // spell returns the bytes of a token; where it is not the first of its text, some tokenizers put a space before it.

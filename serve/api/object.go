@@ -139,6 +139,14 @@ func (o *object) bool(name string) bool {
 	return v.truth
 }
 
+// boolOr is bool for fields that are not false where they are left out.
+func (o *object) boolOr(name string, absent bool) bool {
+	if _, ok := o.get(name); !ok {
+		return absent
+	}
+	return o.bool(name)
+}
+
 // float reads an optional number within [low, high].
 func (o *object) float(name string, low, high float64) (f float64, ok bool) {
 	v, ok := o.get(name)

@@ -262,6 +262,9 @@ func example(e evidence, opt Options, scale map[string]float64) (Item, string) {
 	}
 	it := Item{Example: replaystore.Example{ID: e.interaction.ID, Kind: replaystore.SFT, Prompt: e.interaction.Messages, Interaction: e.interaction.ID,
 		Feedback: e.feedback.ID, Subject: cmp.Or(e.interaction.Subject, e.feedback.Subject), Time: e.feedback.Time}}
+	if e.interaction.SpecialPrompt {
+		it.PromptTokens = e.interaction.PromptTokens
+	}
 	switch f := e.feedback; {
 	case f.Correction != nil && len(f.Redacted) > 0:
 		return Item{}, "the correction was redacted"

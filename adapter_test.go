@@ -48,7 +48,7 @@ func shippedAdapter(t *testing.T, rank int, seed uint64) string {
 func TestAdapterMerge(t *testing.T) {
 	needRuntime(t)
 	data := filepath.Join(t.TempDir(), "data")
-	run := func(args ...string) ended { return execute(t, time.Minute, append(args, "--data", data)...) }
+	run := func(args ...string) ended { return execute(t, hang, append(args, "--data", data)...) }
 	for track, seed := range map[string]uint64{"shop": 1, "desk": 2} {
 		if got := run("import", shippedAdapter(t, 3, seed), "--track", track); got.code != 0 {
 			t.Fatalf("import: %s", got.err)

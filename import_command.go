@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +14,7 @@ import (
 	"nightshift/internal/engine"
 	"nightshift/internal/registry"
 	"nightshift/models/adapter"
+	"nightshift/models/checkpoint"
 	"nightshift/models/quantize"
 )
 
@@ -93,6 +97,9 @@ func (s *settings) importModel(cmd *cobra.Command, dir string, opt conversionFla
 	if m.Template == nil {
 		fmt.Fprintln(out, "it has no chat template: /v1/completions works; add chat_template.jinja for /v1/chat/completions")
 	}
+	if err := printLearning(out, dir, g.Width); err != nil {
+		return err
+	}
 	serve := "serve it: nightshift run"
 	if !shipped {
 		serve += " --model " + dir
@@ -109,6 +116,26 @@ func (s *settings) importModel(cmd *cobra.Command, dir string, opt conversionFla
 		return err
 	}
 	fmt.Fprintln(out, serve)
+	return nil
+}
+
+// printLearning says how nights will learn, and writes the learning profile of a model that has none where that can be written.
+func printLearning(out io.Writer, dir string, width int) error {
+	l, err := checkpoint.LoadLearning(dir)
+	if err == nil {
+		fmt.Fprintf(out, "nights learn at a rate of %g, which its %s says\n", l.LearningRate, checkpoint.LearningFile)
+		return nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	l = checkpoint.LearningByWidth(width)
+	fmt.Fprintf(out, "nights learn at a rate of %g, by the rule for its width", l.LearningRate)
+	if err := l.Write(dir); err != nil { // a directory that others may not write to: the rule holds without the file
+		fmt.Fprintf(out, "; it could not be written down: %v\n", err)
+		return nil
+	}
+	fmt.Fprintf(out, "; change it in %s\n", filepath.Join(dir, checkpoint.LearningFile))
 	return nil
 }
 

@@ -95,6 +95,11 @@ func TestPromptsThatBegin(t *testing.T) {
 	if shown := post(string(list), `,"skip_special_tokens":false`); shown.texts()[0] != "<|endoftext|>"+h.shownAnswer(byID, "the tent") || h.kept(shown).Messages[0].Content != "the tent" {
 		t.Errorf("shown: %q", shown.texts())
 	}
+	var counted struct{ Tokens []int32 }
+	must(t, json.Unmarshal(h.post("/tokenize", `{"prompt":"the tent","add_special_tokens":true}`).body, &counted))
+	if !slices.Equal(counted.Tokens, append([]int32{m.Begin()}, words...)) {
+		t.Errorf("/tokenize: %d", counted.Tokens)
+	}
 	if empty := post(`""`, `,"add_special_tokens":true`); empty.Usage.Prompt != 1 {
 		t.Errorf("nothing but the beginning: %+v", empty.Usage)
 	}
@@ -143,10 +148,22 @@ func TestSpecialTokensInAnswers(t *testing.T) {
 		t.Errorf("hidden %q kept as %q, shown %q kept as %q; want %q and %q", hidden.texts(), i.Answer, shown.texts(), j.Answer, plain.String(), want.String())
 	}
 	for name, v := range map[string]reading{"hidden": hidden, "shown": shown} {
-		var l struct{ Content []struct{ Token string } }
+		var l struct {
+			Content []struct {
+				Token string
+				Bytes []int
+			}
+		}
 		must(t, json.Unmarshal(v.Choices[0].Logprobs, &l))
-		if len(l.Content) != 12 || !slices.ContainsFunc(l.Content, func(c struct{ Token string }) bool { return c.Token == "<|user|>" }) {
-			t.Errorf("%s: log-probabilities of %+v", name, l.Content)
+		var tokens, bytes strings.Builder
+		for _, c := range l.Content {
+			tokens.WriteString(c.Token)
+			for _, b := range c.Bytes {
+				bytes.WriteByte(byte(b))
+			}
+		}
+		if tokens.String() != want.String() || bytes.String() != v.texts()[0] {
+			t.Errorf("%s: log-probabilities of %q, bytes %q", name, tokens.String(), bytes.String())
 		}
 	}
 	for more, text := range map[string]string{"": plain.String(), `,"skip_special_tokens":false`: want.String(), `,"skip_special_tokens":true`: plain.String()} {

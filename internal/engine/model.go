@@ -133,12 +133,12 @@ func (m *Model) Dir() string {
 // ChatTokens renders a conversation with the model's chat template, ready for the assistant's answer. What people
 // wrote never becomes a special token.
 func (m *Model) ChatTokens(messages []template.Message) ([]int32, error) {
-	return m.ChatTokensWith(messages, nil)
+	return m.ChatTokensWith(messages, nil, true)
 }
 
-// ChatTokensWith is ChatTokens with variables of a request for the template. One that is refused, because its name is taken or
+// ChatTokensWith is ChatTokens with variables of a request for the template; open says that the assistant's answer follows. A variable that is refused, because its name is taken or
 // a text in it would become a special token, is a *template.VariableError.
-func (m *Model) ChatTokensWith(messages []template.Message, variables map[string]any) ([]int32, error) {
+func (m *Model) ChatTokensWith(messages []template.Message, variables map[string]any, open bool) ([]int32, error) {
 	if m.Template == nil || m.Tokenizer == nil {
 		return nil, fmt.Errorf("render chat: the model has no chat template; add chat_template.jinja to its directory or use /v1/completions")
 	}
@@ -151,7 +151,7 @@ func (m *Model) ChatTokensWith(messages []template.Message, variables map[string
 			return nil, &template.VariableError{Name: name, Reason: "holds a special token"}
 		}
 	}
-	pieces, err := t.Render(messages, true)
+	pieces, err := t.Render(messages, open)
 	if err != nil {
 		return nil, err
 	}

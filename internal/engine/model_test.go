@@ -93,11 +93,11 @@ func TestChatTokens(t *testing.T) {
 	}
 	for _, held := range []any{"a<|user|>b", []any{1, "<|endoftext|>"}, map[string]any{"<|user|>": 1}, map[string]any{"x": []any{"<|assistant|>"}}} {
 		var refused *template.VariableError
-		if _, err := m.ChatTokensWith([]template.Message{{Role: "user", Content: text}}, map[string]any{"v": held}); !errors.As(err, &refused) || refused.Name != "v" {
+		if _, err := m.ChatTokensWith([]template.Message{{Role: "user", Content: text}}, map[string]any{"v": held}, true); !errors.As(err, &refused) || refused.Name != "v" {
 			t.Errorf("the variable %v: %v", held, err)
 		}
 	}
-	if got, err := m.ChatTokensWith([]template.Message{{Role: "user", Content: text}}, map[string]any{"v": "<|nobody|>", "w": false}); err != nil || !slices.Equal(got, want) {
+	if got, err := m.ChatTokensWith([]template.Message{{Role: "user", Content: text}}, map[string]any{"v": "<|nobody|>", "w": false}, true); err != nil || !slices.Equal(got, want) {
 		t.Errorf("with variables that it does not use: %v (%v), want %v", got, err, want)
 	}
 	m.Template = nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,6 +35,11 @@ func (s *Server) complete(c *fiber.Ctx, chat bool) error {
 	if err != nil {
 		return err
 	}
+	return s.answer(c, q, who)
+}
+
+// answer makes what a request asks for, and sends it: as it is made, or in one piece.
+func (s *Server) answer(c *fiber.Ctx, q query, who caller) error {
 	q.maySpecial = who.has(roleSpecialTokens)
 	if err := s.resolve(&q, who); err != nil {
 		return err
@@ -44,16 +50,10 @@ func (s *Server) complete(c *fiber.Ctx, chat bool) error {
 		cancel()
 		return err
 	}
-	c.Set("X-Nightshift-Adapter", g.ref.String())
-	if !q.unrecorded {
-		c.Set("X-Nightshift-Interaction", g.ids[0])
-	}
-	if len(q.ignored) > 0 {
-		c.Set("X-Nightshift-Ignored", ignoredHeader(q.ignored))
-	}
 	if q.stream {
+		g.head(c)
 		id := requestID(c)
-		return s.events(c, cancel, func(e *events) { g.stream(e, id) })
+		return s.events(c, cancel, func(e *events) { g.stream(g.form(e, id), e) })
 	}
 	defer cancel()
 	stop := watchSocket(c.Context().Conn(), s.cfg.SocketPoll, cancel)
@@ -62,7 +62,28 @@ func (s *Server) complete(c *fiber.Ctx, chat bool) error {
 	if err != nil {
 		return err
 	}
+	g.head(c)
 	return sendJSON(c, fiber.StatusOK, answer)
+}
+
+// headChoices bounds the choices that the head of an answer tells of: proxies take a few KiB.
+const headChoices = 16
+
+// head tells in headers where the answer comes from, how to rate it, for clients that keep nothing of a body but its text, and
+// what of the request was ignored.
+func (g *generation) head(c *fiber.Ctx) {
+	c.Set(headerAdapter, g.ref.String())
+	tellIgnored(c, g.q.ignored)
+	if g.q.unrecorded {
+		return
+	}
+	ids := g.ids[:min(len(g.ids), headChoices)]
+	tokens := make([]string, len(ids))
+	for i, id := range ids {
+		tokens[i] = g.server.feedbackToken(id, g.ref.Track)
+	}
+	c.Set(headerInteraction, strings.Join(ids, ","))
+	c.Set(headerToken, strings.Join(tokens, ","))
 }
 
 // generation is the answer to one request in the making: one choice, or several.
@@ -93,7 +114,7 @@ func (q *query) made() int { return max(q.n, q.bestOf) }
 // begin pins the version, makes the prompts' tokens and submits them. After an error the caller cancels ctx, which ends what
 // was submitted.
 func (s *Server) begin(ctx context.Context, cancel context.CancelFunc, q query) (*generation, error) {
-	g := &generation{server: s, q: q, cancel: cancel, subject: s.deps.Recorder.Subject(q.user), created: time.Now()}
+	g := &generation{server: s, q: q, cancel: cancel, subject: cmp.Or(s.deps.Recorder.Subject(q.user), q.subject), created: time.Now()}
 	if err := q.checkBias(s.deps.Model); err != nil {
 		return nil, err
 	}
@@ -168,8 +189,8 @@ func (g *generation) submit(ctx context.Context, a *asked, pin *engine.Pin) (err
 // promptTokens turns what a request asks into tokens: a conversation, or prompts.
 func (s *Server) promptTokens(q *query) ([]*asked, error) {
 	if q.chat {
-		tokens, err := s.chatTokens(q)
-		return []*asked{{prompt: prompt{at: "messages"}, tokens: tokens}}, err
+		tokens, err := s.conversationTokens(q)
+		return []*asked{{prompt: prompt{at: q.field()}, tokens: tokens}}, err
 	}
 	var list []*asked
 	for _, p := range q.prompts {
@@ -182,28 +203,27 @@ func (s *Server) promptTokens(q *query) ([]*asked, error) {
 	return list, nil
 }
 
-// chatTokens renders a conversation.
-func (s *Server) chatTokens(q *query) ([]int32, error) {
+// chatTokens renders a conversation, which stands in a field of the request; open says that the assistant's answer follows.
+func (s *Server) chatTokens(field string, messages []template.Message, variables map[string]any, open bool) ([]int32, error) {
 	m := s.deps.Model
 	if m.Template == nil {
-		return nil, badRequest("no_chat_template", "messages", "the model has no chat template; use /v1/completions")
+		return nil, badRequest("no_chat_template", field, "the model has no chat template; use /v1/completions")
 	}
-	ids, err := m.ChatTokensWith(q.messages, q.variables)
-	if err != nil {
-		var refusal *template.Refusal
-		var variable *template.VariableError
-		if errors.As(err, &variable) {
-			path := join("chat_template_kwargs", variable.Name)
-			return nil, badRequest("invalid_value", path, "%s %s", path, variable.Reason)
-		}
-		if errors.As(err, &refusal) {
-			return nil, badRequest("refused_by_template", "messages", "the model's chat template refuses the conversation: %s", refusal.Message)
-		}
-		p := badRequest("not_rendered", "messages", "the model's chat template cannot render this conversation")
-		p.cause = err
-		return nil, p
+	ids, err := m.ChatTokensWith(messages, variables, open)
+	var refusal *template.Refusal
+	var variable *template.VariableError
+	switch {
+	case err == nil:
+		return ids, nil
+	case errors.As(err, &variable):
+		path := join("chat_template_kwargs", variable.Name)
+		return nil, badRequest("invalid_value", path, "%s %s", path, variable.Reason)
+	case errors.As(err, &refusal):
+		return nil, badRequest("refused_by_template", field, "the model's chat template refuses the conversation: %s", refusal.Message)
 	}
-	return ids, nil
+	p := badRequest("not_rendered", field, "the model's chat template cannot render this conversation")
+	p.cause = err
+	return nil, p
 }
 
 // pieces are those of the answers to all prompts as they come, with their choices counted through. The channel is closed after
@@ -261,7 +281,7 @@ func firstError(results []engine.Result) error {
 }
 
 // whole waits for all choices and returns the answer in one piece.
-func (g *generation) whole() (completion, error) {
+func (g *generation) whole() (any, error) {
 	for p := range g.pieces() {
 		g.choices[p.Choice].take(p)
 	}
@@ -269,23 +289,13 @@ func (g *generation) whole() (completion, error) {
 		c.ended()
 	}
 	if err := g.failed(); err != nil {
-		return completion{}, err
+		return nil, err
 	}
-	answer := g.frame(true)
-	answer.Usage = g.usage()
-	for i, c := range g.best() {
-		c.index = i
-		from, times := c.record(), timingsOf(c.result)
-		one := c.whole()
-		if i == 0 {
-			answer.Nightshift, answer.Timings = from, times
-		}
-		if len(g.ids) > 1 {
-			one.Nightshift, one.Timings = from, times
-		}
-		answer.Choices = append(answer.Choices, one)
+	if g.q.response != nil {
+		c := g.choices[0]
+		return g.response(c, newItem(g.ids[0], "", newPart(c.text.String(), c.logprobs())), c.record()), nil
 	}
-	return answer, nil
+	return g.completion(), nil
 }
 
 // best are the choices to answer with. When more were made than wanted they are, for each prompt, those with the largest mean
@@ -302,14 +312,27 @@ func (g *generation) best() []*draft {
 	return best
 }
 
-// stream sends the answer as it is made: the chunks of the choices as they come, and of each a last one.
-func (g *generation) stream(e *events, requestID string) {
-	if g.q.chat {
-		empty := ""
-		for _, c := range g.choices {
-			g.chunk(e, choice{Index: c.index, Delta: &delta{Role: "assistant", Content: &empty}})
-		}
+// form is the shape of a stream. Its events are begin, the text of choices as it comes, the end of each, and finish or, where an
+// answer failed, fail. A write that fails cancels the request, so its error is of no use here.
+type form interface {
+	begin()
+	text(c *draft, text string)
+	end(c *draft, from *origin)
+	finish()
+	fail(err error)
+}
+
+// form is the shape that the request asks for.
+func (g *generation) form(e *events, requestID string) form {
+	if g.q.response != nil {
+		return &responseEvents{g: g, e: e, requestID: requestID}
 	}
+	return &chunks{g: g, e: e, requestID: requestID}
+}
+
+// stream sends the answer as it is made.
+func (g *generation) stream(out form, e *events) {
+	out.begin()
 	ticker := time.NewTicker(g.server.cfg.KeepAlive)
 	defer ticker.Stop()
 	pieces := g.pieces()
@@ -326,56 +349,22 @@ func (g *generation) stream(e *events, requestID string) {
 		}
 		c := g.choices[p.Choice]
 		if text := c.take(p); text != "" {
-			g.chunk(e, c.part(text, nil))
+			out.text(c, text)
 			ticker.Reset(g.server.cfg.KeepAlive)
 		}
 		if p.Last {
-			g.endChoice(e, c)
+			c.ended()
+			from := c.record() // one that was cut off, too, with what its reader may have seen
+			if c.result.Err == nil {
+				out.end(c, from)
+			}
 		}
 	}
 	if err := g.failed(); err != nil {
-		g.server.failStream(e, err, requestID)
+		out.fail(err)
 		return
 	}
-	if g.q.includeUsage {
-		total := g.frame(false)
-		total.Choices, total.Usage = []choice{}, g.usage()
-		_ = e.send("", total) // as above
-	}
-	_ = e.write("data: [DONE]\n\n")
-}
-
-// endChoice records a choice that has ended in a stream, and tells its reader. One that was cut off is recorded with what its
-// reader may have seen.
-func (g *generation) endChoice(e *events, c *draft) {
-	c.ended()
-	from := c.record()
-	if c.result.Err != nil {
-		return // the stream says so once, for all choices
-	}
-	finish := string(c.result.Finish)
-	last := g.frame(false)
-	last.Choices = []choice{c.part("", &finish)}
-	last.Nightshift, last.Timings = from, timingsOf(c.result)
-	_ = e.send("", last) // a write that fails cancels the request
-}
-
-func (g *generation) chunk(e *events, part choice) {
-	f := g.frame(false)
-	f.Choices = []choice{part}
-	_ = e.send("", f) // a write that fails cancels the request
-}
-
-// frame is what every chunk and answer of this generation has in common.
-func (g *generation) frame(whole bool) completion {
-	f := completion{ID: "cmpl-" + g.ids[0], Object: "text_completion", Created: g.created.Unix(), Model: g.ref.String(), SystemFingerprint: fingerprint(g.ref)}
-	if g.q.chat {
-		f.ID, f.Object = "chatcmpl-"+g.ids[0], "chat.completion"
-		if !whole {
-			f.Object = "chat.completion.chunk"
-		}
-	}
-	return f
+	out.finish()
 }
 
 // usage counts each prompt once, and the tokens of all choices that were made.

@@ -78,10 +78,9 @@ func (c *draft) markPrompt() {
 	c.marks.endText()
 }
 
-// mark notes the log-probability of a token, which may be one that has no text.
+// mark notes the log-probability of a token.
 func (c *draft) mark(id int32, logProb *float32, top []sampling.Choice) {
-	t := c.g.server.deps.Model.Tokenizer
-	c.marks.add(t, id, !c.g.q.showSpecial && t.IsSpecial(id), logProb, top)
+	c.marks.add(c.g.server.deps.Model.Tokenizer, id, c.g.q.showSpecial, logProb, top)
 }
 
 // meanLogProb is what best_of chooses by; an answer without a token, which a timeout leaves, is the last choice.
@@ -159,8 +158,9 @@ func (c *draft) finish() string {
 	return string(c.result.Finish)
 }
 
-// record writes the choice down, before its last byte is sent. One of which nothing was made leaves no record, and neither does
-// one whose request asks for none: it cannot be rated.
+// record writes the choice down, before its last byte is sent. One of which nothing was made leaves no record, unless its reader
+// has the feedback token already, which the head of a stream brings. Neither does one whose request asks for none: it cannot be
+// rated.
 func (c *draft) record() *origin {
 	s, ref, id := c.g.server, c.g.ref, c.g.ids[c.index]
 	from := &origin{Interaction: id, Track: ref.Track, Version: versionOf(ref), Digest: ref.Digest, Routed: c.g.q.routed}
@@ -169,7 +169,7 @@ func (c *draft) record() *origin {
 		return from
 	}
 	from.FeedbackToken = s.feedbackToken(id, ref.Track)
-	if len(c.tokens) > 0 {
+	if len(c.tokens) > 0 || c.g.q.stream {
 		from.Logged = s.deps.Recorder.Record(c.interaction(id))
 	}
 	return from
@@ -190,6 +190,9 @@ func (c *draft) interaction(id string) replaystore.Interaction {
 	}
 	if t, err := g.server.deps.Model.Template.With(g.q.variables); err == nil { // they were accepted when the prompt was made
 		i.TemplateHash = t.Digest()
+	}
+	if a := g.q.response; a != nil {
+		i.Instructed, i.Previous = a.instructions != "", a.previous
 	}
 	for _, m := range g.q.messages {
 		i.Messages = append(i.Messages, replaystore.Message{Role: m.Role, Content: m.Content})

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/gofiber/fiber/v2"
 )
 
 // field says what becomes of a field of a request, or of single values of it, that would otherwise be refused. The rule: what
@@ -219,6 +221,13 @@ func given(v value) []member {
 
 // maxIgnored bounds the header that names what was ignored, in bytes.
 const maxIgnored = 1024
+
+// tellIgnored names in a header what of a request was ignored.
+func tellIgnored(c *fiber.Ctx, paths []string) {
+	if len(paths) > 0 {
+		c.Set(headerIgnored, ignoredHeader(paths))
+	}
+}
 
 // ignoredHeader lists paths for X-Nightshift-Ignored. Their characters are the client's: what has no place in a header or in a
 // list is replaced. A list that is too long ends with "...".

@@ -43,10 +43,14 @@ func TestFieldsAreDocumented(t *testing.T) {
 		}
 		return all
 	}
-	for name, table := range map[string]fields{"ChatRequest": chatFields, "CompletionRequest": completionFields, "Message": messageFields, "stream_options": streamFields} {
+	for name, table := range map[string]fields{"ChatRequest": chatFields, "CompletionRequest": completionFields, "Message": messageFields, "stream_options": streamFields,
+		"ResponseRequest": responseFields, "text": textFields, "TokenizeRequest": tokenFields} {
 		documented := properties(d.Components.Schemas[name])
-		if name == "stream_options" {
+		switch name {
+		case "stream_options":
 			documented = d.Components.Schemas["Common"].Properties[name].Properties
+		case "text":
+			documented = properties(d.Components.Schemas["ResponseRequest"])[name].Properties
 		}
 		for field, f := range table {
 			p, ok := documented[field]

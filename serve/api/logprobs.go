@@ -13,9 +13,16 @@ import (
 type mark struct {
 	spelling
 	logProb *float32 // nil for the first token of a prompt
-	top     []spelling
-	topLog  []float32
+	hidden  bool     // it has no bytes in the text
+	top     []likely
 	offset  int // in the text, in characters
+}
+
+// likely is one of the likeliest tokens at a place.
+type likely struct {
+	spelling
+	hidden  bool
+	logProb float32
 }
 
 // spelling is the bytes of a token; they need not be whole characters.
@@ -28,14 +35,15 @@ type marks struct {
 	inner bool // a token with text came before: some tokenizers put a space before the next
 }
 
-// add appends a token; hidden says that the text leaves it out.
-func (m *marks) add(t *tokenizer.Tokenizer, id int32, hidden bool, logProb *float32, top []sampling.Choice) {
+// add appends a token; shown says that the text has special tokens.
+func (m *marks) add(t *tokenizer.Tokenizer, id int32, shown bool, logProb *float32, top []sampling.Choice) {
 	first := !m.inner
-	one := mark{spelling: spell(t, id, first), logProb: logProb, offset: m.begun}
+	hidden := func(id int32) bool { return !shown && t.IsSpecial(id) }
+	one := mark{spelling: spell(t, id, first), hidden: hidden(id), logProb: logProb, offset: m.begun}
 	for _, c := range top {
-		one.top, one.topLog = append(one.top, spell(t, c.ID, first)), append(one.topLog, c.LogProb)
+		one.top = append(one.top, likely{spell(t, c.ID, first), hidden(c.ID), c.LogProb})
 	}
-	if !hidden {
+	if !one.hidden {
 		m.inner = true
 		m.place(&one)
 	}
@@ -87,7 +95,11 @@ func (s spelling) distinct() string {
 	return b.String()
 }
 
-func (s spelling) numbers() []int {
+// numbers are the bytes that a token has in the text.
+func (s spelling) numbers(hidden bool) []int {
+	if hidden {
+		return []int{}
+	}
 	list := make([]int, len(s))
 	for i := range len(s) {
 		list[i] = int(s[i])
@@ -115,9 +127,9 @@ type likelyToken struct {
 func chatLogprobsOf(list []mark) *chatLogprobs {
 	all := &chatLogprobs{Content: make([]chatToken, len(list))}
 	for i, m := range list {
-		c := chatToken{likelyToken: likelyToken{m.readable(), *m.logProb, m.numbers()}, TopLogprobs: make([]likelyToken, len(m.top))}
+		c := chatToken{likelyToken: likelyToken{m.readable(), *m.logProb, m.numbers(m.hidden)}, TopLogprobs: make([]likelyToken, len(m.top))}
 		for k, s := range m.top {
-			c.TopLogprobs[k] = likelyToken{s.readable(), m.topLog[k], s.numbers()}
+			c.TopLogprobs[k] = likelyToken{s.readable(), s.logProb, s.numbers(s.hidden)}
 		}
 		all.Content[i] = c
 	}
@@ -141,8 +153,8 @@ func textLogprobsOf(list []mark) *textLogprobs {
 			continue
 		}
 		all.TopLogprobs[i] = map[string]float32{m.distinct(): *m.logProb} // the token itself is always there
-		for k, s := range m.top {
-			all.TopLogprobs[i][s.distinct()] = m.topLog[k]
+		for _, s := range m.top {
+			all.TopLogprobs[i][s.distinct()] = s.logProb
 		}
 	}
 	return all

@@ -32,11 +32,14 @@ type query struct {
 	logProbs     bool
 	top          int // likeliest tokens beside each
 	user         string
+	subject      string // of the person whose conversation goes on, where there is no user; "" is nobody
 	unrecorded   bool
 	priority     int           // lower goes first
 	routed       *routed       // how model was chosen; nil: by the client
 	timeout      time.Duration // of the whole answer; 0: none
 	ignored      []string      // paths of what changes no answer
+	metadata     map[string]string
+	response     *responseQuery // of POST /v1/responses; nil elsewhere
 }
 
 // prompt is a prompt of a raw completion.
@@ -62,37 +65,55 @@ func decodeQuery(body []byte, chat bool, d Defaults) (query, error) {
 	if err != nil {
 		return query{}, err
 	}
-	q := query{chat: chat}
 	o.by(map[bool]fields{true: chatFields, false: completionFields}[chat])
-	q.model = o.need("model")
-	if len(q.model) > maxModel {
-		r.fail(badRequest("invalid_value", "model", "model has %d bytes, at most %d are allowed", len(q.model), maxModel))
-	}
+	q := query{chat: chat, model: decodeModel(o)}
 	if chat {
 		q.messages, q.variables = decodeMessages(o), decodeVariables(o)
 	} else {
 		q.addSpecial = o.bool("add_special_tokens")
 		q.prompts, q.echo = decodePrompts(o, q.addSpecial), o.bool("echo")
 	}
-	decodeStream(o, &q)
-	decodeSampling(o, &q, d)
 	q.maxTokens = decodeMaxTokens(o, d, q.echo)
-	decodeAdjustment(o, &q, d)
 	decodeChoices(o, &q)
 	decodeLogprobs(o, &q)
+	decodeManner(o, &q, d)
+	err = o.end()
+	q.ignored = r.ignored
+	return q, err
+}
+
+// decodeModel reads the name of the model.
+func decodeModel(o *object) string {
+	name := o.need("model")
+	if len(name) > maxModel {
+		o.r.fail(badRequest("invalid_value", "model", "model has %d bytes, at most %d are allowed", len(name), maxModel))
+	}
+	return name
+}
+
+// decodeManner reads what requests of all kinds have in common, once the limit of the answer is known: how it is made and sent, and
+// for whom.
+func decodeManner(o *object, q *query, d Defaults) {
+	decodeStream(o, q)
+	decodeSampling(o, q, d)
+	decodeAdjustment(o, q, d)
 	q.stop = decodeStop(o)
 	q.user = cmp.Or(o.limited("user", maxUser), o.limited("safety_identifier", maxUser))
-	_, store := o.get("store")
-	q.unrecorded = store && !o.bool("store")
+	q.unrecorded = !o.boolOr("store", true)
 	priority, _ := o.int("priority", -maxPriority, maxPriority)
 	q.priority = int(priority)
 	if seconds, ok := o.float("timeout", minTimeout, maxTimeout); ok {
 		q.timeout = time.Duration(seconds * float64(time.Second))
 	}
-	decodeMetadata(o)
-	err = o.end()
-	q.ignored = r.ignored
-	return q, err
+	q.metadata = decodeMetadata(o)
+}
+
+// field is the name of the field that holds the conversation.
+func (q *query) field() string {
+	if q.response != nil {
+		return "input"
+	}
+	return "messages"
 }
 
 // decodeStream reads whether and how the answer is streamed.
@@ -193,11 +214,12 @@ func decodeStop(o *object) []string {
 	return stops
 }
 
-// decodeMetadata checks the client's own labels; they are not kept, and named as ignored.
-func decodeMetadata(o *object) {
+// decodeMetadata reads the client's own labels; they are not kept, and named as ignored.
+func decodeMetadata(o *object) map[string]string {
+	labels := map[string]string{}
 	v, ok := o.get("metadata")
 	if !ok {
-		return
+		return labels
 	}
 	m := o.r.object("metadata", v)
 	if len(m.names) > 0 {
@@ -210,6 +232,7 @@ func decodeMetadata(o *object) {
 		if len(name) > 64 {
 			o.r.fail(badRequest("invalid_value", m.at(name), "a name in metadata has %d bytes, at most 64 are allowed", len(name)))
 		}
-		m.limited(name, 512)
+		labels[name] = m.limited(name, 512)
 	}
+	return labels
 }

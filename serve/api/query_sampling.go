@@ -41,21 +41,10 @@ func decodeSampling(o *object, q *query, d Defaults) {
 	}
 }
 
-// decodeMaxTokens reads the length limit under either of its names. -1 is as long as this server allows, and 0 is for requests
-// that have the prompt echoed.
+// decodeMaxTokens reads the length limit under either of its names. It is 0 only for requests that have the prompt echoed.
 func decodeMaxTokens(o *object, d Defaults, echo bool) int {
-	limit := func(name string) (int64, bool) {
-		n, ok := o.int(name, -1, math.MaxInt32)
-		switch {
-		case ok && n == 0 && !echo:
-			o.r.fail(badRequest("invalid_value", o.at(name), "%s is 0, it must be at least 1, or -1 for no limit but the server's", o.at(name)))
-		case n == -1:
-			n = math.MaxInt32
-		}
-		return n, ok
-	}
-	n, old := limit("max_tokens")
-	m, current := limit("max_completion_tokens")
+	n, old := decodeLimit(o, "max_tokens", echo)
+	m, current := decodeLimit(o, "max_completion_tokens", echo)
 	switch {
 	case old && current && n != m:
 		o.r.fail(badRequest("invalid_value", "max_tokens", "max_tokens and max_completion_tokens are not the same; give one of them"))
@@ -64,7 +53,19 @@ func decodeMaxTokens(o *object, d Defaults, echo bool) int {
 	case !old:
 		return d.MaxTokens
 	}
-	return int(min(n, int64(d.Limit)))
+	return min(n, d.Limit)
+}
+
+// decodeLimit reads a length limit; -1 is as long as this server allows.
+func decodeLimit(o *object, name string, zero bool) (limit int, ok bool) {
+	n, ok := o.int(name, -1, math.MaxInt32)
+	switch {
+	case ok && n == 0 && !zero:
+		o.r.fail(badRequest("invalid_value", o.at(name), "%s is 0, it must be at least 1, or -1 for no limit but the server's", o.at(name)))
+	case n == -1:
+		n = math.MaxInt32
+	}
+	return int(n), ok
 }
 
 // decodeAdjustment reads what changes logits before a token is chosen, and what becomes of the end-of-text token.

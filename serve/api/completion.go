@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -41,6 +40,7 @@ func (s *Server) complete(c *fiber.Ctx, chat bool) error {
 
 // answer makes what a request asks for, and sends it: as it is made, or in one piece.
 func (s *Server) answer(c *fiber.Ctx, q query, who caller) error {
+	q.maySpecial = who.has(roleSpecialTokens)
 	if err := s.resolve(&q, who); err != nil {
 		return err
 	}
@@ -101,9 +101,11 @@ type generation struct {
 
 // asked is one prompt of a request, with the answers to it as the engine makes them.
 type asked struct {
-	prompt // of a raw completion
-	tokens []int32
-	pieces *engine.Stream
+	prompt  // of a raw completion
+	tokens  []int32
+	shown   string // its text as it is echoed
+	special bool   // its text does not spell its tokens, for there are special ones among them
+	pieces  *engine.Stream
 }
 
 // made is how many answers are made to each prompt.
@@ -113,7 +115,7 @@ func (q *query) made() int { return max(q.n, q.bestOf) }
 // was submitted.
 func (s *Server) begin(ctx context.Context, cancel context.CancelFunc, q query) (*generation, error) {
 	g := &generation{server: s, q: q, cancel: cancel, subject: cmp.Or(s.deps.Recorder.Subject(q.user), q.subject), created: time.Now()}
-	if err := q.checkBias(s.deps.Model.Config.Vocab); err != nil {
+	if err := q.checkBias(s.deps.Model); err != nil {
 		return nil, err
 	}
 	for range q.n * max(1, len(q.prompts)) {
@@ -169,7 +171,7 @@ func (g *generation) submit(ctx context.Context, a *asked, pin *engine.Pin) (err
 	}
 	q := &g.q
 	a.pieces, err = g.server.deps.Generator.Submit(ctx, engine.Request{Prompt: a.tokens, Pin: pin, MaxTokens: q.maxTokens, Sampling: q.sampling, Adjustment: q.adjustment,
-		Choices: q.made(), TopLogProbs: q.top, PromptLogProbs: q.echo && (q.logProbs || q.maxTokens == 0), Stop: q.stop, IgnoreEOS: q.ignoreEOS, Priority: q.priority, Group: g.ref.Track,
+		Choices: q.made(), TopLogProbs: q.top, PromptLogProbs: q.echo && (q.logProbs || q.maxTokens == 0), Stop: q.stop, IgnoreEOS: q.ignoreEOS, ShowSpecial: q.showSpecial, Priority: q.priority, Group: g.ref.Track,
 		MaxWait: g.server.cfg.MaxWait, Deadline: deadline})
 	if err != nil {
 		var refused *engine.PromptError
@@ -192,10 +194,8 @@ func (s *Server) promptTokens(q *query) ([]*asked, error) {
 	}
 	var list []*asked
 	for _, p := range q.prompts {
-		a := &asked{prompt: p, tokens: p.ids}
-		if len(p.ids) == 0 {
-			a.tokens = s.deps.Model.Tokenizer.Encode(nil, p.text)
-		} else if err := s.spellPrompt(&a.prompt); err != nil {
+		a, err := s.rawPrompt(q, p)
+		if err != nil {
 			return nil, err
 		}
 		list = append(list, a)
@@ -224,27 +224,6 @@ func (s *Server) chatTokens(field string, messages []template.Message, variables
 	p := badRequest("not_rendered", field, "the model's chat template cannot render this conversation")
 	p.cause = err
 	return nil, p
-}
-
-// spellPrompt makes the text of a prompt that was given by its tokens. They are as little trusted as a text: what no text can
-// become, special tokens such as those between the turns of a chat, is refused.
-func (s *Server) spellPrompt(p *prompt) error {
-	m := s.deps.Model
-	for i, id := range p.ids {
-		at := fmt.Sprintf("%s[%d]", p.at, i)
-		if _, err := m.Tokenizer.Decode(nil, id); err != nil || int(id) >= m.Config.Vocab {
-			return badRequest("invalid_value", at, "%s is %d, the model has no such token", at, id)
-		}
-		if m.Tokenizer.IsSpecial(id) || int(id) == m.Config.EOS {
-			return badRequest("special_token", at, "%s is %d, a special token; a prompt holds text only, use /v1/chat/completions for turns", at, id)
-		}
-	}
-	spelled, err := m.Tokenizer.Decode(nil, p.ids...)
-	if err != nil {
-		return fmt.Errorf("spell the prompt's tokens: %w", err)
-	}
-	p.text = strings.ToValidUTF8(string(spelled), "\ufffd")
-	return nil
 }
 
 // pieces are those of the answers to all prompts as they come, with their choices counted through. The channel is closed after

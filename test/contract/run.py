@@ -15,7 +15,7 @@ import tempfile
 
 from suite import clients, page, report
 from suite.environments import Environments, Missing
-from suite.server import Server, built, new_key
+from suite.server import Server, executable, new_key
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -26,6 +26,7 @@ def arguments():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog="rows: " + ", ".join(names))
     p.add_argument("--only", default="", metavar="ROW,…", help="these rows alone")
     p.add_argument("--may-miss", default="", metavar="ROW,…|all", help="these rows may be unable to run: they do not fail then")
+    p.add_argument("--program", metavar="FILE", default=ROOT / "bin" / "nightshift", help="the built program (default: bin/nightshift)")
     p.add_argument("--json", action="store_true", help="the results as JSON")
     p.add_argument("--list", action="store_true", help="print the rows and their versions, and run nothing")
     a = p.parse_args()
@@ -40,10 +41,9 @@ def arguments():
 
 
 @contextlib.contextmanager
-def servers():
+def servers(program):
     """A server as anybody starts it, and one with a key that takes one request at a time and lets one wait."""
     directory = pathlib.Path(tempfile.mkdtemp(prefix="nightshift-contract-"))
-    program = built(ROOT)
     plain = Server(program, directory / "plain")
     guarded = Server(program, directory / "guarded", key=new_key(), engine={"slots": 1, "queue": 1})
     try:
@@ -88,7 +88,7 @@ def main():
         return 0
     progress = sys.stderr
     rows, snippets = [], []
-    with servers() as (plain, guarded):
+    with servers(executable(a.program)) as (plain, guarded):
         for c in chosen:
             print(f"{c.title} {clients.version(c, environments)} …", file=progress, flush=True)
             rows.append(run_client(c, environments, plain, guarded))

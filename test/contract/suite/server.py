@@ -1,5 +1,6 @@
 """The servers that the suite starts: the built program, the model that ships, free ports of the loopback address."""
 
+import ctypes
 import json
 import os
 import pathlib
@@ -7,6 +8,7 @@ import secrets
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -44,7 +46,8 @@ class Server:
         with open(self.directory / "out", "wb") as out, open(self.directory / "log", "wb") as log:
             self.process = subprocess.Popen(
                 [self.program, "run", "--config", str(self.config), "--listen", f"127.0.0.1:{port}"], stdout=out, stderr=log,
-                stdin=subprocess.DEVNULL, start_new_session=True)  # Ctrl-C reaches the suite alone, which then ends the server
+                stdin=subprocess.DEVNULL, start_new_session=True,  # Ctrl-C reaches the suite alone, which then ends the server
+                preexec_fn=ends_with_parent)
         end = time.monotonic() + START_LIMIT
         while b"is ready" not in (self.directory / "out").read_bytes():
             if self.process.poll() is not None:
@@ -105,6 +108,12 @@ class Load:
             t.join()
 
 
+def ends_with_parent():
+    """In a child: it gets SIGTERM when the suite is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -115,8 +124,7 @@ def new_key():
     return secrets.token_hex(16)
 
 
-def built(root):
-    program = os.path.join(root, "bin", "nightshift")
+def executable(program):
     if not os.access(program, os.X_OK):
         raise RuntimeError(f"{program} is not there: make build")
-    return program
+    return os.path.abspath(program)

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import secrets
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from contract import (FOLLOW_UP, GUARDED_URL, KEY, QUESTION, SYSTEM, URL, USER, 
                       check_text, interaction_of, run, send_feedback, until_raises)
 
 HOME = pathlib.Path(os.environ["CONTRACT_HOME"])
+MASTER_KEY = "sk-" + secrets.token_hex(16)
 START_LIMIT = 240  # seconds until the proxy must answer
 
 CONFIG = f"""
@@ -27,6 +29,7 @@ model_list:
     litellm_params: {{model: openai/default, api_base: "{GUARDED_URL}", api_key: wrong}}
   - model_name: nope
     litellm_params: {{model: openai/nope, api_base: "{URL}", api_key: none}}
+general_settings: {{master_key: "{MASTER_KEY}"}}
 litellm_settings:
   num_retries: 0
 router_settings:
@@ -57,7 +60,7 @@ def start():
 
 
 proxy, ADDRESS = start()
-client = OpenAI(base_url=ADDRESS, api_key="none", max_retries=0)
+client = OpenAI(base_url=ADDRESS, api_key=MASTER_KEY, max_retries=0)
 ask = client.chat.completions.create
 
 

@@ -59,6 +59,8 @@ type Interaction struct {
 	TemplateHash  string        `json:"template_hash,omitempty"`
 	Redacted      []Span        `json:"redacted,omitempty"`
 	Latency       time.Duration `json:"latency_ns,omitempty"`
+	Previous      string        `json:"previous,omitempty"`   // interaction that the conversation goes on from, where the request named it
+	Instructed    bool          `json:"instructed,omitempty"` // Messages[0] is for this answer only, and not for what goes on from it
 }
 
 // Replayable reports whether the recorded tokens are what the model really saw and said: a redacted record is not.
@@ -74,5 +76,6 @@ type Feedback struct {
 	Rating      *float64  `json:"rating,omitempty"`     // −1…1; thumbs are ±1
 	Correction  *string   `json:"correction,omitempty"` // the edited answer
 	Comment     string    `json:"comment,omitempty"`
+	Editor      bool      `json:"editor,omitempty"` // by somebody who answers for what they say: a key with the role editor
 	Redacted    []Span    `json:"redacted,omitempty"`
 }

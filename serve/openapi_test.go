@@ -55,6 +55,11 @@ func TestOpenAPI(t *testing.T) {
 		{"post", "/v1/tracks/{track=default}/rollback", ""}, {"post", "/v1/tracks/{track=default}/hold", ""}, {"delete", "/v1/tracks/{track=default}/hold", ""},
 		{"get", "/v1/nights", ""}, {"post", "/v1/nights", ""}, {"get", "/v1/nights/{night=" + night + "}", ""}, {"get", "/v1/nights/{night=x}", ""},
 		{"get", "/v1/nights/{night=none}/events", ""}, {"get", "/v1/status", ""}, {"get", "/livez", ""}, {"get", "/readyz", ""},
+		{"post", "/v1/responses", `{"model":"default","input":"x","max_output_tokens":2,"include":["message.output_text.logprobs"]}`},
+		{"post", "/v1/responses", `{"model":"default","input":"x","previous_response_id":"resp_x"}`}, {"post", "/v1/responses", `{"model":"default"}`},
+		{"get", "/v1/responses/{response=resp_" + id + "}", ""}, {"get", "/v1/responses/{response=x}", ""},
+		{"get", "/health", ""}, {"get", "/version", ""}, {"post", "/tokenize", `{"prompt":"x"}`}, {"post", "/tokenize", `{"messages":[{"role":"user","content":"x"}],"return_token_strs":true}`},
+		{"post", "/tokenize", `{}`}, {"post", "/detokenize", `{"tokens":[1,2]}`}, {"post", "/detokenize", `{"tokens":[1],"model":"nope"}`},
 		{"get", "/metrics", ""}, {"get", "/openapi.json", ""}, {"get", "/docs", ""},
 	} {
 		documented, real := c.path, c.path

@@ -26,6 +26,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -66,11 +67,12 @@ const (
 
 // Template is a loaded chat template. It may be used by any number of goroutines at once.
 type Template struct {
-	name     string // of its file, for errors
-	source   string
-	compiled *exec.Template
-	tokens   map[string]string // bos_token and the like
-	now      func() time.Time
+	name      string // of its file, for errors
+	source    string
+	compiled  *exec.Template
+	tokens    map[string]string // bos_token and the like
+	variables map[string]any    // of a request
+	now       func() time.Time
 }
 
 // Load reads the chat template of a model directory: chat_template.jinja, or chat_template in tokenizer_config.json (of
@@ -167,12 +169,16 @@ func New(name, source string, special map[string]string) (*Template, error) {
 	return t, nil
 }
 
-// Digest is "sha256:" and the hash of the template and of the special tokens that it sees.
+// Digest is "sha256:" and the hash of the template and of the special tokens and variables that it sees.
 func (t *Template) Digest() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "template %d %s\n", len(t.source), t.source)
 	for _, key := range slices.Sorted(mapKeys(t.tokens)) {
 		fmt.Fprintf(h, "token %s %d %s\n", key, len(t.tokens[key]), t.tokens[key])
+	}
+	if len(t.variables) > 0 {
+		data, _ := json.Marshal(t.variables) // With has tried; names come sorted
+		fmt.Fprintf(h, "variables %d %s\n", len(data), data)
 	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }
@@ -250,5 +256,6 @@ func (t *Template) execute(messages []Message, addGenerationPrompt bool, now tim
 	for key, token := range t.tokens {
 		data[key] = token
 	}
+	maps.Copy(data, t.variables)
 	return run(t.compiled, data)
 }

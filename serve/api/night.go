@@ -86,7 +86,7 @@ func (s *Server) startNight(c *fiber.Ctx) error {
 		track = registry.Default
 	}
 	dryRun := o.bool("dry_run")
-	if err := o.end(nil); err != nil {
+	if err := o.end(); err != nil {
 		return err
 	}
 	if err := who.may(track); err != nil {

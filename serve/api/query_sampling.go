@@ -40,23 +40,31 @@ func decodeSampling(o *object, q *query, d Defaults) {
 	}
 }
 
-// decodeMaxTokens reads the length limit under either of its names. It can be 0 where the prompt is echoed.
+// decodeMaxTokens reads the length limit under either of its names. It is 0 only for requests that have the prompt echoed.
 func decodeMaxTokens(o *object, d Defaults, echo bool) int {
-	least := int64(1)
-	if echo {
-		least = 0
-	}
-	n, old := o.int("max_tokens", least, math.MaxInt32)
-	m, current := o.int("max_completion_tokens", least, math.MaxInt32)
+	n, old := decodeLimit(o, "max_tokens", echo)
+	m, current := decodeLimit(o, "max_completion_tokens", echo)
 	switch {
 	case old && current && n != m:
-		o.r.fail(badRequest("invalid_value", "max_tokens", "max_tokens is %d and max_completion_tokens is %d; give one of them", n, m))
+		o.r.fail(badRequest("invalid_value", "max_tokens", "max_tokens and max_completion_tokens are not the same; give one of them"))
 	case current:
 		n = m
 	case !old:
 		return d.MaxTokens
 	}
-	return int(min(n, int64(d.Limit)))
+	return min(n, d.Limit)
+}
+
+// decodeLimit reads a length limit; -1 is as long as this server allows.
+func decodeLimit(o *object, name string, zero bool) (limit int, ok bool) {
+	n, ok := o.int(name, -1, math.MaxInt32)
+	switch {
+	case ok && n == 0 && !zero:
+		o.r.fail(badRequest("invalid_value", o.at(name), "%s is 0, it must be at least 1, or -1 for no limit but the server's", o.at(name)))
+	case n == -1:
+		n = math.MaxInt32
+	}
+	return int(n), ok
 }
 
 // decodeAdjustment reads what changes logits before a token is chosen, and what becomes of the end-of-text token.
@@ -144,6 +152,9 @@ func decodeChoices(o *object, q *query) {
 		o.r.fail(badRequest("invalid_value", "best_of", "best_of is %d, it must be at least n, which is %d", n, q.n))
 	case q.bestOf > q.n && q.stream:
 		o.r.fail(badRequest("invalid_value", "best_of", "best_of chooses when all answers have ended, it does not go with stream: true"))
+	}
+	if each := max(q.n, q.bestOf); each*len(q.prompts) > maxChoices {
+		o.r.fail(badRequest("invalid_value", "prompt", "prompt has %d prompts with %d answers each, at most %d answers are allowed", len(q.prompts), each, maxChoices))
 	}
 }
 

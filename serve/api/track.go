@@ -75,6 +75,7 @@ func (s *Server) getTrack(c *fiber.Ctx) error {
 	}
 	for _, t := range tracks {
 		if t.Track == name {
+			t.NextNight = s.deps.Tracks.NextNight(c.Context(), name)
 			return sendJSON(c, fiber.StatusOK, t)
 		}
 	}
@@ -104,7 +105,7 @@ func decodeOrder(body []byte) (ActivationOrder, error) {
 		expect := int(n)
 		order.Expect = &expect
 	}
-	return order, o.end(nil)
+	return order, o.end()
 }
 
 func (s *Server) activate(c *fiber.Ctx) error {
@@ -147,7 +148,7 @@ func (s *Server) reason(c *fiber.Ctx) (string, error) {
 		return "", err
 	}
 	reason := o.limited("reason", maxReason)
-	return reason, o.end(nil)
+	return reason, o.end()
 }
 
 func (s *Server) rollback(c *fiber.Ctx) error {

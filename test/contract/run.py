@@ -73,6 +73,10 @@ def look_for(row, client, plain):
     if row["cases"].get("user", {}).get("result") == "absent":
         return  # everybody who asks with this client is one person without a name
     found = plain.forget(client.user)
+    if client is clients.DEFAULTS:
+        if found["interactions"]:
+            row["cases"][clients.NOT_STORED] = {"result": "fail", "detail": f"the store has {found['interactions']} interactions of {client.user!r}"}
+        return
     for case, key in (("user", "interactions"), ("feedback", "feedback")):
         if row["cases"].get(case, {}).get("result") == "pass" and not found[key]:
             row["cases"][case] = {"result": "fail", "detail": f"the store has no {key} of {client.user!r}"}
@@ -99,6 +103,7 @@ def main():
         for c, row in zip(chosen, rows, strict=True):
             if "missing" not in row:
                 look_for(row, c, plain)
+        page.look_for_person(snippets, plain)
     return report.finish(rows, snippets, a.may_miss, as_json=a.json)
 
 

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import threading
 
-from .environments import Missing
+from .processes import end_group, start
 from .server import Load
 
 CASES = ["turn", "second turn", "stream", "stream usage", "system", "parts", "name", "neutral", "batch", "models", "user", "feedback",
@@ -56,6 +56,9 @@ CLIENTS = [
 DEFAULTS = Client("defaults", "accepted defaults", {"openai": "openai"}, _python("defaults.py", "openai"))
 
 
+NOT_STORED = 'chat: {"store": false} leaves no record'  # of DEFAULTS; the suite looks into the store
+
+
 def version(client, environments):
     """The version of the client's package that is pinned."""
     (source, package), = client.packages.items()
@@ -68,22 +71,21 @@ def version(client, environments):
     return re.search(rf"^{re.escape(package)}==(\S+)$", pins, re.M)[1]
 
 
-def run(client, environments, plain, guarded, log, only_cases=None):
-    """Runs a client and returns {case: {"result": pass|fail|absent, "detail": …}}. Missing is raised where it cannot run."""
-    words = [str(w) for w in client.program(environments)]
+def run(client, environments, plain, guarded, log):
+    """Runs a client and returns {case: {"result": pass|fail|absent, "detail": …}}. environments.Missing is raised where it cannot run."""
+    words = client.program(environments)
     read, write = os.pipe()
     with tempfile.TemporaryDirectory(prefix="nightshift-contract-client-") as home, open(log, "wb") as output:
         env = os.environ | {
             "CONTRACT_URL": plain.url, "CONTRACT_GUARDED_URL": guarded.url, "CONTRACT_KEY": guarded.key, "CONTRACT_USER": client.user,
             "CONTRACT_FD": str(write), "CONTRACT_HOME": home, "PYTHONDONTWRITEBYTECODE": "1", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1",
         }
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, pass_fds=[write], env=env, cwd=home)
+        process = start(words, stdout=output, stderr=subprocess.STDOUT, pass_fds=[write], env=env, cwd=home)
         os.close(write)
         try:
             results = _follow(process, read, guarded)
         finally:
-            process.kill()
-            process.wait()
+            end_group(process)
     return results
 
 
@@ -92,7 +94,7 @@ def _follow(process, read, guarded):
 
     def give_up():
         hung.set()
-        process.kill()
+        end_group(process)
 
     with os.fdopen(read) as lines:
         try:

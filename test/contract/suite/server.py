@@ -1,21 +1,19 @@
 """The servers that the suite starts: the built program, the model that ships, free ports of the loopback address."""
 
-import ctypes
 import json
 import os
 import pathlib
 import secrets
-import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
 import urllib.request
 
+from .processes import end_group, start
+
 START_LIMIT = 180  # seconds until a server must be ready
-END_LIMIT = 60  # seconds until it must have ended
 
 
 class Server:
@@ -44,10 +42,7 @@ class Server:
     def _try(self):
         port = free_port()
         with open(self.directory / "out", "wb") as out, open(self.directory / "log", "wb") as log:
-            self.process = subprocess.Popen(
-                [self.program, "run", "--config", str(self.config), "--listen", f"127.0.0.1:{port}"], stdout=out, stderr=log,
-                stdin=subprocess.DEVNULL, start_new_session=True,  # Ctrl-C reaches the suite alone, which then ends the server
-                preexec_fn=ends_with_parent)
+            self.process = start([self.program, "run", "--config", self.config, "--listen", f"127.0.0.1:{port}"], stdout=out, stderr=log)
         end = time.monotonic() + START_LIMIT
         while b"is ready" not in (self.directory / "out").read_bytes():
             if self.process.poll() is not None:
@@ -64,14 +59,8 @@ class Server:
         return (self.directory / "log").read_text(errors="replace")
 
     def stop(self):
-        if self.process is None or self.process.poll() is not None:
-            return
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(END_LIMIT)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        if self.process is not None:
+            end_group(self.process)
 
     def forget(self, user):
         """Deletes what a person said, once the server has ended, and returns how much it was: interactions and pieces of feedback."""
@@ -106,12 +95,6 @@ class Load:
         self.ended.set()
         for t in self.threads:
             t.join()
-
-
-def ends_with_parent():
-    """In a child: it gets SIGTERM when the suite is killed."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def free_port():

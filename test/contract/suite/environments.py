@@ -9,7 +9,7 @@ import sys
 
 UV = "uv==0.13.9"  # installs the packages of Python
 
-LEAST_PYTHON = (3, 10)
+LEAST_PYTHON = (3, 11)  # of the pins
 LEAST_NODE = 18
 
 

@@ -134,5 +134,6 @@ def look_for_person(results, plain):
     if asked:
         found = plain.forget(PERSON)
         ok = found["interactions"] >= asked and found["feedback"] > 0
-        detail = "" if ok else f"{asked} blocks name {PERSON}; the store has {found['interactions']} interactions, {found['feedback']} pieces of feedback"
+        detail = "" if ok else (f"{asked} blocks name {PERSON}; the store has {found['interactions']} interactions and "
+                                f"{found['feedback']} pieces of feedback")
         results.append({"name": f"{PERSON} is in the store", "names_person": False, "result": "pass" if ok else "fail", "detail": detail})

@@ -21,11 +21,6 @@ def bare(answer):
     return body
 
 
-def pieces(chunks):
-    """What a stream says, chunk by chunk."""
-    return [bare(c) for c in chunks]
-
-
 def conversation(**note):
     return [{"role": "user", "content": QUESTION}, {"role": "assistant", "content": "Within 30 days.", **note},
             {"role": "user", "content": FOLLOW_UP}]
@@ -35,30 +30,34 @@ CHAT = {"model": "default", "messages": [{"role": "user", "content": QUESTION}],
 WITH_LOGPROBS = {"logprobs": True, "top_logprobs": 3}
 
 
+def twice(create, base, more):
+    """The answer in one piece, and the chunks of the streamed one."""
+    whole = create(**base, extra_body=more)
+    streamed = create(**base, extra_body=more, stream=True)
+    return bare(whole), [bare(c) for c in streamed]
+
+
 def chat(more, base=CHAT):
-    """The answers in one piece, with log-probabilities unless the field is about them, and streamed."""
-    logprobs = {} if {"logprobs", "top_logprobs"} & set(more) else WITH_LOGPROBS
-    whole = client.chat.completions.create(**base, extra_body={**logprobs, **more})
-    options = {"stream": True, "stream_options": {"include_usage": True, **more.get("stream_options", {})}}
-    streamed = client.chat.completions.create(**base, extra_body={**logprobs, **more, **options})
-    return bare(whole), pieces(streamed)
+    return twice(client.chat.completions.create, base, ({} if {"logprobs", "top_logprobs"} & set(more) else WITH_LOGPROBS) | more)
+
+
+def stream(more, base=CHAT):
+    return [bare(c) for c in client.chat.completions.create(**base, extra_body=more, stream=True)]
 
 
 RAW = {"model": "default", "prompt": "How long can I", "temperature": 0, "max_tokens": 12}
 
 
 def raw(more, base=RAW):
-    logprobs = {} if "logprobs" in more else {"logprobs": 3}
-    whole = client.completions.create(**base, extra_body={**logprobs, **more})
-    streamed = client.completions.create(**base, extra_body={**logprobs, **more, "stream": True})
-    return bare(whole), pieces(streamed)
+    return twice(client.completions.create, base, {"logprobs": 3} | more)
 
 
 RESPONSE = {"model": "default", "input": QUESTION, "temperature": 0}
 
 
 def response(more, base=RESPONSE):
-    return client.responses.create(**base, extra_body=more).output_text
+    answer = client.responses.create(**base, extra_body=more)
+    return answer.output_text, answer.status, bare(answer)["usage"]
 
 
 IN_ALL = [
@@ -68,7 +67,7 @@ IN_ALL = [
 
 IN_COMPLETIONS = [  # chats and raw completions
     {"n": 1}, {"n": None}, {"n": 1.0}, {"best_of": 1}, {"echo": False}, {"stop": ""}, {"stop": []}, {"stop": None}, {"seed": None},
-    {"frequency_penalty": 0}, {"presence_penalty": 0.0}, {"logit_bias": {}}, {"logit_bias": None}, {"stream_options": None}, {"top_p": 1},
+    {"frequency_penalty": 0}, {"presence_penalty": 0.0}, {"logit_bias": {}}, {"logit_bias": None}, {"top_p": 1},
     {"top_k": -1}, {"min_p": 0}, {"repetition_penalty": 1}, {"skip_special_tokens": True}, {"length_penalty": 1}, {"use_beam_search": False},
     {"include_stop_str_in_output": False}, {"stop_token_ids": []}, {"prompt_logprobs": None}, {"guided_json": None},
     {"structured_outputs": None}, {"priority": 0},
@@ -79,10 +78,12 @@ IN_CHATS = [
     {"tools": []}, {"tools": None}, {"functions": []}, {"tool_choice": "none"}, {"tool_choice": "auto"}, {"function_call": "none"},
     {"parallel_tool_calls": True}, {"parallel_tool_calls": False}, {"response_format": {"type": "text"}}, {"response_format": None},
     {"modalities": ["text"]}, {"verbosity": "medium"}, {"reasoning_effort": "none"}, {"top_logprobs": 0}, {"logprobs": False},
-    {"stream_options": {"include_obfuscation": False}}, {"add_generation_prompt": True}, {"continue_final_message": False},
+    {"add_generation_prompt": True}, {"continue_final_message": False},
     {"chat_template_kwargs": {}}, {"chat_template_kwargs": None}, {"audio": None}, {"prediction": None}, {"web_search_options": None},
     {"reasoning": None}, {"thinking": None}, {"grammar": None}, {"json_schema": None}, {"provider": None},
 ]
+
+IN_STREAMS = [{"stream_options": None}, {"stream_options": {}}, {"stream_options": {"include_obfuscation": False}}]
 
 IN_RAW = [{"max_tokens": 12.0}, {"suffix": None}, {"suffix": ""}, {"prompt": ["How long can I"]}]
 
@@ -99,7 +100,7 @@ NOTES = [  # in the message of the assistant
 
 SAME = [  # two ways to say one thing
     ("content as one part", [{"role": "user", "content": [{"type": "text", "text": QUESTION}]}], [{"role": "user", "content": QUESTION}]),
-    ("content as two parts", [{"role": "user", "content": [{"type": "text", "text": "How long can"}, {"type": "text", "text": " I return an item?"}]}],
+    ("content as two parts", [{"role": "user", "content": [{"type": "text", "text": QUESTION[:12]}, {"type": "text", "text": QUESTION[12:]}]}],
      [{"role": "user", "content": QUESTION}]),
     ("role developer", [{"role": "developer", "content": "Be brief."}, {"role": "user", "content": QUESTION}],
      [{"role": "system", "content": "Be brief."}, {"role": "user", "content": QUESTION}]),
@@ -109,7 +110,8 @@ SAME = [  # two ways to say one thing
 
 def same(ask, more, **base):
     def tried():
-        without, with_it = ask({}, **base), ask(more, **base)
+        about_logprobs = {"logprobs": None} if {"logprobs", "top_logprobs"} & set(more) else {}
+        without, with_it = ask(about_logprobs, **base), ask(more, **base)
         check(with_it == without, f"with {json.dumps(more)} the answer is {with_it}, without {without}")
 
     return tried
@@ -117,7 +119,7 @@ def same(ask, more, **base):
 
 def define():
     for title, ask, fields in (("chat", chat, IN_ALL + IN_COMPLETIONS + IN_CHATS), ("completion", raw, IN_ALL + IN_COMPLETIONS + IN_RAW),
-                               ("response", response, IN_ALL + IN_RESPONSES)):
+                               ("stream", stream, IN_STREAMS), ("response", response, IN_ALL + IN_RESPONSES)):
         for more in fields:
             case(f"{title}: {json.dumps(more)}")(same(ask, more))
     for note in NOTES:

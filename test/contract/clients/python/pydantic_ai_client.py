@@ -125,6 +125,7 @@ def no_model():
 def busy():
     provider = OpenAIProvider(openai_client=AsyncOpenAI(base_url=GUARDED_URL, api_key=KEY, max_retries=0))
     impatient = Agent(OpenAIChatModel("default", provider=provider))
+    error = until_raises(ModelHTTPError, lambda: impatient.run_sync(QUESTION))
     check(error.status_code == 429, f"status {error.status_code}")
 
 

@@ -18,14 +18,13 @@ import (
 	"nightshift/replaystore"
 )
 
-// shortNight is the configuration of nights that take seconds: few steps, feedback that is used at once, and a gate that
-// lets a roughly trained candidate pass. What makes the gate strict is the business of the demo's own configuration.
+// shortNight is the configuration of nights that take seconds: little feedback, which is used at once, and a gate that lets pass
+// what so little proves. They train as any night does.
 const shortNight = `
 update:
   schedule: ""
   nice: 0
   evidence: {min_new_examples: 8, min_subjects: 3, quarantine: 0s, held_out: 0.4}
-  train: {learning_rate: 0.002, epochs: 20, batch_tokens: 1024, rehearsal_ratio: 1}
   gate: {retention_champion: 1, retention_reference: 1, repetition: 0.5, length: 1, end_of_text: 0.5, bootstrap: 500}
 `
 

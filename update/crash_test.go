@@ -120,7 +120,7 @@ func TestChildThatFails(t *testing.T) {
 	night := nightrecord.NewID(s.now)
 	t.Run("killed while it trains", func(t *testing.T) {
 		u := s.updater()
-		u.cfg.Train.Epochs = 1e6
+		u.cfg.Train.Epochs, u.cfg.Train.MaxSteps = 1e6, 1e9
 		ctx, kill := testContext(t)
 		u.deps.Progress = func(n nightrecord.Night) {
 			if n.State == nightrecord.Training && n.Progress.Step >= 3 {

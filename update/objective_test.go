@@ -147,7 +147,8 @@ func TestNightsOfTheDemoByObjective(t *testing.T) {
 			s.config.Settings, s.config.Threads = Defaults(), 2
 			set := &s.config.Settings
 			set.Objective, set.HeldOut, set.Gate.Resamples = objective, 0.3, 1000
-			set.Train.Rate, set.Train.Epochs, set.Train.Columns, set.Train.Rows = 2e-3, 8, 128, 8 // as the demo's, and fewer epochs
+			set.Train.Rate, set.Train.Epochs, set.Train.Columns, set.Train.Rows = 2e-3, 8, 128, 8
+			set.Train.Learned = 0 // nights of a known length
 			s.complaints(d, changes, objective == selection.KTO)
 			n := s.run(s.updater(), Request{}, nightrecord.Published)
 			l := n.Learned

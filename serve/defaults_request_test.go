@@ -184,8 +184,8 @@ func TestMessagesSentBack(t *testing.T) {
 	if got := bare(t, h.post(chatPath, fmt.Sprintf(format, strings.Replace(plain, `"30 days"`, "null", 1), ""))); got != empty || got == want {
 		t.Errorf("content null of an assistant:\n got %s\nwant %s", got, empty)
 	}
-	named := h.post(chatPath, fmt.Sprintf(format, plain, `,"service_tier":"flex","prompt_cache_key":"k"`))
-	if got := named.header.Get("X-Nightshift-Ignored"); bare(t, named) != want || got != "service_tier, prompt_cache_key" {
+	named := h.post(chatPath, fmt.Sprintf(format, plain, `,"service_tier":"flex","prompt_cache_key":"k","metadata":{"a":"b"}`))
+	if got := named.header.Get("X-Nightshift-Ignored"); bare(t, named) != want || got != "metadata, service_tier, prompt_cache_key" {
 		t.Errorf("beside the messages %q is ignored", got)
 	}
 	long := h.post(chatPath, fmt.Sprintf(format, plain+strings.Repeat(`,{"role":"user","content":"","name":"bob"}`, 60), ""))

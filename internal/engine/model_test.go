@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -89,6 +90,18 @@ func TestChatTokens(t *testing.T) {
 	got, err := m.ChatTokens([]template.Message{{Role: "user", Content: text}})
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("tokens %v (%v), want %v", got, err, want)
+	}
+	for _, held := range []any{"a<|user|>b", []any{1, "<|endoftext|>"}, map[string]any{"<|user|>": 1}, map[string]any{"x": []any{"<|assistant|>"}}} {
+		var refused *template.VariableError
+		if _, err := m.ChatTokensWith([]template.Message{{Role: "user", Content: text}}, map[string]any{"v": held}, true); !errors.As(err, &refused) || refused.Name != "v" {
+			t.Errorf("the variable %v: %v", held, err)
+		}
+	}
+	if got, err := m.ChatTokensWith([]template.Message{{Role: "user", Content: text}}, map[string]any{"v": "<|nobody|>", "w": false}, true); err != nil || !slices.Equal(got, want) {
+		t.Errorf("with variables that it does not use: %v (%v), want %v", got, err, want)
+	}
+	if got, err := m.ChatTokensWith([]template.Message{{Role: "user", Content: text}}, nil, false); err != nil || !slices.Equal(got, want[:len(want)-1]) {
+		t.Errorf("without an answer to come: %v (%v), want %v", got, err, want[:len(want)-1])
 	}
 	m.Template = nil
 	if _, err := m.ChatTokens(nil); err == nil || !strings.Contains(err.Error(), "chat_template.jinja") {

@@ -70,9 +70,9 @@ func decodeQuery(body []byte, chat bool, d Defaults) (query, error) {
 		q.prompts, q.echo = decodePrompts(o), o.bool("echo")
 	}
 	q.maxTokens = decodeMaxTokens(o, d, q.echo)
+	decodeManner(o, &q, d)
 	decodeChoices(o, &q)
 	decodeLogprobs(o, &q)
-	decodeManner(o, &q, d)
 	err = o.end()
 	q.ignored = r.ignored
 	return q, err
@@ -209,7 +209,7 @@ func decodeStop(o *object) []string {
 	return stops
 }
 
-// decodeMetadata reads the client's own labels; they are not kept.
+// decodeMetadata reads the client's own labels; they are not kept, and named as ignored.
 func decodeMetadata(o *object) map[string]string {
 	labels := map[string]string{}
 	v, ok := o.get("metadata")
@@ -217,6 +217,9 @@ func decodeMetadata(o *object) map[string]string {
 		return labels
 	}
 	m := o.r.object("metadata", v)
+	if len(m.names) > 0 {
+		o.r.ignored = append(o.r.ignored, m.path)
+	}
 	if len(m.names) > 16 {
 		o.r.fail(badRequest("invalid_value", "metadata", "metadata has %d pairs, at most 16 are allowed", len(m.names)))
 	}

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"nightshift/internal/config"
 	"nightshift/onnx/ort"
@@ -39,7 +38,7 @@ func onSmallModel(t *testing.T, args ...string) []map[string]any {
 		t.Fatal(err)
 	}
 	args = append([]string{"bench"}, append(args, "--json", "--set", "cache="+cache)...)
-	got := executeIn(t, 4*time.Minute, t.TempDir(), []string{ort.EnvLibrary + "=" + library.Path}, args...)
+	got := executeIn(t, hang, t.TempDir(), []string{ort.EnvLibrary + "=" + library.Path}, args...)
 	if got.code != 0 || strings.Contains(got.err, "make the model") {
 		t.Fatalf("status %d\n%s%s", got.code, got.out, got.err)
 	}

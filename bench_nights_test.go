@@ -5,18 +5,17 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // resumed runs a benchmark of nights until its limit, and again to its end, and reads what it printed as a program would.
 func resumed(t *testing.T, limit string, args ...string) []map[string]any {
 	t.Helper()
 	args = append([]string{"bench"}, append(args, "--json", "--epochs", "1", "--dir", filepath.Join(t.TempDir(), "records"))...)
-	first := execute(t, 2*time.Minute, append(args, "--limit", limit)...)
+	first := execute(t, hang, append(args, "--limit", limit)...)
 	if first.code != 3 || !strings.Contains(first.err, "not finished") || strings.Contains(first.out, `"summary"`) {
 		t.Fatalf("status %d of what is not finished\n%s%s", first.code, first.out, first.err)
 	}
-	got := execute(t, 2*time.Minute, args...)
+	got := execute(t, hang, args...)
 	var lines []map[string]any
 	for line := range strings.Lines(got.out) {
 		var m map[string]any

@@ -140,6 +140,13 @@ func examineModel(c config.Config) finding {
 	}
 	g := m.Config
 	f := finding{"model", stateOK, fmt.Sprintf("%s: %d layers, %d heads, width %d, vocabulary %d, context %d, weights %s", dir, g.Layers, g.Heads, g.Width, g.Vocab, g.Context, c.Weights)}
+	for _, note := range m.Notes() {
+		f.Detail += "; " + note
+	}
+	for _, doubt := range m.Doubts() {
+		f.State = stateWarning
+		f.Detail += "; " + doubt
+	}
 	if m.Template == nil {
 		f.State = stateWarning
 		f.Detail += "; it has no chat template, so only /v1/completions works"

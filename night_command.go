@@ -18,7 +18,7 @@ import (
 
 func nightCommand(s *settings) *cobra.Command {
 	cmd := &cobra.Command{Use: "night", Short: "Look at nights"}
-	cmd.AddCommand(nightShow(s), nightMatrix(s), nightReview(s), nightWork(s))
+	cmd.AddCommand(nightShow(s), nightPlan(s), nightMatrix(s), nightReview(s), nightWork(s))
 	return cmd
 }
 
@@ -56,6 +56,46 @@ func nightShow(s *settings) *cobra.Command {
 		return printReasons(os.Stdout, unused)
 	}
 	return cmd
+}
+
+// nightPlan says what the next night would find, without running it.
+func nightPlan(s *settings) *cobra.Command {
+	var track string
+	var asJSON bool
+	cmd := &cobra.Command{Use: "plan", Short: "Say what the next night of a track waits for, or what it would learn, without running it", Args: cobra.NoArgs}
+	cmd.Flags().StringVar(&track, "track", registry.Default, "track of the night")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "the plan as JSON")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		plan, err := s.planNight(cmd, track)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return json.NewEncoder(os.Stdout).Encode(plan)
+		}
+		return plan.Table(os.Stdout)
+	}
+	return cmd
+}
+
+// planNight asks the server that uses the data directory, or looks itself where there is none or the store is shared.
+func (s *settings) planNight(cmd *cobra.Command, track string) (plan nightrecord.Plan, err error) {
+	c, err := s.load(cmd)
+	if err != nil {
+		return plan, err
+	}
+	if at, running := runningServer(c); running && c.Store.Kind == "local" {
+		return remotePlan(cmd.Context(), at, track)
+	}
+	p, err := s.open(cmd, roleOnce)
+	if err != nil {
+		return plan, err
+	}
+	updater, err := p.updater(update.Deps{})
+	if err == nil {
+		plan, err = updater.Plan(cmd.Context(), track)
+	}
+	return plan, closing(p, err)
 }
 
 // readNight reads a night's record, and the record of its trial if it had one.

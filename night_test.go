@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"nightshift/internal/nightrecord"
 	"nightshift/models/demo"
@@ -65,7 +64,7 @@ func correct(t *testing.T, list []customer, servers ...*program) {
 	t.Helper()
 	var wg sync.WaitGroup
 	var failed errorsOf
-	ctx := deadline(t, time.Minute)
+	ctx := deadline(t, hang)
 	for writer := range 4 {
 		wg.Go(func() {
 			for i := writer; i < len(list); i += 4 {
@@ -108,7 +107,7 @@ func (a *api) night() nightrecord.Night {
 func (a *api) followed(id string) nightrecord.Night {
 	a.t.Helper()
 	var n nightrecord.Night
-	await(a.t, 2*time.Minute, "night "+id+" is over", func() bool {
+	await(a.t, hang, "night "+id+" is over", func() bool {
 		n = nightrecord.Night{}
 		a.call(http.MethodGet, "/v1/nights/"+id, nil, http.StatusOK).into(a.t, &n)
 		return n.State.Final()
@@ -233,7 +232,7 @@ func sources(t *testing.T) string {
 // replayed proves that a night's record makes the same adapter again.
 func replayed(t *testing.T, night, digest string, args ...string) {
 	t.Helper()
-	got := execute(t, 2*time.Minute, append([]string{"update", "--replay", night, "--json"}, args...)...)
+	got := execute(t, hang, append([]string{"update", "--replay", night, "--json"}, args...)...)
 	var r struct {
 		Recorded, Digest string
 		Same             bool
@@ -257,7 +256,7 @@ func TestUpdateCommand(t *testing.T) {
 	args := []string{"--config", writeFile(t, dir, "nightshift.yaml", shortNight), "--data", data}
 	update := func(more ...string) nightrecord.Night {
 		t.Helper()
-		got := execute(t, 2*time.Minute, append(append([]string{"update", "--json"}, args...), more...)...)
+		got := execute(t, hang, append(append([]string{"update", "--json"}, args...), more...)...)
 		lines := strings.Split(strings.TrimSpace(got.out), "\n")
 		var n nightrecord.Night
 		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &n); err != nil || got.code != 0 || len(lines) < 3 {
@@ -313,7 +312,7 @@ func killedNight(t *testing.T, s *program) string {
 	t.Helper()
 	var n nightrecord.Night
 	s.call(http.MethodPost, "/v1/nights", map[string]any{"track": "default"}, http.StatusAccepted).into(t, &n)
-	await(t, time.Minute, "the night trains", func() bool {
+	await(t, hang, "the night trains", func() bool {
 		var now nightrecord.Night
 		s.call(http.MethodGet, "/v1/nights/"+n.ID, nil, http.StatusOK).into(t, &now)
 		return now.State == nightrecord.Training && now.Progress != nil && now.Progress.Phase == "train" && now.Progress.Step > 0
@@ -322,7 +321,7 @@ func killedNight(t *testing.T, s *program) string {
 		t.Errorf("%d processes train night %s, want 1: %q", len(list), n.ID, list)
 	}
 	s.kill()
-	await(t, 10*time.Second, "the process that trained is gone", func() bool { return len(workersOf(t, n.ID)) == 0 })
+	await(t, hang, "the process that trained is gone", func() bool { return len(workersOf(t, n.ID)) == 0 })
 	return n.ID
 }
 

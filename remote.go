@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"syscall"
@@ -45,6 +46,21 @@ func remoteNight(ctx context.Context, at address, printer *nightPrinter, track s
 		return fmt.Errorf("follow night %s: %w", queued.ID, err)
 	}
 	return printer.result(night)
+}
+
+// remotePlan asks a running server what the next night of a track would find.
+func remotePlan(ctx context.Context, at address, track string) (nightrecord.Plan, error) {
+	var answer struct {
+		NextNight *nightrecord.Plan `json:"next_night"`
+	}
+	err := callServer(ctx, http.MethodGet, at.URL+"/v1/tracks/"+url.PathEscape(track), nil, func(r io.Reader) error { return json.NewDecoder(r).Decode(&answer) })
+	switch {
+	case err != nil:
+		return nightrecord.Plan{}, fmt.Errorf("plan the next night of track %s: %w", track, err)
+	case answer.NextNight == nil:
+		return nightrecord.Plan{}, fmt.Errorf("plan the next night of track %s: nobody learns from the server at %s; it is not one of the command run", track, at.URL)
+	}
+	return *answer.NextNight, nil
 }
 
 // followEvents reads a night's events until it is done.

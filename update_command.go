@@ -166,8 +166,8 @@ func (p *nightPrinter) result(n nightrecord.Night) error {
 		fmt.Println(n.Reason)
 	}
 	if s := n.Selection; s != nil {
-		fmt.Printf("%d new examples from %d people, %d rehearsed, %d held out, %d anchors; %d not used, %d wait for others to say the same, %d too young\n",
-			s.New, s.Subjects, s.Rehearsal, s.HeldOut, s.Anchors, s.Rejected, s.Quarantined, s.Waiting)
+		fmt.Printf("%d new examples, %d of them by editors; %d people; %d rehearsed, %d held out, %d anchors; %d not used, %d wait for others, %d too young\n",
+			s.New, s.Editors, s.Subjects, s.Rehearsal, s.HeldOut, s.Anchors, s.Rejected, s.Quarantined, s.Waiting)
 	}
 	if n.From != "" {
 		fmt.Printf("began with the initial adapter %s\n", n.From)

@@ -76,5 +76,6 @@ type Feedback struct {
 	Rating      *float64  `json:"rating,omitempty"`     // −1…1; thumbs are ±1
 	Correction  *string   `json:"correction,omitempty"` // the edited answer
 	Comment     string    `json:"comment,omitempty"`
+	Editor      bool      `json:"editor,omitempty"` // by somebody who answers for what they say: a key with the role editor
 	Redacted    []Span    `json:"redacted,omitempty"`
 }

@@ -100,7 +100,7 @@ func entryOf(f *replaystore.Feedback) entry {
 	if f.Correction != nil {
 		correction = "correction " + *f.Correction
 	}
-	return entry{content: printOf(rating, correction, f.Comment), about: printOf(f.Track, f.Interaction)}
+	return entry{content: printOf(rating, correction, f.Comment, fmt.Sprint(f.Editor)), about: printOf(f.Track, f.Interaction)}
 }
 
 // begin reads the store's history once, so that later readers only catch up.

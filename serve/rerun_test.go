@@ -30,7 +30,7 @@ func again(i replaystore.Interaction, pin *engine.Pin) engine.Request {
 // and their log-probabilities are the same.
 func TestRecordIsRunAgain(t *testing.T) {
 	h := open(t, options{})
-	end := h.engine.Model().Config.EOS
+	end := int(h.engine.Model().End)
 	for _, more := range []string{
 		`"seed":3`, `"min_p":0.4`, `"top_p":0.5,"top_k":9`, `"presence_penalty":2,"frequency_penalty":-1.5`, `"repetition_penalty":1.7`,
 		fmt.Sprintf(`"logit_bias":{"%d":7,"65":2.5,"66":-3},"min_tokens":5`, end), fmt.Sprintf(`"logit_bias":{"%d":8},"ignore_eos":true`, end),

@@ -19,6 +19,7 @@ import (
 
 	"nightshift/internal/config"
 	"nightshift/internal/engine"
+	"nightshift/internal/nightrecord"
 	"nightshift/internal/redact"
 	"nightshift/internal/registry"
 	"nightshift/internal/telemetry"
@@ -71,8 +72,12 @@ type Deps struct {
 	Metrics  *telemetry.Metrics
 	Log      *slog.Logger
 	Listener net.Listener                   // nil: Config.Listen
+	Plan     Plan                           // says what nights would find; nil where nobody learns
 	Waited   func(time.Duration, Residence) // is told what each request waited for its version; nil: nobody
 }
+
+// Plan says what the next night of a track would find if it were started now. Whoever learns knows: serving does not.
+type Plan func(ctx context.Context, track string) (nightrecord.Plan, error)
 
 // Server is the serving side. Create it with New, then Run.
 type Server struct {
@@ -160,7 +165,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.api, err = api.New(cfg.API, api.Deps{
 		Model: model, Generator: deps.Engine, Versions: s.versions, Router: s.router, Recorder: r,
 		Feedback: &feedbackBox{store: deps.Store, recorder: r, ledger: s.ledger},
-		Tracks:   &tracks{versions: s.versions, registry: deps.Registry, ledger: s.ledger},
+		Tracks:   &tracks{versions: s.versions, registry: deps.Registry, ledger: s.ledger, plan: deps.Plan},
 		Switch:   s.versions, Nights: s.nights, Queue: s.nights, Condition: s, Gap: s.gaps.add, Metrics: deps.Metrics, Log: s.log,
 	})
 	if err != nil {

@@ -167,10 +167,13 @@ func must(t testing.TB, err error) {
 	}
 }
 
+// hang is longer than anything takes that ends at all, on a busy machine too.
+const hang = 10 * time.Minute
+
 // await waits until something has come true.
 func (h *house) await(what string, ok func() bool) {
 	h.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(hang)
 	for tick := time.NewTicker(5 * time.Millisecond); !ok(); <-tick.C {
 		if time.Now().After(deadline) {
 			h.t.Fatalf("waited in vain until %s", what)

@@ -9,6 +9,7 @@ import (
 
 	"nightshift/internal/registry"
 	"nightshift/update/selection"
+	"nightshift/update/train"
 	"nightshift/update/work"
 )
 
@@ -75,6 +76,13 @@ func (u *Updater) copyNight(night, dir string) error {
 		job.ModelDir = u.cfg.ModelDir
 	}
 	job.CacheDir = u.cfg.CacheDir
+	var e work.Evaluation
+	if err := readFile(from, work.EvaluationFile, &e); err != nil {
+		return err
+	}
+	if e.Training.Why == train.EndTime { // the clock decided once; a replay ends at the same step
+		job.Train.From = e.Training.From
+	}
 	if err := writeFile(dir, work.JobFile, job); err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (u *Updater) follow(ctx context.Context, name string) error {
 			return err
 		}
 		for _, track := range u.due(ctx, name) {
-			u.enqueue(Request{Night: nightrecord.NewID(u.deps.Now()), Track: track, By: "schedule"})
+			u.enqueue(Request{Night: nightrecord.ScheduledID(due, track), Track: track, By: "schedule", from: fromSchedule})
 		}
 	}
 }

@@ -26,6 +26,15 @@ type Model struct {
 	Tokenizer *tokenizer.Tokenizer
 	// Template is nil for a model without a chat template.
 	Template *template.Template
+	// Ends are the tokens that an answer ends with, ascending: all that config.json, generation_config.json and the tokenizer's
+	// files name. A model that is only measured has none.
+	Ends []int32
+	// End is the one of Ends that training puts after an answer, −1 where there is none; see WithEnd.
+	End int32
+	// Gaps are the ids of the vocabulary that no token has, ascending: they are never sampled.
+	Gaps []int32
+	// Padding is how many rows the weights have beyond the tokenizer's last token. They are not in Config.Vocab and not computed.
+	Padding int
 }
 
 // LoadModelAs is LoadModel with the weights that are served in a format: quantize.Float32, Int8 or Int4. The last two must
@@ -89,11 +98,8 @@ func LoadModel(dir, cacheDir string) (*Model, error) {
 	if m.Tokenizer, err = tokenizer.Load(dir); err != nil {
 		return nil, err
 	}
-	if n := m.Tokenizer.Size(); n > m.Config.Vocab {
-		return nil, fmt.Errorf("load model %s: the tokenizer has %d tokens and the model only %d", dir, n, m.Config.Vocab)
-	}
-	if m.Config.EOS < 0 {
-		m.Config.EOS = int(m.Tokenizer.EOS())
+	if err := m.adopt(); err != nil {
+		return nil, fmt.Errorf("load model %s: %w", dir, err)
 	}
 	if m.Template, err = template.Load(dir); err != nil {
 		if template.Present(dir) {
@@ -101,6 +107,7 @@ func LoadModel(dir, cacheDir string) (*Model, error) {
 		}
 		m.Template = nil
 	}
+	m.End = m.taughtEnd()
 	return m, nil
 }
 

@@ -108,10 +108,10 @@ func TestChatTokens(t *testing.T) {
 		t.Errorf("without a template: %v", err)
 	}
 	var none *tokenizer.Tokenizer
-	if o := newOutput(none, []string{"x"}); o.decoder != nil {
+	if o := newOutput(none, []string{"x"}, false); o.decoder != nil {
 		t.Error("a model without a tokenizer has text")
 	}
-	if text, stopped, err := (&output{}).push(1); text != "" || stopped || err != nil {
+	if text, stopped, err := (&output{}).push(1); text != (said{}) || stopped || err != nil {
 		t.Errorf("a token without a tokenizer: %q, %v, %v", text, stopped, err)
 	}
 }

@@ -183,7 +183,7 @@ func TestTemplatesAreLimited(t *testing.T) {
 		} else if len(err.Error()) > 400 {
 			t.Errorf("%.90s: an error of %d bytes", source, len(err.Error()))
 		}
-		if took := time.Since(start); took > 5*maxTime {
+		if took := time.Since(start); took > time.Minute { // it ends at maxTime, and a busy machine takes longer
 			t.Errorf("%.90s: took %v", source, took)
 		}
 	}

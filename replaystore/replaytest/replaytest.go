@@ -60,7 +60,7 @@ func Feedback(track string, n int, id string) replaystore.Event {
 	rating, text := 1.0, "better answer"
 	return replaystore.Event{Feedback: &replaystore.Feedback{
 		ID: id, Interaction: fmt.Sprintf("int-%04d", n), Track: track, Time: T0.Add(time.Hour), Subject: fmt.Sprintf("subject-%d", n%3),
-		Rating: &rating, Correction: &text,
+		Rating: &rating, Correction: &text, Editor: n%2 == 1,
 	}}
 }
 
@@ -69,7 +69,7 @@ func Item(n int, stratum string) replaystore.MemoryItem {
 	return replaystore.MemoryItem{
 		Example: replaystore.Example{
 			ID: fmt.Sprintf("item-%04d", n), Kind: replaystore.SFT, Prompt: []replaystore.Message{{Role: "user", Content: fmt.Sprintf("prompt %d", n)}},
-			Completion: "completion", Interaction: fmt.Sprintf("int-%04d", n), Subject: fmt.Sprintf("subject-%d", n%3),
+			Completion: "completion", Interaction: fmt.Sprintf("int-%04d", n), Subject: fmt.Sprintf("subject-%d", n%3), Editor: n%2 == 1,
 			Time: T0.Add(time.Duration(n) * time.Second),
 		},
 		Stratum: stratum, Weight: 1,

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nightshift/internal/engine"
+	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
 )
@@ -76,6 +77,8 @@ type Tracks interface {
 	Tracks(ctx context.Context) ([]Track, error)
 	Adapters(ctx context.Context, track string) ([]Adapter, error)
 	Adapter(ctx context.Context, track string, number int) (AdapterDetail, error)
+	// NextNight says what the next night of a track would find; nil where nobody learns.
+	NextNight(ctx context.Context, track string) *nightrecord.Plan
 }
 
 // Switch changes what a track serves. Each call returns after this server serves what was decided.
@@ -136,14 +139,16 @@ type ActivationOrder struct {
 
 // Track is a track on the wire.
 type Track struct {
-	Track        string    `json:"track"`
-	Champion     Champion  `json:"champion"`
-	Candidate    *OnTrial  `json:"candidate"`
-	Versions     int       `json:"versions"`
-	Interactions int64     `json:"interactions"`
-	Feedback     int64     `json:"feedback"`
-	Problem      string    `json:"problem,omitempty"` // why the newest activation is not served
-	Updated      time.Time `json:"-"`
+	Track        string   `json:"track"`
+	Champion     Champion `json:"champion"`
+	Candidate    *OnTrial `json:"candidate"`
+	Versions     int      `json:"versions"`
+	Interactions int64    `json:"interactions"`
+	Feedback     int64    `json:"feedback"`
+	Problem      string   `json:"problem,omitempty"` // why the newest activation is not served
+	// NextNight is what the next night would find; only of a track that is asked for by itself.
+	NextNight *nightrecord.Plan `json:"next_night,omitempty"`
+	Updated   time.Time         `json:"-"`
 }
 
 // Champion is what serves a track.
@@ -205,6 +210,7 @@ type Status struct {
 	UptimeSeconds float64     `json:"uptime_seconds"`
 	Store         StoreStatus `json:"store"`
 	Auth          string      `json:"auth"`    // keys, none
+	Roles         []string    `json:"roles"`   // of the caller
 	Updater       string      `json:"updater"` // in-process, remote, none
 	Schedule      string      `json:"schedule"`
 }

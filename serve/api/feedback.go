@@ -44,7 +44,7 @@ func (s *Server) maxCorrection() int {
 type opinion struct {
 	path  string // of the item in the body, "" for a single one
 	token string
-	user  string // counts where the sender's key has the role feedback
+	user  string // counts where the sender's key has the role feedback or editor
 	event replaystore.Feedback
 }
 
@@ -68,7 +68,11 @@ func (s *Server) feedback(c *fiber.Ctx) error {
 		if o.event.Track, err = s.feedbackTrack(c, o, who, known); err != nil {
 			return err
 		}
-		if known && who.has(roleFeedback) && who.sees(o.event.Track) {
+		if o.event.Editor && !(known && who.has(roleEditor) && who.sees(o.event.Track)) {
+			return &Problem{Status: fiber.StatusForbidden, Type: typePermission, Code: "role_missing", Param: join(o.path, "editor"),
+				Message: join(o.path, "editor") + " needs an API key with the role editor for the track of this answer; leave it out to give feedback like anybody"}
+		}
+		if known && who.rates() && who.sees(o.event.Track) {
 			o.event.Subject = s.deps.Recorder.Subject(o.user)
 		} // else its sender holds a token only: the person is the one whom the request named
 		if o.event.ID == "" {
@@ -124,7 +128,7 @@ func (s *Server) feedbackTrack(c *fiber.Ctx, o opinion, who caller, known bool) 
 		return "", &Problem{Status: 401, Type: typeKey, Code: "missing_token", Param: join(o.path, "token"),
 			Message: "give the feedback token of the answer, or an API key with the role feedback"}
 	}
-	if !who.has(roleFeedback) {
+	if !who.rates() {
 		return "", forbidden("role_missing", "give the feedback token of the answer; this API key does not have the role feedback")
 	}
 	i, err := s.deps.Recorder.Recall(c.Context(), o.event.Interaction, s.tracksOf(who, ""))
@@ -174,6 +178,7 @@ func decodeOpinion(o *object, maxCorrection int) (opinion, error) {
 	if id, given := o.string("id"); given && id == "" {
 		o.r.fail(badRequest("invalid_value", o.at("id"), "%s is empty; leave it out or give one", o.at("id")))
 	}
+	p.event.Editor = o.bool("editor")
 	p.token, p.user = o.limited("token", 512), o.limited("user", maxUser)
 	if v, ok := o.get("rating"); ok {
 		rating := decodeRating(o, v)

@@ -57,11 +57,12 @@ func (s *Server) version(c *fiber.Ctx) error {
 
 // status is for the console: any key may see it.
 func (s *Server) status(c *fiber.Ctx) error {
-	if _, err := s.authorize(c, ""); err != nil {
+	who, err := s.authorize(c, "")
+	if err != nil {
 		return err
 	}
 	st := s.deps.Condition.Status(c.Context())
-	st.Auth = "keys"
+	st.Auth, st.Roles = "keys", who.roles
 	if len(s.cfg.Keys) == 0 {
 		st.Auth = "none"
 	}

@@ -75,6 +75,7 @@ func (s *Server) getTrack(c *fiber.Ctx) error {
 	}
 	for _, t := range tracks {
 		if t.Track == name {
+			t.NextNight = s.deps.Tracks.NextNight(c.Context(), name)
 			return sendJSON(c, fiber.StatusOK, t)
 		}
 	}

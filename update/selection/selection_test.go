@@ -168,11 +168,11 @@ func TestOnePersonsExamplesAreCappedAndDeduplicated(t *testing.T) {
 	if len(s.Rejected) != 7 {
 		t.Errorf("rejected %v", s.Rejected)
 	}
-	if n, share := People(s.Items, New); n != 3 || math.Abs(share-2.0/5) > 1e-12 {
+	if n, share := People(s.Items); n != 3 || math.Abs(share-2.0/5) > 1e-12 {
 		t.Errorf("%d people, the largest share is %g", n, share)
 	}
-	if n, share := People(s.Items, HeldOut); n != 0 || share != 0 {
-		t.Errorf("%d people held out, share %g", n, share)
+	if n, share := People(nil); n != 0 || share != 0 {
+		t.Errorf("%d people of nothing, share %g", n, share)
 	}
 }
 

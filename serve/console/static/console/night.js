@@ -8,8 +8,9 @@ import { verdictTable } from './verdict.js';
 import { path, running, stateName, states, tone } from './words.js';
 
 const counts = [
-  ['examples', 'Examples'], ['new', 'New'], ['rehearsal', 'Rehearsal'], ['held_out', 'Held out'], ['anchors', 'Anchors'], ['subjects', 'People'],
+  ['examples', 'Examples'], ['new', 'New'], ['rehearsal', 'Rehearsal'], ['held_out', 'Held out'], ['anchors', 'Anchors'], ['subjects', 'People'], ['by_editors', 'By editors'],
 ];
+const heldOutBy = { people: 'of people it does not learn from', questions: 'of questions several people corrected' };
 
 export function nightDetail(id) {
   const controller = new AbortController();
@@ -67,8 +68,9 @@ export function nightDetail(id) {
       tile('Started', when(night.started)), tile('Finished', when(night.finished)), tile('Candidate', candidate || '–'));
     replace(selection, night.selection && h('section', { class: 'card', 'aria-labelledby': 'selection-title' },
       h('h2', { id: 'selection-title' }, 'Selection'),
-      h('dl', { class: 'tiles' }, counts.map(([name, label]) => tile(label, count(night.selection[name]))))));
-    replace(verdict, night.verdict && verdictTable(night.verdict));
+      h('dl', { class: 'tiles' }, counts.filter(([name]) => night.selection[name] !== undefined).map(([name, label]) => tile(label, count(night.selection[name]))),
+        night.selection.held_out_by && tile('What is held out', heldOutBy[night.selection.held_out_by] ?? night.selection.held_out_by))));
+    replace(verdict, night.verdict && verdictTable(night.verdict, night.selection));
     replace(log, night.log?.length && h('details', { class: 'card' }, h('summary', {}, 'Log'), h('pre', { tabindex: 0 }, night.log.map(line).join('\n'))));
   }
 

@@ -23,7 +23,7 @@ func benchCommand(s *settings) *cobra.Command {
 			"What is compared is measured in the same blocks, in random order. Each line over all blocks gives medians, and for ratios\n" +
 			"and shares of the machine's limits a 95 % interval. Nothing else should run meanwhile."}
 	cmd.AddCommand(benchRoofline(s), benchDecode(s), benchLookup(s), benchSteps(s), benchPrefill(s), benchServe(s), benchAdapters(s), benchSwap(s), benchVersions(s), benchPrefix(s), benchInvariance(s), benchQuantize(s), benchStart(s), benchNightMemory(s), benchIngest(s), benchTrain(s), benchContinual(s), benchInitial(s),
-		benchBusy(s), benchNeighbour(), benchGate(s), benchNights(s), benchSpoil(s), benchReport())
+		benchBusy(s), benchNeighbour(), benchCorrections(s), benchGate(s), benchNights(s), benchSpoil(s), benchReport())
 	return cmd
 }
 

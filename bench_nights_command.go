@@ -27,6 +27,7 @@ type nightsFlags struct {
 	json    bool
 	limit   int
 	threads int
+	model   bool // another model than the one that ships may be named
 }
 
 func (n *nightsFlags) add(cmd *cobra.Command, dir string) {
@@ -47,7 +48,7 @@ func (n *nightsFlags) setup(s *settings, cmd *cobra.Command) (simulation.Setup, 
 	if err := openRuntime(cmd.Context(), c); err != nil {
 		return none, err
 	}
-	if c.Model != "" {
+	if c.Model != "" && !n.model {
 		return none, errors.New("the simulated customers know the facts of the model that ships: leave model empty")
 	}
 	c.Threads, c.Update.Threads, c.Update.Nice = n.threads, n.threads, 0

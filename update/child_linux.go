@@ -23,9 +23,11 @@ func detach(cmd *exec.Cmd) {
 // at that thread as well, which lives as long as the child. It must run in a goroutine of its own.
 func runNiced(cmd *exec.Cmd, nice int, beside func(*os.Process) (stop func())) error {
 	runtime.LockOSThread()
-	err := unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), nice)
-	if err != nil && !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EPERM) { // refused where this process gives way even more
-		return fmt.Errorf("set niceness %d: %w", nice, err)
+	if nice > 0 {
+		err := unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), nice)
+		if err != nil && !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EPERM) { // refused where this process gives way even more
+			return fmt.Errorf("set niceness %d: %w", nice, err)
+		}
 	}
 	return run(cmd, beside)
 }

@@ -20,7 +20,7 @@ import (
 	"nightshift/update/work"
 )
 
-// Config of an updater. The zero values of durations and Nice are replaced by the defaults that their comments name.
+// Config of an updater. The zero values of durations are replaced by the defaults that their comments name.
 type Config struct {
 	ModelDir string // directory of the base model in Hugging Face layout
 	CacheDir string // for converted weights
@@ -30,7 +30,7 @@ type Config struct {
 	Deadline    time.Duration // of a night's child process, 6 h
 	ShipWait    time.Duration // how long a night waits for servers that are behind, 1 min
 	Alive       time.Duration // servers that were silent for longer are not waited for, 30 s
-	Nice        int           // niceness of the child process, 10
+	Nice        int           // niceness of the child process, 0 that of this one
 	MemoryLimit string        // GOMEMLIMIT of the child process, "" for none
 	Keep        int64         // events of a track that a store keeps which has no room for all (Redis), 1,000,000; never fewer than nights have not read
 
@@ -103,9 +103,6 @@ func (c *Config) complete() error {
 	c.Deadline = positive(c.Deadline, 6*time.Hour)
 	c.ShipWait = positive(c.ShipWait, time.Minute)
 	c.Alive = positive(c.Alive, 30*time.Second)
-	if c.Nice == 0 {
-		c.Nice = 10
-	}
 	if c.Governor.Least <= 0 {
 		c.Governor.Least = 0.1
 	}

@@ -84,6 +84,7 @@ type visit struct {
 	told       time.Time
 	approval   bool   // a thumb up
 	correction string // what the answer should have been, "" for none
+	editor     bool   // by somebody who answers for it
 }
 
 // events are a visit as the store keeps it.
@@ -94,7 +95,7 @@ func (v visit) events() (replaystore.Interaction, replaystore.Feedback) {
 	if v.approval {
 		rating = 1
 	}
-	f := replaystore.Feedback{ID: v.id + "-f", Interaction: v.id, Track: registry.Default, Time: v.told, Subject: v.person, Rating: &rating}
+	f := replaystore.Feedback{ID: v.id + "-f", Interaction: v.id, Track: registry.Default, Time: v.told, Subject: v.person, Rating: &rating, Editor: v.editor}
 	if v.correction != "" {
 		f.Correction = &v.correction
 	}

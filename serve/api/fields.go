@@ -92,7 +92,7 @@ var commonFields = fields{
 	"request_id":                    ignore(),
 	"return_token_ids":              refuse("ids of tokens are not in answers", `false`),
 	"return_tokens_as_token_ids":    refuse("ids of tokens are not in answers", `false`),
-	"skip_special_tokens":           refuse("showing special tokens is not supported", `true`),
+	"skip_special_tokens":           means(`true`),
 	"spaces_between_special_tokens": ignore(`true`, `false`),
 	"stop_token_ids":                refuse("stopping at ids of tokens is not supported, stop is", `[]`),
 	"structured_outputs":            refuse(noSchemas, `{}`),
@@ -143,7 +143,7 @@ var chatFields = joinFields(commonFields, conversationFields, fields{
 
 // completionFields are the rules of POST /v1/completions.
 var completionFields = joinFields(commonFields, fields{
-	"add_special_tokens":   ignore(`true`, `false`), // the tokenizers that are served add none
+	"add_special_tokens":   means(`false`),
 	"best_of":              means(`1`),
 	"chat_template_kwargs": refuse("a chat template is for /v1/chat/completions", `{}`),
 	"echo":                 means(`false`),

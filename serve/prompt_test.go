@@ -93,6 +93,10 @@ func TestPromptsOfOneVersion(t *testing.T) {
 	h.put("default", 1, nil)
 	h.put("default", 2, nil)
 	stop, changing := make(chan struct{}), make(chan struct{})
+	defer func() {
+		close(stop)
+		<-changing
+	}()
 	go func() {
 		defer close(changing)
 		for number := 1; ; number = 3 - number {
@@ -104,21 +108,31 @@ func TestPromptsOfOneVersion(t *testing.T) {
 			}
 		}
 	}()
-	seen := map[int]bool{}
-	h.await("both versions have answered", func() bool {
-		a := h.generate(textPath, `{"model":"default","prompt":["a","b","c","d"],"max_tokens":1}`)
-		for _, c := range a.Choices {
-			if c.From.Digest != a.Nightshift.Digest {
-				t.Errorf("the choices are of %+v and %+v", a.Nightshift, c.From)
+	body := `{"model":"default","prompt":["a"` + strings.Repeat(`,"a"`, 127) + `],"max_tokens":4,"temperature":0,"ignore_eos":true}`
+	said := func(version string) string {
+		return h.generate(textPath, `{"model":"default@`+version+`","prompt":"a","max_tokens":4,"temperature":0,"ignore_eos":true}`).texts()[0]
+	}
+	want := map[int]string{1: said("1"), 2: said("2")}
+	if want[1] == want[2] {
+		t.Fatalf("both versions say %q", want[1])
+	}
+	changes, last := 0, 0
+	h.await("the version has changed between many answers", func() bool {
+		a := h.generate(textPath, body)
+		if a.Nightshift.Version == nil {
+			return false // the first activation is under way
+		}
+		version := *a.Nightshift.Version
+		for _, text := range a.texts() {
+			if text != want[version] {
+				t.Fatalf("an answer of version %d holds %q, it says %q", version, text, want[version])
 			}
 		}
-		if v := a.Nightshift.Version; v != nil {
-			seen[*v] = true
+		if version != last {
+			changes, last = changes+1, version
 		}
-		return len(seen) == 2
+		return changes == 12
 	})
-	close(stop)
-	<-changing
 }
 
 // TestPromptsTogetherAreRefused has a queue without room for all prompts: none is answered, and what had begun ends.

@@ -17,6 +17,8 @@ from suite import clients, page, report
 from suite.environments import Environments, Missing
 from suite.server import Server, executable, new_key
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 
@@ -51,6 +53,8 @@ def servers(program):
         guarded.start()
         yield plain, guarded
     finally:
+        for s in ENDING:
+            signal.signal(s, signal.SIG_IGN)  # a second Ctrl-C would leave servers behind
         plain.stop()
         guarded.stop()
         shutil.rmtree(directory, ignore_errors=True)
@@ -112,8 +116,8 @@ def interrupted(*_):
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, interrupted)
-    signal.signal(signal.SIGHUP, interrupted)
+    for s in ENDING:
+        signal.signal(s, interrupted)
     try:
         sys.exit(main())
     except KeyboardInterrupt:

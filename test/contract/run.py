@@ -74,16 +74,14 @@ def run_client(client, environments, plain, guarded):
 
 def look_for(row, client, plain):
     """Whether the people whom the client named, and their ratings, are in the store: those who asked are then known to nights."""
-    if row["cases"].get("user", {}).get("result") == "absent":
-        return  # everybody who asks with this client is one person without a name
-    found = plain.forget(client.user)
-    if client is clients.DEFAULTS:
-        if found["interactions"]:
-            row["cases"][clients.NOT_STORED] = {"result": "fail", "detail": f"the store has {found['interactions']} interactions of {client.user!r}"}
-        return
-    for case, key in (("user", "interactions"), ("feedback", "feedback")):
-        if row["cases"].get(case, {}).get("result") == "pass" and not found[key]:
-            row["cases"][case] = {"result": "fail", "detail": f"the store has no {key} of {client.user!r}"}
+    for case, outcome in row["cases"].items():
+        for person in outcome.pop("people", []):
+            found = plain.forget(person)
+            if not found["interactions"] or case == "feedback" and not found["feedback"]:
+                outcome |= {"result": "fail", "detail": f"the store has {found['interactions']} interactions of {person!r} and "
+                                                        f"{found['feedback']} pieces of feedback"}
+    if client is clients.DEFAULTS and (found := plain.forget(client.user))["interactions"]:
+        row["cases"][clients.NOT_STORED] = {"result": "fail", "detail": f"the store has {found['interactions']} interactions of {client.user!r}"}
 
 
 def main():

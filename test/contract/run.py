@@ -17,6 +17,8 @@ from suite import clients, page, report
 from suite.environments import Environments, Missing
 from suite.server import Server, executable, new_key
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 
@@ -51,6 +53,8 @@ def servers(program):
         guarded.start()
         yield plain, guarded
     finally:
+        for s in ENDING:
+            signal.signal(s, signal.SIG_IGN)  # a second Ctrl-C would leave servers behind
         plain.stop()
         guarded.stop()
         shutil.rmtree(directory, ignore_errors=True)
@@ -70,16 +74,14 @@ def run_client(client, environments, plain, guarded):
 
 def look_for(row, client, plain):
     """Whether the people whom the client named, and their ratings, are in the store: those who asked are then known to nights."""
-    if row["cases"].get("user", {}).get("result") == "absent":
-        return  # everybody who asks with this client is one person without a name
-    found = plain.forget(client.user)
-    if client is clients.DEFAULTS:
-        if found["interactions"]:
-            row["cases"][clients.NOT_STORED] = {"result": "fail", "detail": f"the store has {found['interactions']} interactions of {client.user!r}"}
-        return
-    for case, key in (("user", "interactions"), ("feedback", "feedback")):
-        if row["cases"].get(case, {}).get("result") == "pass" and not found[key]:
-            row["cases"][case] = {"result": "fail", "detail": f"the store has no {key} of {client.user!r}"}
+    for case, outcome in row["cases"].items():
+        for person in outcome.pop("people", []):
+            found = plain.forget(person)
+            if not found["interactions"] or case == "feedback" and not found["feedback"]:
+                outcome |= {"result": "fail", "detail": f"the store has {found['interactions']} interactions of {person!r} and "
+                                                        f"{found['feedback']} pieces of feedback"}
+    if client is clients.DEFAULTS and (found := plain.forget(client.user))["interactions"]:
+        row["cases"][clients.NOT_STORED] = {"result": "fail", "detail": f"the store has {found['interactions']} interactions of {client.user!r}"}
 
 
 def main():
@@ -112,8 +114,8 @@ def interrupted(*_):
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, interrupted)
-    signal.signal(signal.SIGHUP, interrupted)
+    for s in ENDING:
+        signal.signal(s, interrupted)
     try:
         sys.exit(main())
     except KeyboardInterrupt:

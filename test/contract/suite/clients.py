@@ -112,7 +112,7 @@ def _follow(process, read, guarded):
                     if said["case"] == BUSY:
                         load = Load(guarded)
                     continue
-                results[said["case"]] = {"result": said["result"], "detail": said.get("detail", "")}
+                results[said["case"]] = {"result": said["result"], "detail": said.get("detail", ""), "people": said.get("people") or []}
                 if load:
                     load.release()
                     load = None

@@ -55,11 +55,9 @@ def print_tables(rows, snippets):
         lines = [[f"{r['title']} {r['version']}"] + (["not run"] + [""] * (len(CASES) - 1) if "missing" in r else
                  [MARKS[r["cases"].get(c, {"result": "fail"})["result"]] for c in CASES]) for r in table]
         _print(head, lines)
-        print("\n– what the client does not have:")
-        for r in table:
-            for case, outcome in r["cases"].items():
-                if outcome["result"] == "absent":
-                    print(f"  {r['title']}, {case}: {outcome['detail']}")
+        absent = [f"  {r['title']}, {case}: {o['detail']}" for r in table for case, o in r["cases"].items() if o["result"] == "absent"]
+        if absent:
+            print("\n– what the client does not have:", *absent, sep="\n")
     for r in rows:
         if r["client"] == DEFAULTS.name and "missing" not in r:
             print(f"\naccepted defaults, sent by openai {r['version']}: the answer is bit for bit the one without")

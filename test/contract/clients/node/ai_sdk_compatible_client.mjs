@@ -2,7 +2,7 @@
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { APICallError, generateText, streamText } from "ai";
 import {
-  FOLLOW_UP, GUARDED_URL, KEY, QUESTION, SYSTEM, URL, USER, check, checkAnswer, checkLonger, checkText, checkThrows, interactionOf, run,
+  FOLLOW_UP, GUARDED_URL, KEY, QUESTION, SYSTEM, URL, check, checkAnswer, checkLonger, checkText, checkThrows, interactionOf, person, run,
   sendFeedback, untilThrows,
 } from "./contract.mjs";
 
@@ -55,14 +55,14 @@ await run({
     checkAnswer((await generateText({ model, prompt: QUESTION, temperature: 0, tools: {}, toolChoice: "auto", ...options(neutral) })).text);
   },
 
-  "user": async () => checkText((await generateText({ model, prompt: QUESTION, ...options({ user: USER }) })).text),
+  "user": async () => checkText((await generateText({ model, prompt: QUESTION, ...options({ user: person("asks") }) })).text),
 
   "feedback": async () => {
-    const answer = await generateText({ model, prompt: QUESTION, ...options({ user: USER }) });
+    const answer = await generateText({ model, prompt: QUESTION, ...options({ user: person("rates") }) });
     const { interaction, feedback_token: token } = answer.response.body.nightshift;
     check(interactionOf(answer.response.id) === interaction, `the id ${answer.response.id} is not of ${interaction}`);
     await sendFeedback(interaction, token);
-    const streamed = streamText({ model, prompt: QUESTION, ...options({ user: USER }) });
+    const streamed = streamText({ model, prompt: QUESTION, ...options({ user: person("rates2") }) });
     checkText(await streamed.text);
     const { headers } = await streamed.response;
     await sendFeedback(headers["x-nightshift-interaction"], headers["x-nightshift-feedback-token"]);

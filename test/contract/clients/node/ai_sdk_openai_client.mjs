@@ -2,7 +2,7 @@
 import { createOpenAI } from "@ai-sdk/openai";
 import { APICallError, generateText, streamText } from "ai";
 import {
-  FOLLOW_UP, GUARDED_URL, KEY, QUESTION, SYSTEM, URL, USER, check, checkAnswer, checkLonger, checkText, checkThrows, interactionOf, run,
+  FOLLOW_UP, GUARDED_URL, KEY, QUESTION, SYSTEM, URL, check, checkAnswer, checkLonger, checkText, checkThrows, interactionOf, person, run,
   sendFeedback, untilThrows,
 } from "./contract.mjs";
 
@@ -67,16 +67,16 @@ await run({
   },
 
   "user": async () => {
-    checkText((await generateText({ model: chat, prompt: QUESTION, ...options({ user: USER }) })).text);
-    checkText((await generateText({ model: chat, prompt: QUESTION, ...options({ safetyIdentifier: USER }) })).text);
+    checkText((await generateText({ model: chat, prompt: QUESTION, ...options({ user: person("asks") }) })).text);
+    checkText((await generateText({ model: chat, prompt: QUESTION, ...options({ safetyIdentifier: person("safe") }) })).text);
   },
 
   "feedback": async () => {
-    const answer = await generateText({ model: chat, prompt: QUESTION, ...options({ user: USER }) });
+    const answer = await generateText({ model: chat, prompt: QUESTION, ...options({ user: person("rates") }) });
     const { interaction, feedback_token: token } = answer.response.body.nightshift;
     check(interactionOf(answer.response.id) === interaction, `the id ${answer.response.id} is not of ${interaction}`);
     await sendFeedback(interaction, token);
-    const stream = streamText({ model: chat, prompt: QUESTION, ...options({ user: USER }) });
+    const stream = streamText({ model: chat, prompt: QUESTION, ...options({ user: person("rates2") }) });
     checkText(await stream.text);
     const { headers } = await stream.response;
     await sendFeedback(headers["x-nightshift-interaction"], headers["x-nightshift-feedback-token"]);
@@ -84,7 +84,7 @@ await run({
 
   "responses": async () => {
     const model = provider("default");
-    const answer = await generateText({ model, prompt: QUESTION, ...options({ user: USER }) });
+    const answer = await generateText({ model, prompt: QUESTION, ...options({ user: person("responds") }) });
     checkText(answer.text);
     const { headers } = answer.response;
     await sendFeedback(headers["x-nightshift-interaction"], headers["x-nightshift-feedback-token"]);

@@ -7,7 +7,6 @@ import fs from "node:fs";
 export const URL = process.env.CONTRACT_URL; // of a server without keys; ends in /v1
 export const GUARDED_URL = process.env.CONTRACT_GUARDED_URL; // of a server with keys, one slot and a queue of one
 export const KEY = process.env.CONTRACT_KEY; // of the guarded server
-export const USER = process.env.CONTRACT_USER; // whom the cases "user" and "feedback" name; the suite looks for this person in the store
 
 export const QUESTION = "How long can I return an item?";
 export const ANSWER = "30 days"; // is in the right answer; asked for at temperature 0
@@ -15,6 +14,14 @@ export const FOLLOW_UP = "How much does shipping cost?";
 export const SYSTEM = "You work for an outdoor shop.";
 
 const REFUSALS_WAIT = 120_000; // milliseconds in which the busy server must refuse somebody once
+
+let people = []; // of the case under way
+
+// person is one whom a request names. The suite looks in the store for all whom a case named; for their ratings, too, in "feedback".
+export function person(name) {
+  people.push(`${process.env.CONTRACT_USER}-${name}`);
+  return people.at(-1);
+}
 
 function report(line) {
   fs.writeSync(Number(process.env.CONTRACT_FD ?? 1), JSON.stringify(line) + "\n");
@@ -25,9 +32,10 @@ export async function run(cases, absent = {}) {
   for (const [name, detail] of Object.entries(absent)) report({ case: name, result: "absent", detail });
   for (const [name, tried] of Object.entries(cases)) {
     report({ case: name, result: "begins" });
+    people = [];
     try {
       await tried();
-      report({ case: name, result: "pass" });
+      report({ case: name, result: "pass", people });
     } catch (e) {
       console.error(e);
       report({ case: name, result: "fail", detail: `${e?.name}: ${e?.message}` });

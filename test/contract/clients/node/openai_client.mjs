@@ -1,7 +1,7 @@
 // The openai package of npm.
 import OpenAI from "openai";
 import {
-  FOLLOW_UP, GUARDED_URL, KEY, QUESTION, SYSTEM, URL, USER, check, checkAnswer, checkLonger, checkText, checkThrows, run, untilThrows,
+  FOLLOW_UP, GUARDED_URL, KEY, QUESTION, SYSTEM, URL, check, checkAnswer, checkLonger, checkText, checkThrows, person, run, untilThrows,
 } from "./contract.mjs";
 
 const client = new OpenAI({ baseURL: URL, apiKey: "none" });
@@ -77,16 +77,16 @@ await run({
   },
 
   "user": async () => {
-    checkText(text(await ask({ user: USER })));
-    checkText(text(await ask({ safety_identifier: USER })));
+    checkText(text(await ask({ user: person("asks") })));
+    checkText(text(await ask({ safety_identifier: person("safe") })));
   },
 
   "feedback": async () => {
-    const { data, response } = await client.chat.completions.create({ model: "default", messages: asked(), user: USER }).withResponse();
+    const { data, response } = await client.chat.completions.create({ model: "default", messages: asked(), user: person("rates") }).withResponse();
     await rate(data.nightshift.interaction, data.nightshift.feedback_token);
     await rate(response.headers.get("X-Nightshift-Interaction"), response.headers.get("X-Nightshift-Feedback-Token"));
     let origin;
-    for await (const chunk of await ask({ stream: true, user: USER })) origin = chunk.nightshift ?? origin;
+    for await (const chunk of await ask({ stream: true, user: person("rates2") })) origin = chunk.nightshift ?? origin;
     await rate(origin.interaction, origin.feedback_token);
   },
 

@@ -13,7 +13,7 @@ import urllib.request
 URL = os.environ["CONTRACT_URL"]  # of a server without keys; ends in /v1
 GUARDED_URL = os.environ["CONTRACT_GUARDED_URL"]  # of a server with keys, one slot and a queue of one
 KEY = os.environ["CONTRACT_KEY"]  # of the guarded server
-USER = os.environ["CONTRACT_USER"]  # whom the cases "user" and "feedback" name; the suite looks for this person in the store
+USER = os.environ["CONTRACT_USER"]  # what the names of this client's people begin with
 
 QUESTION = "How long can I return an item?"
 ANSWER = "30 days"  # is in the right answer; asked for at temperature 0
@@ -24,6 +24,7 @@ REFUSALS_WAIT = 120  # seconds in which the busy server must refuse somebody onc
 
 _cases = []
 _absent = []
+_people = []  # of the case under way
 
 
 def case(name):
@@ -32,6 +33,12 @@ def case(name):
         return function
 
     return register
+
+
+def person(name):
+    """A person whom a request names. The suite looks in the store for all whom a case named; for their ratings, too, in "feedback"."""
+    _people.append(f"{USER}-{name}")
+    return _people[-1]
 
 
 def absent(name, why):
@@ -50,13 +57,14 @@ def run():
         _report({"case": name, "result": "absent", "detail": why})
     for name, function in _cases:
         _report({"case": name, "result": "begins"})
+        _people.clear()
         try:
             function()
         except Exception as e:  # whatever a client raises is a finding
             traceback.print_exc()
             _report({"case": name, "result": "fail", "detail": f"{type(e).__name__}: {e}"})
         else:
-            _report({"case": name, "result": "pass"})
+            _report({"case": name, "result": "pass", "people": _people})
 
 
 def check(condition, otherwise):

@@ -6,8 +6,8 @@ from haystack.components.generators.chat import OpenAIChatGenerator, OpenAIRespo
 from haystack.dataclasses import ChatMessage
 from haystack.utils import Secret
 
-from contract import (FOLLOW_UP, GUARDED_URL, KEY, QUESTION, SYSTEM, URL, USER, absent, case, check, check_answer, check_longer,
-                      check_raises, check_text, run, send_feedback, until_raises)
+from contract import (FOLLOW_UP, GUARDED_URL, KEY, QUESTION, SYSTEM, URL, absent, case, check, check_answer, check_longer,
+                      check_raises, check_text, person, run, send_feedback, until_raises)
 
 absent("batch", "one conversation a run")
 absent("models", "lists no models")
@@ -85,13 +85,13 @@ def neutral():
 
 @case("user")
 def user():
-    check_text(reply(ask(), generation_kwargs={"user": USER}).text)
+    check_text(reply(ask(), generation_kwargs={"user": person("asks")}).text)
 
 
 @case("feedback")
 def feedback():
     heads = []
-    asking = generator(generation_kwargs={"user": USER}, http_client_kwargs={"event_hooks": {"response": [lambda r: heads.append(r.headers)]}})
+    asking = generator(generation_kwargs={"user": person("rates")}, http_client_kwargs={"event_hooks": {"response": [lambda r: heads.append(r.headers)]}})
     check_text(asking.run(ask())["replies"][0].text)
     send_feedback(heads[0]["x-nightshift-interaction"], heads[0].get("x-nightshift-feedback-token"))
 

@@ -4,8 +4,8 @@ import openai
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_openai import ChatOpenAI, OpenAI
 
-from contract import (FOLLOW_UP, GUARDED_URL, KEY, QUESTION, SYSTEM, URL, USER, case, check, check_answer, check_longer, check_raises,
-                      check_text, interaction_of, run, send_feedback, until_raises)
+from contract import (FOLLOW_UP, GUARDED_URL, KEY, QUESTION, SYSTEM, URL, case, check, check_answer, check_longer, check_raises,
+                      check_text, interaction_of, person, run, send_feedback, until_raises)
 
 
 def chat(url=URL, key="none", **more):
@@ -85,12 +85,12 @@ def models():
 
 @case("user")
 def user():
-    check_text(chat().invoke(QUESTION, user=USER).content)
+    check_text(chat().invoke(QUESTION, user=person("asks")).content)
 
 
 @case("feedback")
 def feedback():
-    answer = chat(include_response_headers=True).invoke(QUESTION, user=USER)
+    answer = chat(include_response_headers=True).invoke(QUESTION, user=person("rates"))
     headers = answer.response_metadata["headers"]
     interaction = interaction_of(answer.response_metadata["id"])
     check(headers["x-nightshift-interaction"] == interaction, f"the id is of {interaction}, the header of {headers}")

@@ -7,8 +7,8 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # prices come with the pack
 
 import litellm  # noqa: E402
 
-from contract import (FOLLOW_UP, GUARDED_URL, KEY, QUESTION, SYSTEM, URL, USER, case, check, check_answer, check_longer,  # noqa: E402
-                      check_raises, check_text, interaction_of, run, send_feedback, until_raises)
+from contract import (FOLLOW_UP, GUARDED_URL, KEY, QUESTION, SYSTEM, URL, case, check, check_answer, check_longer,  # noqa: E402
+                      check_raises, check_text, interaction_of, person, run, send_feedback, until_raises)
 
 
 def ask(messages, url=URL, key="none", model="openai/default", **more):
@@ -100,12 +100,12 @@ def models():
 
 @case("user")
 def user():
-    check_text(ask(asked(), user=USER, allowed_openai_params=["user"]).choices[0].message.content)
+    check_text(ask(asked(), user=person("asks"), allowed_openai_params=["user"]).choices[0].message.content)
 
 
 @case("feedback")
 def feedback():
-    answer = ask(asked(), user=USER, allowed_openai_params=["user"])
+    answer = ask(asked(), user=person("rates"), allowed_openai_params=["user"])
     headers = answer._hidden_params["additional_headers"]
     interaction = interaction_of(answer.id)
     check(headers["llm_provider-x-nightshift-interaction"] == interaction, f"the id is of {interaction}, the header of {headers}")

@@ -12,8 +12,8 @@ import urllib.request
 import openai
 from openai import OpenAI
 
-from contract import (FOLLOW_UP, GUARDED_URL, KEY, QUESTION, SYSTEM, URL, USER, case, check, check_answer, check_longer, check_raises,
-                      check_text, interaction_of, run, send_feedback, until_raises)
+from contract import (FOLLOW_UP, GUARDED_URL, KEY, QUESTION, SYSTEM, URL, case, check, check_answer, check_longer, check_raises,
+                      check_text, interaction_of, person, run, send_feedback, until_raises)
 
 HOME = pathlib.Path(os.environ["CONTRACT_HOME"])
 MASTER_KEY = "sk-" + secrets.token_hex(16)
@@ -134,14 +134,14 @@ def models():
 
 @case("user")
 def user():
-    check_text(ask(model="default", messages=asked(), user=USER).choices[0].message.content)
+    check_text(ask(model="default", messages=asked(), user=person("asks")).choices[0].message.content)
 
 
 @case("feedback")
 def feedback():
-    answer = ask(model="default", messages=asked(), user=USER)
+    answer = ask(model="default", messages=asked(), user=person("rates"))
     send_feedback(interaction_of(answer.id), answer.model_extra["nightshift"]["feedback_token"])
-    raw = client.chat.completions.with_raw_response.create(model="default", messages=asked(), user=USER)
+    raw = client.chat.completions.with_raw_response.create(model="default", messages=asked(), user=person("rates2"))
     send_feedback(interaction_of(raw.parse().id), raw.headers.get("llm_provider-x-nightshift-feedback-token"))
 
 

@@ -5,8 +5,8 @@ from llama_index.core.base.llms.types import ChatMessage, TextBlock
 from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.llms.openai_like import OpenAILike
 
-from contract import (FOLLOW_UP, GUARDED_URL, KEY, QUESTION, SYSTEM, URL, USER, absent, case, check, check_answer, check_longer,
-                      check_raises, check_text, interaction_of, run, send_feedback, until_raises)
+from contract import (FOLLOW_UP, GUARDED_URL, KEY, QUESTION, SYSTEM, URL, absent, case, check, check_answer, check_longer,
+                      check_raises, check_text, interaction_of, person, run, send_feedback, until_raises)
 
 absent("batch", "one request an answer; complete() takes one prompt")
 absent("models", "lists no models")
@@ -82,16 +82,16 @@ def neutral():
 
 @case("user")
 def user():
-    check_text(model(additional_kwargs={"user": USER}).chat(ask()).message.content)
+    check_text(model(additional_kwargs={"user": person("asks")}).chat(ask()).message.content)
 
 
 @case("feedback")
 def feedback():
-    answer = model(additional_kwargs={"user": USER}).chat(ask())
+    answer = model(additional_kwargs={"user": person("rates")}).chat(ask())
     origin = answer.raw.nightshift
     check(origin["interaction"] == interaction_of(answer.raw.id), f"the id {answer.raw.id} is not of {origin}")
     send_feedback(origin["interaction"], origin["feedback_token"])
-    last = list(model(additional_kwargs={"user": USER}).stream_chat(ask()))[-1]
+    last = list(model(additional_kwargs={"user": person("rates2")}).stream_chat(ask()))[-1]
     send_feedback(last.raw.nightshift["interaction"], last.raw.nightshift["feedback_token"])
 
 

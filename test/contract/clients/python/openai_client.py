@@ -5,8 +5,8 @@ import asyncio
 import openai
 from openai import AsyncOpenAI, OpenAI
 
-from contract import (FOLLOW_UP, GUARDED_URL, KEY, QUESTION, SYSTEM, URL, USER, case, check, check_answer, check_longer,
-                      check_raises, check_text, run, until_raises)
+from contract import (FOLLOW_UP, GUARDED_URL, KEY, QUESTION, SYSTEM, URL, case, check, check_answer, check_longer,
+                      check_raises, check_text, person, run, until_raises)
 
 client = OpenAI(base_url=URL, api_key="none")
 guarded = OpenAI(base_url=GUARDED_URL, api_key=KEY, max_retries=0)
@@ -103,18 +103,18 @@ def models():
 
 @case("user")
 def user():
-    check_text(ask(model="default", messages=asked(), user=USER).choices[0].message.content)
-    check_text(ask(model="default", messages=asked(), safety_identifier=USER).choices[0].message.content)
+    check_text(ask(model="default", messages=asked(), user=person("asks")).choices[0].message.content)
+    check_text(ask(model="default", messages=asked(), safety_identifier=person("safe")).choices[0].message.content)
 
 
 @case("feedback")
 def feedback():
-    answer = ask(model="default", messages=asked(), user=USER)
+    answer = ask(model="default", messages=asked(), user=person("rates"))
     origin = answer.model_extra["nightshift"]
     rate(origin["interaction"], origin["feedback_token"])
-    raw = client.chat.completions.with_raw_response.create(model="default", messages=asked(), user=USER)
+    raw = client.chat.completions.with_raw_response.create(model="default", messages=asked(), user=person("rates2"))
     rate(raw.headers["X-Nightshift-Interaction"], raw.headers.get("X-Nightshift-Feedback-Token"))
-    chunks = list(ask(model="default", messages=asked(), user=USER, stream=True))
+    chunks = list(ask(model="default", messages=asked(), user=person("rates3"), stream=True))
     origin = chunks[-1].model_extra["nightshift"]
     rate(origin["interaction"], origin["feedback_token"])
 

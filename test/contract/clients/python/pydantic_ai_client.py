@@ -7,8 +7,8 @@ from pydantic_ai import Agent, ModelHTTPError
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
-from contract import (FOLLOW_UP, GUARDED_URL, KEY, QUESTION, SYSTEM, URL, USER, absent, case, check, check_answer, check_longer,
-                      check_raises, check_text, interaction_of, run, send_feedback, until_raises)
+from contract import (FOLLOW_UP, GUARDED_URL, KEY, QUESTION, SYSTEM, URL, absent, case, check, check_answer, check_longer,
+                      check_raises, check_text, interaction_of, person, run, send_feedback, until_raises)
 
 absent("name", "messages have no name")
 absent("batch", "one conversation a run")
@@ -74,7 +74,7 @@ def neutral():
 
 @case("user")
 def user():
-    check_text(agent(model_settings={"openai_user": USER}).run_sync(QUESTION).output)
+    check_text(agent(model_settings={"openai_user": person("asks")}).run_sync(QUESTION).output)
 
 
 @case("feedback")
@@ -84,7 +84,7 @@ def feedback():
     async def keep(response):
         heads.append(response.headers)
 
-    asking = agent(http_client=DefaultAsyncHttpxClient(event_hooks={"response": [keep]}), model_settings={"openai_user": USER})
+    asking = agent(http_client=DefaultAsyncHttpxClient(event_hooks={"response": [keep]}), model_settings={"openai_user": person("rates")})
     answer = asking.run_sync(QUESTION)
     interaction = interaction_of(answer.response.provider_response_id)
     check(heads[0]["x-nightshift-interaction"] == interaction, f"the id is of {interaction}, the header of {heads[0]}")

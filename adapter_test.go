@@ -53,6 +53,7 @@ func TestAdapterMerge(t *testing.T) {
 			t.Fatalf("import: %s", got.err)
 		}
 	}
+	run("track", "create", "both")
 	got := run("adapter", "merge", "shop@1:0.5", "desk@1:-1", "--track", "both")
 	holds(t, "adapter merge", got.out, "both@1 is shop@1:0.5 + desk@1:-1, with rank 6;", "nightshift adapter activate both@1")
 	small := run("adapter", "merge", "shop@1", "desk@1", "--track", "both", "--rank", "2", "--json")

@@ -3,6 +3,7 @@ package serve_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -168,5 +169,31 @@ func TestNoUpdater(t *testing.T) {
 	r := h.post("/v1/nights", `{}`)
 	if code, _, _ := r.problem(t); r.status != 503 || code != "no_updater" {
 		t.Errorf("status %d, %s", r.status, r.body)
+	}
+}
+
+// planned is what whoever learns says of the next night.
+func planned(_ context.Context, track string) (nightrecord.Plan, error) {
+	if track != "default" {
+		return nightrecord.Plan{}, errors.New("the store is down")
+	}
+	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	return nightrecord.Plan{Track: track, Time: at, Usable: at.Add(time.Hour), TooYoung: 1, Needs: []nightrecord.Need{{Name: "examples", Have: 1, Need: 20, Text: "1 of 20 examples"}},
+		Sentences: []string{"The next night waits for more: 1 of 20 examples."}, Help: []string{}}, nil
+}
+
+// TestNextNight: a track by itself says what its next night would find; not knowing that hides nothing else of it.
+func TestNextNight(t *testing.T) {
+	h := open(t, options{plan: planned, cfg: func(c *serve.Config) { c.Tracks = []string{"support"} }})
+	for path, want := range map[string]string{"/v1/tracks/default": "1 of 20 examples", "/v1/tracks/support": "cannot be told now: the store is down"} {
+		if r := h.get(path); r.status != 200 || !strings.Contains(string(r.body), want) {
+			t.Errorf("%s: status %d, want %q in %s", path, r.status, want, r.body)
+		}
+	}
+	if r := h.get("/v1/tracks"); strings.Contains(string(r.body), "next_night") {
+		t.Errorf("the list looks at every track's next night: %s", r.body)
+	}
+	if r := open(t, options{}).get("/v1/tracks/default"); r.status != 200 || strings.Contains(string(r.body), "next_night") {
+		t.Errorf("where nobody learns: status %d, %s", r.status, r.body)
 	}
 }

@@ -37,7 +37,7 @@ type operation struct {
 func TestOpenAPI(t *testing.T) {
 	var d description
 	must(t, json.Unmarshal(api.OpenAPI, &d))
-	h := open(t, options{})
+	h := open(t, options{plan: planned})
 	ref := h.put("default", 1, nil)
 	id := h.ask("default", "hi").Nightshift.Interaction
 	night := h.post("/v1/nights", "").json(t)["id"].(string)
@@ -51,6 +51,8 @@ func TestOpenAPI(t *testing.T) {
 		{"post", "/v1/feedback", fmt.Sprintf(`{"interaction":%q,"rating":1}`, id)}, {"post", "/v1/feedback", `{"interaction":"x","rating":1}`},
 		{"get", "/v1/models", ""}, {"get", "/v1/models/{model=default}", ""}, {"get", "/v1/models/{model=default@1}", ""}, {"get", "/v1/models/{model=x}", ""},
 		{"get", "/v1/tracks", ""}, {"get", "/v1/tracks/{track=default}", ""}, {"get", "/v1/tracks/{track=x}", ""},
+		{"post", "/v1/tracks", `{"track":"support"}`}, {"post", "/v1/tracks", `{"track":"support"}`}, {"post", "/v1/tracks", `{}`},
+		{"delete", "/v1/tracks/{track=support}", ""}, {"delete", "/v1/tracks/{track=support}", ""}, {"delete", "/v1/tracks/{track=default}", ""},
 		{"post", "/v1/tracks/{track=default}/activate", `{"version":1}`}, {"post", "/v1/tracks/{track=default}/activate", `{"version":1,"expect":7}`},
 		{"get", "/v1/tracks/{track=default}", ""}, {"get", "/v1/adapters", ""}, {"get", "/v1/adapters/{adapter=" + ref.String() + "}", ""}, {"get", "/v1/adapters/{adapter=x}", ""},
 		{"post", "/v1/completions", `{"model":"default","max_tokens":2,"prompt":"x"}`},

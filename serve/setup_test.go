@@ -79,6 +79,7 @@ type options struct {
 	dir    string
 	redis  string       // address of the store; "" is a local one
 	before func(*house) // before the server runs
+	plan   serve.Plan
 	log    io.Writer
 }
 
@@ -121,7 +122,7 @@ func open(t *testing.T, o options) *house {
 	if o.cfg != nil {
 		o.cfg(&cfg)
 	}
-	s, err := serve.New(cfg, serve.Deps{Engine: e, Registry: reg, Store: store, Secret: secret, Redactor: redactor, Metrics: telemetry.New(), Log: log, Listener: listener})
+	s, err := serve.New(cfg, serve.Deps{Engine: e, Registry: reg, Store: store, Secret: secret, Redactor: redactor, Metrics: telemetry.New(), Log: log, Listener: listener, Plan: o.plan})
 	must(t, err)
 	h := &house{t: t, addr: listener.Addr().String(), url: "http://" + listener.Addr().String(), engine: e, registry: reg, store: store, dir: o.dir}
 	if o.before != nil {

@@ -176,7 +176,7 @@ func TestPlan(t *testing.T) {
 	u := s.updater()
 	at := func(what string, says ...string) nightrecord.Plan {
 		t.Helper()
-		u.plans.last = nil
+		u.plans.keep(registry.Default, planned{})
 		p, err := u.Plan(t.Context(), registry.Default)
 		if err != nil {
 			t.Fatal(err)
@@ -218,10 +218,10 @@ func TestPlanIsKept(t *testing.T) {
 	if _, err := u.Plan(t.Context(), registry.Default); err != nil {
 		t.Fatal(err)
 	}
-	kept := u.plans.last[registry.Default]
+	kept := u.plans.of(registry.Default)
 	kept.plan.Sentences, kept.took = []string{"kept"}, time.Hour
-	kept.made = time.Now().Add(-2 * time.Hour)
-	u.plans.last[registry.Default] = kept
+	kept.made = time.Now().Add(-5 * time.Hour)
+	u.plans.keep(registry.Default, kept)
 	if p, err := u.Plan(t.Context(), registry.Default); err != nil || p.Sentences[0] != "kept" {
 		t.Errorf("made anew though nothing was said: %+v %v", p, err)
 	}
@@ -254,5 +254,24 @@ func TestEditorsNight(t *testing.T) {
 	n = s.run(u, Request{}, nightrecord.Skipped)
 	if !strings.Contains(n.Reason, "2 of 10 examples") {
 		t.Errorf("the next night: %s; %+v", n.Reason, n.Selection)
+	}
+}
+
+// TestForgettingAnEditor takes out of a night's files what they said of another person's answer.
+func TestForgettingAnEditor(t *testing.T) {
+	report := replaystore.ForgetReport{Erasure: replaystore.Erasure{Subject: "says-edited", Time: time.Now()}}
+	s := newShop(t, anchored(t))
+	s.correction("edited", 1, answer(1), 0, true)
+	it := use(s.decided(s.updater()).chosen.items, selection.New)[0]
+	if it.Subject == report.Erasure.Subject || !forgotten(it, report) {
+		t.Errorf("an example by %s of %s is kept when the first is forgotten", it.Author, it.Subject)
+	}
+	report.Erasure.Subject = "asks-edited"
+	if !forgotten(it, report) {
+		t.Error("it is kept when the person whose question it was is forgotten")
+	}
+	report.Erasure.Subject = "somebody"
+	if forgotten(it, report) {
+		t.Error("it is forgotten with somebody else")
 	}
 }

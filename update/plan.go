@@ -14,14 +14,35 @@ import (
 	"nightshift/update/selection"
 )
 
-// Pages ask for plans again and again, and a track may have much to look at: making plans takes at most planShare of the time, or
-// where something was said since the last one, at most half of it.
-const planShare = 0.1
+// Pages ask for plans again and again, and a track may have much to look at: making plans takes one part of so many of the time, or
+// where something was said since the last one, of fewer.
+const (
+	planRest = 10
+	newsRest = 3
+)
 
 // plans are the last plans of tracks.
 type plans struct {
-	mu   sync.Mutex
-	last map[string]planned
+	making sync.Mutex // held by whoever makes one
+	mu     sync.Mutex
+	last   map[string]planned
+}
+
+// of is the last plan of a track.
+func (p *plans) of(track string) planned {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last[track]
+}
+
+// keep replaces the last plan of a track.
+func (p *plans) keep(track string, made planned) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.last == nil {
+		p.last = map[string]planned{}
+	}
+	p.last[track] = made
 }
 
 // planned is a plan that was made.
@@ -35,10 +56,10 @@ type planned struct {
 // holds says whether a plan may be shown again.
 func (p planned) holds(ctx context.Context, store replaystore.Store) bool {
 	age := time.Since(p.made)
-	if p.made.IsZero() || float64(age) > float64(p.took)/planShare {
+	if p.made.IsZero() || age > planRest*p.took {
 		return false
 	}
-	if age < p.took {
+	if age < newsRest*p.took {
 		return true
 	}
 	news, _, err := store.Scan(ctx, p.plan.Track, p.end, 1)
@@ -48,9 +69,14 @@ func (p planned) holds(ctx context.Context, store replaystore.Store) bool {
 // Plan says what the next night of a track would find now. It is the night's own choice, made and not written down; only what the
 // model thinks of examples (Guard.OutlierLoss and the like) is not asked. Where it takes long to make, a plan may be some seconds old.
 func (u *Updater) Plan(ctx context.Context, track string) (nightrecord.Plan, error) {
-	u.plans.mu.Lock()
-	defer u.plans.mu.Unlock()
-	if p := u.plans.last[track]; p.holds(ctx, u.deps.Store) {
+	if !u.plans.making.TryLock() {
+		if p := u.plans.of(track); !p.made.IsZero() {
+			return p.plan, nil // a newer one is being made
+		}
+		u.plans.making.Lock()
+	}
+	defer u.plans.making.Unlock()
+	if p := u.plans.of(track); p.holds(ctx, u.deps.Store) {
 		return p.plan, nil
 	}
 	p := planned{made: time.Now()}
@@ -60,10 +86,7 @@ func (u *Updater) Plan(ctx context.Context, track string) (nightrecord.Plan, err
 	}
 	p.took = time.Since(p.made)
 	p.made = p.made.Add(p.took)
-	if u.plans.last == nil {
-		u.plans.last = map[string]planned{}
-	}
-	u.plans.last[track] = p
+	u.plans.keep(track, p)
 	return p.plan, nil
 }
 

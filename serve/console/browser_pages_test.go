@@ -13,6 +13,8 @@ func nightIsFollowed(t *testing.T, f *fixture, page *browsertest.Page) {
 	page.WaitText("h1", "Queued")
 	f.tell("state", map[string]any{"state": "training", "reason": ""})
 	page.WaitText(".phases .now", "Training")
+	f.tell("progress", map[string]any{"phase": "training", "step": 1, "steps": 1000, "loss": 2.6})
+	page.WaitText("main", "Step 1 · ends when it has learned, after 1,000 steps at most")
 	for step, loss := range []float64{2.5, 1.9, 1.4} {
 		f.tell("progress", map[string]any{"phase": "training", "step": step + 1, "steps": 40, "loss": loss, "lr": 2e-4, "eta_seconds": 125})
 	}

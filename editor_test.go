@@ -3,13 +3,13 @@ package main_test
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"nightshift/internal/longtest"
 	"nightshift/internal/nightrecord"
 	"nightshift/models/demo"
 	"nightshift/serve/console/browsertest"
@@ -35,7 +35,7 @@ func TestEditor(t *testing.T) {
 	slow(t)
 	needRuntime(t)
 	changes := editorsFacts()
-	if os.Getenv("NIGHTSHIFT_LONG_TESTS") == "" {
+	if !longtest.Wanted() {
 		changes = changes[:1]
 	}
 	browser := browsertest.Start(t)

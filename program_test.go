@@ -57,7 +57,7 @@ func environment(extra ...string) []string {
 }
 
 // hang is longer than anything takes that ends at all, on a busy machine too.
-const hang = 10 * time.Minute
+const hang = 30 * time.Minute
 
 // deadline ends with the test, or after a limit that no healthy test reaches.
 func deadline(t *testing.T, limit time.Duration) context.Context {

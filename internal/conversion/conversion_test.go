@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"nightshift/internal/engine"
+	"nightshift/internal/longtest"
 	"nightshift/models/demo"
 	"nightshift/models/quantize"
 	"nightshift/onnx/ort"
@@ -61,7 +62,7 @@ func TestShippedModel(t *testing.T) {
 			if q.Weights() != format || q.Dir() != q.Quantized.Dir() || q.Quantized.Text() == "" || r.Bytes*2 > 8<<20 {
 				t.Errorf("weights %s in %s, %d bytes", q.Weights(), q.Dir(), r.Bytes)
 			}
-			if testing.Short() {
+			if !longtest.Wanted() {
 				return
 			}
 			quality := answers(t, q)
@@ -111,9 +112,7 @@ func spoiled(t *testing.T, m *engine.Model, dir string) (*engine.Model, string) 
 
 // TestSmoothingBringsOutliersBack converts a model with outlier channels with and without smoothing.
 func TestSmoothingBringsOutliersBack(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes long; TestShippedModel goes the same way")
-	}
+	longtest.Skip(t)
 	m, dir, cache := shipped(t)
 	s, dir := spoiled(t, m, dir)
 	text, err := Read(s, dir, "")
@@ -153,9 +152,7 @@ func TestSmoothingBringsOutliersBack(t *testing.T) {
 
 // TestLossIsRefused asks for less loss than is possible.
 func TestLossIsRefused(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes long; TestShippedModel goes the same way")
-	}
+	longtest.Skip(t)
 	m, dir, cache := shipped(t)
 	text, err := Read(m, dir, "")
 	if err != nil {

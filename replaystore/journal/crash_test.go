@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"nightshift/internal/longtest"
 )
 
 // TestAcknowledgedIsDurable turns the machine off at random points of concurrent appends, rotations and rewrites, with
@@ -14,7 +16,7 @@ import (
 // never used twice.
 func TestAcknowledgedIsDurable(t *testing.T) {
 	rounds := 8000
-	if testing.Short() {
+	if !longtest.Wanted() {
 		rounds = 1500
 	}
 	for seed := range rounds {

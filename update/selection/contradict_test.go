@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"nightshift/internal/longtest"
 	"nightshift/models/demo"
 	"nightshift/replaystore"
 )
@@ -157,9 +158,7 @@ func TestContradictionOfOnePerson(t *testing.T) {
 
 // TestContradictionsAreFound in a whole night's corrections within a reasonable time.
 func TestContradictionsAreFound(t *testing.T) {
-	if testing.Short() {
-		t.Skip("thousands of examples")
-	}
+	longtest.Skip(t)
 	r := rand.New(rand.NewPCG(2, 19)) //nolint:gosec // reproducible, not secret
 	files := ownExamples(r)
 	var items []Item

@@ -21,6 +21,9 @@ TESTFLAGS ?=
 RACE ?= . ./internal/bench ./internal/conversion ./internal/engine ./internal/registry ./internal/sampling ./onnx/ort ./models/tokenizer ./replaystore/... \
 	./serve/... ./update ./update/continual ./update/train ./update/work
 
+# Flags of the contract suite: make contract CONTRACTFLAGS='--only langchain --json'; --help prints them all.
+CONTRACTFLAGS ?=
+
 # Fuzz targets run for this long each.
 FUZZTIME ?= 5s
 
@@ -32,7 +35,7 @@ LINT := $(GO) tool -modfile=tools/lint/go.mod golangci-lint
 # A package's tests may take this long: a limit for tests that hang, not for a busy machine.
 HANG ?= 60m
 
-.PHONY: help build run demo demo-model test test-long race lint cover fuzz k6 loadtest clean
+.PHONY: help build run demo demo-model test test-long race lint cover fuzz k6 loadtest contract clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -86,6 +89,9 @@ k6: ## Build .cache/k6, the load generator (a program in a module of its own, mi
 
 loadtest: build k6 ## Load-test a server of its own with k6 (built on first use): smoke, swap-under-load
 	@GO="$(GO)" loadtest/run.sh
+
+contract: build ## Drive a server of its own with the clients that people have (needs Python, Node.js and package registries on first use)
+	@GO="$(GO)" python3 test/contract/run.py $(CONTRACTFLAGS)
 
 clean: ## Remove what was built; data and downloads stay
 	rm -rf bin .cache/cover.out .cache/cover.log

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"nightshift/models/adapter"
 	"nightshift/models/demo"
@@ -54,6 +53,7 @@ func TestAdapterMerge(t *testing.T) {
 			t.Fatalf("import: %s", got.err)
 		}
 	}
+	run("track", "create", "both")
 	got := run("adapter", "merge", "shop@1:0.5", "desk@1:-1", "--track", "both")
 	holds(t, "adapter merge", got.out, "both@1 is shop@1:0.5 + desk@1:-1, with rank 6;", "nightshift adapter activate both@1")
 	small := run("adapter", "merge", "shop@1", "desk@1", "--track", "both", "--rank", "2", "--json")
@@ -93,12 +93,12 @@ func TestImportFindsAdapters(t *testing.T) {
 	refused(t, []string{"import", parent, "--data", data}, parent+" holds neither a model (config.json) nor an adapter (adapter_config.json)")
 	refused(t, []string{"import", filepath.Join(parent, "nowhere"), "--data", data}, "nowhere", "no such file or directory")
 	place("support", 3)
-	got := execute(t, time.Minute, "import", parent, "--data", data)
+	got := execute(t, hang, "import", parent, "--data", data)
 	holds(t, "import", got.out, filepath.Join(parent, "support")+" is default@1")
 	place("desk", 65)
 	refused(t, []string{"import", parent, "--data", data}, "holds 2 adapters", filepath.Join(parent, "desk")+", "+filepath.Join(parent, "support"))
 	desk := []string{"import", filepath.Join(parent, "desk"), "--activate", "--data", data}
 	refused(t, desk, "its largest rank is 65 and engine.max_rank is 64", "raise engine.max_rank")
-	got = execute(t, time.Minute, append(desk, "--set", "engine.max_rank=72")...)
+	got = execute(t, hang, append(desk, "--set", "engine.max_rank=72")...)
 	holds(t, "import", got.out, "is default@2", "is the champion")
 }

@@ -76,7 +76,7 @@ func benchGate(s *settings) *cobra.Command {
 	var n nightsFlags
 	trial := simulation.Trial{Sizes: simulation.DefaultSizes()}
 	var good, bad int
-	cmd := &cobra.Command{Use: "gate", Short: "The gate on nights that are known to be good or bad", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "gate", Short: "The gate on nights that are known to be good or bad",
 		Long: "Run real nights over simulated customers of the demo shop, whose candidates are known to be good or bad, and count what the gate\n" +
 			"lets pass. Bad are those that learned shuffled answers, whose training broke off, whose weights were scaled by ten or hold what is\n" +
 			"no number, and those of nights in which one person plants lies: these count as passed when the candidate is activated and tells\n" +
@@ -143,7 +143,7 @@ func (n *nightsFlags) gate(ctx context.Context, trial simulation.Trial) error {
 // benchSpoil does a night's work with a spoiled candidate; people have no use for it.
 func benchSpoil(s *settings) *cobra.Command {
 	var t work.Tampering
-	cmd := &cobra.Command{Use: "spoil DIR", Short: "Do a night's work with a spoiled candidate (started by bench gate)", Hidden: true, Args: cobra.ExactArgs(1)}
+	cmd := &cobra.Command{Use: "spoil DIR", Short: "Do a night's work with a spoiled candidate (started by bench gate)", Hidden: true}
 	f := cmd.Flags()
 	f.Float64Var(&t.Share, "share", 0, "of the steps after which training breaks off")
 	f.Float64Var(&t.Scale, "scale", 0, "times what was trained")
@@ -167,7 +167,7 @@ func benchNights(s *settings) *cobra.Command {
 	season := simulation.Season{Climate: simulation.DefaultClimate()}
 	var seasons int
 	var page string
-	cmd := &cobra.Command{Use: "nights", Short: "Night after night over a shop whose facts change", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "nights", Short: "Night after night over a shop whose facts change",
 		Long: "Run night after night over simulated customers of the demo shop. Every few days some facts change; customers correct what is wrong and\n" +
 			"approve what is right, a share of feedback is wrong and a share comes days later. After each night the champion is asked about the\n" +
 			"facts that changed and those that never do, in words that no customer uses. Settings are the configuration's; run it without\n" +

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"nightshift/internal/longtest"
 )
 
 // resumed runs a benchmark of nights until its limit, and again to its end, and reads what it printed as a program would.
@@ -39,7 +41,7 @@ func resumed(t *testing.T, limit string, args ...string) []map[string]any {
 // TestBenchGate runs one night of each kind, which learn almost nothing: it counts lines, and asks that what is spoiled does not
 // pass.
 func TestBenchGate(t *testing.T) {
-	slow(t)
+	longtest.Skip(t)
 	needRuntime(t)
 	lines := resumed(t, "2", "gate", "--good", "1", "--bad", "1")
 	if len(lines) != 7 {
@@ -59,7 +61,7 @@ func TestBenchGate(t *testing.T) {
 
 // TestBenchNights runs two nights.
 func TestBenchNights(t *testing.T) {
-	slow(t)
+	longtest.Skip(t)
 	needRuntime(t)
 	lines := resumed(t, "2", "nights", "--nights", "2", "--seasons", "1")
 	if len(lines) != 4 {

@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"nightshift/internal/longtest"
 	"nightshift/replaystore/replaytest"
 )
 
@@ -69,6 +71,9 @@ func TestBench(t *testing.T) {
 	for _, test := range tests {
 		args := strings.Fields(test.args)
 		t.Run(args[0], func(t *testing.T) {
+			if !slices.Contains([]string{"roofline", "decode", "serve", "start"}, args[0]) {
+				longtest.Skip(t)
+			}
 			lines := benchLines(t, append(args, "--json", "--blocks", strconv.Itoa(test.blocks))...)
 			if want := (test.blocks+1)*test.cases + 1; len(lines) != want {
 				t.Errorf("%d lines, want %d", len(lines), want)

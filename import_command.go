@@ -22,7 +22,7 @@ func importCommand(s *settings) *cobra.Command {
 	var track string
 	var activate bool
 	var opt conversionFlags
-	cmd := &cobra.Command{Use: "import [DIR]", Short: "Check a Hugging Face GPT-2 directory and make int8 or int4 weights of it, or take a PEFT adapter into a track", Args: cobra.MaximumNArgs(1),
+	cmd := &cobra.Command{Use: "import [DIR]", Short: "Check a Hugging Face GPT-2 directory and make int8 or int4 weights of it, or take a PEFT adapter into a track",
 		Long: "Check a Hugging Face GPT-2 directory, without DIR the configured model, and make int8 or int4 weights of it\nwhere --weights or the configuration asks for them; or take a PEFT adapter into a track."}
 	cmd.Flags().StringVar(&track, "track", registry.Default, "track of an adapter")
 	cmd.Flags().BoolVar(&activate, "activate", false, "make an adapter the champion of its track")
@@ -31,6 +31,9 @@ func importCommand(s *settings) *cobra.Command {
 		dir := ""
 		if len(args) > 0 {
 			dir = args[0]
+			if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+				return fmt.Errorf("import %s: there is no directory of that name; import takes one with a GPT-2 model or a PEFT adapter", dir)
+			}
 			found, err := adapterIn(dir)
 			if err != nil {
 				return err
@@ -141,6 +144,13 @@ func printLearning(out io.Writer, dir string, width int) error {
 
 // importAdapter stores a PEFT adapter as a version of a track.
 func (s *settings) importAdapter(cmd *cobra.Command, dir, track string, activate bool) error {
+	c, err := s.load(cmd)
+	if err != nil {
+		return err
+	}
+	if err := routed(c, track); err != nil {
+		return fmt.Errorf("import %s: %w", dir, err)
+	}
 	r, m, maxRank, err := s.openVerified(cmd)
 	if err != nil {
 		return err

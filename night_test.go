@@ -343,5 +343,5 @@ func workersOf(t *testing.T, night string) []string {
 
 // TestReviewRefuses asks for a review of a night that there is not.
 func TestReviewRefuses(t *testing.T) {
-	refused(t, []string{"night", "review", "20260101-000000-aa", "--data", t.TempDir()}, "20260101-000000-aa", "no such night")
+	refused(t, []string{"night", "review", "20260101-000000-aa", "--data", t.TempDir()}, "there is no night 20260101-000000-aa", "night list")
 }

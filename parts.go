@@ -86,7 +86,10 @@ func (s *settings) open(cmd *cobra.Command, role string) (*parts, error) {
 	if p.store, p.secret, err = openStore(cmd.Context(), c, role, p.log); err != nil {
 		return nil, err
 	}
-	if p.registry, err = registry.Open(c.RegistryDir(), serve.Verify(p.model)); err != nil {
+	if p.registry, err = registry.Open(c.RegistryDir(), serve.Verify(p.model)); err == nil {
+		err = p.registry.Declare(c.TrackNames()...)
+	}
+	if err != nil {
 		return nil, errors.Join(err, p.store.Close())
 	}
 	return p, nil

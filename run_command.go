@@ -24,7 +24,7 @@ const (
 )
 
 func runCommand(s *settings) *cobra.Command {
-	return &cobra.Command{Use: "run", Short: "Serve and learn in one process", Args: cobra.NoArgs,
+	return &cobra.Command{Use: "run", Short: "Serve and learn in one process",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := s.open(cmd, roleServe)
 			if err != nil {
@@ -39,7 +39,7 @@ func runCommand(s *settings) *cobra.Command {
 }
 
 func serveCommand(s *settings) *cobra.Command {
-	return &cobra.Command{Use: "serve", Short: "Serve; an update process beside it learns (over Redis)", Args: cobra.NoArgs,
+	return &cobra.Command{Use: "serve", Short: "Serve; an update process beside it learns (over Redis)",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := s.open(cmd, roleServe)
 			if err != nil {

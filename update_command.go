@@ -19,7 +19,7 @@ import (
 func updateCommand(s *settings) *cobra.Command {
 	var now, dryRun, why, asJSON bool
 	var track, replay string
-	cmd := &cobra.Command{Use: "update", Short: "Learn: on schedule beside a server (over Redis), or one night at once", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "update", Short: "Learn: on schedule beside a server (over Redis), or one night at once"}
 	f := cmd.Flags()
 	f.BoolVar(&now, "now", false, "run one night now and end")
 	f.BoolVar(&dryRun, "dry-run", false, "run one night now, publish nothing and end")
@@ -53,6 +53,9 @@ func updateCommand(s *settings) *cobra.Command {
 		if at, running := runningServer(c); running && once && c.Store.Kind == "local" {
 			return remoteNight(cmd.Context(), at, printer, track, dryRun)
 		}
+		if c.Store.Kind == "local" && !once && replay == "" {
+			return errors.New("a local store has one process: use the command run, or store.kind redis to learn beside a server, or --now for one night")
+		}
 		role := roleUpdate
 		if once || replay != "" {
 			role = roleOnce
@@ -65,11 +68,9 @@ func updateCommand(s *settings) *cobra.Command {
 		switch {
 		case err != nil:
 		case replay != "":
-			err = replayNight(cmd, updater, replay, asJSON)
+			err = nearNight(p.registry, replay, replayNight(cmd, updater, replay, asJSON))
 		case once:
 			err = oneNight(cmd, updater, printer, update.Request{Track: track, By: "cli", DryRun: dryRun})
-		case c.Store.Kind == "local":
-			err = errors.New("a local store has one process: use the command run, or store.kind redis to learn beside a server, or --now for one night")
 		default:
 			p.log.Info("the updater is ready")
 			err = p.learn(cmd.Context(), updater)

@@ -128,12 +128,12 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// TestTree compares the tree in the README with the directories.
+// TestTree compares the tree in architecture.md with the directories.
 func TestTree(t *testing.T) {
-	text := pages(t)["../README.md"]
+	text := pages(t)["architecture.md"]
 	_, tree, ok := strings.Cut(text, "## The tree")
 	if !ok {
-		t.Fatal("the README has no tree")
+		t.Fatal("architecture.md has no tree")
 	}
 	tree, _, _ = strings.Cut(tree, "\n## ")
 	var at []string
@@ -146,7 +146,7 @@ func TestTree(t *testing.T) {
 		at = append(at[:depth:depth], m[2])
 		seen++
 		if info, err := os.Stat(filepath.Join(append([]string{".."}, at...)...)); err != nil || !info.IsDir() {
-			t.Errorf("the README's tree has %s/, the repository does not", strings.Join(at, "/"))
+			t.Errorf("the tree of architecture.md has %s/, the repository does not", strings.Join(at, "/"))
 		}
 	}
 	if seen < 20 {

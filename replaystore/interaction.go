@@ -29,6 +29,7 @@ type Sampling struct {
 	MaxTokens   int               `json:"max_tokens,omitempty"`
 	MinTokens   int               `json:"min_tokens,omitempty"`
 	IgnoreEOS   bool              `json:"ignore_eos,omitempty"`
+	ShowSpecial bool              `json:"show_special,omitempty"` // special tokens were part of the text that Stop looks at
 	Stop        []string          `json:"stop,omitempty"`
 }
 
@@ -49,6 +50,7 @@ type Interaction struct {
 	Messages      []Message     `json:"messages"`
 	Answer        string        `json:"answer"`
 	PromptTokens  []int32       `json:"prompt_tokens,omitempty"`
+	SpecialPrompt bool          `json:"special_prompt,omitempty"` // the prompt of a raw completion had special tokens, which its text leaves out
 	AnswerTokens  []int32       `json:"answer_tokens,omitempty"`
 	Finish        string        `json:"finish,omitempty"`
 	Sampling      Sampling      `json:"sampling"`

@@ -108,7 +108,7 @@ func accepted(t *testing.T, schema string) (list []string) {
 }
 
 // TestDefaultsChangeNothing sends everything that is accepted because it asks for nothing: each answer is bit for bit the one
-// without it, log-probabilities included, in one piece and streamed.
+// without it, log-probabilities included: one by one in one piece, and streamed as many at once as go together.
 func TestDefaultsChangeNothing(t *testing.T) {
 	h := open(t, options{})
 	const common = `"model":"default","temperature":1,"seed":11,"max_tokens":6,`
@@ -126,14 +126,18 @@ func TestDefaultsChangeNothing(t *testing.T) {
 		{textPath, "CompletionRequest", common + `"prompt":"the quick"`, []string{`"logprobs":null`, `"logprobs":false`, `"best_of":1`, `"best_of":null`, `"echo":false`, `"echo":null`, `"top_logprobs":0`}},
 		{textPath, "CompletionRequest", common + `"prompt":["the quick","the"],"n":2,"logprobs":1`, []string{`"best_of":1`, `"best_of":2.0`}},
 	} {
-		for _, stream := range []string{"", `,"stream":true`} {
+		var list []string
+		for _, more := range slices.Concat(both, accepted(t, c.schema), c.more) {
+			if name, _, _ := strings.Cut(more, ":"); !strings.Contains(c.body, name+":") { // else it is in the request already
+				list = append(list, more)
+			}
+		}
+		if len(list) < 150 {
+			t.Errorf("only %d fields are tried", len(list))
+		}
+		for stream, tried := range map[string][]string{"": list, `,"stream":true`: together(t, list)} {
 			want := bare(t, h.post(c.path, "{"+c.body+stream+"}"))
-			tried := 0
-			for _, more := range slices.Concat(both, accepted(t, c.schema), c.more) {
-				if name, _, _ := strings.Cut(more, ":"); strings.Contains(c.body, name+":") && !strings.Contains(more, "best_of") {
-					continue // it is in the request already
-				}
-				tried++
+			for _, more := range tried {
 				r := h.post(c.path, "{"+c.body+stream+","+more+"}")
 				if r.status != 200 {
 					t.Errorf("%s%s with %s: status %d, %s", c.body, stream, more, r.status, r.body)
@@ -141,11 +145,28 @@ func TestDefaultsChangeNothing(t *testing.T) {
 					t.Errorf("%s%s with %s:\n got %s\nwant %s", c.body, stream, more, got, want)
 				}
 			}
-			if tried < 150 {
-				t.Errorf("only %d fields were tried", tried)
-			}
 		}
 	}
+}
+
+// together puts fields together as far as no name is given twice.
+func together(t *testing.T, list []string) (joined []string) {
+	t.Helper()
+	taken := []map[string]any{}
+next:
+	for _, one := range list {
+		var v map[string]any
+		must(t, json.Unmarshal([]byte("{"+one+"}"), &v))
+		for i, names := range taken {
+			if !slices.ContainsFunc(slices.Collect(maps.Keys(v)), func(name string) bool { _, ok := names[name]; return ok }) {
+				maps.Copy(names, v)
+				joined[i] += "," + one
+				continue next
+			}
+		}
+		taken, joined = append(taken, v), append(joined, one)
+	}
+	return joined
 }
 
 // TestMessagesSentBack sends conversations in every way in which clients write them: the answer is the one to the plain

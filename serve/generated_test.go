@@ -22,7 +22,8 @@ var fieldNames = strings.Fields(`model messages prompt stream stream_options tem
 	logit_bias seed max_tokens max_completion_tokens min_tokens ignore_eos stop n best_of echo logprobs top_logprobs priority timeout user safety_identifier store metadata
 	tools tool_choice functions function_call parallel_tool_calls response_format modalities audio reasoning_effort verbosity service_tier prompt_cache_key prediction web_search_options
 	suffix add_generation_prompt continue_final_message skip_special_tokens length_penalty use_beam_search stop_token_ids chat_template chat_template_kwargs guided_json structured_outputs
-	truncate_prompt_tokens add_special_tokens documents thinking temprature colour`)
+	truncate_prompt_tokens add_special_tokens documents thinking temprature colour
+	input instructions previous_response_id max_output_tokens include text truncation background conversation reasoning`)
 
 // anything are values of every kind, as they stand in a body.
 var anything = append([]string{`null`, `true`, `false`, `0`, `1`, `-1`, `2`, `3.0`, `1.5`, `-0.0`, `1e0`, `1e999`, `5e-324`, `-9223372036854775809`, `18446744073709551615`, `""`, `"x"`, `" "`, `"\u0000"`,
@@ -45,28 +46,35 @@ func (g generator) message() string {
 	return fmt.Sprintf(`{"role":%q,"content":%s%s}`, pick(g, []string{"system", "developer", "user", "user", "assistant"}), content, notes)
 }
 
-// sound are the fields of a request that can be answered.
-func (g generator) sound(chat bool) map[string]string {
-	fields := map[string]string{"model": `"default"`, "max_tokens": fmt.Sprint(1 + g.IntN(24)), "temperature": pick(g, []string{`0`, `1`, `2`, `0.7`})}
-	if chat {
-		turns := []string{`{"role":"user","content":"hi"}`}
-		for range g.IntN(4) {
-			turns = append(turns, g.message())
-		}
-		fields["messages"] = "[" + strings.Join(turns, ",") + "]"
-	} else {
-		fields["prompt"] = pick(g, []string{`"the quick"`, `["the quick"]`, `["a","b","c"]`, `[65,66]`, `[[65],[66,67]]`, `"naïve 🏕"`, `["a",[66]]`})
+// sound are the fields of a request to a path that can be answered.
+func (g generator) sound(path string) map[string]string {
+	fields := map[string]string{"model": `"default"`, "temperature": pick(g, []string{`0`, `1`, `2`, `0.7`})}
+	turns := []string{`{"role":"user","content":"hi"}`}
+	for range g.IntN(4) {
+		turns = append(turns, g.message())
 	}
-	more := [][]string{{"n", "1", "2", "3.0", "5"}, {"seed", "1", "-5", "7.0"}, {"stop", `" "`, `["a","e"]`, `""`}, {"top_p", "0.9", "0"}, {"logit_bias", `{"5":100}`, `{}`},
-		{"store", "false", "true"}, {"timeout", "0.001", "60"}, {"ignore_eos", "true"}, {"tools", "[]"}, {"response_format", `{"type":"text"}`}}
-	if chat {
-		more = append(more, []string{"logprobs", "true", "false"}, []string{"chat_template_kwargs", `{"a":1}`})
-	} else {
-		more = append(more, []string{"logprobs", "0", "2"}, []string{"echo", "true", "false"}, []string{"best_of", "1"})
+	conversation, limit := "["+strings.Join(turns, ",")+"]", fmt.Sprint(1+g.IntN(24))
+	switch path {
+	case chatPath:
+		fields["messages"], fields["max_tokens"] = conversation, limit
+	case textPath:
+		fields["prompt"], fields["max_tokens"] = pick(g, []string{`"the quick"`, `["the quick"]`, `["a","b","c"]`, `[65,66]`, `[[65],[66,67]]`, `"naïve 🏕"`, `["a",[66]]`}), limit
+	case responsesPath:
+		fields["input"], fields["max_output_tokens"] = pick(g, []string{conversation, `"hi"`}), limit
+	}
+	more := [][]string{{"seed", "1", "-5", "7.0"}, {"stop", `" "`, `["a","e"]`, `""`}, {"top_p", "0.9", "0"}, {"logit_bias", `{"5":100}`, `{}`},
+		{"store", "false", "true"}, {"timeout", "0.001", "60"}, {"ignore_eos", "true"}, {"tools", "[]"}}
+	switch path {
+	case chatPath:
+		more = append(more, []string{"n", "1", "2", "3.0", "5"}, []string{"logprobs", "true", "false"}, []string{"chat_template_kwargs", `{"a":1}`}, []string{"response_format", `{"type":"text"}`})
+	case textPath:
+		more = append(more, []string{"n", "1", "2", "3.0", "5"}, []string{"logprobs", "0", "2"}, []string{"echo", "true", "false"}, []string{"best_of", "1", "6"})
+	case responsesPath:
+		more = append(more, []string{"truncation", `"auto"`, `"disabled"`}, []string{"include", `["message.output_text.logprobs"]`, `[]`}, []string{"instructions", `"be kind"`})
 	}
 	if g.IntN(3) == 0 {
 		fields["stream"] = "true"
-		more = append(more, []string{"stream_options", `{"include_usage":true}`, `{"include_obfuscation":false}`})
+		more = append(more, []string{"stream_options", `{"include_obfuscation":false}`, `{}`})
 	}
 	for _, m := range more {
 		if g.IntN(6) == 0 {
@@ -78,14 +86,13 @@ func (g generator) sound(chat bool) map[string]string {
 
 // request is a path and a body; named says whether a refusal of it can name a field.
 func (g generator) request() (path, body string, named bool) {
-	chat := g.IntN(2) == 0
-	path = map[bool]string{true: chatPath, false: textPath}[chat]
-	fields := g.sound(chat)
+	path = pick(g, []string{chatPath, chatPath, textPath, textPath, responsesPath})
+	fields := g.sound(path)
 	for range max(0, g.IntN(5)-2) {
 		fields[pick(g, fieldNames)] = pick(g, anything)
 	}
 	if g.IntN(12) == 0 {
-		delete(fields, pick(g, []string{"model", "messages", "prompt"}))
+		delete(fields, pick(g, []string{"model", "messages", "prompt", "input"}))
 	}
 	named = true
 	if g.IntN(16) == 0 {
@@ -120,7 +127,7 @@ func TestGeneratedRequests(t *testing.T) {
 		switch {
 		case r.status == 200:
 			answered++
-			wrong = checkAnswer(r, body)
+			wrong = checkAnswer(r, path, body)
 		case r.status == 429 && strings.Contains(body, "timeout"): // not begun within its time
 			refused++
 		case r.status == 400 || r.status == 404:
@@ -143,21 +150,31 @@ func TestGeneratedRequests(t *testing.T) {
 }
 
 // checkAnswer says what is wrong with an answer or a stream, "" for nothing.
-func checkAnswer(r reply, body string) string {
+func checkAnswer(r reply, path, body string) string {
 	list := bodies(r)
 	if strings.Contains(r.header.Get("Content-Type"), "event-stream") {
 		last := ""
 		if len(list) > 0 {
-			last, list = list[len(list)-1], list[:len(list)-1]
+			last = list[len(list)-1]
 		}
-		var failed struct {
-			Error *struct{ Message, Code string }
+		var end struct {
+			Type  string
+			Error *struct{ Message string }
 		}
-		if err := json.Unmarshal([]byte(last), &failed); last != "[DONE]" && (err != nil || failed.Error == nil || failed.Error.Message == "" || !strings.Contains(body, "timeout")) {
-			return fmt.Sprintf("the stream ends with %q", last)
-		} else if failed.Error != nil {
+		err := json.Unmarshal([]byte(last), &end)
+		switch {
+		case err == nil && end.Error != nil && end.Error.Message != "" && strings.Contains(body, "timeout"):
 			return "" // it was not begun within its time
+		case path == responsesPath && (end.Type == "response.completed" || end.Type == "response.incomplete"):
+			return ""
+		case path != responsesPath && last == "[DONE]":
+			list = list[:len(list)-1]
+		default:
+			return fmt.Sprintf("the stream ends with %q", last)
 		}
+	}
+	if path == responsesPath {
+		return "" // the shape of a response has tests of its own
 	}
 	var request struct{ Stop any }
 	_ = json.Unmarshal([]byte(body), &request) // it was accepted, so it is sound

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"nightshift/internal/engine"
-	"nightshift/models/demo"
 )
 
 // TestPromptOfTokens gives a prompt as text and as its tokens: the answers, the echo and the records are the same.
@@ -131,25 +130,5 @@ func TestPromptsTogetherAreRefused(t *testing.T) {
 			t.Errorf("stream %s: status %d, %s, %v", stream, r.status, r.body, r.header)
 		}
 		h.await("nothing is left of it", func() bool { s := h.engine.Stats(); return s.Active == 0 && s.Waiting == 0 })
-	}
-}
-
-// TestSpecialTokensAreRefused wants no special token in a prompt, at any place.
-func TestSpecialTokensAreRefused(t *testing.T) {
-	h := open(t, options{})
-	for _, special := range demo.Specials() {
-		id, ok := h.engine.Model().Tokenizer.ID(special)
-		if !ok {
-			t.Fatalf("the model has no %s", special)
-		}
-		for format, at := range map[string]string{`[%d]`: "prompt[0]", `[65,66,%d,67]`: "prompt[2]", `[[65,%d]]`: "prompt[0][1]"} {
-			r := h.post(textPath, `{"model":"default","max_tokens":2,"prompt":`+fmt.Sprintf(format, id)+`}`)
-			if code, param, message := r.problem(t); r.status != 400 || code != "special_token" || param != at || !strings.Contains(message, at) {
-				t.Errorf("%s at %s: status %d, %s, %s: %s", special, at, r.status, code, param, message)
-			}
-		}
-	}
-	if n := h.engine.Stats().Requests; n != 0 {
-		t.Errorf("%d requests came to the engine", n)
 	}
 }

@@ -26,6 +26,7 @@ func TestUpdaterKilledAtEachStep(t *testing.T) {
 	for _, step := range []string{"frozen", "computed", "put", "activated", "settled"} {
 		t.Run(step, func(t *testing.T) {
 			s := newShop(t, model)
+			s.track("other")
 			s.correct(people(0, 12)...)
 			night := nightrecord.NewID(s.now)
 			func() {

@@ -152,6 +152,14 @@ func newShop(t *testing.T, model string) *shop {
 	return s
 }
 
+// track makes a track.
+func (s *shop) track(name string) {
+	s.Helper()
+	if _, err := s.registry.CreateTrack(s.Context(), name, "ann", ""); err != nil {
+		s.Fatal(err)
+	}
+}
+
 // writeHeldOutKey fixes who is held out.
 func writeHeldOutKey(t *testing.T, r *registry.Registry) {
 	t.Helper()

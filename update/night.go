@@ -79,6 +79,9 @@ func (n *night) run(ctx context.Context) (nightrecord.Night, error) {
 
 // steps are the night.
 func (n *night) steps(ctx context.Context) error {
+	if err := n.u.deps.Registry.FindTrack(n.req.Track); err != nil { // deleted since the night was asked for
+		return err
+	}
 	if err := n.log.state(ctx, nightrecord.Waiting, ""); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nightshift/internal/engine"
+	"nightshift/internal/longtest"
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/internal/sampling"
@@ -135,9 +136,7 @@ func (s *shop) complaints(d *desk, changes []demo.Change, ratings bool) {
 // TestNightsOfTheDemoByObjective: the model that ships learns from pairs and from ratings what the gate lets pass, answers what
 // changed with the new value and the rest as before, and takes what the server recorded for references.
 func TestNightsOfTheDemoByObjective(t *testing.T) {
-	if testing.Short() {
-		t.Skip("two nights of the model that ships")
-	}
+	longtest.Skip(t)
 	ort.ForTest(t)
 	d := newDesk(t)
 	changes := demo.Changes()[:2]

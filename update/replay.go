@@ -2,7 +2,6 @@ package update
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,8 +28,15 @@ type Replayed struct {
 func (u *Updater) Replay(ctx context.Context, night string, tell func(work.Progress)) (Replayed, error) {
 	result := Replayed{Night: night}
 	var r reproduce
-	if found, err := u.readJSON(night, reproduceFile, &r); err != nil || !found || r.Candidate == "" {
-		return result, fmt.Errorf("replay night %s: it came to no candidate that could be made again: %w", night, errors.Join(err, registry.ErrNotFound))
+	if _, err := u.deps.Registry.NightFiles(night); err != nil {
+		return result, err
+	}
+	found, err := u.readJSON(night, reproduceFile, &r)
+	if err != nil {
+		return result, fmt.Errorf("replay night %s: %w", night, err)
+	}
+	if !found || r.Candidate == "" {
+		return result, fmt.Errorf("replay night %s: it came to no candidate that could be made again", night)
 	}
 	result.Recorded = r.Candidate
 	dir, err := os.MkdirTemp("", "nightshift-replay-")

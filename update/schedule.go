@@ -2,6 +2,7 @@ package update
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -51,7 +52,8 @@ func (u *Updater) follow(ctx context.Context, name string) error {
 	}
 }
 
-// due lists the tracks that a schedule is for; those of initial adapters come last, since they are made of what the others remember.
+// due lists the tracks that a schedule is for; those of initial adapters come last, since they are made of what the others remember. What was
+// said on a track that was deleted waits until there is one of that name again.
 func (u *Updater) due(ctx context.Context, name string) []string {
 	if name != "" {
 		return []string{name}
@@ -65,7 +67,7 @@ func (u *Updater) due(ctx context.Context, name string) []string {
 	tracks = slices.DeleteFunc(tracks, func(track string) bool { return slices.Contains(initials, track) })
 	return slices.DeleteFunc(append(tracks, initials...), func(track string) bool {
 		_, own := u.cfg.Tracks[track]
-		return own
+		return own || errors.Is(u.deps.Registry.FindTrack(track), registry.ErrNotFound)
 	})
 }
 

@@ -15,7 +15,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -74,6 +76,9 @@ func New(cfg Config, deps Deps) (*Updater, error) {
 	}
 	if err := deps.complete(); err != nil {
 		return nil, err
+	}
+	if err := deps.Registry.Declare(slices.Concat(slices.Collect(maps.Keys(cfg.Tracks)), cfg.initials())...); err != nil {
+		return nil, fmt.Errorf("configure updater: %w", err)
 	}
 	return &Updater{cfg: cfg, deps: deps, known: map[string]bool{}, queue: make(chan Request, 1024), sleep: sleep, at: func(string) {}}, nil
 }
@@ -146,8 +151,14 @@ func (u *Updater) claim(id string) bool {
 }
 
 // RunNight runs one night, after those that run already, and returns its record. A candidate that the gate rejects and a
-// night with nothing to do are no errors; a night that failed is.
+// night with nothing to do are no errors; a night that failed is, and so is, without a record, one of a track that does not exist.
 func (u *Updater) RunNight(ctx context.Context, req Request) (nightrecord.Night, error) {
+	if req.Track == "" {
+		req.Track = registry.Default
+	}
+	if err := u.deps.Registry.FindTrack(req.Track); err != nil {
+		return nightrecord.Night{ID: req.Night, Track: req.Track}, fmt.Errorf("run night: %w", err)
+	}
 	if req.Night == "" {
 		req.Night = nightrecord.NewID(u.deps.Now())
 	}

@@ -51,6 +51,7 @@ func (s *shop) ask(v any) {
 
 func TestRequestsOverTheControlStream(t *testing.T) {
 	s := newShop(t, t.TempDir())
+	s.track("support")
 	s.ask(replaystore.NightRequest{Night: "20260302-010000-early", Track: "default", By: "api", Options: []byte(`{"dry_run":true}`)}) // before there is an updater
 	s.ask(replaystore.NightRequest{Night: "20260302-010000-early", Track: "default", By: "api"})                                      // once is enough
 	s.ask(replaystore.NightRequest{Night: "../../etc", Track: "default"})

@@ -15,6 +15,7 @@ var layers = map[string]place{
 	"onnx/ort":            {1, "onnx", 1},
 	"internal/archtest":   {1, "archtest", 0},
 	"internal/book":       {1, "book", 0},
+	"internal/nearest":    {1, "config", 0},
 	"internal/schedule":   {1, "config", 0},
 	"internal/config":     {1, "config", 1},
 	"internal/longtest":   {1, "longtest", 0},

@@ -115,7 +115,7 @@ func (c *checker) keys(keys []Key) {
 		c.want((k.Key == "") != (k.Hash == ""), at, "want either key or hash")
 		c.want(k.Hash == "" || keyHash.MatchString(k.Hash), at+".hash", "want sha256: and 64 hex digits")
 		c.want(k.Key == "" || len(k.Key) >= 16, at+".key", "want at least 16 characters")
-		c.want(len(k.Roles) > 0, at+".roles", "want at least one of generate, feedback, editor, admin")
+		c.want(len(k.Roles) > 0, at+".roles", "want at least one of generate, feedback, editor, special_tokens, admin")
 		for j, track := range k.Tracks {
 			c.want(trackName.MatchString(track), fmt.Sprintf("%s.tracks[%d]", at, j), "%q is no name of a track", track)
 		}

@@ -195,7 +195,7 @@ func TestRefusals(t *testing.T) {
 		{"keys: [{name: a, hash: abc, roles: [admin]}]", "keys[0].hash: want sha256"},
 		{"keys: [{name: a, roles: [admin]}]", "keys[0]: want either key or hash"},
 		{"keys: [{name: a, key: 0123456789abcdef}]", "keys[0].roles"},
-		{"keys: [{name: a, key: 0123456789abcdef, roles: [king]}]", "keys[0].roles[0]: want one of generate, feedback, editor, admin"},
+		{"keys: [{name: a, key: 0123456789abcdef, roles: [king]}]", "keys[0].roles[0]: want one of generate, feedback, editor, special_tokens, admin"},
 		{"keys: [{name: a, key: 0123456789abcdef, roles: [admin], tracks: [A]}]", "keys[0].tracks[0]"},
 		{"keys: [{key: 0123456789abcdef, roles: [admin]}]", "keys[0].name"},
 		{"cors: {origins: [shop.example]}", "cors.origins[0]: want *"},

@@ -136,8 +136,8 @@ func (m *Model) ChatTokens(messages []template.Message) ([]int32, error) {
 	return m.ChatTokensWith(messages, nil, true)
 }
 
-// ChatTokensWith is ChatTokens with variables of a request for the template; open says that the assistant's answer follows. A variable that is refused, because its name is taken or
-// a text in it would become a special token, is a *template.VariableError.
+// ChatTokensWith is ChatTokens with variables of a request for the template; open says that the assistant's answer follows. A
+// variable that is refused, because its name is taken or a text in it would become a special token, is a *template.VariableError.
 func (m *Model) ChatTokensWith(messages []template.Message, variables map[string]any, open bool) ([]int32, error) {
 	if m.Template == nil || m.Tokenizer == nil {
 		return nil, fmt.Errorf("render chat: the model has no chat template; add chat_template.jinja to its directory or use /v1/completions")

@@ -100,6 +100,9 @@ func TestChatTokens(t *testing.T) {
 	if got, err := m.ChatTokensWith([]template.Message{{Role: "user", Content: text}}, map[string]any{"v": "<|nobody|>", "w": false}, true); err != nil || !slices.Equal(got, want) {
 		t.Errorf("with variables that it does not use: %v (%v), want %v", got, err, want)
 	}
+	if got, err := m.ChatTokensWith([]template.Message{{Role: "user", Content: text}}, nil, false); err != nil || !slices.Equal(got, want[:len(want)-1]) {
+		t.Errorf("without an answer to come: %v (%v), want %v", got, err, want[:len(want)-1])
+	}
 	m.Template = nil
 	if _, err := m.ChatTokens(nil); err == nil || !strings.Contains(err.Error(), "chat_template.jinja") {
 		t.Errorf("without a template: %v", err)

@@ -4,10 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -41,6 +38,7 @@ func (s *Server) complete(c *fiber.Ctx, chat bool) error {
 
 // answer makes what a request asks for, and sends it: as it is made, or in one piece.
 func (s *Server) answer(c *fiber.Ctx, q query, who caller) error {
+	q.maySpecial = who.has(roleSpecialTokens)
 	if err := s.resolve(&q, who); err != nil {
 		return err
 	}
@@ -101,9 +99,11 @@ type generation struct {
 
 // asked is one prompt of a request, with the answers to it as the engine makes them.
 type asked struct {
-	prompt // of a raw completion
-	tokens []int32
-	pieces *engine.Stream
+	prompt  // of a raw completion
+	tokens  []int32
+	shown   string // its text as it is echoed
+	special bool   // its text does not spell its tokens, for there are special ones among them
+	pieces  *engine.Stream
 }
 
 // made is how many answers are made to each prompt.
@@ -113,7 +113,7 @@ func (q *query) made() int { return max(q.n, q.bestOf) }
 // was submitted.
 func (s *Server) begin(ctx context.Context, cancel context.CancelFunc, q query) (*generation, error) {
 	g := &generation{server: s, q: q, cancel: cancel, subject: cmp.Or(s.deps.Recorder.Subject(q.user), q.subject), created: time.Now()}
-	if err := q.checkBias(s.deps.Model.Config.Vocab); err != nil {
+	if err := q.checkBias(s.deps.Model); err != nil {
 		return nil, err
 	}
 	for range q.n * max(1, len(q.prompts)) {
@@ -169,7 +169,7 @@ func (g *generation) submit(ctx context.Context, a *asked, pin *engine.Pin) (err
 	}
 	q := &g.q
 	a.pieces, err = g.server.deps.Generator.Submit(ctx, engine.Request{Prompt: a.tokens, Pin: pin, MaxTokens: q.maxTokens, Sampling: q.sampling, Adjustment: q.adjustment,
-		Choices: q.made(), TopLogProbs: q.top, PromptLogProbs: q.echo && (q.logProbs || q.maxTokens == 0), Stop: q.stop, IgnoreEOS: q.ignoreEOS, Priority: q.priority, Group: g.ref.Track,
+		Choices: q.made(), TopLogProbs: q.top, PromptLogProbs: q.echo && (q.logProbs || q.maxTokens == 0), Stop: q.stop, IgnoreEOS: q.ignoreEOS, ShowSpecial: q.showSpecial, Priority: q.priority, Group: g.ref.Track,
 		MaxWait: g.server.cfg.MaxWait, Deadline: deadline})
 	if err != nil {
 		var refused *engine.PromptError
@@ -192,10 +192,8 @@ func (s *Server) promptTokens(q *query) ([]*asked, error) {
 	}
 	var list []*asked
 	for _, p := range q.prompts {
-		a := &asked{prompt: p, tokens: p.ids}
-		if len(p.ids) == 0 {
-			a.tokens = s.deps.Model.Tokenizer.Encode(nil, p.text)
-		} else if err := s.spellPrompt(&a.prompt); err != nil {
+		a, err := s.rawPrompt(q, p)
+		if err != nil {
 			return nil, err
 		}
 		list = append(list, a)
@@ -224,180 +222,4 @@ func (s *Server) chatTokens(field string, messages []template.Message, variables
 	p := badRequest("not_rendered", field, "the model's chat template cannot render this conversation")
 	p.cause = err
 	return nil, p
-}
-
-// spellPrompt makes the text of a prompt that was given by its tokens. They are as little trusted as a text: what no text can
-// become, special tokens such as those between the turns of a chat, is refused.
-func (s *Server) spellPrompt(p *prompt) error {
-	m := s.deps.Model
-	for i, id := range p.ids {
-		at := fmt.Sprintf("%s[%d]", p.at, i)
-		if _, err := m.Tokenizer.Decode(nil, id); err != nil || int(id) >= m.Config.Vocab {
-			return badRequest("invalid_value", at, "%s is %d, the model has no such token", at, id)
-		}
-		if m.Tokenizer.IsSpecial(id) || int(id) == m.Config.EOS {
-			return badRequest("special_token", at, "%s is %d, a special token; a prompt holds text only, use /v1/chat/completions for turns", at, id)
-		}
-	}
-	spelled, err := m.Tokenizer.Decode(nil, p.ids...)
-	if err != nil {
-		return fmt.Errorf("spell the prompt's tokens: %w", err)
-	}
-	p.text = strings.ToValidUTF8(string(spelled), "\ufffd")
-	return nil
-}
-
-// pieces are those of the answers to all prompts as they come, with their choices counted through. The channel is closed after
-// the last, and has room for all of them. An answer that fails ends the others.
-func (g *generation) pieces() <-chan engine.Piece {
-	if len(g.asked) == 1 {
-		return g.asked[0].pieces.Pieces
-	}
-	room := 0
-	for _, a := range g.asked {
-		room += cap(a.pieces.Pieces)
-	}
-	all := make(chan engine.Piece, room)
-	var open sync.WaitGroup
-	for i, a := range g.asked {
-		open.Go(func() {
-			for p := range a.pieces.Pieces {
-				p.Choice += i * g.q.made()
-				all <- p
-			}
-			if firstError(a.pieces.Results()) != nil {
-				g.cancel()
-			}
-		})
-	}
-	go func() {
-		open.Wait()
-		close(all)
-	}()
-	return all
-}
-
-// failed is why answers failed, nil when none did; that others were ended for it is not the reason. It may be called once the
-// pieces have ended.
-func (g *generation) failed() error {
-	var failed error
-	for _, a := range g.asked {
-		if err := firstError(a.pieces.Results()); failed == nil || err != nil && !errors.Is(err, context.Canceled) {
-			failed = err
-		}
-	}
-	if failed != nil && g.server.base.Err() != nil {
-		return engine.ErrClosed
-	}
-	return failed
-}
-
-func firstError(results []engine.Result) error {
-	for _, r := range results {
-		if r.Err != nil {
-			return r.Err
-		}
-	}
-	return nil
-}
-
-// whole waits for all choices and returns the answer in one piece.
-func (g *generation) whole() (any, error) {
-	for p := range g.pieces() {
-		g.choices[p.Choice].take(p)
-	}
-	for _, c := range g.choices {
-		c.ended()
-	}
-	if err := g.failed(); err != nil {
-		return nil, err
-	}
-	if g.q.response != nil {
-		c := g.choices[0]
-		return g.response(c, newItem(g.ids[0], "", newPart(c.text.String(), c.logprobs())), c.record()), nil
-	}
-	return g.completion(), nil
-}
-
-// best are the choices to answer with. When more were made than wanted they are, for each prompt, those with the largest mean
-// log-probability of a token, the best first, and otherwise all in their order.
-func (g *generation) best() []*draft {
-	if g.q.made() == g.q.n {
-		return g.choices
-	}
-	var best []*draft
-	for made := range slices.Chunk(g.choices, g.q.made()) {
-		slices.SortStableFunc(made, func(a, b *draft) int { return cmp.Compare(b.meanLogProb(), a.meanLogProb()) })
-		best = append(best, made[:g.q.n]...)
-	}
-	return best
-}
-
-// form is the shape of a stream. Its events are begin, the text of choices as it comes, the end of each, and finish or, where an
-// answer failed, fail. A write that fails cancels the request, so its error is of no use here.
-type form interface {
-	begin()
-	text(c *draft, text string)
-	end(c *draft, from *origin)
-	finish()
-	fail(err error)
-}
-
-// form is the shape that the request asks for.
-func (g *generation) form(e *events, requestID string) form {
-	if g.q.response != nil {
-		return &responseEvents{g: g, e: e, requestID: requestID}
-	}
-	return &chunks{g: g, e: e, requestID: requestID}
-}
-
-// stream sends the answer as it is made.
-func (g *generation) stream(out form, e *events) {
-	out.begin()
-	ticker := time.NewTicker(g.server.cfg.KeepAlive)
-	defer ticker.Stop()
-	pieces := g.pieces()
-	for open := true; open; {
-		var p engine.Piece
-		select {
-		case p, open = <-pieces:
-		case <-ticker.C:
-			_ = e.comment() // a write that fails cancels the request, and the pieces end
-			continue
-		}
-		if !open {
-			break
-		}
-		c := g.choices[p.Choice]
-		if text := c.take(p); text != "" {
-			out.text(c, text)
-			ticker.Reset(g.server.cfg.KeepAlive)
-		}
-		if p.Last {
-			c.ended()
-			from := c.record() // one that was cut off, too, with what its reader may have seen
-			if c.result.Err == nil {
-				out.end(c, from)
-			}
-		}
-	}
-	if err := g.failed(); err != nil {
-		out.fail(err)
-		return
-	}
-	out.finish()
-}
-
-// usage counts each prompt once, and the tokens of all choices that were made.
-func (g *generation) usage() *usage {
-	u := &usage{}
-	for _, a := range g.asked {
-		u.PromptTokens += len(a.tokens)
-		u.Details.CachedTokens += a.pieces.Results()[0].Recalled
-	}
-	for _, c := range g.choices {
-		u.CompletionTokens += len(c.tokens)
-	}
-	u.TotalTokens = u.PromptTokens + u.CompletionTokens
-	return u
 }

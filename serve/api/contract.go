@@ -88,6 +88,14 @@ type Switch interface {
 	Hold(ctx context.Context, track, actor, reason string, hold bool) (Activated, error)
 }
 
+// Catalog makes tracks and deletes them. Each call returns after this server does what was decided.
+type Catalog interface {
+	// Create makes a track that the base model serves.
+	Create(ctx context.Context, track, actor, reason string) error
+	// Delete ends a track and returns the activation that did. Answers that are under way finish.
+	Delete(ctx context.Context, track, actor, reason string) (activation int, err error)
+}
+
 // Nights reads nights.
 type Nights interface {
 	// List returns the newest nights of some tracks first, as their records say; no track is every track.
@@ -119,6 +127,15 @@ var (
 	ErrRefused            = errors.New("the version was refused")
 	ErrUnavailable        = errors.New("it cannot be had now")
 )
+
+// UnknownModelError is ErrUnknownModel, and says in words of its own which model there is not.
+type UnknownModelError string
+
+// Error is the text.
+func (e UnknownModelError) Error() string { return string(e) }
+
+// Is makes it ErrUnknownModel.
+func (UnknownModelError) Is(target error) bool { return target == ErrUnknownModel }
 
 // FeedbackConflictError says that a feedback id was used before with another content.
 type FeedbackConflictError struct{ ID, Interaction string }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nightshift/internal/engine"
+	"nightshift/internal/sampling"
 	"nightshift/replaystore"
 )
 
@@ -20,6 +21,7 @@ type draft struct {
 	index    int    // as its reader sees it
 	seed     uint64
 	text     strings.Builder
+	plain    strings.Builder // without special tokens, as it is recorded
 	tokens   []int32
 	logProbs []float32
 	last     time.Time
@@ -34,9 +36,10 @@ func (c *draft) take(p engine.Piece) (show string) {
 	if c.g.q.echo && !c.echoed {
 		c.echoed = true
 		c.markPrompt()
-		show = c.of.text + show
+		show = c.of.shown + show
 	}
 	c.text.WriteString(p.Text)
+	c.plain.WriteString(p.Plain)
 	if !p.HasToken {
 		return show
 	}
@@ -54,7 +57,7 @@ func (c *draft) take(p engine.Piece) (show string) {
 	c.tokens = append(c.tokens, p.Token)
 	c.logProbs = append(c.logProbs, p.LogProb)
 	if c.g.q.logProbs && !p.End {
-		c.marks.add(c.g.server.deps.Model.Tokenizer, p.Token, len(c.tokens) == 1, &p.LogProb, p.Top)
+		c.mark(p.Token, &p.LogProb, p.Top)
 	}
 	return show
 }
@@ -67,11 +70,17 @@ func (c *draft) markPrompt() {
 	known := c.of.pieces.Prompt()
 	for i, id := range c.of.tokens {
 		if i == 0 || i >= len(known) {
-			c.marks.add(c.g.server.deps.Model.Tokenizer, id, i == 0, nil, nil)
+			c.mark(id, nil, nil)
 			continue
 		}
-		c.marks.add(c.g.server.deps.Model.Tokenizer, id, false, &known[i].LogProb, known[i].Top)
+		c.mark(id, &known[i].LogProb, known[i].Top)
 	}
+	c.marks.endText()
+}
+
+// mark notes the log-probability of a token.
+func (c *draft) mark(id int32, logProb *float32, top []sampling.Choice) {
+	c.marks.add(c.g.server.deps.Model.Tokenizer, id, c.g.q.showSpecial, logProb, top)
 }
 
 // meanLogProb is what best_of chooses by; an answer without a token, which a timeout leaves, is the last choice.
@@ -109,7 +118,7 @@ func (c *draft) whole() choice {
 		return one
 	}
 	if c.g.q.echo {
-		content = c.of.text + content
+		content = c.of.shown + content
 	}
 	one.Text = &content
 	return one
@@ -170,11 +179,12 @@ func (c *draft) record() *origin {
 func (c *draft) interaction(id string) replaystore.Interaction {
 	g := c.g
 	i := replaystore.Interaction{
-		ID: id, Track: g.ref.Track, Time: g.created, Subject: g.subject, Answer: c.text.String(),
+		ID: id, Track: g.ref.Track, Time: g.created, Subject: g.subject, Answer: c.plain.String(),
 		PromptTokens: c.of.tokens, AnswerTokens: c.tokens, LogProbs: c.logProbs, Finish: c.finish(),
 		Sampling: g.q.record(c.seed), Version: g.ref.Digest, VersionNumber: g.ref.Number, Weights: g.server.cfg.Weights, Latency: time.Since(g.created),
 	}
 	if !g.q.chat {
+		i.SpecialPrompt = c.of.special
 		i.Messages = []replaystore.Message{{Role: replaystore.RolePrompt, Content: c.of.text}}
 		return i
 	}

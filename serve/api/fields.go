@@ -92,7 +92,7 @@ var commonFields = fields{
 	"request_id":                    ignore(),
 	"return_token_ids":              refuse("ids of tokens are not in answers", `false`),
 	"return_tokens_as_token_ids":    refuse("ids of tokens are not in answers", `false`),
-	"skip_special_tokens":           refuse("showing special tokens is not supported", `true`),
+	"skip_special_tokens":           means(`true`),
 	"spaces_between_special_tokens": ignore(`true`, `false`),
 	"stop_token_ids":                refuse("stopping at ids of tokens is not supported, stop is", `[]`),
 	"structured_outputs":            refuse(noSchemas, `{}`),
@@ -122,24 +122,28 @@ var commonFields = fields{
 	"xtc_probability":   refuse(noSampler, `0`),
 }
 
-// chatFields are the rules of POST /v1/chat/completions.
-var chatFields = joinFields(commonFields, fields{
-	"add_generation_prompt":  refuse("every answer is a new message", `true`),
-	"add_special_tokens":     refuse("special tokens are the chat template's", `false`),
-	"best_of":                refuse("in chats use n", `1`),
+// conversationFields are those of every conversation.
+var conversationFields = fields{
 	"chat_template":          refuse("the model's own chat template is used", `""`),
 	"continue_final_message": refuse("every answer is a new message", `false`),
-	"documents":              refuse("documents are not supported", `[]`),
-	"echo":                   refuse("chats do not repeat what was asked", `false`),
-	"logprobs":               means(`false`),
-	"prompt":                 refuse("a prompt is for /v1/completions, chats have messages", `""`),
-	"suffix":                 refuse("text before a given end is not supported", `""`),
-	"top_logprobs":           means(`0`),
+}
+
+// chatFields are the rules of POST /v1/chat/completions.
+var chatFields = joinFields(commonFields, conversationFields, fields{
+	"add_generation_prompt": refuse("every answer is a new message", `true`),
+	"add_special_tokens":    refuse("special tokens are the chat template's", `false`),
+	"best_of":               refuse("in chats use n", `1`),
+	"documents":             refuse("documents are not supported", `[]`),
+	"echo":                  refuse("chats do not repeat what was asked", `false`),
+	"logprobs":              means(`false`),
+	"prompt":                refuse("a prompt is for /v1/completions, chats have messages", `""`),
+	"suffix":                refuse("text before a given end is not supported", `""`),
+	"top_logprobs":          means(`0`),
 })
 
 // completionFields are the rules of POST /v1/completions.
 var completionFields = joinFields(commonFields, fields{
-	"add_special_tokens":   ignore(`true`, `false`), // the tokenizers that are served add none
+	"add_special_tokens":   means(`false`),
 	"best_of":              means(`1`),
 	"chat_template_kwargs": refuse("a chat template is for /v1/chat/completions", `{}`),
 	"echo":                 means(`false`),
@@ -185,9 +189,17 @@ func (f field) problem(path string) *Problem {
 	return badRequest("unsupported_field", path, "%s: %s; %s", path, f.refusal, out)
 }
 
-// empty reports whether a value holds nothing: null, "", [] or {}.
+// empty reports whether a value holds nothing: null, "", [] or an object without a field that is not null.
 func empty(v value) bool {
-	return v.kind == null || (v.kind == text || v.kind == array || v.kind == mapping) && v.text == "" && len(v.items) == 0 && len(v.fields) == 0
+	switch v.kind {
+	case text:
+		return v.text == ""
+	case array:
+		return len(v.items) == 0
+	case mapping:
+		return len(given(v)) == 0
+	}
+	return v.kind == null
 }
 
 // equal compares two values; a field of an object that is null counts as absent, and the order of fields does not count.

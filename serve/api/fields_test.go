@@ -127,7 +127,7 @@ func TestSilent(t *testing.T) {
 		name, value string
 		want        bool
 	}{
-		{chatFields, "tools", `[]`, true}, {chatFields, "tools", `{}`, true}, {chatFields, "tools", `[{}]`, false}, {chatFields, "tools", `false`, false},
+		{chatFields, "tools", `[]`, true}, {chatFields, "tools", `{}`, true}, {chatFields, "tools", `[{}]`, false}, {chatFields, "function_call", `{"name":null,"arguments":null}`, true}, {chatFields, "tools", `[null]`, false}, {chatFields, "tools", `false`, false},
 		{chatFields, "response_format", `{"type":"text"}`, true}, {chatFields, "response_format", `{"json_schema":null,"type":"text"}`, true},
 		{chatFields, "response_format", `{"type":"text","strict":true}`, false}, {chatFields, "response_format", `"text"`, false},
 		{chatFields, "length_penalty", `1.0`, true}, {chatFields, "length_penalty", `1.01`, false}, {chatFields, "length_penalty", `true`, false},

@@ -97,7 +97,7 @@ func (s *Server) startNight(c *fiber.Ctx) error {
 		known = known || m.Champion.Track == track
 	}
 	if !known {
-		return unknownTrack(track)
+		return s.unknownTrack(who, track)
 	}
 	id, err := s.deps.Queue.Request(s.base, track, actor(who), dryRun)
 	if err != nil {

@@ -148,6 +148,8 @@ func sentinelProblem(err error) *Problem {
 		{registry.ErrConflict, 409, typeConflict, "activation_conflict", 0},
 		{registry.ErrHeld, 409, typeConflict, "track_held", 0},
 		{registry.ErrCorrupt, 409, typeConflict, "corrupted", 0},
+		{registry.ErrExists, 409, typeConflict, "exists", 0},
+		{registry.ErrDeclared, 409, typeConflict, "not_deletable", 0},
 		{registry.ErrNotFound, 404, typeNotFound, "not_found", 0},
 		{registry.ErrName, 404, typeNotFound, "not_found", 0},
 		{registry.ErrRequest, 400, typeRequest, "invalid_value", 0},

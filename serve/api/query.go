@@ -23,6 +23,9 @@ type query struct {
 	adjustment   sampling.Adjustment
 	maxTokens    int
 	ignoreEOS    bool
+	showSpecial  bool // special tokens are part of the answer's text
+	addSpecial   bool // the token that texts begin with comes before a prompt
+	maySpecial   bool // the caller may put special tokens into prompts
 	stop         []string
 	n, bestOf    int // choices to answer a prompt with, and to make; bestOf 0 is n
 	echo         bool
@@ -67,12 +70,13 @@ func decodeQuery(body []byte, chat bool, d Defaults) (query, error) {
 	if chat {
 		q.messages, q.variables = decodeMessages(o), decodeVariables(o)
 	} else {
-		q.prompts, q.echo = decodePrompts(o), o.bool("echo")
+		q.addSpecial = o.bool("add_special_tokens")
+		q.prompts, q.echo = decodePrompts(o, q.addSpecial), o.bool("echo")
 	}
 	q.maxTokens = decodeMaxTokens(o, d, q.echo)
+	decodeManner(o, &q, d)
 	decodeChoices(o, &q)
 	decodeLogprobs(o, &q)
-	decodeManner(o, &q, d)
 	err = o.end()
 	q.ignored = r.ignored
 	return q, err
@@ -139,8 +143,9 @@ func decodeVariables(o *object) map[string]any {
 	return variables
 }
 
-// decodePrompts reads what a raw completion goes on with: a text or the ids of its tokens, or an array of these.
-func decodePrompts(o *object) []prompt {
+// decodePrompts reads what a raw completion goes on with: a text or the ids of its tokens, or an array of these. They may be empty where
+// a special token comes before them.
+func decodePrompts(o *object, begun bool) []prompt {
 	v, ok := o.get("prompt")
 	if !ok {
 		o.missing("prompt")
@@ -148,7 +153,7 @@ func decodePrompts(o *object) []prompt {
 	}
 	at := o.at("prompt")
 	if v.kind != array || len(v.items) == 0 || v.items[0].kind == number {
-		return []prompt{decodePrompt(o.r, at, v)}
+		return []prompt{decodePrompt(o.r, at, v, begun)}
 	}
 	if len(v.items) > maxChoices {
 		o.r.fail(badRequest("invalid_value", at, "%s has %d prompts, at most %d are allowed", at, len(v.items), maxChoices))
@@ -156,17 +161,17 @@ func decodePrompts(o *object) []prompt {
 	}
 	var list []prompt
 	for i, item := range v.items {
-		list = append(list, decodePrompt(o.r, fmt.Sprintf("%s[%d]", at, i), item))
+		list = append(list, decodePrompt(o.r, fmt.Sprintf("%s[%d]", at, i), item, begun))
 	}
 	return list
 }
 
 // decodePrompt reads one prompt.
-func decodePrompt(r *reader, at string, v value) prompt {
+func decodePrompt(r *reader, at string, v value, begun bool) prompt {
 	switch {
 	case v.kind != text && v.kind != array:
 		r.wrong(at, v, "a string or an array of token ids")
-	case empty(v):
+	case empty(v) && !begun:
 		r.fail(badRequest("invalid_value", at, "%s is empty", at))
 	}
 	p := prompt{at: at, text: v.text}

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 
+	"nightshift/internal/engine"
 	"nightshift/internal/sampling"
 	"nightshift/replaystore"
 )
@@ -80,6 +81,7 @@ func decodeAdjustment(o *object, q *query, d Defaults) {
 		}
 	}
 	q.ignoreEOS = o.bool("ignore_eos")
+	q.showSpecial = !o.boolOr("skip_special_tokens", true)
 	n, _ := o.int("min_tokens", 0, math.MaxInt32)
 	if q.adjustment.MinTokens = int(n); q.adjustment.MinTokens > q.maxTokens {
 		o.r.fail(badRequest("invalid_value", "min_tokens", "min_tokens is %d, the answer can have %d tokens at most", n, q.maxTokens))
@@ -115,7 +117,7 @@ func decodeBias(o *object) []sampling.Bias {
 func (q *query) record(seed uint64) replaystore.Sampling {
 	p, a := q.sampling, q.adjustment
 	s := replaystore.Sampling{Temperature: p.Temperature, TopP: p.TopP, TopK: p.TopK, MinP: p.MinP, Repetition: a.Repetition, Presence: a.Presence,
-		Frequency: a.Frequency, Seed: seed, MaxTokens: q.maxTokens, MinTokens: a.MinTokens, IgnoreEOS: q.ignoreEOS, Stop: q.stop}
+		Frequency: a.Frequency, Seed: seed, MaxTokens: q.maxTokens, MinTokens: a.MinTokens, IgnoreEOS: q.ignoreEOS, ShowSpecial: q.showSpecial, Stop: q.stop}
 	for _, b := range a.Bias {
 		if s.LogitBias == nil {
 			s.LogitBias = make(map[int32]float32, len(a.Bias))
@@ -125,18 +127,21 @@ func (q *query) record(seed uint64) replaystore.Sampling {
 	return s
 }
 
-// checkBias wants the tokens of logit_bias in a vocabulary.
-func (q *query) checkBias(vocab int) error {
+// checkBias wants the tokens of logit_bias in the vocabulary, which may have gaps.
+func (q *query) checkBias(m *engine.Model) error {
 	for _, b := range q.adjustment.Bias {
-		if int(b.Token) >= vocab {
-			path := join("logit_bias", strconv.Itoa(int(b.Token)))
-			return badRequest("invalid_value", path, "%s: the model has the tokens 0 to %d", path, vocab-1)
+		path := join("logit_bias", strconv.Itoa(int(b.Token)))
+		switch {
+		case int(b.Token) >= m.Config.Vocab:
+			return badRequest("invalid_value", path, "%s: the model has the tokens 0 to %d", path, m.Config.Vocab-1)
+		case !m.Tokenizer.Has(b.Token):
+			return badRequest("invalid_value", path, "%s: the model has no such token", path)
 		}
 	}
 	return nil
 }
 
-// decodeChoices reads how many answers are wanted, and made to choose from.
+// decodeChoices reads how many answers are wanted, and made to choose from. Whether they are streamed is known.
 func decodeChoices(o *object, q *query) {
 	q.n = 1
 	if n, ok := o.int("n", 1, maxChoices); ok {

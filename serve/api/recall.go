@@ -11,11 +11,12 @@ import (
 	"nightshift/replaystore"
 )
 
-// recallTime is how long an interaction that was made a moment ago is waited for: it may come from another server of the store.
-const recallTime = time.Second
-
-// recallEvery is how often it is looked for.
-const recallEvery = 20 * time.Millisecond
+// An interaction that was made a moment ago may come from another server of the store: it is looked for again after recallFirst,
+// and after twice as long each time, up to recallLast.
+const (
+	recallFirst = 20 * time.Millisecond
+	recallLast  = 640 * time.Millisecond
+)
 
 // recall puts what a request means by ids into its conversation: the answers that it refers to, and the conversation that it goes on
 // from. Whose they are the answer is, too, so that it is forgotten with them.
@@ -110,20 +111,13 @@ func (s *Server) remembered(ctx context.Context, id string, tracks []string) (re
 	if !ok || time.Since(made) > onItsWay || !errors.Is(err, ErrUnknownInteraction) {
 		return i, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, recallTime)
-	defer cancel()
-	ticker := time.NewTicker(recallEvery)
-	defer ticker.Stop()
-	for errors.Is(err, ErrUnknownInteraction) {
+	for pause := recallFirst; pause <= recallLast && errors.Is(err, ErrUnknownInteraction); pause *= 2 {
 		select {
 		case <-ctx.Done():
-			return i, err
-		case <-ticker.C:
+			return i, ctx.Err()
+		case <-time.After(pause):
 		}
 		i, err = s.deps.Recorder.Recall(ctx, id, tracks)
-	}
-	if ctx.Err() != nil { // it was cut off while it looked
-		err = ErrUnknownInteraction
 	}
 	return i, err
 }

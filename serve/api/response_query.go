@@ -25,25 +25,23 @@ type reference struct {
 }
 
 // responseFields are the rules of POST /v1/responses.
-var responseFields = joinFields(commonFields, fields{
-	"add_generation_prompt":  refuse("every answer is a new message", `true`),
-	"background":             refuse("answers are not made in the background", `false`),
-	"best_of":                refuse("a response is one answer", `1`),
-	"chat_template":          refuse("the model's own chat template is used", `""`),
-	"context_management":     refuse("only truncation is supported", `[]`),
-	"continue_final_message": refuse("every answer is a new message", `false`),
-	"conversation":           refuse("conversations have no ids here, use previous_response_id"),
-	"echo":                   refuse("a response does not repeat what was asked", `false`),
-	"logprobs":               refuse(`use include: ["message.output_text.logprobs"]`, `false`),
-	"max_completion_tokens":  refuse("use max_output_tokens"),
-	"max_tokens":             refuse("use max_output_tokens"),
-	"max_tool_calls":         ignore(),
-	"messages":               refuse("messages are for /v1/chat/completions, responses have an input", `[]`),
-	"n":                      refuse("a response is one answer", `1`),
-	"prompt":                 refuse("prompts of a library are not supported, use instructions", `""`),
-	"prompt_cache_options":   ignore(),
-	"reasoning":              refuse(noReasoning, `{}`, `{"effort":"none"}`, `{"effort":"minimal"}`),
-	"truncation":             means(`"disabled"`),
+var responseFields = joinFields(commonFields, conversationFields, fields{
+	"add_generation_prompt": refuse("every answer is a new message", `true`),
+	"background":            refuse("answers are not made in the background", `false`),
+	"best_of":               refuse("a response is one answer", `1`),
+	"context_management":    refuse("only truncation is supported", `[]`),
+	"conversation":          refuse("conversations have no ids here, use previous_response_id"),
+	"echo":                  refuse("a response does not repeat what was asked", `false`),
+	"logprobs":              refuse(`use include: ["message.output_text.logprobs"]`, `false`),
+	"max_completion_tokens": refuse("use max_output_tokens"),
+	"max_tokens":            refuse("use max_output_tokens"),
+	"max_tool_calls":        ignore(),
+	"messages":              refuse("messages are for /v1/chat/completions, responses have an input", `[]`),
+	"n":                     refuse("a response is one answer", `1`),
+	"prompt":                refuse("prompts of a library are not supported, use instructions", `""`),
+	"prompt_cache_options":  ignore(),
+	"reasoning":             refuse(noReasoning, `{}`, `{"effort":"none"}`, `{"effort":"minimal"}`),
+	"truncation":            means(`"disabled"`),
 })
 
 // textFields are the rules of a response's text.

@@ -62,6 +62,7 @@ type Deps struct {
 	Feedback  FeedbackBox
 	Tracks    Tracks
 	Switch    Switch
+	Catalog   Catalog
 	Nights    Nights
 	Queue     NightQueue
 	Condition Condition
@@ -172,7 +173,9 @@ func (s *Server) routes() []route {
 		{"GET", "/v1/responses/:response", s.getResponse},
 		{"POST", "/v1/feedback", s.feedback},
 		{"GET", "/v1/tracks", s.listTracks},
+		{"POST", "/v1/tracks", s.createTrack},
 		{"GET", "/v1/tracks/:track", s.getTrack},
+		{"DELETE", "/v1/tracks/:track", s.deleteTrack},
 		{"POST", "/v1/tracks/:track/activate", s.activate},
 		{"POST", "/v1/tracks/:track/rollback", s.rollback},
 		{"POST", "/v1/tracks/:track/hold", s.hold},

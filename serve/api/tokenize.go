@@ -38,7 +38,7 @@ func (s *Server) tokenize(c *fiber.Ctx) error {
 		o.missing("prompt")
 	}
 	open := o.boolOr("add_generation_prompt", true)
-	o.bool("add_special_tokens") // a prompt gets none, and a conversation those of its template
+	begun := o.bool("add_special_tokens") // a conversation has those of its template
 	spelled := o.bool("return_token_strs")
 	if err := o.end(); err != nil {
 		return err
@@ -48,7 +48,11 @@ func (s *Server) tokenize(c *fiber.Ctx) error {
 	if chat {
 		answer.Tokens, err = s.chatTokens("messages", messages, variables, open)
 	} else {
-		answer.Tokens = m.Tokenizer.Encode([]int32{}, prompt)
+		answer.Tokens = []int32{}
+		if begin := m.Begin(); begun && begin >= 0 {
+			answer.Tokens = append(answer.Tokens, begin)
+		}
+		answer.Tokens = m.Tokenizer.Encode(answer.Tokens, prompt)
 	}
 	if err != nil {
 		return err
@@ -95,11 +99,9 @@ func (s *Server) detokenize(c *fiber.Ctx) error {
 }
 
 // tokenFields are the rules of /tokenize and /detokenize, for what vLLM's clients send.
-var tokenFields = joinFields(fields{
-	"chat_template":          refuse("the model's own chat template is used", `""`),
-	"continue_final_message": refuse("every answer is a new message", `false`),
-	"mm_processor_kwargs":    refuse("only text is supported"),
-	"tools":                  refuse(noTools, `[]`),
+var tokenFields = joinFields(conversationFields, fields{
+	"mm_processor_kwargs": refuse("only text is supported"),
+	"tools":               refuse(noTools, `[]`),
 })
 
 // spelling reads the body of a request about tokens, which are the same for all models: one that is named must exist.

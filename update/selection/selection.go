@@ -278,6 +278,9 @@ func example(e evidence, opt Options, scale map[string]float64) (Item, string) {
 	if e.feedback.Subject != it.Subject {
 		it.Author = e.feedback.Subject
 	}
+	if e.interaction.SpecialPrompt {
+		it.PromptTokens = e.interaction.PromptTokens
+	}
 	switch f := e.feedback; {
 	case f.Correction != nil && len(f.Redacted) > 0:
 		return Item{}, "the correction was redacted"

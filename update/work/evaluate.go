@@ -291,7 +291,7 @@ func (s *scorer) behaviour(ctx context.Context, name string, items []selection.I
 		if (it.Use != selection.HeldOut && it.Use != selection.Anchor) || len(streams) >= s.job.Answers {
 			continue
 		}
-		prompt, err := promptTokens(s.model, it.Prompt)
+		prompt, err := promptTokens(s.model, it.Example)
 		if err != nil {
 			return b, err
 		}

@@ -83,7 +83,7 @@ func (w *worker) weigh(it selection.Item, l *lessons) error {
 	if it.Kind != replaystore.Preference && it.Kind != replaystore.Unpaired {
 		return nil
 	}
-	prompt, err := promptTokens(w.model, it.Prompt)
+	prompt, err := promptTokens(w.model, it.Example)
 	if err != nil {
 		return fmt.Errorf("tokenize example %s: %w", it.ID, err)
 	}

@@ -143,7 +143,7 @@ func readItems(path string) ([]selection.Item, string, error) {
 
 // sequence tokenizes one example as it would be served, with the end of an answer after the completion.
 func (w *worker) sequence(it selection.Item) (train.Sequence, error) {
-	prompt, err := promptTokens(w.model, it.Prompt)
+	prompt, err := promptTokens(w.model, it.Example)
 	if err != nil {
 		return train.Sequence{}, fmt.Errorf("tokenize example %s: %w", it.ID, err)
 	}
@@ -153,7 +153,11 @@ func (w *worker) sequence(it selection.Item) (train.Sequence, error) {
 }
 
 // promptTokens renders messages, or a raw prompt, as tokens.
-func promptTokens(m *engine.Model, messages []replaystore.Message) ([]int32, error) {
+func promptTokens(m *engine.Model, e replaystore.Example) ([]int32, error) {
+	messages := e.Prompt
+	if len(e.PromptTokens) > 0 && !slices.ContainsFunc(e.PromptTokens, func(id int32) bool { return !m.Tokenizer.Has(id) }) {
+		return slices.Clone(e.PromptTokens), nil
+	}
 	if len(messages) == 1 && messages[0].Role == replaystore.RolePrompt {
 		return m.Tokenizer.Encode(nil, messages[0].Content), nil
 	}

@@ -10,9 +10,9 @@ import (
 
 // When a night measures what it has learned, and how it ends; see train.Until.
 const (
-	measureEvery  = 5    // steps; later measurements are further apart
-	patience      = 10   // measurements
-	cooldownShare = 0.25 // of all steps
+	measureEvery  = 5   // steps; later measurements are further apart
+	patience      = 10  // measurements
+	cooldownShare = 0.5 // of all steps: what lies near a correction comes back while the learning rate falls
 )
 
 // until is how the run over lessons ends: when the candidate prefers the share of the corrections that the job asks for, and all of

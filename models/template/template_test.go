@@ -217,6 +217,7 @@ func TestLoadFromTokenizerConfig(t *testing.T) {
 		"named":   {`{"chat_template":[{"name":"tool_use","template":"x"},{"name":"default","template":"y"}]}`, "y"},
 		"unnamed": {`{"chat_template":[{"name":"tool_use","template":"x"}]}`, "error: no template named default"},
 		"none":    {`{}`, "error: neither chat_template.jinja"},
+		"default": {`{"chat_template":"{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}{{ pad_token }}"}`, "x<|endoftext|>"},
 		"number":  {`{"chat_template":7}`, "error: neither a string"},
 		"broken":  {`{`, "error: read tokenizer_config.json"},
 	} {

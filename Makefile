@@ -21,6 +21,9 @@ TESTFLAGS ?=
 RACE ?= . ./internal/bench ./internal/conversion ./internal/engine ./internal/registry ./internal/sampling ./onnx/ort ./models/tokenizer ./replaystore/... \
 	./serve/... ./update ./update/continual ./update/train ./update/work
 
+# Flags of the contract suite: make contract CONTRACTFLAGS='--only langchain --json'; --help prints them all.
+CONTRACTFLAGS ?=
+
 # Fuzz targets run for this long each.
 FUZZTIME ?= 5s
 
@@ -29,7 +32,10 @@ COVERAGE ?= 80
 
 LINT := $(GO) tool -modfile=tools/lint/go.mod golangci-lint
 
-.PHONY: help build run demo demo-model test race lint cover fuzz k6 loadtest clean
+# A package's tests may take this long: a limit for tests that hang, not for a busy machine.
+HANG ?= 60m
+
+.PHONY: help build run demo demo-model test test-long race lint cover fuzz k6 loadtest contract clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -46,12 +52,15 @@ demo: build ## See the whole loop: ask, correct, learn overnight, swap, roll bac
 demo-model: build ## Train the model that ships anew (up to an hour) and measure it
 	@exec bin/nightshift demo model models/demo/checkpoint
 
-test: ## Run go vet and all tests; says at the end what was skipped and why
+test: ## Run go vet and the tests (minutes); says at the end what was skipped and why
 	$(GO) vet ./...
-	$(GO) run ./tools/testreport -timeout 15m $(TESTFLAGS) ./...
+	$(GO) run ./tools/testreport -timeout $(HANG) $(TESTFLAGS) ./...
+
+test-long: ## Run go vet and all tests, those that take long too
+	@NIGHTSHIFT_LONG_TESTS=1 $(MAKE) --no-print-directory test
 
 race: ## Run the tests of concurrent packages under the race detector
-	$(GO) run ./tools/testreport -race -short -timeout 15m $(TESTFLAGS) $(RACE)
+	$(GO) run ./tools/testreport -race -short -timeout $(HANG) $(TESTFLAGS) $(RACE)
 
 lint: ## Run the linter (built on first use)
 	$(LINT) run ./...
@@ -60,7 +69,7 @@ cover: ## Print statement coverage of the core packages; fails below 80 %
 	@mkdir -p .cache
 	@failed=0; \
 	while read -r packages tests; do \
-		$(GO) test -timeout 15m $(TESTFLAGS) -coverprofile=.cache/cover.out -coverpkg="$$packages" $$tests >.cache/cover.log 2>&1 || \
+		$(GO) test -timeout $(HANG) $(TESTFLAGS) -coverprofile=.cache/cover.out -coverpkg="$$packages" $$tests >.cache/cover.log 2>&1 || \
 			{ cat .cache/cover.log; exit 1; }; \
 		$(GO) tool cover -func=.cache/cover.out | awk -v packages="$$packages" -v least=$(COVERAGE) \
 			'$$1 == "total:" { sub("%", "", $$3); printf "%6.1f %%  %s\n", $$3, packages; low = $$3 + 0 < least } END { exit low }' || failed=1; \
@@ -80,6 +89,9 @@ k6: ## Build .cache/k6, the load generator (a program in a module of its own, mi
 
 loadtest: build k6 ## Load-test a server of its own with k6 (built on first use): smoke, swap-under-load
 	@GO="$(GO)" loadtest/run.sh
+
+contract: build ## Drive a server of its own with the clients that people have (needs Python, Node.js and package registries on first use)
+	@GO="$(GO)" python3 test/contract/run.py $(CONTRACTFLAGS)
 
 clean: ## Remove what was built; data and downloads stay
 	rm -rf bin .cache/cover.out .cache/cover.log

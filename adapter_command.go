@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nightshift/internal/config"
 	"nightshift/internal/registry"
 )
 
@@ -21,13 +22,22 @@ func adapterCommand(s *settings) *cobra.Command {
 	return cmd
 }
 
-// openRegistry opens the registry alone; running servers see what is written to it.
+// openRegistry opens the registry alone; running servers see what is written to it. To read it makes no directory.
 func (s *settings) openRegistry(cmd *cobra.Command) (*registry.Registry, error) {
 	c, err := s.load(cmd)
 	if err != nil {
 		return nil, err
 	}
-	return registry.Open(c.RegistryDir(), nil)
+	return registryOf(c)
+}
+
+// registryOf opens the registry of a configuration, with the tracks that this names.
+func registryOf(c config.Config) (*registry.Registry, error) {
+	r, err := registry.Look(c.RegistryDir(), nil)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.Declare(c.TrackNames()...)
 }
 
 // actor is the person who decides, as activations record it.
@@ -52,7 +62,7 @@ type adapterRow struct {
 
 func adapterList(s *settings) *cobra.Command {
 	var asJSON bool
-	cmd := &cobra.Command{Use: "list", Short: "List the versions of every track", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "list", Short: "List the versions of every track"}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		r, err := s.openRegistry(cmd)
@@ -129,7 +139,7 @@ func parseVersion(name string) (track string, number int, err error) {
 
 func adapterActivate(s *settings) *cobra.Command {
 	var reason string
-	cmd := &cobra.Command{Use: "activate TRACK@N", Short: "Make a version, or TRACK@base, the champion; running servers swap it in", Args: cobra.ExactArgs(1)}
+	cmd := &cobra.Command{Use: "activate TRACK@N", Short: "Make a version, or TRACK@base, the champion; running servers swap it in"}
 	cmd.Flags().StringVar(&reason, "reason", "", "kept with the activation")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		track, number, err := parseVersion(args[0])
@@ -169,7 +179,7 @@ func printActivation(a registry.Activation, err error) error {
 // trackAction is a command on one track.
 func trackAction(s *settings, use, short string, act func(cmd *cobra.Command, r *registry.Registry, track, reason string) (registry.Activation, error)) *cobra.Command {
 	var reason string
-	cmd := &cobra.Command{Use: use + " [TRACK]", Short: short, Args: cobra.MaximumNArgs(1)}
+	cmd := &cobra.Command{Use: use + " [TRACK]", Short: short}
 	cmd.Flags().StringVar(&reason, "reason", "", "kept with the activation")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		track := registry.Default
@@ -204,7 +214,7 @@ func adapterRelease(s *settings) *cobra.Command {
 }
 
 func adapterExport(s *settings) *cobra.Command {
-	return &cobra.Command{Use: "export TRACK@N DIR", Short: "Write a version as a PEFT adapter directory", Args: cobra.ExactArgs(2),
+	return &cobra.Command{Use: "export TRACK@N DIR", Short: "Write a version as a PEFT adapter directory",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			track, number, err := parseVersion(args[0])
 			if err != nil {
@@ -213,6 +223,9 @@ func adapterExport(s *settings) *cobra.Command {
 			r, err := s.openRegistry(cmd)
 			if err != nil {
 				return err
+			}
+			if number == 0 {
+				return fmt.Errorf("export %s: the base model is no adapter; its files are those of the model directory", args[0])
 			}
 			ref, err := r.Resolve(track, "@"+strconv.Itoa(number))
 			if err != nil {

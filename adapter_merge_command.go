@@ -42,15 +42,18 @@ func (s *settings) openVerified(cmd *cobra.Command) (*registry.Registry, *engine
 	if err != nil {
 		return nil, nil, 0, err
 	}
-	r, err := registry.Open(c.RegistryDir(), serve.Verify(m))
-	return r, m, c.Engine.MaxRank, err
+	r, err := registry.Look(c.RegistryDir(), serve.Verify(m))
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	return r, m, c.Engine.MaxRank, r.Declare(c.TrackNames()...)
 }
 
 func adapterMerge(s *settings) *cobra.Command {
 	var rank int
 	var track string
 	var asJSON bool
-	cmd := &cobra.Command{Use: "merge TRACK@N[:WEIGHT]...", Short: "Store the weighted sum of versions as a version, which is not activated", Args: cobra.MinimumNArgs(1),
+	cmd := &cobra.Command{Use: "merge TRACK@N[:WEIGHT]...", Short: "Store the weighted sum of versions as a version, which is not activated",
 		Long: "Store the sum of what versions add to the model, each times its weight, as a version of a track. A negative weight takes away: a change\n" +
 			"that was learned once is default@3 default@2:-1. The sum is exact where the rank is at least the sum of the versions' ranks; else it\n" +
 			"is the best approximation of that rank, and the command says how far off it is. Nobody has judged what comes of it: look at it as model\n" +
@@ -61,6 +64,9 @@ func adapterMerge(s *settings) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		r, _, most, err := s.openVerified(cmd)
 		if err != nil {
+			return err
+		}
+		if err := r.FindTrack(track); err != nil {
 			return err
 		}
 		parts := make([]update.Addend, len(args))

@@ -3,10 +3,10 @@ package main_test
 import (
 	"encoding/json"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"nightshift/models/adapter"
 	"nightshift/models/demo"
@@ -47,12 +47,13 @@ func shippedAdapter(t *testing.T, rank int, seed uint64) string {
 func TestAdapterMerge(t *testing.T) {
 	needRuntime(t)
 	data := filepath.Join(t.TempDir(), "data")
-	run := func(args ...string) ended { return execute(t, time.Minute, append(args, "--data", data)...) }
+	run := func(args ...string) ended { return execute(t, hang, append(args, "--data", data)...) }
 	for track, seed := range map[string]uint64{"shop": 1, "desk": 2} {
 		if got := run("import", shippedAdapter(t, 3, seed), "--track", track); got.code != 0 {
 			t.Fatalf("import: %s", got.err)
 		}
 	}
+	run("track", "create", "both")
 	got := run("adapter", "merge", "shop@1:0.5", "desk@1:-1", "--track", "both")
 	holds(t, "adapter merge", got.out, "both@1 is shop@1:0.5 + desk@1:-1, with rank 6;", "nightshift adapter activate both@1")
 	small := run("adapter", "merge", "shop@1", "desk@1", "--track", "both", "--rank", "2", "--json")
@@ -76,4 +77,28 @@ func TestAdapterMerge(t *testing.T) {
 	refused(t, []string{"adapter", "merge", "shop@1:x", "--data", data}, "has no weight: write track@number:weight")
 	refused(t, []string{"adapter", "merge", "shop@1", "--rank", "65", "--data", data}, "rank 65 cannot be served")
 	refused(t, []string{"adapter", "merge", "shop@9", "--data", data}, "shop")
+}
+
+// TestImportFindsAdapters imports an adapter from the folder that holds it under a name, and refuses what no server could load.
+func TestImportFindsAdapters(t *testing.T) {
+	needRuntime(t)
+	data := filepath.Join(t.TempDir(), "data")
+	parent := t.TempDir()
+	place := func(name string, rank int) {
+		t.Helper()
+		if err := os.CopyFS(filepath.Join(parent, name), os.DirFS(shippedAdapter(t, rank, 1))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused(t, []string{"import", parent, "--data", data}, parent+" holds neither a model (config.json) nor an adapter (adapter_config.json)")
+	refused(t, []string{"import", filepath.Join(parent, "nowhere"), "--data", data}, "nowhere", "no such file or directory")
+	place("support", 3)
+	got := execute(t, hang, "import", parent, "--data", data)
+	holds(t, "import", got.out, filepath.Join(parent, "support")+" is default@1")
+	place("desk", 65)
+	refused(t, []string{"import", parent, "--data", data}, "holds 2 adapters", filepath.Join(parent, "desk")+", "+filepath.Join(parent, "support"))
+	desk := []string{"import", filepath.Join(parent, "desk"), "--activate", "--data", data}
+	refused(t, desk, "its largest rank is 65 and engine.max_rank is 64", "raise engine.max_rank")
+	got = execute(t, hang, append(desk, "--set", "engine.max_rank=72")...)
+	holds(t, "import", got.out, "is default@2", "is the champion")
 }

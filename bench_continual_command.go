@@ -30,7 +30,7 @@ var ofArticle = []string{"memory", "epochs", "batch", "learning-rate", "seed"}
 
 func benchContinual(s *settings) *cobra.Command {
 	f := continualFlags{article: continual.DefaultArticle()}
-	cmd := &cobra.Command{Use: "continual", Short: "What methods of continual learning keep and learn, on five tasks and a stream", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "continual", Short: "What methods of continual learning keep and learn, on five tasks and a stream",
 		Long: "Take methods of continual learning through five tasks one after another, and through a stream of feedback of which a tenth is\n" +
 			"wrong, on a small model that is made for it first, with equal optimizer steps and tokens. Everything that was measured is kept: a\n" +
 			"benchmark that is interrupted goes on where it was. It writes a report (report.html), figures (results.json) and the matrices of all\n" +

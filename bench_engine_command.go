@@ -10,7 +10,7 @@ import (
 
 func benchRoofline(s *settings) *cobra.Command {
 	var b benchFlags
-	cmd := &cobra.Command{Use: "roofline", Short: "What the machine gives: memory bandwidth, float32 and int8 matrix rates", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "roofline", Short: "What the machine gives: memory bandwidth, float32 and int8 matrix rates"}
 	b.add(cmd, "")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return b.measure(s, cmd, func(report bench.Report) error { return bench.Roofline(cmd.Context(), b.Options, report) })
@@ -21,7 +21,7 @@ func benchRoofline(s *settings) *cobra.Command {
 func benchDecode(s *settings) *cobra.Command {
 	var b benchFlags
 	var opt bench.DecodeOptions
-	cmd := &cobra.Command{Use: "decode", Short: "Tokens per second of the engine, by batch size, context and weight format", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "decode", Short: "Tokens per second of the engine, by batch size, context and weight format"}
 	b.add(cmd, "roofline_share")
 	b.addModel(cmd)
 	f := cmd.Flags()
@@ -41,7 +41,7 @@ func benchDecode(s *settings) *cobra.Command {
 func benchPrefill(s *settings) *cobra.Command {
 	var b benchFlags
 	var opt bench.PrefillOptions
-	cmd := &cobra.Command{Use: "prefill", Short: "Tokens of prompts per second, by length and weight format", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "prefill", Short: "Tokens of prompts per second, by length and weight format"}
 	b.add(cmd, "roofline_share")
 	b.addModel(cmd)
 	cmd.Flags().IntSliceVar(&opt.Prompts, "prompt", []int{128, 512}, "tokens of each prompt")
@@ -57,7 +57,7 @@ func benchPrefill(s *settings) *cobra.Command {
 func benchAdapters(s *settings) *cobra.Command {
 	var b benchFlags
 	var opt bench.AdaptersOptions
-	cmd := &cobra.Command{Use: "adapters", Short: "A batch on the base model, on one adapter, and on a different adapter a row", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "adapters", Short: "A batch on the base model, on one adapter, and on a different adapter a row"}
 	b.add(cmd, "mixed_over_one")
 	b.addModel(cmd)
 	f := cmd.Flags()
@@ -77,7 +77,7 @@ func benchAdapters(s *settings) *cobra.Command {
 func benchTrain(s *settings) *cobra.Command {
 	var b benchFlags
 	var opt bench.TrainOptions
-	cmd := &cobra.Command{Use: "train", Short: "Forward and backward passes of LoRA training for every linear", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "train", Short: "Forward and backward passes of LoRA training for every linear"}
 	b.add(cmd, "roofline_share")
 	b.addModel(cmd)
 	f := cmd.Flags()
@@ -97,7 +97,7 @@ func benchTrain(s *settings) *cobra.Command {
 func benchQuantize(s *settings) *cobra.Command {
 	var b benchFlags
 	var opt bench.QuantizeOptions
-	cmd := &cobra.Command{Use: "quantize", Short: "What int8 and int4 weights cost in quality, on the model that ships and with outlier channels", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "quantize", Short: "What int8 and int4 weights cost in quality, on the model that ships and with outlier channels",
 		Long: "Convert the model that ships, and the same with outlier channels, into int8 and int4 as import does, and compare them with float32:\n" +
 			"log-probabilities of held-out text, right answers to questions that nothing was trained on, and the error of the worst linear.\n" +
 			"Exit status 1: int8 loses more than 0.005 or int4 more than 0.03 nats per token, or less than 95 % of the right facts are kept."}
@@ -117,7 +117,7 @@ func benchQuantize(s *settings) *cobra.Command {
 func benchBusy(s *settings) *cobra.Command {
 	var b benchFlags
 	var opt bench.BusyOptions
-	cmd := &cobra.Command{Use: "busy", Short: "Decoding beside a process that keeps one core busy", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "busy", Short: "Decoding beside a process that keeps one core busy"}
 	b.add(cmd, "share_of_quiet")
 	b.addModel(cmd)
 	f := cmd.Flags()
@@ -139,6 +139,6 @@ func benchBusy(s *settings) *cobra.Command {
 }
 
 func benchNeighbour() *cobra.Command {
-	return &cobra.Command{Use: "neighbour", Short: "Keep one core busy until standard input ends", Hidden: true, Args: cobra.NoArgs,
+	return &cobra.Command{Use: "neighbour", Short: "Keep one core busy until standard input ends", Hidden: true,
 		RunE: func(*cobra.Command, []string) error { return bench.Neighbour(os.Stdin, os.Stdout) }}
 }

@@ -19,7 +19,7 @@ func benchInitial(s *settings) *cobra.Command {
 	opt := continual.DefaultInitial()
 	var dir string
 	var asJSON bool
-	cmd := &cobra.Command{Use: "initial", Short: "How many steps an initial adapter saves a new track", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "initial", Short: "How many steps an initial adapter saves a new track",
 		Long: "Make initial adapters (Reptile) of tracks that learn facts of five domains, on the model of bench continual, and have new tracks learn\n" +
 			"other facts: from an initial adapter, and from zero. Each row is a number of steps, the right answers after them to questions in new words,\n" +
 			"and in how many steps from the initial adapter as many were right. What was measured is kept: a benchmark that is interrupted goes on.\n\n" +

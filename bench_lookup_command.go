@@ -9,7 +9,7 @@ import (
 func benchLookup(s *settings) *cobra.Command {
 	var b benchFlags
 	var opt bench.LookupOptions
-	cmd := &cobra.Command{Use: "lookup", Short: "One answer at a time of the model that ships, with drafts out of the text and without", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "lookup", Short: "One answer at a time of the model that ships, with drafts out of the text and without"}
 	b.add(cmd, "over_plain")
 	b.addWeights(cmd)
 	b.Shape = "demo"
@@ -28,7 +28,7 @@ func benchLookup(s *settings) *cobra.Command {
 func benchSteps(s *settings) *cobra.Command {
 	var b benchFlags
 	var opt bench.StepsOptions
-	cmd := &cobra.Command{Use: "steps", Short: "Decode steps of several tokens of one sequence beside steps of one, by weight format", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "steps", Short: "Decode steps of several tokens of one sequence beside steps of one, by weight format"}
 	b.add(cmd, "over_one")
 	b.addModel(cmd)
 	f := cmd.Flags()

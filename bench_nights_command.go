@@ -17,28 +17,23 @@ import (
 
 	"nightshift/internal/engine"
 	"nightshift/internal/simulation"
+	"nightshift/models/checkpoint"
 	"nightshift/update/work"
 )
 
 // nightsFlags are those of benchmarks of whole nights.
 type nightsFlags struct {
-	dir          string
-	json         bool
-	limit        int
-	epochs       int
-	rate         float64
-	threads      int
-	trainedBatch int
+	dir     string
+	json    bool
+	limit   int
+	threads int
 }
 
-func (n *nightsFlags) add(cmd *cobra.Command, dir string, epochs int) {
+func (n *nightsFlags) add(cmd *cobra.Command, dir string) {
 	f := cmd.Flags()
 	f.StringVar(&n.dir, "dir", dir, "directory of the records; a benchmark that was interrupted goes on from them")
 	f.BoolVar(&n.json, "json", false, "one JSON object a line, the summary last")
 	f.IntVar(&n.limit, "limit", 0, "end after so many nights, unfinished; the next run goes on (0: run all)")
-	f.IntVar(&n.epochs, "epochs", epochs, "of training; in place of the configuration's")
-	f.Float64Var(&n.rate, "rate", 0.002, "learning rate, in place of the configuration's: a small model needs larger steps than GPT-2 does")
-	f.IntVar(&n.trainedBatch, "batch-tokens", 512, "tokens of a step, in place of the configuration's")
 	f.IntVar(&n.threads, "night-threads", 1, "threads of one night")
 }
 
@@ -56,13 +51,14 @@ func (n *nightsFlags) setup(s *settings, cmd *cobra.Command) (simulation.Setup, 
 		return none, errors.New("the simulated customers know the facts of the model that ships: leave model empty")
 	}
 	c.Threads, c.Update.Threads, c.Update.Nice = n.threads, n.threads, 0
-	t := &c.Update.Train
-	t.Epochs, t.LearningRate, t.BatchTokens = n.epochs, n.rate, n.trainedBatch
 	p := &parts{config: c}
 	if p.modelDir, p.cache, err = modelDir(c); err != nil {
 		return none, err
 	}
 	if p.model, err = engine.LoadModelAs(p.modelDir, p.cache, c.Weights); err != nil {
+		return none, err
+	}
+	if p.learning, err = checkpoint.LearningOf(p.modelDir, p.model.Config.Width); err != nil {
 		return none, err
 	}
 	self, err := os.Executable()
@@ -80,13 +76,12 @@ func benchGate(s *settings) *cobra.Command {
 	var n nightsFlags
 	trial := simulation.Trial{Sizes: simulation.DefaultSizes()}
 	var good, bad int
-	cmd := &cobra.Command{Use: "gate", Short: "The gate on nights that are known to be good or bad", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "gate", Short: "The gate on nights that are known to be good or bad",
 		Long: "Run real nights over simulated customers of the demo shop, whose candidates are known to be good or bad, and count what the gate\n" +
 			"lets pass. Bad are those that learned shuffled answers, whose training broke off, whose weights were scaled by ten or hold what is\n" +
 			"no number, and those of nights in which one person plants lies: these count as passed when the candidate is activated and tells\n" +
-			"one to any question that nobody had asked. Settings are the configuration's but for the length of the training; run it without one\n" +
-			"for the defaults. Exit status 1: fewer than nine tenths of the good candidates passed, or a bad one did."}
-	n.add(cmd, "bench-gate", 5)
+			"one to any question that nobody had asked. Settings are the configuration's; run it without one for the defaults. Exit status 1: fewer than nine tenths of the good candidates passed, or a bad one did."}
+	n.add(cmd, "bench-gate")
 	f := cmd.Flags()
 	f.IntVar(&good, "good", 100, "good candidates")
 	f.IntVar(&bad, "bad", 25, "bad candidates of each of the five kinds")
@@ -148,7 +143,7 @@ func (n *nightsFlags) gate(ctx context.Context, trial simulation.Trial) error {
 // benchSpoil does a night's work with a spoiled candidate; people have no use for it.
 func benchSpoil(s *settings) *cobra.Command {
 	var t work.Tampering
-	cmd := &cobra.Command{Use: "spoil DIR", Short: "Do a night's work with a spoiled candidate (started by bench gate)", Hidden: true, Args: cobra.ExactArgs(1)}
+	cmd := &cobra.Command{Use: "spoil DIR", Short: "Do a night's work with a spoiled candidate (started by bench gate)", Hidden: true}
 	f := cmd.Flags()
 	f.Float64Var(&t.Share, "share", 0, "of the steps after which training breaks off")
 	f.Float64Var(&t.Scale, "scale", 0, "times what was trained")
@@ -172,13 +167,13 @@ func benchNights(s *settings) *cobra.Command {
 	season := simulation.Season{Climate: simulation.DefaultClimate()}
 	var seasons int
 	var page string
-	cmd := &cobra.Command{Use: "nights", Short: "Night after night over a shop whose facts change", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "nights", Short: "Night after night over a shop whose facts change",
 		Long: "Run night after night over simulated customers of the demo shop. Every few days some facts change; customers correct what is wrong and\n" +
 			"approve what is right, a share of feedback is wrong and a share comes days later. After each night the champion is asked about the\n" +
-			"facts that changed and those that never do, in words that no customer uses. Settings are the configuration's but for the length of\n" +
-			"the training; run it without one for the defaults. Exit status 1: fewer than 90 % of the changed facts are right the night after,\n" +
+			"facts that changed and those that never do, in words that no customer uses. Settings are the configuration's; run it without\n" +
+			"one for the defaults. Exit status 1: fewer than 90 % of the changed facts are right the night after,\n" +
 			"more than 3 points of the others are lost after any night, or a version went into service that lost more on the anchors than it may."}
-	n.add(cmd, "bench-nights", 5)
+	n.add(cmd, "bench-nights")
 	f := cmd.Flags()
 	f.IntVar(&season.Nights, "nights", 30, "nights of a season")
 	f.IntVar(&seasons, "seasons", 2, "seasons, each with other facts and other people; they run at the same time")

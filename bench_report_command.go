@@ -14,7 +14,7 @@ import (
 
 func benchReport() *cobra.Command {
 	var out, notes, peers string
-	cmd := &cobra.Command{Use: "report FILE...", Short: "Make a page from what benchmarks printed with --json", Args: cobra.MinimumNArgs(1),
+	cmd := &cobra.Command{Use: "report FILE...", Short: "Make a page from what benchmarks printed with --json",
 		Long: "Make a page in Markdown, tables and charts, from files of what benchmarks printed with --json. Where two lines are about the\n" +
 			"same case, the later one counts. The page in docs is made by\n\n  nightshift bench report --out docs/performance.md docs/performance/*.jsonl",
 		RunE: func(_ *cobra.Command, args []string) error {

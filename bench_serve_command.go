@@ -12,7 +12,7 @@ import (
 func benchServe(s *settings) *cobra.Command {
 	var b benchFlags
 	var opt bench.ServeOptions
-	cmd := &cobra.Command{Use: "serve", Short: "A whole server over HTTP with streaming, beside its own bare engine", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "serve", Short: "A whole server over HTTP with streaming, beside its own bare engine"}
 	b.add(cmd, "over_engine")
 	b.addModel(cmd)
 	f := cmd.Flags()
@@ -35,7 +35,7 @@ func benchServe(s *settings) *cobra.Command {
 func benchSwap(s *settings) *cobra.Command {
 	var b benchFlags
 	var opt bench.SwapOptions
-	cmd := &cobra.Command{Use: "swap", Short: "A server under load whose version changes all the time, beside one whose version stays", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "swap", Short: "A server under load whose version changes all the time, beside one whose version stays"}
 	b.add(cmd, "itl_p99_ratio")
 	b.addModel(cmd)
 	f := cmd.Flags()
@@ -56,7 +56,7 @@ func benchSwap(s *settings) *cobra.Command {
 func benchStart(s *settings) *cobra.Command {
 	var b benchFlags
 	var opt bench.StartOptions
-	cmd := &cobra.Command{Use: "start", Short: "The program from its start until it is ready, and its memory", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "start", Short: "The program from its start until it is ready, and its memory"}
 	b.add(cmd, "rss_over_use")
 	b.addWeights(cmd)
 	f := cmd.Flags()
@@ -78,7 +78,7 @@ func benchStart(s *settings) *cobra.Command {
 func benchNightMemory(s *settings) *cobra.Command {
 	var b benchFlags
 	var opt bench.NightMemoryOptions
-	cmd := &cobra.Command{Use: "night-memory", Short: "The memory of a server alone, and of it and a real night on the model that ships", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "night-memory", Short: "The memory of a server alone, and of it and a real night on the model that ships"}
 	cmd.Flags().IntVar(&opt.Streams, "streams", 4, "streams that keep running")
 	cmd.Flags().BoolVar(&b.json, "json", false, "one JSON object a line, the summary last")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -98,7 +98,7 @@ func benchNightMemory(s *settings) *cobra.Command {
 func benchIngest(s *settings) *cobra.Command {
 	var b benchFlags
 	var opt bench.IngestOptions
-	cmd := &cobra.Command{Use: "ingest", Short: "Interactions per second into the replay store, and what recording adds to an answer", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "ingest", Short: "Interactions per second into the replay store, and what recording adds to an answer"}
 	b.add(cmd, "added_http_ms_p99")
 	f := cmd.Flags()
 	f.IntVar(&opt.Interactions, "interactions", 2000, "interactions in each block")

@@ -9,7 +9,7 @@ import (
 func benchVersions(s *settings) *cobra.Command {
 	var b benchFlags
 	var opt bench.VersionsOptions
-	cmd := &cobra.Command{Use: "versions", Short: "A server of many registered versions, and what requests wait for theirs", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "versions", Short: "A server of many registered versions, and what requests wait for theirs"}
 	b.add(cmd, "adapter_wait_max_ms")
 	b.addModel(cmd)
 	f := cmd.Flags()
@@ -32,7 +32,7 @@ func benchVersions(s *settings) *cobra.Command {
 func benchPrefix(s *settings) *cobra.Command {
 	var b benchFlags
 	var opt bench.PrefixOptions
-	cmd := &cobra.Command{Use: "prefix", Short: "Time to the first token of prompts that begin with something new, and with what was asked before", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "prefix", Short: "Time to the first token of prompts that begin with something new, and with what was asked before"}
 	b.add(cmd, "warm_over_cold")
 	b.addModel(cmd)
 	f := cmd.Flags()
@@ -51,7 +51,7 @@ func benchPrefix(s *settings) *cobra.Command {
 func benchInvariance(s *settings) *cobra.Command {
 	var b benchFlags
 	var opt bench.InvarianceOptions
-	cmd := &cobra.Command{Use: "invariance", Short: "Whether answers are the same, bit for bit, alone and in batches among strangers", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "invariance", Short: "Whether answers are the same, bit for bit, alone and in batches among strangers"}
 	b.add(cmd, "")
 	f := cmd.Flags()
 	blocks := f.Lookup("blocks")

@@ -9,7 +9,7 @@ import (
 func configCommand(s *settings) *cobra.Command {
 	cmd := &cobra.Command{Use: "config", Short: "Print or check the configuration"}
 	cmd.AddCommand(
-		&cobra.Command{Use: "print", Short: "Print the configuration in force, with the documentation of every key", Args: cobra.NoArgs,
+		&cobra.Command{Use: "print", Short: "Print the configuration in force, with the documentation of every key",
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				c, err := s.load(cmd)
 				if err != nil {
@@ -18,7 +18,7 @@ func configCommand(s *settings) *cobra.Command {
 				fmt.Fprint(cmd.OutOrStdout(), c.YAML())
 				return nil
 			}},
-		&cobra.Command{Use: "check", Short: "Say whether the configuration is valid", Args: cobra.NoArgs,
+		&cobra.Command{Use: "check", Short: "Say whether the configuration is valid",
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				c, err := s.load(cmd)
 				if err != nil {

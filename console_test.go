@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,10 +98,10 @@ func (c *console) learning() {
 	c.Choose("#night-track", "default")
 	c.Click("main form [type=submit]")
 	c.WaitText("h1", "Night ")
-	c.until(time.Minute, `document.querySelector('.phases .now').innerText.includes('Training')`)
-	c.until(2*time.Minute, `Number(document.querySelector('.curve').dataset.points) > 3`)
+	c.until(hang, `document.querySelector('.phases .now').innerText.includes('Training')`)
+	c.until(hang, `Number(document.querySelector('.curve').dataset.points) > 3`)
 	c.look("training")
-	c.until(2*time.Minute, `document.querySelector('.verdict h2').innerText.includes('passed') && document.querySelector('h1').innerText.includes('Published')`)
+	c.ended("Published")
 	holds(c.t, "the verdict", c.Text(".verdict"), "Gain", "Retention", "Behaviour", "Evidence")
 	c.look("night")
 	c.Eval(`document.querySelector('.verdict').scrollIntoView()`, nil)
@@ -108,6 +109,15 @@ func (c *console) learning() {
 	c.Open(c.s.base + "/#/learning")
 	c.WaitText("main table", "Published")
 	c.look("learning")
+}
+
+// ended waits until the night that is shown has ended as it should.
+func (c *console) ended(state string) {
+	c.t.Helper()
+	c.until(hang, `['Published', 'Rejected', 'Failed', 'Skipped'].some((end) => document.querySelector('h1').innerText.includes(end))`)
+	if h1 := c.Text("h1"); !strings.Contains(h1, state) {
+		c.t.Fatalf("%s, want %s:\n%s", h1, state, c.Text("main"))
+	}
 }
 
 // versions looks at what serves now, tries it, and rolls it back.

@@ -32,7 +32,8 @@ func (f *conversionFlags) add(cmd *cobra.Command) {
 	flags.Float64Var(&f.limit, "limit", 0, "nats per token of held-out text that int8 and int4 weights may lose (default 0.005 for int8, 0.03 for int4)")
 	flags.BoolVar(&f.force, "force", false, "keep int8 and int4 weights whatever they lose")
 	flags.BoolVar(&f.compact, "compact", false, "int4 weights without their int8 twins: half of the memory, and prompts and batches are slower")
-	flags.Float64SliceVar(&f.alphas, "alpha", nil, "strengths of smoothing to try, 0 to 1, beside none (default 0.5,0.35,0.65,0.8)")
+	flags.Float64SliceVar(&f.alphas, "alpha", []float64{0.5, 0.35, 0.65, 0.8}, "strengths of smoothing to try, 0 to 1, beside none")
+	flags.Lookup("alpha").DefValue = "0.5,0.35,0.65,0.8" // as one writes it
 	flags.BoolVar(&f.json, "json", false, "the result of making int8 or int4 weights as one line of JSON")
 }
 
@@ -56,7 +57,7 @@ func (f *conversionFlags) convert(cmd *cobra.Command, m *engine.Model, dir, cach
 	if !cmd.Flags().Changed("limit") {
 		opt.Limit = conversion.Limits[c.Weights]
 	}
-	if f.alphas != nil {
+	if cmd.Flags().Changed("alpha") {
 		opt.Alphas = f.alphas
 	}
 	if opt.Compact = f.compact; f.compact && c.Weights != quantize.Int4 {

@@ -20,7 +20,7 @@ import (
 func demoCommand(s *settings) *cobra.Command {
 	opt := walkthrough.Options{Out: os.Stdout}
 	var asJSON, keep bool
-	cmd := &cobra.Command{Use: "demo", Short: "See the whole loop on the model that ships: ask, correct, learn, swap, ask again, roll back", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "demo", Short: "See the whole loop on the model that ships: ask, correct, learn, swap, ask again, roll back"}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "the result as one last line of JSON")
 	cmd.Flags().BoolVar(&keep, "keep", false, "keep the directory with configuration, data and the server's log")
 	cmd.Flags().IntVar(&opt.Streams, "streams", 4, "streams that keep running while versions are swapped")
@@ -78,7 +78,7 @@ func showDemo(ctx context.Context, opt walkthrough.Options, asJSON, keep bool) e
 func demoModel(s *settings) *cobra.Command {
 	opt := pretrain.Defaults()
 	var asJSON bool
-	cmd := &cobra.Command{Use: "model DIR", Short: "Train the model that ships from its seeded corpus and measure it", Args: cobra.ExactArgs(1)}
+	cmd := &cobra.Command{Use: "model DIR", Short: "Train the model that ships from its seeded corpus and measure it"}
 	f := cmd.Flags()
 	f.IntVar(&opt.Train.Steps, "steps", opt.Train.Steps, "optimizer steps")
 	f.Uint64Var(&opt.Seed, "seed", opt.Seed, "seed of corpus and weights")

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,7 +18,6 @@ import (
 
 	"nightshift/internal/config"
 	"nightshift/internal/engine"
-	"nightshift/internal/registry"
 	"nightshift/internal/retention"
 	"nightshift/onnx/ort"
 )
@@ -38,7 +39,7 @@ const (
 func doctorCommand(s *settings) *cobra.Command {
 	var asJSON bool
 	var live string
-	cmd := &cobra.Command{Use: "doctor", Short: "Say what this machine has and what is missing: library, model, store, disk, keys", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "doctor", Short: "Say what this machine has and what is missing: library, model, store, disk, keys"}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
 	cmd.Flags().StringVar(&live, "live", "", "only ask a running server whether it is ready: --live http://127.0.0.1:8080")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -56,6 +57,9 @@ func doctorCommand(s *settings) *cobra.Command {
 
 // askReady fails unless the server at base says that it is ready.
 func askReady(ctx context.Context, base string) error {
+	if u, err := url.Parse(base); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("--live %s: want the address of a server, such as http://127.0.0.1:8080", base)
+	}
 	ctx, stop := context.WithTimeout(ctx, 5*time.Second)
 	defer stop()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(base, "/")+"/readyz", nil)
@@ -63,6 +67,9 @@ func askReady(ctx context.Context, base string) error {
 		return fmt.Errorf("ask the server: %w", err)
 	}
 	resp, err := http.DefaultClient.Do(req)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("no server answers at %s", base)
+	}
 	if err != nil {
 		return fmt.Errorf("ask the server: %w", err)
 	}
@@ -140,6 +147,13 @@ func examineModel(c config.Config) finding {
 	}
 	g := m.Config
 	f := finding{"model", stateOK, fmt.Sprintf("%s: %d layers, %d heads, width %d, vocabulary %d, context %d, weights %s", dir, g.Layers, g.Heads, g.Width, g.Vocab, g.Context, c.Weights)}
+	for _, note := range m.Notes() {
+		f.Detail += "; " + note
+	}
+	for _, doubt := range m.Doubts() {
+		f.State = stateWarning
+		f.Detail += "; " + doubt
+	}
 	if m.Template == nil {
 		f.State = stateWarning
 		f.Detail += "; it has no chat template, so only /v1/completions works"
@@ -152,7 +166,7 @@ func examineRegistry(c config.Config) (string, error) {
 	if _, err := os.Stat(c.RegistryDir()); os.IsNotExist(err) {
 		return c.RegistryDir() + " is made at the first start", nil
 	}
-	r, err := registry.Open(c.RegistryDir(), nil)
+	r, err := registryOf(c)
 	if err != nil {
 		return "", err
 	}
@@ -177,7 +191,7 @@ func examineForgetting(c config.Config) (list []finding) {
 	if _, err := os.Stat(c.RegistryDir()); err != nil {
 		return nil
 	}
-	r, err := registry.Open(c.RegistryDir(), nil)
+	r, err := registryOf(c)
 	if err != nil {
 		return nil
 	}

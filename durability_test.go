@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"nightshift/models/demo"
 	"nightshift/replaystore"
@@ -83,7 +82,7 @@ func (p *promises) kept(t *testing.T, store replaystore.Store) {
 	interactions, feedback := map[string]bool{}, map[string]string{}
 	cursor := replaystore.Cursor("")
 	for {
-		events, next, err := store.Scan(deadline(t, time.Minute), "default", cursor, 500)
+		events, next, err := store.Scan(deadline(t, hang), "default", cursor, 500)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,12 +122,12 @@ func (p *promises) kept(t *testing.T, store replaystore.Store) {
 func killed(t *testing.T, s *program, also func()) *promises {
 	t.Helper()
 	p := &promises{interactions: map[string]bool{}, feedback: map[string]string{}}
-	ctx := deadline(t, time.Minute)
+	ctx := deadline(t, hang)
 	var wg sync.WaitGroup
 	for w := range 8 {
 		wg.Go(func() { p.keep(ctx, s.api, w) })
 	}
-	await(t, 30*time.Second, "200 corrections are acknowledged", func() bool {
+	await(t, hang, "200 corrections are acknowledged", func() bool {
 		_, n := p.count()
 		return n >= 200
 	})
@@ -171,7 +170,7 @@ func TestKilledServer(t *testing.T) {
 			"correction": "while Redis was down"}, http.StatusAccepted)
 		p.interactions[taken.About.Interaction], p.feedback["while-down"] = taken.About.Logged, "while Redis was down"
 		redis.Start()
-		await(t, 30*time.Second, "the server is itself again", func() bool {
+		await(t, hang, "the server is itself again", func() bool {
 			var status struct{ Store struct{ Degraded bool } }
 			down.call(http.MethodGet, "/v1/status", nil, http.StatusOK).into(t, &status)
 			return !status.Store.Degraded
@@ -180,7 +179,7 @@ func TestKilledServer(t *testing.T) {
 			t.Errorf("status %d after the restart", code)
 		}
 		// Another process, with an empty journal of its own, sees only what Redis has.
-		store, err := redisstore.Open(deadline(t, time.Minute), redisstore.Config{Addrs: []string{redis.Addr}, Dir: t.TempDir(), Log: quiet})
+		store, err := redisstore.Open(deadline(t, hang), redisstore.Config{Addrs: []string{redis.Addr}, Dir: t.TempDir(), Log: quiet})
 		if err != nil {
 			t.Fatal(err)
 		}

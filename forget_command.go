@@ -20,14 +20,14 @@ import (
 func forgetCommand(s *settings) *cobra.Command {
 	var subject string
 	var retrain, asJSON bool
-	cmd := &cobra.Command{Use: "forget --subject USER", Short: "Delete what a person said, everywhere, and list or withdraw the versions that learned from it", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "forget --subject USER", Short: "Delete what a person said, everywhere, and list or withdraw the versions that learned from it"}
 	cmd.Flags().StringVar(&subject, "subject", "", "the person, as the field user of requests names them")
 	cmd.Flags().BoolVar(&retrain, "retrain", false, "where such a version serves, go back to the last one before it and learn again from what others said")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "the result as JSON")
-	if err := cmd.MarkFlagRequired("subject"); err != nil {
-		panic(err) // the flag is two lines above
-	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if subject == "" {
+			return errors.New("forget needs --subject USER: the person, as the field user of requests names them")
+		}
 		p, err := s.open(cmd, roleOnce)
 		if err != nil {
 			return err

@@ -1,15 +1,20 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"nightshift/internal/engine"
 	"nightshift/internal/registry"
 	"nightshift/models/adapter"
+	"nightshift/models/checkpoint"
 	"nightshift/models/quantize"
 )
 
@@ -17,7 +22,7 @@ func importCommand(s *settings) *cobra.Command {
 	var track string
 	var activate bool
 	var opt conversionFlags
-	cmd := &cobra.Command{Use: "import [DIR]", Short: "Check a Hugging Face GPT-2 directory and make int8 or int4 weights of it, or take a PEFT adapter into a track", Args: cobra.MaximumNArgs(1),
+	cmd := &cobra.Command{Use: "import [DIR]", Short: "Check a Hugging Face GPT-2 directory and make int8 or int4 weights of it, or take a PEFT adapter into a track",
 		Long: "Check a Hugging Face GPT-2 directory, without DIR the configured model, and make int8 or int4 weights of it\nwhere --weights or the configuration asks for them; or take a PEFT adapter into a track."}
 	cmd.Flags().StringVar(&track, "track", registry.Default, "track of an adapter")
 	cmd.Flags().BoolVar(&activate, "activate", false, "make an adapter the champion of its track")
@@ -26,16 +31,41 @@ func importCommand(s *settings) *cobra.Command {
 		dir := ""
 		if len(args) > 0 {
 			dir = args[0]
-			if _, err := os.Stat(filepath.Join(dir, registry.ConfigFile)); err == nil {
+			if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+				return fmt.Errorf("import %s: there is no directory of that name; import takes one with a GPT-2 model or a PEFT adapter", dir)
+			}
+			found, err := adapterIn(dir)
+			if err != nil {
+				return err
+			}
+			if found != "" {
 				if err := opt.unused(cmd); err != nil {
 					return err
 				}
-				return s.importAdapter(cmd, dir, track, activate)
+				return s.importAdapter(cmd, found, track, activate)
 			}
 		}
 		return s.importModel(cmd, dir, opt)
 	}
 	return cmd
+}
+
+// adapterIn is the directory of the adapter that dir holds, in a folder of its own if need be; "" where it holds a model.
+func adapterIn(dir string) (string, error) {
+	found, err := adapter.Find(dir)
+	if err != nil || len(found) > 0 && found[0] == dir {
+		return dir, err
+	}
+	_, err = os.Stat(filepath.Join(dir, "config.json"))
+	switch {
+	case err == nil:
+		return "", nil
+	case len(found) == 0:
+		return "", fmt.Errorf("%s holds neither a model (config.json) nor an adapter (%s)", dir, adapter.ConfigFile)
+	case len(found) > 1:
+		return "", fmt.Errorf("%s holds %d adapters; import one of them: %s", dir, len(found), strings.Join(found, ", "))
+	}
+	return found[0], nil
 }
 
 // importModel checks a checkpoint, that of the configuration where dir is empty, and makes what serving needs of it: half-precision weights are converted into the
@@ -64,8 +94,14 @@ func (s *settings) importModel(cmd *cobra.Command, dir string, opt conversionFla
 	g := m.Config
 	fmt.Fprintf(out, "%s is a GPT-2 model: %d layers, %d heads, width %d, vocabulary %d, context %d\n%s\n",
 		dir, g.Layers, g.Heads, g.Width, g.Vocab, g.Context, m.Checkpoint.Digest())
+	for _, note := range append(m.Notes(), m.Doubts()...) {
+		fmt.Fprintln(out, note)
+	}
 	if m.Template == nil {
 		fmt.Fprintln(out, "it has no chat template: /v1/completions works; add chat_template.jinja for /v1/chat/completions")
+	}
+	if err := printLearning(out, dir, g.Width); err != nil {
+		return err
 	}
 	serve := "serve it: nightshift run"
 	if !shipped {
@@ -86,15 +122,45 @@ func (s *settings) importModel(cmd *cobra.Command, dir string, opt conversionFla
 	return nil
 }
 
+// printLearning says how nights will learn, and writes the learning profile of a model that has none where that can be written.
+func printLearning(out io.Writer, dir string, width int) error {
+	l, err := checkpoint.LoadLearning(dir)
+	if err == nil {
+		fmt.Fprintf(out, "nights learn at a rate of %g, which its %s says\n", l.LearningRate, checkpoint.LearningFile)
+		return nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	l = checkpoint.LearningByWidth(width)
+	fmt.Fprintf(out, "nights learn at a rate of %g, by the rule for its width", l.LearningRate)
+	if err := l.Write(dir); err != nil { // a directory that others may not write to: the rule holds without the file
+		fmt.Fprintf(out, "; it could not be written down: %v\n", err)
+		return nil
+	}
+	fmt.Fprintf(out, "; change it in %s\n", filepath.Join(dir, checkpoint.LearningFile))
+	return nil
+}
+
 // importAdapter stores a PEFT adapter as a version of a track.
 func (s *settings) importAdapter(cmd *cobra.Command, dir, track string, activate bool) error {
-	r, m, _, err := s.openVerified(cmd)
+	c, err := s.load(cmd)
+	if err != nil {
+		return err
+	}
+	if err := routed(c, track); err != nil {
+		return fmt.Errorf("import %s: %w", dir, err)
+	}
+	r, m, maxRank, err := s.openVerified(cmd)
 	if err != nil {
 		return err
 	}
 	a, err := adapter.Read(dir)
 	if err != nil {
 		return err
+	}
+	if rank := a.Config.Rank; rank > maxRank {
+		return fmt.Errorf("import %s: its largest rank is %d and engine.max_rank is %d, so no server could load it; raise engine.max_rank for the servers, too, or train it with a smaller rank", dir, rank, maxRank)
 	}
 	config, weights, err := a.Files()
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nightshift/internal/config"
+	"nightshift/internal/registry"
 	"nightshift/internal/telemetry"
 	"nightshift/models/demo"
 	"nightshift/onnx/ort"
@@ -30,8 +31,17 @@ func main() {
 	if errors.As(err, &code) {
 		os.Exit(int(code))
 	}
-	fmt.Fprintln(os.Stderr, "nightshift:", err)
+	fmt.Fprintln(os.Stderr, "nightshift:", advise(err))
 	os.Exit(1)
+}
+
+// advise is an error's text, with what lists the tracks where one was mistyped that is near none.
+func advise(err error) string {
+	text := err.Error()
+	if errors.Is(err, registry.ErrNoTrack) && !strings.HasSuffix(text, "?") {
+		text += "; nightshift track list lists them, nightshift track create makes one"
+	}
+	return text
 }
 
 // exitCode ends the program with a status and prints nothing: the command has said all.
@@ -66,26 +76,18 @@ func rootCommand() *cobra.Command {
 	flags.StringVar(&s.listen, "listen", "", "address to serve on, in place of the key listen")
 	flags.IntVar(&s.threads, "threads", 0, "threads of one computation, in place of the key threads")
 	root.AddCommand(commands(&s)...)
+	root.SetHelpCommand(helpCommand())
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	root.SetFlagErrorFunc(flagError)
 	for _, c := range root.Commands() {
-		strict(c)
+		check(c)
 	}
+	check(root)
+	s.completeFlags(root)
+	wholeVersions(root)
+	narrowHelp(root)
 	return root
-}
-
-// strict has a command that only groups others refuse words that name none of them; alone it prints its help.
-func strict(group *cobra.Command) {
-	for _, c := range group.Commands() {
-		strict(c)
-	}
-	if group.Runnable() {
-		return
-	}
-	group.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return fmt.Errorf("unknown command %q for %q; %s --help lists them", args[0], cmd.CommandPath(), cmd.CommandPath())
-		}
-		return cmd.Help()
-	}
 }
 
 // load reads the configuration that the flags describe.
@@ -99,7 +101,7 @@ func (s *settings) load(cmd *cobra.Command) (config.Config, error) {
 		overrides[key] = value
 	}
 	for _, f := range []string{"model", "weights", "data", "listen", "threads"} {
-		if flag := cmd.Root().PersistentFlags().Lookup(f); flag != nil && flag.Changed {
+		if flag := cmd.Root().PersistentFlags().Lookup(f); flag.Changed {
 			overrides[f] = flag.Value.String()
 		}
 	}

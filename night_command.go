@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nightshift/internal/nearest"
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/update"
@@ -18,14 +19,14 @@ import (
 
 func nightCommand(s *settings) *cobra.Command {
 	cmd := &cobra.Command{Use: "night", Short: "Look at nights"}
-	cmd.AddCommand(nightShow(s), nightMatrix(s), nightReview(s), nightWork(s))
+	cmd.AddCommand(nightList(s), nightShow(s), nightPlan(s), nightMatrix(s), nightReview(s), nightWork(s))
 	return cmd
 }
 
 // nightShow shows a night's record, its verdict and how its candidate's trial went.
 func nightShow(s *settings) *cobra.Command {
 	var asJSON, why bool
-	cmd := &cobra.Command{Use: "show NIGHT", Short: "Show what a night did and why: its verdict as a table, and how its candidate fared on trial", Args: cobra.ExactArgs(1)}
+	cmd := &cobra.Command{Use: "show NIGHT", Short: "Show what a night did and why: its verdict as a table, and how its candidate fared on trial"}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "the record and the trial as JSON")
 	cmd.Flags().BoolVar(&why, "explain", false, "list why it did not use feedback: rejected, waiting for others, or retired by newer corrections")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -58,11 +59,58 @@ func nightShow(s *settings) *cobra.Command {
 	return cmd
 }
 
+// nightPlan says what the next night would find, without running it.
+func nightPlan(s *settings) *cobra.Command {
+	var track string
+	var asJSON bool
+	cmd := &cobra.Command{Use: "plan", Short: "Say what the next night of a track waits for, or what it would learn, without running it"}
+	cmd.Flags().StringVar(&track, "track", registry.Default, "track of the night")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "the plan as JSON")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		plan, err := s.planNight(cmd, track)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return json.NewEncoder(os.Stdout).Encode(plan)
+		}
+		return plan.Table(os.Stdout)
+	}
+	return cmd
+}
+
+// planNight asks the server that uses the data directory, or looks itself where there is none or the store is shared.
+func (s *settings) planNight(cmd *cobra.Command, track string) (plan nightrecord.Plan, err error) {
+	c, err := s.load(cmd)
+	if err != nil {
+		return plan, err
+	}
+	if at, running := runningServer(c); running && c.Store.Kind == "local" {
+		return remotePlan(cmd.Context(), at, track)
+	}
+	r, err := registryOf(c)
+	if err == nil {
+		err = r.FindTrack(track)
+	}
+	if err != nil {
+		return plan, err
+	}
+	p, err := s.open(cmd, roleOnce)
+	if err != nil {
+		return plan, err
+	}
+	updater, err := p.updater(update.Deps{})
+	if err == nil {
+		plan, err = updater.Plan(cmd.Context(), track)
+	}
+	return plan, closing(p, err)
+}
+
 // readNight reads a night's record, and the record of its trial if it had one.
 func readNight(r *registry.Registry, id string) (n nightrecord.Night, trial *nightrecord.Trial, err error) {
 	data, err := r.ReadNight(id, nightrecord.File)
 	if err != nil {
-		return n, nil, fmt.Errorf("show night %s: %w; GET /v1/nights lists them", id, err)
+		return n, nil, nearNight(r, id, err)
 	}
 	if n, err = nightrecord.Decode(data); err != nil {
 		return n, nil, fmt.Errorf("show night %s: %w", id, err)
@@ -80,9 +128,24 @@ func readNight(r *registry.Registry, id string) (n nightrecord.Night, trial *nig
 	return n, trial, nil
 }
 
+// nearNight adds to an error that a night does not exist whether the nearest one was meant, or what lists them.
+func nearNight(r *registry.Registry, id string, err error) error {
+	if err == nil {
+		return nil
+	}
+	ids, listed := r.ListNights()
+	if _, there := r.NightFiles(id); listed != nil || !errors.Is(there, registry.ErrNotFound) && !errors.Is(there, registry.ErrName) {
+		return err
+	}
+	if question := nearest.Question(id, ids); question != "" {
+		return fmt.Errorf("%w%s", err, question)
+	}
+	return fmt.Errorf("%w; nightshift night list lists them", err)
+}
+
 // nightReview gives the evidence of a night a second chance.
 func nightReview(s *settings) *cobra.Command {
-	return &cobra.Command{Use: "review NIGHT", Short: "Vouch for what a rejected or rolled-back night selected: the next night takes it up again", Args: cobra.ExactArgs(1),
+	return &cobra.Command{Use: "review NIGHT", Short: "Vouch for what a rejected or rolled-back night selected: the next night takes it up again",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := s.openRegistry(cmd)
 			if err != nil {
@@ -90,7 +153,7 @@ func nightReview(s *settings) *cobra.Command {
 			}
 			track, n, err := update.Review(r, args[0], actor(), time.Now())
 			if err != nil {
-				return err
+				return nearNight(r, args[0], err)
 			}
 			fmt.Printf("the next night of track %s takes up %d examples of night %s again\n", track, n, args[0])
 			return nil
@@ -99,7 +162,7 @@ func nightReview(s *settings) *cobra.Command {
 
 // nightWork is the child process of a night; people have no use for it.
 func nightWork(s *settings) *cobra.Command {
-	return &cobra.Command{Use: "work DIR", Short: "Train and score the frozen selection of a night (started by the updater)", Hidden: true, Args: cobra.ExactArgs(1),
+	return &cobra.Command{Use: "work DIR", Short: "Train and score the frozen selection of a night (started by the updater)", Hidden: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := s.load(cmd)
 			if err != nil {

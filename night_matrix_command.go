@@ -14,12 +14,15 @@ import (
 func nightMatrix(s *settings) *cobra.Command {
 	var asJSON bool
 	var track string
-	cmd := &cobra.Command{Use: "matrix", Short: "Show what each version of a track knows of what its nights learned, and what was forgotten", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "matrix", Short: "Show what each version of a track knows of what its nights learned, and what was forgotten"}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON")
 	cmd.Flags().StringVar(&track, "track", registry.Default, "track")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		r, err := s.openRegistry(cmd)
 		if err != nil {
+			return err
+		}
+		if err := r.FindTrack(track); err != nil {
 			return err
 		}
 		report, err := retention.Read(r, track)

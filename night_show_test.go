@@ -35,11 +35,11 @@ func TestNightShow(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	table := execute(t, time.Minute, "night", "show", id, "--data", data)
+	table := execute(t, hang, "night", "show", id, "--data", data)
 	if table.code != 0 || !strings.Contains(table.out, "candidate  default@3 sha256:aa") || !strings.Contains(table.out, "verdict: passed") || !strings.Contains(table.out, "pass complaints") {
 		t.Errorf("status %d\n%s%s", table.code, table.out, table.err)
 	}
-	got := execute(t, time.Minute, "night", "show", id, "--json", "--data", data)
+	got := execute(t, hang, "night", "show", id, "--json", "--data", data)
 	var n struct {
 		nightrecord.Night
 		Trial nightrecord.Trial
@@ -47,7 +47,7 @@ func TestNightShow(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.out), &n); err != nil || n.ID != id || len(n.Verdict.Checks) != 1 || len(n.Trial.Steps) != 1 || n.Trial.Steps[0].Tests[0].Events != 7 {
 		t.Errorf("%v: %+v\n%s", err, n, got.out)
 	}
-	refused(t, []string{"night", "show", "20260101-000000-aa", "--data", data}, "20260101-000000-aa", "not found")
+	refused(t, []string{"night", "show", "20260101-000000-aa", "--data", data}, "there is no night 20260101-000000-aa")
 }
 
 // TestChecksAreExplained: whatever the gate checks, the table says what it asks, and the console has a name and a sentence for it.

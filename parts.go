@@ -19,6 +19,7 @@ import (
 	"nightshift/internal/redact"
 	"nightshift/internal/registry"
 	"nightshift/internal/telemetry"
+	"nightshift/models/checkpoint"
 	"nightshift/replaystore"
 	"nightshift/serve"
 	"nightshift/update"
@@ -33,6 +34,7 @@ type parts struct {
 	cache    string
 	modelDir string
 	model    *engine.Model
+	learning checkpoint.Learning // of the model
 	store    replaystore.Store
 	secret   []byte
 	registry *registry.Registry
@@ -67,13 +69,27 @@ func (s *settings) open(cmd *cobra.Command, role string) (*parts, error) {
 	if p.model, err = engine.LoadModelAs(p.modelDir, p.cache, c.Weights); err != nil {
 		return nil, err
 	}
+	if p.learning, err = checkpoint.LearningOf(p.modelDir, p.model.Config.Width); err != nil {
+		return nil, err
+	}
+	if role != roleOnce {
+		for _, note := range p.model.Notes() {
+			p.log.Info("model", "note", note)
+		}
+		for _, doubt := range p.model.Doubts() {
+			p.log.Warn("model", "warning", doubt)
+		}
+	}
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
 	if p.store, p.secret, err = openStore(cmd.Context(), c, role, p.log); err != nil {
 		return nil, err
 	}
-	if p.registry, err = registry.Open(c.RegistryDir(), serve.Verify(p.model)); err != nil {
+	if p.registry, err = registry.Open(c.RegistryDir(), serve.Verify(p.model)); err == nil {
+		err = p.registry.Declare(c.TrackNames()...)
+	}
+	if err != nil {
 		return nil, errors.Join(err, p.store.Close())
 	}
 	return p, nil
@@ -87,8 +103,8 @@ func (p *parts) close() error {
 	return p.store.Close()
 }
 
-// server wires the serving side. updater says where nights are run: in-process, remote or none.
-func (p *parts) server(updater string) (*serve.Server, *engine.Engine, error) {
+// server wires the serving side. updater says where nights are run: in-process, remote or none; plan, which may be nil, what they would find.
+func (p *parts) server(updater string, plan serve.Plan) (*serve.Server, *engine.Engine, error) {
 	c := p.config
 	redactor, err := redact.New(redactConfig(c.Redact))
 	if err != nil {
@@ -103,7 +119,7 @@ func (p *parts) server(updater string) (*serve.Server, *engine.Engine, error) {
 	if c.Model == "" {
 		cfg.ModelName = "the model that ships"
 	}
-	s, err := serve.New(cfg, serve.Deps{Engine: e, Registry: p.registry, Store: p.store, Secret: p.secret, Redactor: redactor, Metrics: telemetry.New(), Log: p.log})
+	s, err := serve.New(cfg, serve.Deps{Engine: e, Registry: p.registry, Store: p.store, Secret: p.secret, Redactor: redactor, Metrics: telemetry.New(), Log: p.log, Plan: plan})
 	if err != nil {
 		e.Close()
 		return nil, nil, err
@@ -192,7 +208,8 @@ func (p *parts) settings(u config.Update) update.Settings {
 	rows := max(1, min(t.BatchTokens, microTokens)/columns)
 	s.Train.Rank, s.Train.Alpha, s.Train.RSLoRA, s.Train.Modules, s.Train.Budget = t.Rank, t.Alpha, t.RSLoRA, t.Modules, t.ModuleBudget
 	s.Train.Layers, _ = t.LayerNumbers() // checked when it was loaded
-	s.Train.Rate, s.Train.Epochs, s.Train.Warmup, s.Train.Decay, s.Train.Clip = t.LearningRate, float64(t.Epochs), t.Warmup, t.WeightDecay, t.Clip
+	s.Train.Rate, s.Train.Epochs, s.Train.Warmup, s.Train.Decay, s.Train.Clip = cmp.Or(t.LearningRate, p.learning.LearningRate), float64(t.Epochs), t.Warmup, t.WeightDecay, t.Clip
+	s.Train.Learned, s.Train.MaxSteps, s.Train.MaxTime = t.Learned, t.MaxSteps, t.MaxTime
 	s.Train.Columns, s.Train.Rows, s.Train.Micro = columns, rows, max(1, t.BatchTokens/(rows*columns))
 	s.Train.Rehearsal, s.Train.KL, s.Train.Methods = t.RehearsalRatio, t.KLShare, work.Methods(t.Methods)
 	s.Train.KLNew, s.Train.StoredTeachers = t.KLShareNew, t.Teacher == "stored"

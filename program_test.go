@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"nightshift/internal/process"
 	"nightshift/onnx/ort"
 )
 
@@ -54,6 +55,9 @@ func environment(extra ...string) []string {
 	}
 	return append(env, extra...)
 }
+
+// hang is longer than anything takes that ends at all, on a busy machine too.
+const hang = 10 * time.Minute
 
 // deadline ends with the test, or after a limit that no healthy test reaches.
 func deadline(t *testing.T, limit time.Duration) context.Context {
@@ -94,11 +98,13 @@ func executeIn(t *testing.T, limit time.Duration, dir string, env []string, args
 	ctx := deadline(t, limit)
 	cmd := exec.CommandContext(ctx, executable, args...)
 	cmd.Dir, cmd.Env = dir, environment(env...)
-	cmd.SysProcAttr = dieWithUs()
 	cmd.WaitDelay = 10 * time.Second
 	var out, err bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &err
-	failure := cmd.Run()
+	waited, failure := process.Start(cmd)
+	if failure == nil {
+		failure = <-waited
+	}
 	if ctx.Err() != nil {
 		t.Fatalf("nightshift %s: not done after %v\n%s%s", strings.Join(args, " "), limit, out.String(), err.String())
 	}
@@ -124,7 +130,7 @@ func calm(t *testing.T, log string) {
 // refused runs a command that must fail with status 1 and one line on standard error that holds all the words.
 func refused(t *testing.T, args []string, words ...string) {
 	t.Helper()
-	got := execute(t, time.Minute, args...)
+	got := execute(t, hang, args...)
 	line := strings.TrimSuffix(got.err, "\n")
 	if got.code != 1 || strings.Contains(line, "\n") {
 		t.Errorf("nightshift %s: status %d, want 1 and one line:\n%s", strings.Join(args, " "), got.code, got.err)
@@ -164,14 +170,14 @@ func launch(t *testing.T, args ...string) *program {
 	defer file.Close()
 	p.cmd = exec.Command(executable, args...)
 	p.cmd.Dir, p.cmd.Env = t.TempDir(), environment()
-	p.cmd.SysProcAttr = dieWithUs()
 	p.cmd.Stdout, p.cmd.Stderr = file, file
 	p.begin = time.Now()
-	if err := p.cmd.Start(); err != nil {
+	waited, err := process.Start(p.cmd)
+	if err != nil {
 		t.Fatal(err)
 	}
 	go func() { // ends with the process, which the cleanup below ends
-		p.waited = p.cmd.Wait()
+		p.waited = <-waited
 		close(p.exited)
 	}()
 	t.Cleanup(func() {
@@ -197,7 +203,7 @@ func serverOf(t *testing.T, command string, args ...string) *program {
 
 func (p *program) awaitReady(t *testing.T) {
 	t.Helper()
-	await(t, 30*time.Second, "the server is ready", func() bool {
+	await(t, hang, "the server is ready", func() bool {
 		select {
 		case <-p.exited:
 			t.Fatalf("the server ended before it was ready:\n%s", p.said(t))
@@ -230,8 +236,8 @@ func (p *program) stop(t *testing.T) int {
 	}
 	select {
 	case <-p.exited:
-	case <-time.After(30 * time.Second):
-		t.Fatal("the program did not end within 30 s of SIGTERM")
+	case <-time.After(hang):
+		t.Fatalf("the program did not end within %v of SIGTERM", hang)
 	}
 	return p.cmd.ProcessState.ExitCode()
 }
@@ -241,9 +247,6 @@ func (p *program) kill() {
 	p.cmd.Process.Kill() // an error is that it has ended
 	<-p.exited
 }
-
-// dieWithUs has the kernel kill a process when the tests die without having cleaned up.
-func dieWithUs() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
@@ -345,7 +348,7 @@ func jsonReader(body any) (io.Reader, error) {
 // call sends a request that must come to the status.
 func (a *api) call(method, path string, body any, status int) reply {
 	a.t.Helper()
-	ctx, stop := context.WithTimeout(a.t.Context(), time.Minute)
+	ctx, stop := context.WithTimeout(a.t.Context(), hang)
 	defer stop()
 	r, err := a.try(ctx, method, path, body)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"syscall"
@@ -16,6 +17,9 @@ import (
 	"nightshift/internal/config"
 	"nightshift/internal/nightrecord"
 )
+
+// adminKey is the variable of the environment with the key for commands that ask a running server. It is no key of the configuration.
+const adminKey = "NIGHTSHIFT_ADMIN_KEY"
 
 // runningServer finds the server that uses the data directory, by the address that it left there.
 func runningServer(c config.Config) (address, bool) {
@@ -36,15 +40,30 @@ func remoteNight(ctx context.Context, at address, printer *nightPrinter, track s
 	if err != nil {
 		return fmt.Errorf("ask for a night: %w", err)
 	}
-	if err := callServer(ctx, http.MethodPost, at.URL+"/v1/nights", body, func(r io.Reader) error { return json.NewDecoder(r).Decode(&queued) }); err != nil {
+	if err := callServer(ctx, at, http.MethodPost, "/v1/nights", body, func(r io.Reader) error { return json.NewDecoder(r).Decode(&queued) }); err != nil {
 		return fmt.Errorf("ask for a night: %w", err)
 	}
 	night := nightrecord.Night{ID: queued.ID, Track: track, State: nightrecord.Queued}
-	err = callServer(ctx, http.MethodGet, at.URL+"/v1/nights/"+queued.ID+"/events", nil, func(r io.Reader) error { return followEvents(r, &night, printer) })
+	err = callServer(ctx, at, http.MethodGet, "/v1/nights/"+queued.ID+"/events", nil, func(r io.Reader) error { return followEvents(r, &night, printer) })
 	if err != nil {
 		return fmt.Errorf("follow night %s: %w", queued.ID, err)
 	}
 	return printer.result(night)
+}
+
+// remotePlan asks a running server what the next night of a track would find.
+func remotePlan(ctx context.Context, at address, track string) (nightrecord.Plan, error) {
+	var answer struct {
+		NextNight *nightrecord.Plan `json:"next_night"`
+	}
+	err := callServer(ctx, at, http.MethodGet, "/v1/tracks/"+url.PathEscape(track), nil, func(r io.Reader) error { return json.NewDecoder(r).Decode(&answer) })
+	switch {
+	case err != nil:
+		return nightrecord.Plan{}, fmt.Errorf("plan the next night of track %s: %w", track, err)
+	case answer.NextNight == nil:
+		return nightrecord.Plan{}, fmt.Errorf("plan the next night of track %s: nobody learns from the server at %s; it is not one of the command run", track, at.URL)
+	}
+	return *answer.NextNight, nil
 }
 
 // followEvents reads a night's events until it is done.
@@ -80,33 +99,53 @@ func followEvents(r io.Reader, night *nightrecord.Night, printer *nightPrinter) 
 
 // refusedInStream is the error that the server tells inside a stream which had begun.
 func refusedInStream(data string) error {
-	var e struct {
-		Error struct{ Message string }
+	if e := decodeRefusal([]byte(data)); e.Message != "" {
+		return errors.New(e.Message)
 	}
-	if err := json.Unmarshal([]byte(data), &e); err != nil || e.Error.Message == "" {
-		return fmt.Errorf("the server sent %.200q", data)
-	}
-	return errors.New(e.Error.Message)
+	return fmt.Errorf("the server sent %.200q", data)
 }
 
-// callServer sends a request with the key of NIGHTSHIFT_ADMIN_KEY, if that is set, and reads the answer of a success.
-func callServer(ctx context.Context, method, url string, body []byte, read func(io.Reader) error) error {
-	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+// refusal is what a server says in place of what was asked of it.
+type refusal struct{ Message, Code string }
+
+// decodeRefusal reads the error of an answer; its message is empty where there is none.
+func decodeRefusal(data []byte) refusal {
+	var body struct{ Error refusal }
+	if err := json.Unmarshal(data, &body); err != nil {
+		return refusal{}
+	}
+	return body.Error
+}
+
+// callServer sends a request to a running server, with the key of NIGHTSHIFT_ADMIN_KEY if that is set, and reads the answer of a success.
+// A refusal is an error with the server's own words.
+func callServer(ctx context.Context, at address, method, path string, body []byte, read func(io.Reader) error) error {
+	req, err := http.NewRequestWithContext(ctx, method, at.URL+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	if key := os.Getenv("NIGHTSHIFT_ADMIN_KEY"); key != "" {
+	if key := os.Getenv(adminKey); key != "" {
 		req.Header.Set("Authorization", "Bearer "+key)
 	}
 	resp, err := http.DefaultClient.Do(req)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("no server answers at %s, where the data directory says that process %d serves; remove address.json from the data directory if that is another program", at.URL, at.PID)
+	}
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close() //nolint:errcheck // read to the end
-	if resp.StatusCode >= 300 {
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
-		return fmt.Errorf("%s: %s", resp.Status, text)
+	if resp.StatusCode < 300 {
+		return read(resp.Body)
 	}
-	return read(resp.Body)
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	switch e := decodeRefusal(text); {
+	case e.Message == "":
+		return fmt.Errorf("the server at %s answered %s: %.200q", at.URL, resp.Status, text)
+	case resp.StatusCode == http.StatusUnauthorized, resp.StatusCode == http.StatusForbidden:
+		return fmt.Errorf("the server at %s has keys: %s; this command takes its key, one with the role admin, from the variable %s", at.URL, e.Message, adminKey)
+	default:
+		return errors.New(e.Message)
+	}
 }

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"nightshift/internal/nightrecord"
 	"nightshift/serve"
 	"nightshift/update"
 )
@@ -22,7 +24,7 @@ const (
 )
 
 func runCommand(s *settings) *cobra.Command {
-	return &cobra.Command{Use: "run", Short: "Serve and learn in one process", Args: cobra.NoArgs,
+	return &cobra.Command{Use: "run", Short: "Serve and learn in one process",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := s.open(cmd, roleServe)
 			if err != nil {
@@ -32,29 +34,41 @@ func runCommand(s *settings) *cobra.Command {
 			if err != nil {
 				return closing(p, err)
 			}
-			return closing(p, p.serve(cmd.Context(), updaterInside, updater.Run))
+			return closing(p, p.serve(cmd.Context(), updaterInside, updater.Plan, updater.Run))
 		}}
 }
 
 func serveCommand(s *settings) *cobra.Command {
-	return &cobra.Command{Use: "serve", Short: "Serve; an update process beside it learns (over Redis)", Args: cobra.NoArgs,
+	return &cobra.Command{Use: "serve", Short: "Serve; an update process beside it learns (over Redis)",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := s.open(cmd, roleServe)
 			if err != nil {
 				return err
 			}
-			updater := updaterRemote
 			if p.config.Store.Kind == "local" {
-				updater = updaterNone
 				p.log.Warn("nobody learns from this server: a local store has one process; use the command run, or store.kind redis and the command update")
+				return closing(p, p.serve(cmd.Context(), updaterNone, nil, nil))
 			}
-			return closing(p, p.serve(cmd.Context(), updater, nil))
+			updater, err := p.updater(update.Deps{}) // looks at what nights would find, and runs none
+			if err != nil {
+				return closing(p, err)
+			}
+			return closing(p, p.serve(cmd.Context(), updaterRemote, elsewhere(updater.Plan), nil))
 		}}
 }
 
+// elsewhere is a plan of nights that another process runs, which may be configured otherwise.
+func elsewhere(plan serve.Plan) serve.Plan {
+	return func(ctx context.Context, track string) (nightrecord.Plan, error) {
+		p, err := plan(ctx, track)
+		p.Sentences = append(slices.Clip(p.Sentences), "This is by this server's configuration; nights are run by another process, with its own.")
+		return p, err
+	}
+}
+
 // serve runs the server, and beside it what else is given, until ctx is done.
-func (p *parts) serve(ctx context.Context, updater string, beside func(context.Context) error) error {
-	server, engine, err := p.server(updater)
+func (p *parts) serve(ctx context.Context, updater string, plan serve.Plan, beside func(context.Context) error) error {
+	server, engine, err := p.server(updater, plan)
 	if err != nil {
 		return err
 	}

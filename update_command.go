@@ -19,7 +19,7 @@ import (
 func updateCommand(s *settings) *cobra.Command {
 	var now, dryRun, why, asJSON bool
 	var track, replay string
-	cmd := &cobra.Command{Use: "update", Short: "Learn: on schedule beside a server (over Redis), or one night at once", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "update", Short: "Learn: on schedule beside a server (over Redis), or one night at once"}
 	f := cmd.Flags()
 	f.BoolVar(&now, "now", false, "run one night now and end")
 	f.BoolVar(&dryRun, "dry-run", false, "run one night now, publish nothing and end")
@@ -53,6 +53,9 @@ func updateCommand(s *settings) *cobra.Command {
 		if at, running := runningServer(c); running && once && c.Store.Kind == "local" {
 			return remoteNight(cmd.Context(), at, printer, track, dryRun)
 		}
+		if c.Store.Kind == "local" && !once && replay == "" {
+			return errors.New("a local store has one process: use the command run, or store.kind redis to learn beside a server, or --now for one night")
+		}
 		role := roleUpdate
 		if once || replay != "" {
 			role = roleOnce
@@ -65,11 +68,9 @@ func updateCommand(s *settings) *cobra.Command {
 		switch {
 		case err != nil:
 		case replay != "":
-			err = replayNight(cmd, updater, replay, asJSON)
+			err = nearNight(p.registry, replay, replayNight(cmd, updater, replay, asJSON))
 		case once:
 			err = oneNight(cmd, updater, printer, update.Request{Track: track, By: "cli", DryRun: dryRun})
-		case c.Store.Kind == "local":
-			err = errors.New("a local store has one process: use the command run, or store.kind redis to learn beside a server, or --now for one night")
 		default:
 			p.log.Info("the updater is ready")
 			err = p.learn(cmd.Context(), updater)
@@ -166,8 +167,8 @@ func (p *nightPrinter) result(n nightrecord.Night) error {
 		fmt.Println(n.Reason)
 	}
 	if s := n.Selection; s != nil {
-		fmt.Printf("%d new examples from %d people, %d rehearsed, %d held out, %d anchors; %d not used, %d wait for others to say the same, %d too young\n",
-			s.New, s.Subjects, s.Rehearsal, s.HeldOut, s.Anchors, s.Rejected, s.Quarantined, s.Waiting)
+		fmt.Printf("%d new examples, %d of them by editors; %d people; %d rehearsed, %d held out, %d anchors; %d not used, %d wait for others, %d too young\n",
+			s.New, s.Editors, s.Subjects, s.Rehearsal, s.HeldOut, s.Anchors, s.Rejected, s.Quarantined, s.Waiting)
 	}
 	if n.From != "" {
 		fmt.Printf("began with the initial adapter %s\n", n.From)

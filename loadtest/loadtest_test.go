@@ -30,7 +30,7 @@ func k6(t *testing.T) string {
 // run runs a script against a server, as a user would, and returns k6's exit status and all that it printed.
 func run(t *testing.T, script, url string, settings ...string) (status int, output string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	args := []string{"run", "--quiet", "-e", "BASE_URL=" + url, "-e", "TRACK=" + track, "-e", "RESULTS=" + t.TempDir()}
 	for _, s := range settings {

@@ -47,7 +47,7 @@ func (x *Eraser) Event(e Event) bool {
 
 // Item reports whether a memory item is to go.
 func (x *Eraser) Item(m *MemoryItem) bool {
-	return x.Erasure.Covers(m.Subject, m.Time) || m.Interaction != "" && x.interactions[m.Interaction]
+	return x.Erasure.Covers(m.Subject, m.Time) || x.Erasure.Covers(m.Author, m.Time) || m.Interaction != "" && x.interactions[m.Interaction]
 }
 
 // Count adds an event that is deleted to the report.

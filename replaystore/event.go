@@ -12,6 +12,16 @@ import (
 // NewID makes a unique id that sorts by time (UUID version 7).
 func NewID() string { return uuid.Must(uuid.NewV7()).String() }
 
+// MadeAt is when NewID made an id; ok is false for any other.
+func MadeAt(id string) (t time.Time, ok bool) {
+	parsed, err := uuid.Parse(id)
+	if err != nil || parsed.Version() != 7 || parsed.String() != id {
+		return time.Time{}, false
+	}
+	seconds, nanoseconds := parsed.Time().UnixTime()
+	return time.Unix(seconds, nanoseconds), true
+}
+
 // Erasure says that a subject's data up to a time was deleted. It keeps the keyed hash so that late copies of what was
 // deleted, from another server's journal for instance, can be recognised and refused.
 type Erasure struct {

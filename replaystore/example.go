@@ -14,18 +14,24 @@ const (
 
 // Example is what training sees.
 type Example struct {
-	ID          string       `json:"id"` // server-made: derived from the interaction's id, never from a client's
-	Kind        ExampleKind  `json:"kind"`
-	Prompt      []Message    `json:"prompt"`
-	Completion  string       `json:"completion,omitempty"`
-	Chosen      string       `json:"chosen,omitempty"`
-	Rejected    string       `json:"rejected,omitempty"`
-	Good        bool         `json:"good,omitempty"`
-	Interaction string       `json:"interaction,omitempty"` // where it comes from
-	Feedback    string       `json:"feedback,omitempty"`
-	Subject     string       `json:"subject,omitempty"`
-	Time        time.Time    `json:"time"`              // of the evidence: the newer of interaction and feedback
-	Teacher     *TopLogProbs `json:"teacher,omitempty"` // for dark-experience replay
+	ID     string      `json:"id"` // server-made: derived from the interaction's id, never from a client's
+	Kind   ExampleKind `json:"kind"`
+	Prompt []Message   `json:"prompt"`
+	// PromptTokens are the tokens of a raw completion's prompt where its text leaves special ones out, and otherwise nil.
+	PromptTokens []int32 `json:"prompt_tokens,omitempty"`
+	Completion   string  `json:"completion,omitempty"`
+	Chosen       string  `json:"chosen,omitempty"`
+	Rejected     string  `json:"rejected,omitempty"`
+	Good         bool    `json:"good,omitempty"`
+	Interaction  string  `json:"interaction,omitempty"` // where it comes from
+	Feedback     string  `json:"feedback,omitempty"`
+	Subject      string  `json:"subject,omitempty"`
+	Editor       bool    `json:"editor,omitempty"` // an editor's word, which needs nobody to confirm it
+	// Author is the subject of the feedback where that is another person than Subject: to forget either takes the example away.
+	Author string `json:"author,omitempty"`
+
+	Time    time.Time    `json:"time"`              // of the evidence: the newer of interaction and feedback
+	Teacher *TopLogProbs `json:"teacher,omitempty"` // for dark-experience replay
 }
 
 // TopLogProbs is a sparse teacher distribution: for each completion token the K likeliest tokens. IDs and LogProbs are

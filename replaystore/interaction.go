@@ -29,6 +29,7 @@ type Sampling struct {
 	MaxTokens   int               `json:"max_tokens,omitempty"`
 	MinTokens   int               `json:"min_tokens,omitempty"`
 	IgnoreEOS   bool              `json:"ignore_eos,omitempty"`
+	ShowSpecial bool              `json:"show_special,omitempty"` // special tokens were part of the text that Stop looks at
 	Stop        []string          `json:"stop,omitempty"`
 }
 
@@ -49,6 +50,7 @@ type Interaction struct {
 	Messages      []Message     `json:"messages"`
 	Answer        string        `json:"answer"`
 	PromptTokens  []int32       `json:"prompt_tokens,omitempty"`
+	SpecialPrompt bool          `json:"special_prompt,omitempty"` // the prompt of a raw completion had special tokens, which its text leaves out
 	AnswerTokens  []int32       `json:"answer_tokens,omitempty"`
 	Finish        string        `json:"finish,omitempty"`
 	Sampling      Sampling      `json:"sampling"`
@@ -59,6 +61,8 @@ type Interaction struct {
 	TemplateHash  string        `json:"template_hash,omitempty"`
 	Redacted      []Span        `json:"redacted,omitempty"`
 	Latency       time.Duration `json:"latency_ns,omitempty"`
+	Previous      string        `json:"previous,omitempty"`   // interaction that the conversation goes on from, where the request named it
+	Instructed    bool          `json:"instructed,omitempty"` // Messages[0] is for this answer only, and not for what goes on from it
 }
 
 // Replayable reports whether the recorded tokens are what the model really saw and said: a redacted record is not.
@@ -74,5 +78,6 @@ type Feedback struct {
 	Rating      *float64  `json:"rating,omitempty"`     // −1…1; thumbs are ±1
 	Correction  *string   `json:"correction,omitempty"` // the edited answer
 	Comment     string    `json:"comment,omitempty"`
+	Editor      bool      `json:"editor,omitempty"` // by somebody who answers for what they say: a key with the role editor
 	Redacted    []Span    `json:"redacted,omitempty"`
 }

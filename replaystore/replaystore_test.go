@@ -399,3 +399,15 @@ func TestSecret(t *testing.T) {
 		t.Error("a missing directory")
 	}
 }
+
+func TestMadeAt(t *testing.T) {
+	before := time.Now().Truncate(time.Millisecond)
+	if at, ok := MadeAt(NewID()); !ok || at.Before(before) || at.After(time.Now().Add(time.Millisecond)) {
+		t.Errorf("an id made now is from %v, %v", at, ok)
+	}
+	for _, id := range []string{"", "x", "6ba7b810-9dad-11d1-80b4-00c04fd430c8", strings.ToUpper(NewID()), "urn:uuid:" + NewID()} {
+		if at, ok := MadeAt(id); ok {
+			t.Errorf("%q is from %v", id, at)
+		}
+	}
+}

@@ -108,6 +108,9 @@ func (i *Interaction) validate() error {
 			return invalid(what, "logprobs[%d] is %v; it must be finite and not above 0", n, v)
 		}
 	}
+	if i.Previous != "" && !plainName(i.Previous, MaxID) {
+		return invalid(what, "must name the interaction that it goes on from by its id")
+	}
 	if i.VersionNumber < 0 || i.Latency < 0 {
 		return invalid(what, "has a negative version number or latency")
 	}

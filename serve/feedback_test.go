@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -132,14 +133,7 @@ func TestRecord(t *testing.T) {
 		}
 		return a.Nightshift
 	}
-	read := func(o *origin) replaystore.Interaction {
-		i, ok, err := h.store.Interaction(context.Background(), "default", o.Interaction)
-		must(t, err)
-		if !ok {
-			t.Fatalf("interaction %s is not in the store", o.Interaction)
-		}
-		return i
-	}
+	read := func(o *origin) replaystore.Interaction { return h.interaction("default", o.Interaction) }
 	plain, private := read(ask(`"how long?"`)), read(ask(`"I am bob@example.com"`))
 	if plain.Subject == "" || strings.Contains(plain.Subject, "ann") || plain.Subject != private.Subject {
 		t.Errorf("subjects %q and %q: want one keyed hash", plain.Subject, private.Subject)
@@ -239,5 +233,74 @@ func TestFeedbackSubject(t *testing.T) {
 		if f := events[len(events)-1].Feedback; f == nil || f.ID != c.id || (f.Subject != "") != c.named {
 			t.Errorf("%s: kept %+v; is the person named: want %v", c.id, f, c.named)
 		}
+	}
+}
+
+// TestEditorsFeedback: the flag is kept where its sender has the role for the track, and refused by name from everybody else.
+func TestEditorsFeedback(t *testing.T) {
+	h := open(t, options{cfg: func(c *serve.Config) {
+		c.Tracks = []string{"support"}
+		c.API.Keys = []config.Key{key("chief", nil, "admin"), key("rater", nil, "feedback", "generate"), key("desk", []string{"support"}, "editor"), key("elsewhere", []string{"default"}, "editor")}
+	}})
+	a := h.ask("support", "hi", bearer("rater")...).Nightshift
+	body := func(id, extra string) string {
+		return fmt.Sprintf(`{"interaction":%q,"id":%q,"correction":"x","editor":true%s}`, a.Interaction, id, extra)
+	}
+	token := fmt.Sprintf(`,"token":%q`, a.FeedbackToken)
+	for _, c := range []struct {
+		who, body   string
+		status      int
+		code, param string
+	}{
+		{"", body("1", token), 403, "role_missing", "editor"},
+		{"rater", body("2", ""), 403, "role_missing", "editor"},
+		{"rater", body("3", token), 403, "role_missing", "editor"},
+		{"elsewhere", body("4", token), 403, "role_missing", "editor"},
+		{"rater", `{"items":[` + strings.Replace(body("5", ""), "true", "false", 1) + `,` + body("6", "") + `]}`, 403, "role_missing", "items[1].editor"},
+		{"rater", strings.Replace(body("7", ""), "true", `"yes"`, 1), 400, "wrong_type", "editor"},
+		{"desk", body("desk", `,"user":"ed"`), 202, "", ""},
+		{"desk", body("desk-token", token), 202, "", ""},
+		{"chief", body("chief", ""), 202, "", ""},
+		{"rater", strings.Replace(body("plain", ""), "true", "false", 1), 202, "", ""},
+		{"desk", strings.Replace(body("desk", `,"user":"ed"`), "true", "false", 1), 409, "feedback_exists", "id"},
+	} {
+		var headers []string
+		if c.who != "" {
+			headers = bearer(c.who)
+		}
+		r := h.post("/v1/feedback", c.body, headers...)
+		if r.status != c.status {
+			t.Errorf("%s as %q: status %d, want %d: %s", c.body, c.who, r.status, c.status, r.body)
+		} else if c.code != "" {
+			if code, param, _ := r.problem(t); code != c.code || param != c.param {
+				t.Errorf("%s as %q: code %q, param %q, want %q, %q", c.body, c.who, code, param, c.code, c.param)
+			}
+		}
+	}
+	events, _, err := h.store.Scan(context.Background(), "support", "", 100)
+	must(t, err)
+	kept := map[string]bool{}
+	for _, e := range events {
+		if f := e.Feedback; f != nil {
+			kept[f.ID] = f.Editor
+			if f.ID == "desk" && f.Subject == "" {
+				t.Error("the editor's own name is lost")
+			}
+		}
+	}
+	if want := map[string]bool{"desk": true, "desk-token": true, "chief": true, "plain": false}; !maps.Equal(kept, want) {
+		t.Errorf("kept %v, want %v", kept, want)
+	}
+}
+
+// TestEditorWithoutKeys: a server that only its own machine can reach takes everybody's word.
+func TestEditorWithoutKeys(t *testing.T) {
+	h := open(t, options{})
+	a := h.ask("default", "hi").Nightshift
+	if r := h.post("/v1/feedback", fmt.Sprintf(`{"interaction":%q,"token":%q,"correction":"x","editor":true}`, a.Interaction, a.FeedbackToken)); r.status != 202 {
+		t.Errorf("status %d: %s", r.status, r.body)
+	}
+	if r := h.get("/v1/status"); !strings.Contains(string(r.body), `"roles":["admin"]`) {
+		t.Errorf("status: %s", r.body)
 	}
 }

@@ -30,7 +30,7 @@ func (v *versions) loadAll(ctx context.Context) error {
 		}
 		v.serve(c)
 	}
-	if err := v.addTracks(); err != nil {
+	if err := v.matchTracks(); err != nil {
 		return err
 	}
 	v.loaded.Store(true)
@@ -48,7 +48,7 @@ func (v *versions) poll(ctx context.Context) {
 		v.serve(c)
 	}
 	v.retry(time.Now())
-	if err := v.addTracks(); err != nil && ctx.Err() == nil {
+	if err := v.matchTracks(); err != nil && ctx.Err() == nil {
 		v.log.Error("the registry cannot be read", "error", err)
 	}
 }
@@ -70,17 +70,22 @@ func (v *versions) catchUp(track string) {
 	}
 }
 
-// addTracks gives tracks without an activation the base model.
-func (v *versions) addTracks() error {
+// matchTracks gives tracks without an activation the base model, and ends the lines of those that were deleted.
+func (v *versions) matchTracks() error {
+	v.mu.Lock() // before the tracks are read: one that is made meanwhile has its line after this
+	defer v.mu.Unlock()
 	names, err := v.registry.Tracks()
 	if err != nil {
 		return err
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, track := range append(names, v.extra...) {
+	for _, track := range names {
 		if _, ok := (*v.lines.Load())[track]; !ok {
 			v.publish(track, line{activation: registry.Activation{Track: track}, champion: registry.Ref{Track: track}})
+		}
+	}
+	for track := range *v.lines.Load() {
+		if !slices.Contains(names, track) {
+			v.drop(track)
 		}
 	}
 	return nil
@@ -108,6 +113,10 @@ func (v *versions) apply(a registry.Activation) error {
 	defer v.mu.Unlock()
 	old, served := (*v.lines.Load())[a.Track]
 	if served && old.activation.Sequence >= a.Sequence {
+		return nil
+	}
+	if a.Deleted && !v.registry.Declared(a.Track) {
+		v.drop(a.Track)
 		return nil
 	}
 	begin := time.Now()

@@ -39,6 +39,12 @@ func newForgetting(r *registry.Registry, m *telemetry.Metrics, log *slog.Logger)
 
 // refresh looks at tracks whose champions have changed.
 func (f *forgetting) refresh(lines map[string]line) {
+	for track := range f.seen {
+		if _, ok := lines[track]; !ok {
+			delete(f.seen, track)
+			f.show(retention.Report{Track: track}) // of a track that is gone, nothing
+		}
+	}
 	left := reportsAtOnce
 	for _, track := range slices.Sorted(maps.Keys(lines)) {
 		digest := lines[track].champion.Digest

@@ -20,8 +20,8 @@ const mostRemembered = 1 << 20
 const mostCounted = 1 << 19
 
 // ledger counts the events of every track and remembers the content of feedback by id, so that an id that is used again
-// with another content is refused, and an interaction takes no more than api.MostFeedback. It follows the store's own order
-// of events.
+// with another content is refused, and an interaction takes no more than api.MostFeedback, and none once it was forgotten. It
+// follows the store's own order of events.
 type ledger struct {
 	store replaystore.Store
 
@@ -31,6 +31,7 @@ type ledger struct {
 	order    []print         // of content, oldest first
 	about    map[print]int   // items of feedback in content by interaction
 	counted  window          // interactions: after a loss a store shows again what was shown before
+	erased   window          // interactions that were forgotten
 }
 
 // entry is an item of feedback in the ledger.
@@ -99,7 +100,7 @@ func entryOf(f *replaystore.Feedback) entry {
 	if f.Correction != nil {
 		correction = "correction " + *f.Correction
 	}
-	return entry{content: printOf(rating, correction, f.Comment), about: printOf(f.Track, f.Interaction)}
+	return entry{content: printOf(rating, correction, f.Comment, fmt.Sprint(f.Editor)), about: printOf(f.Track, f.Interaction)}
 }
 
 // begin reads the store's history once, so that later readers only catch up.
@@ -144,6 +145,10 @@ func (l *ledger) page(ctx context.Context, track string) (more bool, err error) 
 				known.counted = true
 				l.content[id] = known
 				a.feedback++
+			}
+		case e.Erasure != nil:
+			for _, id := range e.Erasure.Interactions {
+				l.erased.add(printOf(track, id), mostCounted)
 			}
 		}
 	}
@@ -229,6 +234,9 @@ func (l *ledger) reserve(ctx context.Context, events []replaystore.Event) (undo 
 		id, fresh := identity(e.Feedback), entryOf(e.Feedback)
 		known, ok := l.content[id]
 		switch {
+		case l.erased.members[fresh.about]:
+			back()
+			return nil, api.UnknownInteraction(e.Feedback.Interaction)
 		case !ok && l.about[fresh.about] >= api.MostFeedback:
 			back()
 			return nil, api.TooMuchFeedback(e.Feedback.Interaction)

@@ -76,6 +76,13 @@ func observeEngine(m *telemetry.Metrics, e *engine.Engine) {
 	m.CounterFunc("lookup_accepted_total", "Tokens of drafts that were the answer's.", func() float64 { return float64(e.Lookups().Accepted) })
 }
 
+// gone forgets what serves a track that was deleted.
+func (m versionMetrics) gone(track string) {
+	for _, g := range []*prometheus.GaugeVec{m.version, m.activation, m.stuck} {
+		g.DeleteLabelValues(track)
+	}
+}
+
 func (m versionMetrics) serving(track string, l line) {
 	m.version.WithLabelValues(track).Set(float64(l.champion.Number))
 	m.activation.WithLabelValues(track).Set(float64(l.activation.Sequence))

@@ -3,6 +3,7 @@ package serve_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -76,7 +77,9 @@ func TestNights(t *testing.T) {
 	if got := h.get("/v1/nights?track=default&limit=5").json(t)["data"].([]any); len(got) != 1 {
 		t.Errorf("%d nights, want 1", len(got))
 	}
-	h.await("the track is free again", func() bool { return h.post("/v1/nights", `{}`).status == 202 })
+	if r := h.post("/v1/nights", `{}`); r.status != 202 {
+		t.Errorf("a night after one that has ended: status %d, %s", r.status, r.body)
+	}
 }
 
 // TestNightsOfAScope lists the nights of one track where the newest ones are another's.
@@ -146,14 +149,14 @@ func TestNightsOfAQuietTrack(t *testing.T) {
 
 // TestFollowersDoNotDelayShutdown stops a server while a page follows a night that does not end.
 func TestFollowersDoNotDelayShutdown(t *testing.T) {
-	h := open(t, options{cfg: func(c *serve.Config) { c.API.Drain = time.Minute }})
+	h := open(t, options{cfg: func(c *serve.Config) { c.API.Drain = 2 * hang }})
 	id, _ := h.post("/v1/nights", `{}`).json(t)["id"].(string)
 	res, err := http.Get(h.url + "/v1/nights/" + id + "/events")
 	must(t, err)
 	defer res.Body.Close() //nolint:errcheck // read to its end
 	begin := time.Now()
 	must(t, h.stop())
-	if took := time.Since(begin); took > 20*time.Second {
+	if took := time.Since(begin); took > hang {
 		t.Errorf("the shutdown took %s", took)
 	}
 	if list := events(res.Body); len(list) == 0 || !strings.Contains(list[len(list)-1].data, "shutting_down") {
@@ -166,5 +169,31 @@ func TestNoUpdater(t *testing.T) {
 	r := h.post("/v1/nights", `{}`)
 	if code, _, _ := r.problem(t); r.status != 503 || code != "no_updater" {
 		t.Errorf("status %d, %s", r.status, r.body)
+	}
+}
+
+// planned is what whoever learns says of the next night.
+func planned(_ context.Context, track string) (nightrecord.Plan, error) {
+	if track != "default" {
+		return nightrecord.Plan{}, errors.New("the store is down")
+	}
+	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	return nightrecord.Plan{Track: track, Time: at, Usable: at.Add(time.Hour), TooYoung: 1, Needs: []nightrecord.Need{{Name: "examples", Have: 1, Need: 20, Text: "1 of 20 examples"}},
+		Sentences: []string{"The next night waits for more: 1 of 20 examples."}, Help: []string{}}, nil
+}
+
+// TestNextNight: a track by itself says what its next night would find; not knowing that hides nothing else of it.
+func TestNextNight(t *testing.T) {
+	h := open(t, options{plan: planned, cfg: func(c *serve.Config) { c.Tracks = []string{"support"} }})
+	for path, want := range map[string]string{"/v1/tracks/default": "1 of 20 examples", "/v1/tracks/support": "cannot be told now: the store is down"} {
+		if r := h.get(path); r.status != 200 || !strings.Contains(string(r.body), want) {
+			t.Errorf("%s: status %d, want %q in %s", path, r.status, want, r.body)
+		}
+	}
+	if r := h.get("/v1/tracks"); strings.Contains(string(r.body), "next_night") {
+		t.Errorf("the list looks at every track's next night: %s", r.body)
+	}
+	if r := open(t, options{}).get("/v1/tracks/default"); r.status != 200 || strings.Contains(string(r.body), "next_night") {
+		t.Errorf("where nobody learns: status %d, %s", r.status, r.body)
 	}
 }

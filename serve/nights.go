@@ -190,7 +190,9 @@ func (n *nights) Request(ctx context.Context, track, by string, dryRun bool) (st
 	if n.updater == updaterNone {
 		return "", fmt.Errorf("ask for a night: %w; start `nightshift run`, or `nightshift update` beside this server", api.ErrNoUpdater)
 	}
-	if running, err := n.running(ctx, track, time.Now()); err != nil {
+	now := time.Now()
+	n.sweep(now) // a request that was taken up since does not stand in the way of the next
+	if running, err := n.running(ctx, track, now); err != nil {
 		return "", err
 	} else if running != "" {
 		return "", fmt.Errorf("night %s: %w", running, api.ErrNightRunning)

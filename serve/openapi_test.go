@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"nightshift/internal/config"
+	"nightshift/serve"
 	"nightshift/serve/api"
 )
 
@@ -35,7 +37,7 @@ type operation struct {
 func TestOpenAPI(t *testing.T) {
 	var d description
 	must(t, json.Unmarshal(api.OpenAPI, &d))
-	h := open(t, options{})
+	h := open(t, options{plan: planned})
 	ref := h.put("default", 1, nil)
 	id := h.ask("default", "hi").Nightshift.Interaction
 	night := h.post("/v1/nights", "").json(t)["id"].(string)
@@ -49,12 +51,19 @@ func TestOpenAPI(t *testing.T) {
 		{"post", "/v1/feedback", fmt.Sprintf(`{"interaction":%q,"rating":1}`, id)}, {"post", "/v1/feedback", `{"interaction":"x","rating":1}`},
 		{"get", "/v1/models", ""}, {"get", "/v1/models/{model=default}", ""}, {"get", "/v1/models/{model=default@1}", ""}, {"get", "/v1/models/{model=x}", ""},
 		{"get", "/v1/tracks", ""}, {"get", "/v1/tracks/{track=default}", ""}, {"get", "/v1/tracks/{track=x}", ""},
+		{"post", "/v1/tracks", `{"track":"support"}`}, {"post", "/v1/tracks", `{"track":"support"}`}, {"post", "/v1/tracks", `{}`},
+		{"delete", "/v1/tracks/{track=support}", ""}, {"delete", "/v1/tracks/{track=support}", ""}, {"delete", "/v1/tracks/{track=default}", ""},
 		{"post", "/v1/tracks/{track=default}/activate", `{"version":1}`}, {"post", "/v1/tracks/{track=default}/activate", `{"version":1,"expect":7}`},
 		{"get", "/v1/tracks/{track=default}", ""}, {"get", "/v1/adapters", ""}, {"get", "/v1/adapters/{adapter=" + ref.String() + "}", ""}, {"get", "/v1/adapters/{adapter=x}", ""},
 		{"post", "/v1/completions", `{"model":"default","max_tokens":2,"prompt":"x"}`},
 		{"post", "/v1/tracks/{track=default}/rollback", ""}, {"post", "/v1/tracks/{track=default}/hold", ""}, {"delete", "/v1/tracks/{track=default}/hold", ""},
 		{"get", "/v1/nights", ""}, {"post", "/v1/nights", ""}, {"get", "/v1/nights/{night=" + night + "}", ""}, {"get", "/v1/nights/{night=x}", ""},
 		{"get", "/v1/nights/{night=none}/events", ""}, {"get", "/v1/status", ""}, {"get", "/livez", ""}, {"get", "/readyz", ""},
+		{"post", "/v1/responses", `{"model":"default","input":"x","max_output_tokens":2,"include":["message.output_text.logprobs"]}`},
+		{"post", "/v1/responses", `{"model":"default","input":"x","previous_response_id":"resp_x"}`}, {"post", "/v1/responses", `{"model":"default"}`},
+		{"get", "/v1/responses/{response=resp_" + id + "}", ""}, {"get", "/v1/responses/{response=x}", ""},
+		{"get", "/health", ""}, {"get", "/version", ""}, {"post", "/tokenize", `{"prompt":"x"}`}, {"post", "/tokenize", `{"messages":[{"role":"user","content":"x"}],"return_token_strs":true}`},
+		{"post", "/tokenize", `{}`}, {"post", "/detokenize", `{"tokens":[1,2]}`}, {"post", "/detokenize", `{"tokens":[1],"model":"nope"}`},
 		{"get", "/metrics", ""}, {"get", "/openapi.json", ""}, {"get", "/docs", ""},
 	} {
 		documented, real := c.path, c.path
@@ -194,5 +203,55 @@ func TestDocs(t *testing.T) {
 	}
 	if csp := h.get("/docs").header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") {
 		t.Errorf("policy %q", csp)
+	}
+}
+
+// TestDocumentedProblems sends every operation what clients get wrong: no key, a key of another role, one of another track, bodies that
+// are no JSON, that have a field too many, that are too large or compressed, and queries that mean nothing. Each refusal must be
+// documented with its status.
+func TestDocumentedProblems(t *testing.T) {
+	var d struct {
+		Paths map[string]map[string]struct {
+			Role        string `json:"x-role"`
+			RequestBody any
+			Responses   map[string]any
+		}
+	}
+	must(t, json.Unmarshal(api.OpenAPI, &d))
+	h := open(t, options{cfg: func(c *serve.Config) {
+		c.API.Keys = []config.Key{key("all", nil, "admin"), key("reader", nil, "feedback"), key("elsewhere", []string{"elsewhere"}, "admin"), key("writer", nil, "generate")}
+		c.API.BodyLimit = 64 << 10
+	}})
+	fill := strings.NewReplacer("{track}", "default", "{model}", "default", "{adapter}", "default@1", "{night}", "none", "{response}", "resp_none")
+	for path, operations := range d.Paths {
+		for method, o := range operations {
+			seen := map[int]string{}
+			send := func(what, address, body string, headers ...string) {
+				r := h.do(strings.ToUpper(method), address, body, headers...)
+				seen[r.status] = what
+				if _, documented := o.Responses[fmt.Sprint(r.status)]; !documented {
+					t.Errorf("%s %s, %s: status %d is not documented: %.200s", method, path, what, r.status, r.body)
+				}
+			}
+			address := fill.Replace(path)
+			if o.Role != "" {
+				send("no key", address, "")
+				send("an unknown key", address, "", "Authorization", "Bearer nobody")
+				for _, who := range []string{"reader", "writer", "elsewhere"} {
+					send("the key of "+who, address, "", bearer(who)...)
+				}
+			}
+			send("a query that means nothing", address+"?limit=many&limit=few&track=%zz", "", bearer("all")...)
+			if o.RequestBody != nil {
+				for what, body := range map[string]string{"no JSON": "{", "no object": "[]", "an unknown field": `{"nonsense":1}`, "a wrong type": `{"model":1,"version":"x","reason":1,"track":1}`, "a large body": `{"reason":"` + strings.Repeat("x", 65<<10) + `"}`} {
+					send(what, address, body, bearer("all")...)
+				}
+				send("a compressed body", address, "{}", append(bearer("all"), "Content-Encoding", "gzip")...)
+				send("a form", address, "a=b", append(bearer("all"), "Content-Type", "application/x-www-form-urlencoded")...)
+				if seen[400] == "" {
+					t.Errorf("%s %s refuses no body", method, path)
+				}
+			}
+		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"nightshift/models/demo"
+	"nightshift/internal/engine"
 )
 
 // TestPromptOfTokens gives a prompt as text and as its tokens: the answers, the echo and the records are the same.
@@ -42,22 +42,93 @@ func TestPromptOfTokens(t *testing.T) {
 	}
 }
 
-// TestSpecialTokensAreRefused wants no special token in a prompt, at any place.
-func TestSpecialTokensAreRefused(t *testing.T) {
+// TestPrompts sends several prompts at once: each is answered as it would be alone, with indices counted through, records and
+// feedback tokens of their own, and the usage of all; streamed, too.
+func TestPrompts(t *testing.T) {
 	h := open(t, options{})
-	for _, special := range demo.Specials() {
-		id, ok := h.engine.Model().Tokenizer.ID(special)
-		if !ok {
-			t.Fatalf("the model has no %s", special)
+	tent, err := json.Marshal(h.engine.Model().Tokenizer.Encode(nil, "return a tent"))
+	must(t, err)
+	const format = `{"model":"default","prompt":%s,"max_tokens":7,"temperature":1,"seed":5,"logprobs":1,"echo":true%s}`
+	alone := []string{`"the quick"`, `"how long may"`, string(tent)}
+	spelled := []string{"the quick", "how long may", "return a tent"}
+	for _, more := range []string{"", `,"n":3`, `,"n":2,"best_of":4`} {
+		var want reading
+		prompts, completions := 0, 0
+		for _, p := range alone {
+			one := h.generate(textPath, fmt.Sprintf(format, p, more))
+			want.Choices = append(want.Choices, one.Choices...)
+			prompts, completions = prompts+one.Usage.Prompt, completions+one.Usage.Completion
 		}
-		for format, at := range map[string]string{`[%d]`: "prompt[0]", `[65,66,%d,67]`: "prompt[2]", `[[65,%d]]`: "prompt[0][1]"} {
-			r := h.post(textPath, `{"model":"default","max_tokens":2,"prompt":`+fmt.Sprintf(format, id)+`}`)
-			if code, param, message := r.problem(t); r.status != 400 || code != "special_token" || param != at || !strings.Contains(message, at) {
-				t.Errorf("%s at %s: status %d, %s, %s: %s", special, at, r.status, code, param, message)
+		each := len(want.Choices) / len(alone)
+		together := fmt.Sprintf(format, "["+strings.Join(alone, ",")+"]", more)
+		got := h.generate(textPath, together)
+		if u := got.Usage; len(got.Choices) != len(want.Choices) || u.Prompt != prompts || u.Completion != completions || u.Total != prompts+completions {
+			t.Fatalf("%s: %d choices, %+v; want %d, %d and %d tokens", more, len(got.Choices), u, len(want.Choices), prompts, completions)
+		}
+		for i, c := range got.Choices {
+			if c.Index != i || c.Text != want.Choices[i].Text || string(c.Logprobs) != string(want.Choices[i].Logprobs) || c.Finish != want.Choices[i].Finish {
+				t.Errorf("%s: choice %d is %+v, alone %+v", more, i, c, want.Choices[i])
+			}
+			kept, found, err := h.store.Interaction(t.Context(), "default", c.From.Interaction)
+			if err != nil || !found || kept.Messages[0].Content != spelled[i/each] || spelled[i/each]+kept.Answer != c.Text {
+				t.Errorf("%s: the record of choice %d: %+v, %v, %v", more, i, kept, found, err)
+			}
+			if rated := h.post("/v1/feedback", fmt.Sprintf(`{"interaction":%q,"token":%q,"rating":"up"}`, c.From.Interaction, c.From.FeedbackToken)); rated.status != 202 {
+				t.Errorf("%s: rating choice %d: %s", more, i, rated.body)
 			}
 		}
+		if strings.Contains(more, "best_of") {
+			continue
+		}
+		streamed, _, _ := h.streamed(textPath, together)
+		if !slices.Equal(streamed.texts(), got.texts()) || *streamed.Usage != *got.Usage {
+			t.Errorf("%s: streamed %q, %+v; whole %q, %+v", more, streamed.texts(), streamed.Usage, got.texts(), got.Usage)
+		}
 	}
-	if n := h.engine.Stats().Requests; n != 0 {
-		t.Errorf("%d requests came to the engine", n)
+}
+
+// TestPromptsOfOneVersion wants one version for all prompts of a request, however often the champion changes meanwhile.
+func TestPromptsOfOneVersion(t *testing.T) {
+	h := open(t, options{})
+	h.put("default", 1, nil)
+	h.put("default", 2, nil)
+	stop, changing := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(changing)
+		for number := 1; ; number = 3 - number {
+			select {
+			case <-stop:
+				return
+			default:
+				h.post("/v1/tracks/default/activate", fmt.Sprintf(`{"version":%d}`, number))
+			}
+		}
+	}()
+	seen := map[int]bool{}
+	h.await("both versions have answered", func() bool {
+		a := h.generate(textPath, `{"model":"default","prompt":["a","b","c","d"],"max_tokens":1}`)
+		for _, c := range a.Choices {
+			if c.From.Digest != a.Nightshift.Digest {
+				t.Errorf("the choices are of %+v and %+v", a.Nightshift, c.From)
+			}
+		}
+		if v := a.Nightshift.Version; v != nil {
+			seen[*v] = true
+		}
+		return len(seen) == 2
+	})
+	close(stop)
+	<-changing
+}
+
+// TestPromptsTogetherAreRefused has a queue without room for all prompts: none is answered, and what had begun ends.
+func TestPromptsTogetherAreRefused(t *testing.T) {
+	h := open(t, options{engine: engine.Config{Slots: 1, Queue: 2}})
+	for _, stream := range []string{"false", "true"} {
+		r := h.post(textPath, `{"model":"default","prompt":["a"`+strings.Repeat(`,"a"`, 40)+`],"max_tokens":200,"ignore_eos":true,"stream":`+stream+`}`)
+		if code, _, _ := r.problem(t); r.status != 429 || code != "queue_full" || r.header.Get("Retry-After") == "" {
+			t.Errorf("stream %s: status %d, %s, %v", stream, r.status, r.body, r.header)
+		}
+		h.await("nothing is left of it", func() bool { s := h.engine.Stats(); return s.Active == 0 && s.Waiting == 0 })
 	}
 }

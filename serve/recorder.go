@@ -52,6 +52,24 @@ func (r *recorder) Record(i replaystore.Interaction) (logged bool) {
 	return r.store.AppendAsync(replaystore.Event{Interaction: &i})
 }
 
+var interactionID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+
+// Recall implements api.Recorder.
+func (r *recorder) Recall(ctx context.Context, id string, tracks []string) (replaystore.Interaction, error) {
+	if interactionID.MatchString(id) {
+		for _, track := range tracks {
+			i, found, err := r.store.Interaction(ctx, track, id)
+			if err != nil {
+				return i, fmt.Errorf("find interaction %s: %w: %w", id, api.ErrUnavailable, err)
+			}
+			if found {
+				return i, nil
+			}
+		}
+	}
+	return replaystore.Interaction{}, fmt.Errorf("find interaction %s: %w", clip(id), api.ErrUnknownInteraction)
+}
+
 // redact returns a text without personal data and notes where it was.
 func (r *recorder) redact(spans *[]replaystore.Span, field, text string) string {
 	clean, found := r.redactor.Text(text)
@@ -66,24 +84,6 @@ type feedbackBox struct {
 	store    replaystore.Store
 	recorder *recorder
 	ledger   *ledger
-}
-
-var interactionID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
-
-// Find implements api.FeedbackBox.
-func (b *feedbackBox) Find(ctx context.Context, interaction string, tracks []string) (string, error) {
-	if interactionID.MatchString(interaction) {
-		for _, track := range tracks {
-			_, found, err := b.store.Interaction(ctx, track, interaction)
-			if err != nil {
-				return "", fmt.Errorf("find interaction %s: %w: %w", interaction, api.ErrUnavailable, err)
-			}
-			if found {
-				return track, nil
-			}
-		}
-	}
-	return "", fmt.Errorf("find interaction %s: %w", clip(interaction), api.ErrUnknownInteraction)
 }
 
 // Accept implements api.FeedbackBox.

@@ -17,7 +17,7 @@ import (
 // again is the request that an interaction records.
 func again(i replaystore.Interaction, pin *engine.Pin) engine.Request {
 	s := i.Sampling
-	r := engine.Request{Prompt: i.PromptTokens, Pin: pin, MaxTokens: s.MaxTokens, IgnoreEOS: s.IgnoreEOS, Stop: s.Stop,
+	r := engine.Request{Prompt: i.PromptTokens, Pin: pin, MaxTokens: s.MaxTokens, IgnoreEOS: s.IgnoreEOS, ShowSpecial: s.ShowSpecial, Stop: s.Stop,
 		Sampling:   sampling.Params{Temperature: s.Temperature, TopP: s.TopP, TopK: s.TopK, MinP: s.MinP, Seed: s.Seed},
 		Adjustment: sampling.Adjustment{Repetition: s.Repetition, Presence: s.Presence, Frequency: s.Frequency, MinTokens: s.MinTokens}}
 	for id, v := range s.LogitBias {
@@ -30,11 +30,11 @@ func again(i replaystore.Interaction, pin *engine.Pin) engine.Request {
 // and their log-probabilities are the same.
 func TestRecordIsRunAgain(t *testing.T) {
 	h := open(t, options{})
-	end := h.engine.Model().Config.EOS
+	end := int(h.engine.Model().End)
 	for _, more := range []string{
 		`"seed":3`, `"min_p":0.4`, `"top_p":0.5,"top_k":9`, `"presence_penalty":2,"frequency_penalty":-1.5`, `"repetition_penalty":1.7`,
 		fmt.Sprintf(`"logit_bias":{"%d":7,"65":2.5,"66":-3},"min_tokens":5`, end), fmt.Sprintf(`"logit_bias":{"%d":8},"ignore_eos":true`, end),
-		`"stop":["e","zzz"]`, `"max_tokens":7`,
+		`"stop":["e","zzz"]`, `"max_tokens":7`, fmt.Sprintf(`"logit_bias":{"%d":9},"skip_special_tokens":false,"stop":["|><|"]`, end+1),
 	} {
 		body := `{"model":"default","messages":[{"role":"user","content":"hi"}],"temperature":1.3,"n":2,` + more + `}`
 		if !strings.Contains(more, "max_tokens") {

@@ -67,12 +67,12 @@ func newRouter(c config.Router, deps Deps, modelDir string, log *slog.Logger) *r
 }
 
 // check refuses a name for requests that a track has already: what is asked of that track would be routed.
-func (r *router) check(tracks []string) error {
+func (r *router) check() error {
 	known, err := r.registry.Tracks()
 	if err != nil {
 		return err
 	}
-	if r.model != "" && slices.Contains(append(known, tracks...), r.model) {
+	if r.model != "" && slices.Contains(known, r.model) {
 		return fmt.Errorf("route requests for %q: there is a track of that name; choose another with router.model", r.model)
 	}
 	return nil

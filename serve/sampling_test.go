@@ -340,7 +340,7 @@ func TestPenalties(t *testing.T) {
 	if v := h.generate(textPath, hot); v.texts()[0] != cold.texts()[0] {
 		t.Errorf("hot with min_p 1: %q, greedy %q", v.texts(), cold.texts())
 	}
-	end := h.engine.Model().Config.EOS
+	end := int(h.engine.Model().End)
 	ended := h.generate(textPath, post(fmt.Sprintf(`"logit_bias":{"%d":100},"min_tokens":4`, end)))
 	if ended.Usage.Completion != 5 || ended.Choices[0].Finish != "stop" {
 		t.Errorf("min_tokens 4 with the end forced: %+v, %s", ended.Usage, ended.Choices[0].Finish)

@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -19,6 +18,7 @@ import (
 
 	"nightshift/internal/config"
 	"nightshift/internal/engine"
+	"nightshift/internal/nightrecord"
 	"nightshift/internal/redact"
 	"nightshift/internal/registry"
 	"nightshift/internal/telemetry"
@@ -31,7 +31,7 @@ import (
 type Config struct {
 	API    api.Config
 	Listen string   // host:port, unless Deps brings a listener
-	Tracks []string // that exist besides those of the registry
+	Tracks []string // that exist whatever the registry says
 
 	Poll      time.Duration // of the registry (1 s)
 	Name      string        // of this server in the control stream (made of machine, process and chance)
@@ -48,16 +48,7 @@ func FromConfig(c config.Config) Config {
 	cfg := Config{Listen: c.Listen, Schedule: c.Update.Schedule, Slots: c.Engine.Slots}
 	cfg.API.Keys, cfg.API.Origins = c.Keys, c.CORS.Origins
 	cfg.API.Defaults.Limit, cfg.API.MaxWait = c.Engine.MaxTokens, c.Engine.Wait
-	for track := range c.Tracks {
-		cfg.Tracks = append(cfg.Tracks, track)
-	}
-	for _, track := range append(c.Initials(), c.Router.Tracks...) {
-		if !slices.Contains(cfg.Tracks, track) && track != fallbackTrack {
-			cfg.Tracks = append(cfg.Tracks, track)
-		}
-	}
-	cfg.Router = c.Router
-	slices.Sort(cfg.Tracks)
+	cfg.Tracks, cfg.Router = c.TrackNames(), c.Router
 	return cfg
 }
 
@@ -71,8 +62,12 @@ type Deps struct {
 	Metrics  *telemetry.Metrics
 	Log      *slog.Logger
 	Listener net.Listener                   // nil: Config.Listen
+	Plan     Plan                           // says what nights would find; nil where nobody learns
 	Waited   func(time.Duration, Residence) // is told what each request waited for its version; nil: nobody
 }
+
+// Plan says what the next night of a track would find if it were started now. Whoever learns knows: serving does not.
+type Plan func(ctx context.Context, track string) (nightrecord.Plan, error)
 
 // Server is the serving side. Create it with New, then Run.
 type Server struct {
@@ -126,10 +121,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if len(deps.Secret) < 16 {
 		return nil, errors.New("make the server: the store's secret has fewer than 16 bytes")
 	}
-	for _, t := range cfg.Tracks {
-		if err := registry.CheckTrack(t); err != nil {
-			return nil, fmt.Errorf("make the server: %w", err)
-		}
+	if err := deps.Registry.Declare(cfg.Tracks...); err != nil {
+		return nil, fmt.Errorf("make the server: %w", err)
 	}
 	if len(cfg.API.Keys) == 0 && deps.Listener == nil && !loopback(cfg.Listen) {
 		return nil, fmt.Errorf("listen on %s: without API keys the server only binds to a loopback address; configure keys or listen on 127.0.0.1", cfg.Listen)
@@ -138,9 +131,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.Default()
 	}
-	s.versions = newVersions(deps, cfg, s.log)
+	s.versions = newVersions(deps, s.log)
 	s.router = newRouter(cfg.Router, deps, cfg.ModelDir, s.log)
-	if err := s.router.check(cfg.Tracks); err != nil {
+	if err := s.router.check(); err != nil {
 		return nil, err
 	}
 	s.forgets = newForgetting(deps.Registry, deps.Metrics, s.log)
@@ -160,8 +153,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.api, err = api.New(cfg.API, api.Deps{
 		Model: model, Generator: deps.Engine, Versions: s.versions, Router: s.router, Recorder: r,
 		Feedback: &feedbackBox{store: deps.Store, recorder: r, ledger: s.ledger},
-		Tracks:   &tracks{versions: s.versions, registry: deps.Registry, ledger: s.ledger},
-		Switch:   s.versions, Nights: s.nights, Queue: s.nights, Condition: s, Gap: s.gaps.add, Metrics: deps.Metrics, Log: s.log,
+		Tracks:   &tracks{versions: s.versions, registry: deps.Registry, ledger: s.ledger, plan: deps.Plan},
+		Switch:   s.versions, Catalog: &catalog{versions: s.versions, router: s.router}, Nights: s.nights, Queue: s.nights, Condition: s, Gap: s.gaps.add, Metrics: deps.Metrics, Log: s.log,
 	})
 	if err != nil {
 		return nil, err

@@ -29,6 +29,7 @@ import (
 	"nightshift/onnx/ort"
 	"nightshift/replaystore"
 	"nightshift/replaystore/localstore"
+	"nightshift/replaystore/redisstore"
 	"nightshift/serve"
 )
 
@@ -76,7 +77,9 @@ type options struct {
 	cfg    func(*serve.Config)
 	engine engine.Config
 	dir    string
+	redis  string       // address of the store; "" is a local one
 	before func(*house) // before the server runs
+	plan   serve.Plan
 	log    io.Writer
 }
 
@@ -106,8 +109,7 @@ func open(t *testing.T, o options) *house {
 	log := slog.New(slog.NewTextHandler(o.log, nil))
 	reg, err := registry.Open(filepath.Join(o.dir, "registry"), serve.Verify(m))
 	must(t, err)
-	store, err := localstore.Open(localstore.Config{Dir: filepath.Join(o.dir, "store"), Log: log})
-	must(t, err)
+	store := openStore(t, o, log)
 	secret, err := replaystore.LoadSecret(filepath.Join(o.dir, "store", "secret"), nil)
 	must(t, err)
 	redactor, err := redact.New(redact.Config{})
@@ -120,7 +122,7 @@ func open(t *testing.T, o options) *house {
 	if o.cfg != nil {
 		o.cfg(&cfg)
 	}
-	s, err := serve.New(cfg, serve.Deps{Engine: e, Registry: reg, Store: store, Secret: secret, Redactor: redactor, Metrics: telemetry.New(), Log: log, Listener: listener})
+	s, err := serve.New(cfg, serve.Deps{Engine: e, Registry: reg, Store: store, Secret: secret, Redactor: redactor, Metrics: telemetry.New(), Log: log, Listener: listener, Plan: o.plan})
 	must(t, err)
 	h := &house{t: t, addr: listener.Addr().String(), url: "http://" + listener.Addr().String(), engine: e, registry: reg, store: store, dir: o.dir}
 	if o.before != nil {
@@ -145,6 +147,20 @@ func open(t *testing.T, o options) *house {
 	return h
 }
 
+// openStore opens the replay store of a house.
+func openStore(t *testing.T, o options, log *slog.Logger) replaystore.Store {
+	t.Helper()
+	dir := filepath.Join(o.dir, "store")
+	if o.redis == "" {
+		store, err := localstore.Open(localstore.Config{Dir: dir, Log: log})
+		must(t, err)
+		return store
+	}
+	store, err := redisstore.Open(context.Background(), redisstore.Config{Addrs: []string{o.redis}, Dir: dir, Log: log})
+	must(t, err)
+	return store
+}
+
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -152,10 +168,13 @@ func must(t testing.TB, err error) {
 	}
 }
 
+// hang is longer than anything takes that ends at all, on a busy machine too.
+const hang = 10 * time.Minute
+
 // await waits until something has come true.
 func (h *house) await(what string, ok func() bool) {
 	h.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(hang)
 	for tick := time.NewTicker(5 * time.Millisecond); !ok(); <-tick.C {
 		if time.Now().After(deadline) {
 			h.t.Fatalf("waited in vain until %s", what)
@@ -277,6 +296,17 @@ func (h *house) ask(model, question string, headers ...string) answer {
 	var a answer
 	must(h.t, json.Unmarshal(r.body, &a))
 	return a
+}
+
+// interaction reads a record that must be there.
+func (h *house) interaction(track, id string) replaystore.Interaction {
+	h.t.Helper()
+	i, ok, err := h.store.Interaction(context.Background(), track, id)
+	must(h.t, err)
+	if !ok {
+		h.t.Fatalf("interaction %s is not in the store", id)
+	}
+	return i
 }
 
 // event is one server-sent event.

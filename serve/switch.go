@@ -86,7 +86,7 @@ func (v *versions) change(ctx context.Context, track, actor, reason string, writ
 // inForce reports whether an activation counts, although the error of writing it says that it failed: a disk can fail after
 // the record is there. before is the track's state then; refusals of the registry leave it as it was.
 func inForce(r *registry.Registry, before registry.Activation, actor, reason string, err error) (registry.Activation, bool) {
-	for _, refusal := range []error{registry.ErrConflict, registry.ErrHeld, registry.ErrNotFound, registry.ErrName, registry.ErrRequest, registry.ErrCorrupt} {
+	for _, refusal := range []error{registry.ErrConflict, registry.ErrHeld, registry.ErrNotFound, registry.ErrName, registry.ErrRequest, registry.ErrCorrupt, registry.ErrExists, registry.ErrDeclared} {
 		if errors.Is(err, refusal) {
 			return registry.Activation{}, false
 		}

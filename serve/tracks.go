@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
@@ -17,6 +18,19 @@ type tracks struct {
 	versions *versions
 	registry *registry.Registry
 	ledger   *ledger
+	plan     Plan // nil where nobody learns
+}
+
+// NextNight implements api.Tracks.
+func (t *tracks) NextNight(ctx context.Context, track string) *nightrecord.Plan {
+	if t.plan == nil {
+		return nil
+	}
+	p, err := t.plan(ctx, track)
+	if err != nil { // what serves can be told all the same
+		p = nightrecord.Plan{Track: track, Time: time.Now().UTC(), Needs: []nightrecord.Need{}, Help: []string{}, Sentences: []string{"What the next night would find cannot be told now: " + err.Error() + "."}}
+	}
+	return &p
 }
 
 // Tracks implements api.Tracks.

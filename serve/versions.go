@@ -26,7 +26,6 @@ type versions struct {
 	registry *registry.Registry
 	control  replaystore.Control
 	log      *slog.Logger
-	extra    []string
 	metrics  versionMetrics
 	base     context.Context // of loading, which outlives the request that asked first
 
@@ -64,8 +63,8 @@ type retry struct {
 	wait       time.Duration
 }
 
-func newVersions(deps Deps, cfg Config, log *slog.Logger) *versions {
-	v := &versions{engine: deps.Engine, registry: deps.Registry, control: deps.Store.Control(), log: log, extra: cfg.Tracks,
+func newVersions(deps Deps, log *slog.Logger) *versions {
+	v := &versions{engine: deps.Engine, registry: deps.Registry, control: deps.Store.Control(), log: log,
 		metrics: newVersionMetrics(deps.Metrics), watcher: deps.Registry.Watcher(), failing: map[string]retry{}, base: context.Background()}
 	v.lines.Store(&map[string]line{})
 	v.buffers = make(chan []byte, 2*runtime.GOMAXPROCS(0))
@@ -176,7 +175,7 @@ func (v *versions) pin(model, subject string) (api.Pinned, Residence, error) {
 			return api.Pinned{}, "", fmt.Errorf("the champions are being loaded: %w", api.ErrNotReady)
 		}
 		if !ok {
-			return api.Pinned{}, "", fmt.Errorf("there is no model %q; /v1/models lists them: %w", clip(model), api.ErrUnknownModel)
+			return api.Pinned{}, "", api.UnknownModelError(fmt.Sprintf("there is no model %q; /v1/models lists them", clip(model)))
 		}
 		if selector != "" {
 			return v.pinSelected(track, selector)
@@ -197,7 +196,7 @@ func (v *versions) pinSelected(track, selector string) (api.Pinned, Residence, e
 	ref, err := v.registry.Resolve(track, selector)
 	switch {
 	case errors.Is(err, registry.ErrNotFound), errors.Is(err, registry.ErrName):
-		return api.Pinned{}, "", fmt.Errorf("there is no model %q; /v1/adapters lists the versions of a track: %w", clip(track+selector), api.ErrUnknownModel)
+		return api.Pinned{}, "", api.UnknownModelError(fmt.Sprintf("there is no model %q; /v1/adapters lists the versions of a track", clip(track+selector)))
 	case err != nil:
 		return api.Pinned{}, "", fmt.Errorf("%w: %w", api.ErrUnavailable, err)
 	}
@@ -261,6 +260,24 @@ func (v *versions) publish(track string, l line) {
 		}
 	}
 	v.metrics.serving(track, l)
+}
+
+// drop ends the line of a track that was deleted. Answers that are under way have pins of their own. v.mu is held.
+func (v *versions) drop(track string) {
+	old := *v.lines.Load()
+	l, ok := old[track]
+	if !ok {
+		return
+	}
+	lines := maps.Clone(old)
+	delete(lines, track)
+	v.lines.Store(&lines)
+	for _, pin := range l.pins {
+		pin.Release()
+	}
+	delete(v.failing, track)
+	v.metrics.gone(track)
+	v.log.Info("a track is deleted", "track", track)
 }
 
 // share lets a new line's pins go when those of all other tracks hold half of the bank already: the other half is for

@@ -1,6 +1,7 @@
 package update
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,10 +11,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/robfig/cron/v3"
-
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
+	"nightshift/internal/schedule"
 	"nightshift/replaystore"
 	"nightshift/update/gate"
 	"nightshift/update/selection"
@@ -79,7 +79,7 @@ func Defaults() Settings {
 		Objective: selection.SFT, Guard: defaultGuard(), Initial: Initial{Initial: work.Initial{Rounds: 25, Steps: 60, Share: 1}}, Memory: Memory{Rehearse: selection.Random, Replace: selection.Random, Uniform: 0.2, PerSubject: 50},
 		RehearsalLimit: 512, AnchorLimit: 256, Forgetting: 0.1, Seed: 1, SelfTests: 4, Answers: 32, Gate: limits,
 		Canary: Canary{Step: 24 * time.Hour, People: 20, Patience: 7 * 24 * time.Hour, Error: 0.05},
-		Train: work.Train{Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, Rate: 2e-4, Epochs: 3, Warmup: 0.05, Clip: 1,
+		Train: work.Train{Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, Rate: 2e-4, Epochs: 3, Learned: 0.95, MaxSteps: 1000, Warmup: 0.05, Clip: 1,
 			Rows: 4, Columns: 256, Micro: 1, Rehearsal: 2, KL: 0.5, Teacher: 8,
 			Preferences: work.Preferences{Share: 1, Beta: 0.5, ChangedOnly: true}, Ratings: work.Ratings{Share: 1, Beta: 0.5}}}
 }
@@ -173,8 +173,10 @@ func (s *Settings) check() error {
 		return fmt.Errorf("there is no objective; it is one of %v", selection.Objectives())
 	case t.Rank < 1 || len(t.Modules) == 0:
 		return fmt.Errorf("an adapter needs a rank of at least 1 and some modules, not %d and %v", t.Rank, t.Modules)
-	case !(t.Rate > 0) || !(t.Epochs > 0):
-		return fmt.Errorf("learning rate %g and epochs %g must be positive", t.Rate, t.Epochs)
+	case !(t.Rate > 0) || !(t.Epochs > 0) || t.MaxSteps < 1:
+		return fmt.Errorf("learning rate %g, epochs %g and %d steps must be positive", t.Rate, t.Epochs, t.MaxSteps)
+	case !(t.Learned >= 0 && t.Learned <= 1) || t.MaxTime < 0:
+		return fmt.Errorf("training until a share of %g is learned, for %s: the first must lie in 0 to 1, the second must not be negative", t.Learned, t.MaxTime)
 	case t.Rows < 1 || t.Columns < 2 || t.Micro < 1:
 		return fmt.Errorf("a batch of %d rows, %d columns and %d microbatches is none", t.Rows, t.Columns, t.Micro)
 	case !(t.KL >= 0 && t.KL <= 1 && t.KLNew >= 0 && t.KLNew <= 1) || (t.KL > 0 || t.KLNew > 0 || t.StoredTeachers) && t.Teacher < 1:
@@ -191,20 +193,17 @@ func (s *Settings) train() work.Train {
 }
 
 // plan is the schedule, nil for none.
-func (s *Settings) plan() (cron.Schedule, error) {
+func (s *Settings) plan() (*schedule.Schedule, error) {
 	if s.Schedule == "" {
 		return nil, nil
 	}
-	zone := s.TimeZone
-	if zone == "" {
-		zone = "Local"
-	}
-	if _, err := time.LoadLocation(zone); err != nil {
-		return nil, fmt.Errorf("time zone %q of the schedule is not known; use Local, UTC or a name such as Europe/Berlin: %w", s.TimeZone, err)
-	}
-	plan, err := cron.ParseStandard("CRON_TZ=" + zone + " " + s.Schedule)
+	zone, err := schedule.Zone(cmp.Or(s.TimeZone, "Local"))
 	if err != nil {
-		return nil, fmt.Errorf("schedule %q: want minute, hour, day of month, month, day of week, for instance \"30 2 * * *\": %w", s.Schedule, err)
+		return nil, fmt.Errorf("time zone of the schedule: %w", err)
+	}
+	plan, err := schedule.Parse(s.Schedule, zone)
+	if err != nil {
+		return nil, fmt.Errorf("schedule %q: %w", s.Schedule, err)
 	}
 	return plan, nil
 }

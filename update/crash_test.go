@@ -26,6 +26,7 @@ func TestUpdaterKilledAtEachStep(t *testing.T) {
 	for _, step := range []string{"frozen", "computed", "put", "activated", "settled"} {
 		t.Run(step, func(t *testing.T) {
 			s := newShop(t, model)
+			s.track("other")
 			s.correct(people(0, 12)...)
 			night := nightrecord.NewID(s.now)
 			func() {
@@ -120,7 +121,7 @@ func TestChildThatFails(t *testing.T) {
 	night := nightrecord.NewID(s.now)
 	t.Run("killed while it trains", func(t *testing.T) {
 		u := s.updater()
-		u.cfg.Train.Epochs = 1e6
+		u.cfg.Train.Epochs, u.cfg.Train.MaxSteps = 1e6, 1e9
 		ctx, kill := testContext(t)
 		u.deps.Progress = func(n nightrecord.Night) {
 			if n.State == nightrecord.Training && n.Progress.Step >= 3 {

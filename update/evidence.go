@@ -36,10 +36,12 @@ type chosen struct {
 	retire      []string           // of the rehearsal memory
 	outdated    []string           // of the model's files
 	reasons     []selection.Reason // why something is not used
+	needs       []nightrecord.Need // of what others than editors say
+	aside       int                // of the quarantined: what is not enough yet, of others than editors
 	counts      nightrecord.Selection
 }
 
-// choose selects from what was gathered, and picks what to rehearse and to measure beside it.
+// choose selects from what was gathered, and picks what to rehearse and to measure beside it. It writes nothing.
 func (n *night) choose(ctx context.Context, g gathered, p past, key []byte) (chosen, error) {
 	var c chosen
 	memory, err := n.u.deps.Store.Rehearsal(ctx, n.req.Track)
@@ -50,36 +52,37 @@ func (n *night) choose(ctx context.Context, g gathered, p past, key []byte) (cho
 	if err != nil {
 		return c, err
 	}
-	s, m := n.settings, measures{}
 	restored, err := n.u.restored(p)
 	if err != nil {
 		return c, err
 	}
+	carried, err := n.u.carried(n.frozen.Champion.Digest)
+	if err != nil {
+		return c, fmt.Errorf("read probes of earlier nights: %w", err)
+	}
+	s, m := n.settings, measures{}
 	known := append(recalled(memory, p.suspect, s.Train.StoredTeachers), restored...)
 	rehearsable := append(slices.Clone(known), starter...)
-	selected, err := selection.FromEvents(g.events, selection.Options{Now: n.frozen.Time, MinAge: s.MinAge, HeldOut: s.HeldOut, HeldOutKey: windowKey(key, n.frozen.Time, s.Rotation),
-		MaxExamples: s.MaxExamples, PerSubject: s.PerSubject, Correction: s.Correction, Approval: s.Approval, Again: p.again, Known: rehearsable,
-		Objective: s.Objective, Near: s.Guard.Near, Confirm: s.Guard.confirmation(),
-		Outliers: selection.Outliers{Loss: s.Guard.OutlierLoss, Gradient: s.Guard.OutlierGradient, Measure: n.measured(ctx, rehearsable, m)}})
+	opt := n.options(p, rehearsable, carried, key)
+	if opt.Trained, err = n.trained(memory, p); err != nil {
+		return c, err
+	}
+	opt.Outliers.Measure = n.measured(ctx, rehearsable, m)
+	selected, err := selection.FromEvents(g.events, opt)
 	if err != nil {
 		return c, err
 	}
-	c.reasons, c.quarantined = selected.Rejected, selected.Quarantined
+	c.needs = needs(selected.Items, s)
+	c.putAside(&selected)
+	c.reasons, c.quarantined = append(c.reasons, selected.Rejected...), selected.Quarantined
 	fresh := map[string]bool{}
-	trained := trainedSubjects(memory)
-	if s.Rotation > 0 {
-		if err := n.u.learnedFrom(p.learned, trained); err != nil {
-			return c, err
-		}
-	}
-	keepLearning(selected.Items, trained)
 	for _, it := range selected.Items {
 		fresh[it.Interaction] = true
 	}
 	remembered := c.remember(known, selected.Items, fresh, g.negative)
 	newer := append(slices.Clone(selected.Items), remembered...)
 	starter, anchors = c.current("starter", starter, newer, p.retired), c.current("anchor", anchors, newer, p.retired)
-	if c.probes, err = n.probes(&c, selected.Items, newer, p.retired); err != nil {
+	if c.probes, err = n.probes(&c, carried, selected.Items, newer, p.retired); err != nil {
 		return c, err
 	}
 	slices.Sort(c.outdated)
@@ -91,6 +94,30 @@ func (n *night) choose(ctx context.Context, g gathered, p past, key []byte) (cho
 	c.items = append(c.items, selection.RandomSample(anchors, s.AnchorLimit)...)
 	c.count(selected, g)
 	return c, nil
+}
+
+// options are those of the night's selection, but for what is read from elsewhere.
+func (n *night) options(p past, known, probed []selection.Item, key []byte) selection.Options {
+	s := n.settings
+	return selection.Options{Now: n.frozen.Time, MinAge: s.MinAge, HeldOut: s.HeldOut, HeldOutKey: windowKey(key, n.frozen.Time, s.Rotation), Measured: s.Gate.HeldOut(),
+		Probed: probed, Used: p.used, MaxExamples: s.MaxExamples, PerSubject: s.PerSubject, Correction: s.Correction, Approval: s.Approval, Again: p.again, Known: known,
+		Objective: s.Objective, Near: s.Guard.Near, Confirm: s.Guard.confirmation(), Outliers: selection.Outliers{Loss: s.Guard.OutlierLoss, Gradient: s.Guard.OutlierGradient}}
+}
+
+// putAside leaves what others than editors say for a later night where it is not enough for one, and there is something that an editor
+// says: that needs nothing else, and nothing else may ride along with it.
+func (c *chosen) putAside(s *selection.Selection) {
+	others, editors := parted(s.Items)
+	missing := unmet(c.needs)
+	if len(missing) == 0 || corrections(editors, selection.New) == 0 {
+		return
+	}
+	for _, it := range others {
+		it.Fed = max(1, it.Fed) // what others said against it was counted this time
+		s.Quarantined = append(s.Quarantined, it)
+		c.reasons = append(c.reasons, selection.Reason{ID: it.ID, Why: "what others than editors say is not enough for a night yet: " + strings.Join(missing, ", "), Waits: true})
+	}
+	s.Items, c.aside = editors, len(others)
 }
 
 // files reads what the base model must not forget: examples to rehearse, and examples that measure it. None is both.
@@ -186,12 +213,15 @@ func (c *chosen) current(of string, items, newer []selection.Item, before map[st
 
 // count fills the counts for the record.
 func (c *chosen) count(s selection.Selection, g gathered) {
-	c.counts = nightrecord.Selection{Examples: len(c.items), Rejected: len(s.Rejected) - len(s.Quarantined), Quarantined: len(s.Quarantined),
-		Waiting: s.Waiting + g.waiting, Superseded: len(c.retire) + len(c.outdated)}
+	c.counts = nightrecord.Selection{Examples: len(c.items), Rejected: len(s.Rejected) - (len(s.Quarantined) - c.aside), Quarantined: len(s.Quarantined),
+		Waiting: s.Waiting + g.waiting, HeldOutBy: s.HeldOutBy, Superseded: len(c.retire) + len(c.outdated)}
 	for _, it := range c.items {
 		switch it.Use {
 		case selection.New:
 			c.counts.New++
+			if it.Editor {
+				c.counts.Editors++
+			}
 		case selection.HeldOut:
 			c.counts.HeldOut++
 		case selection.Rehearsal:
@@ -200,7 +230,34 @@ func (c *chosen) count(s selection.Selection, g gathered) {
 			c.counts.Anchors++
 		}
 	}
-	c.counts.Subjects, _ = selection.People(c.items, selection.New)
+	others, _ := parted(append(use(c.items, selection.New), use(c.items, selection.HeldOut)...))
+	c.counts.Subjects, _ = selection.People(others)
+	if c.counts.HeldOut == 0 {
+		c.counts.HeldOutBy = ""
+	}
+}
+
+// editors says whether editors are behind what is new: alone, with others, or not at all.
+func (c *chosen) editors() string {
+	switch c.counts.Editors {
+	case 0:
+		return ""
+	case c.counts.New + c.counts.HeldOut:
+		return editorsAlone
+	}
+	return editorsAlso
+}
+
+// parted tells what editors say from what others say.
+func parted(items []selection.Item) (others, editors []selection.Item) {
+	for _, it := range items {
+		if it.Editor {
+			editors = append(editors, it)
+		} else {
+			others = append(others, it)
+		}
+	}
+	return others, editors
 }
 
 // use picks the items with a use.

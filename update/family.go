@@ -28,7 +28,7 @@ func reign(list []registry.Activation) time.Time {
 
 // judged counts the nights of a track whose candidates were judged since a time, and which the champion is not of: each was a
 // chance to be taken for better by luck. What only looks (a dry run), what came to no verdict, and what a person stopped from
-// being published used up no evidence: the next night judges by it again.
+// being published used up no evidence: the next night judges by it again. What editors alone were behind was no such chance.
 func (u *Updater) judged(track, champion string, since time.Time) (int, error) {
 	nights, err := u.deps.Registry.ListNights()
 	if err != nil {
@@ -41,7 +41,7 @@ func (u *Updater) judged(track, champion string, since time.Time) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if found && done.Track == track && done.Digest != champion && done.Completed.After(since) {
+		if found && done.Track == track && done.Digest != champion && done.Editors != editorsAlone && done.Completed.After(since) {
 			count++
 		}
 	}

@@ -103,7 +103,8 @@ func forgetTeachers(reg *registry.Registry, night string) error {
 
 // forgotten says whether an example came from a forgotten subject.
 func forgotten(it selection.Item, report replaystore.ForgetReport) bool {
-	return it.Subject != "" && it.Subject == report.Erasure.Subject || it.Interaction != "" && slices.Contains(report.IDs, it.Interaction)
+	by := report.Erasure.Subject
+	return by != "" && (it.Subject == by || it.Author == by) || it.Interaction != "" && slices.Contains(report.IDs, it.Interaction)
 }
 
 // readFile reads a JSON file.

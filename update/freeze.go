@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
@@ -58,42 +57,26 @@ func (n *night) freeze(ctx context.Context) ([]selection.Item, error) {
 		return nil, err
 	}
 	n.frozen.Settings = n.settings
-	before, err := n.u.past(n.req.Track, n.frozen.Champion.Digest)
-	if err != nil {
-		return nil, fmt.Errorf("read earlier nights: %w", err)
-	}
-	key, err := replaystore.LoadSecret(filepath.Join(n.u.deps.Registry.Dir(), HeldOutKeyFile), nil)
-	if err != nil {
-		return nil, fmt.Errorf("read the key that holds people out: %w", err)
-	}
-	g, err := n.u.gather(ctx, n.req.Track, before.cursor, n.frozen.Time, n.settings.MinAge)
+	d, err := n.decide(ctx)
 	if err != nil {
 		return nil, err
 	}
-	g.explain(&n.log)
-	if len(before.reviewed) > 0 {
-		n.log.say(fmt.Sprintf("takes up again what these nights selected, which a person has reviewed: %s", strings.Join(before.reviewed, ", ")))
-	}
-	if len(before.withdrawn) > 0 {
-		n.log.say(fmt.Sprintf("learns again what these nights selected, whose versions left service because somebody was forgotten: %s", strings.Join(before.withdrawn, ", ")))
-	}
-	c, err := n.choose(ctx, g, before, key)
-	if err != nil {
-		return nil, err
-	}
+	c := d.chosen
+	d.explain(&n.log)
 	n.log.night.Selection = &c.counts
-	n.log.say(fmt.Sprintf("selected %d new and %d held-out examples of %d people, %d to rehearse, %d anchors; %d older ones are superseded",
-		c.counts.New, c.counts.HeldOut, c.counts.Subjects, c.counts.Rehearsal, c.counts.Anchors, c.counts.Superseded))
+	n.log.say(fmt.Sprintf("selected %d new and %d held-out examples of %d people, %d of editors, %d to rehearse, %d anchors; %d older ones are superseded",
+		c.counts.New-c.counts.Editors, c.counts.HeldOut, c.counts.Subjects, c.counts.Editors, c.counts.Rehearsal, c.counts.Anchors, c.counts.Superseded))
 	if w := n.u.cfg.Weights; w != "" && w != quantize.Float32 {
 		n.log.say(fmt.Sprintf("trains on float32 weights, and judges with %s weights, as they are served", w))
 	}
 	if err := n.setAside(c); err != nil {
 		return nil, err
 	}
-	if err := n.enough(c); err != nil {
+	if err := d.enough(); err != nil {
 		return nil, err
 	}
-	n.frozen.Cursor, n.frozen.Retire, n.frozen.Reviewed = g.cursor, c.retire, slices.Concat(before.reviewed, before.withdrawn)
+	n.frozen.Cursor, n.frozen.Retire, n.frozen.Reviewed = d.cursor, c.retire, d.before.taken()
+	n.frozen.Editors, n.frozen.Beyond, n.frozen.HeldOutBy = c.editors(), d.beyond, c.counts.HeldOutBy
 	n.u.at("chosen")
 	if err := n.store(c); err != nil {
 		return nil, err
@@ -117,7 +100,7 @@ func (n *night) unerased(ctx context.Context, c chosen) error {
 		at = next
 		for _, e := range list {
 			if e.Erasure == nil || !slices.ContainsFunc(slices.Concat(c.items, c.probes, c.quarantined), func(it selection.Item) bool {
-				return e.Erasure.Covers(it.Subject, it.Time) || it.Interaction != "" && slices.Contains(e.Erasure.Interactions, it.Interaction)
+				return e.Erasure.Covers(it.Subject, it.Time) || e.Erasure.Covers(it.Author, it.Time) || it.Interaction != "" && slices.Contains(e.Erasure.Interactions, it.Interaction)
 			}) {
 				continue
 			}
@@ -140,41 +123,6 @@ func (u *Updater) past(track, champion string) (past, error) {
 		return past{}, err
 	}
 	return u.lookBack(track, champion, left)
-}
-
-// enough skips a night whose candidate the gate would reject whatever it learned, or whose work could not begin, and leaves the evidence to a later one.
-func (n *night) enough(c chosen) error {
-	l := n.settings.Gate
-	_, share := selection.People(c.items, selection.New)
-	switch least := max(1, n.settings.MinNew, l.MinExamples); {
-	case c.counts.New < least:
-		return skip{fmt.Sprintf("%d new examples, a night needs %d", c.counts.New, least)}
-	case c.counts.Subjects < l.MinSubjects:
-		return skip{fmt.Sprintf("the new examples come from %d people, a night needs %d", c.counts.Subjects, l.MinSubjects)}
-	case share > l.MaxSubjectShare:
-		return skip{fmt.Sprintf("one person gave %.0f %% of the new examples, at most %.0f %% may come from one", 100*share, 100*l.MaxSubjectShare)}
-	case corrections(c.items, selection.New) > 0 && corrections(c.items, selection.HeldOut) < l.HeldOut():
-		return skip{fmt.Sprintf("%d held-out corrections, the gate can see a gain in no fewer than %d", corrections(c.items, selection.HeldOut), l.HeldOut())}
-	case c.counts.HeldOut < l.HeldOut():
-		return skip{fmt.Sprintf("%d held-out examples, the gate can see a gain in no fewer than %d", c.counts.HeldOut, l.HeldOut())}
-	case c.counts.Anchors == 0:
-		return skip{"there is no anchor example that still holds, so nobody could see what is forgotten; put anchors.jsonl beside the model or name a file in the settings"}
-	}
-	if why := conversations(n.u.cfg.ModelDir, c.items); why != "" {
-		return skip{why}
-	}
-	return nil
-}
-
-// corrections counts the items with a use that correct an answer.
-func corrections(items []selection.Item, use string) int {
-	n := 0
-	for _, it := range items {
-		if it.Use == use && it.Rejected != "" {
-			n++
-		}
-	}
-	return n
 }
 
 // store writes the frozen files.
@@ -278,11 +226,11 @@ func missing(found bool, name string) error {
 	return fmt.Errorf("%s is missing", name)
 }
 
-// evidenceOf describes the new examples for the gate.
+// evidenceOf describes the new examples for the gate, those that are held out with them.
 func (n *night) evidenceOf(items []selection.Item) gate.Evidence {
-	fresh := use(items, selection.New)
-	ev := gate.Evidence{Examples: len(fresh)}
-	ev.Subjects, ev.LargestShare = selection.People(items, selection.New)
+	fresh, editors := parted(append(use(items, selection.New), use(items, selection.HeldOut)...))
+	ev := gate.Evidence{Editors: len(editors), Examples: selection.Said(fresh)}
+	ev.Subjects, ev.LargestShare = selection.People(fresh)
 	for i, it := range fresh {
 		if age := n.frozen.Time.Sub(it.Time); i == 0 || age < ev.Youngest {
 			ev.Youngest = age

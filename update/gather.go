@@ -22,8 +22,11 @@ const skew = time.Minute
 type gathered struct {
 	events   []replaystore.Event // feedback in commit order, each after the interaction that it is about
 	cursor   replaystore.Cursor  // where the next night goes on
+	end      replaystore.Cursor  // after all that was read
 	waiting  int                 // feedback left for it because it, or something before it, cannot be taken yet
 	absent   string              // the interaction that the first of them waits for, "" where it is only too young
+	usable   time.Time           // when the first of them is old enough, zero where that is not known
+	beyond   []string            // keys of editors' feedback that is taken although the cursor may not pass it
 	ahead    int                 // feedback with a time far after now: a server's clock is ahead
 	negative map[string]bool     // interactions whose feedback says no and not what is right
 }
@@ -64,7 +67,7 @@ type gathering struct {
 // says: it is given the time of the first whose own is not after now. Until there is one it waits, and has nothing behind
 // it that it could keep waiting.
 func (u *Updater) gather(ctx context.Context, track string, after replaystore.Cursor, now time.Time, minAge time.Duration) (gathered, error) {
-	g := gathering{gathered: gathered{cursor: after, negative: map[string]bool{}}, u: u, track: track, now: now, minAge: minAge, seen: map[string]bool{}}
+	g := gathering{gathered: gathered{cursor: after, end: after, negative: map[string]bool{}}, u: u, track: track, now: now, minAge: minAge, seen: map[string]bool{}}
 	var ahead []placed // until something behind them says how old they are
 	for at := after; ; {
 		list, next, err := u.deps.Store.Scan(ctx, track, at, page)
@@ -76,6 +79,12 @@ func (u *Updater) gather(ctx context.Context, track string, after replaystore.Cu
 		}
 		for i, e := range list {
 			if e.Feedback == nil {
+				continue
+			}
+			if e.Feedback.Editor {
+				if err := g.edit(ctx, placed{*e.Feedback, at, i}, len(ahead) > 0); err != nil {
+					return g.gathered, err
+				}
 				continue
 			}
 			ahead = append(ahead, placed{*e.Feedback, at, i})
@@ -93,7 +102,7 @@ func (u *Updater) gather(ctx context.Context, track string, after replaystore.Cu
 			}
 			ahead = ahead[:0]
 		}
-		at = next
+		at, g.end = next, next
 		if !g.closed && len(ahead) == 0 {
 			g.cursor = next
 		}
@@ -119,21 +128,51 @@ func (g *gathering) judge(ctx context.Context, p placed) error {
 	if g.closed || p.feedback.Time.After(g.now.Add(-g.minAge)) {
 		return g.wait(ctx, p, "")
 	}
-	f := p.feedback
-	if !g.seen[f.Interaction] {
-		in, found, err := g.u.deps.Store.Interaction(ctx, f.Track, f.Interaction)
-		switch {
-		case err != nil:
-			return fmt.Errorf("read interaction %s: %w", f.Interaction, err)
-		case found:
-			g.events = append(g.events, replaystore.Event{Interaction: &in})
-		case f.Time.After(g.now.Add(-grace)):
-			return g.wait(ctx, p, f.Interaction)
-		}
-		g.seen[f.Interaction] = true
+	here, err := g.find(ctx, p.feedback)
+	if err != nil {
+		return err
 	}
-	g.take(f)
+	if !here {
+		return g.wait(ctx, p, p.feedback.Interaction)
+	}
+	g.take(p.feedback)
 	return nil
+}
+
+// edit takes an editor's feedback, however young it is and whatever waits before it. pending says that something before it has no age
+// yet. A time after now is a clock that is ahead.
+func (g *gathering) edit(ctx context.Context, p placed, pending bool) error {
+	p.feedback.Time = earlier(p.feedback.Time, g.now, g.now)
+	here, err := g.find(ctx, p.feedback)
+	if err != nil {
+		return err
+	}
+	if !here {
+		return g.wait(ctx, p, p.feedback.Interaction)
+	}
+	if g.closed || pending {
+		g.beyond = append(g.beyond, replaystore.Event{Feedback: &p.feedback}.Key())
+	}
+	g.take(p.feedback)
+	return nil
+}
+
+// find takes the interaction that feedback is about, or says that it may still come.
+func (g *gathering) find(ctx context.Context, f replaystore.Feedback) (here bool, err error) {
+	if g.seen[f.Interaction] {
+		return true, nil
+	}
+	in, found, err := g.u.deps.Store.Interaction(ctx, f.Track, f.Interaction)
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("read interaction %s: %w", f.Interaction, err)
+	case found:
+		g.events = append(g.events, replaystore.Event{Interaction: &in})
+	case f.Time.After(g.now.Add(-grace)):
+		return false, nil
+	}
+	g.seen[f.Interaction] = true
+	return true, nil
 }
 
 // wait leaves feedback for a later night; the first stops the cursor before it.
@@ -143,6 +182,9 @@ func (g *gathering) wait(ctx context.Context, p placed, absent string) error {
 		return nil
 	}
 	g.closed, g.absent = true, absent
+	if absent == "" && !p.feedback.Time.After(g.now) {
+		g.usable = p.feedback.Time.Add(g.minAge)
+	}
 	var err error
 	g.cursor, err = g.u.step(ctx, g.track, p.page, p.index)
 	return err

@@ -39,6 +39,7 @@ func newInitialShop(t *testing.T) *shop {
 	s := newShop(t, tinyModel(t))
 	s.config.Initial = Initial{Track: "initial", Initial: work.Initial{Rounds: 12, Steps: 10, Share: 1}}
 	for i, track := range []string{"alpha", "beta", "gamma"} {
+		s.track(track)
 		s.remember(track, i+1)
 	}
 	return s

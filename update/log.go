@@ -78,7 +78,7 @@ func (l *nightLog) progress(ctx context.Context, p work.Progress) error {
 	l.night.Progress = &nightrecord.Progress{Phase: p.Stage, Step: p.Done, Steps: p.Total, ETA: p.Values["eta_seconds"],
 		Loss: p.Values["loss"], Rate: p.Values["lr"], Time: l.now()}
 	if p.Stage == "train" {
-		l.point(nightrecord.CurvePoint{Step: p.Done, Loss: p.Values["loss"], Rate: p.Values["lr"], Norm: p.Values["grad_norm"], Sparsity: p.Values["sparsity"],
+		l.point(nightrecord.CurvePoint{Step: p.Done, Loss: p.Values["loss"], Rate: p.Values["lr"], Norm: p.Values["grad_norm"], Learned: p.Values["learned"], Sparsity: p.Values["sparsity"],
 			Margin: p.Values["margin"], Accuracy: p.Values["accuracy"], GoodReward: p.Values["good_reward"], BadReward: p.Values["bad_reward"], Baseline: p.Values["baseline"]})
 	}
 	if time.Since(l.written) < quietFor && p.Done < p.Total {

@@ -27,7 +27,7 @@ func (n *night) measured(ctx context.Context, rehearsable []selection.Item, m me
 	g, memory := n.settings.Guard, n.settings.Memory
 	want := work.Measures{Losses: g.OutlierLoss > 0 || memory.Rehearse == selection.Priority || memory.Replace == selection.Priority,
 		Embeddings: memory.Rehearse == selection.Diversity}
-	if !want.Losses && !want.Embeddings && g.OutlierGradient <= 0 {
+	if n.looks || !want.Losses && !want.Embeddings && g.OutlierGradient <= 0 {
 		return nil
 	}
 	if memory.Rehearse == selection.Random || memory.Rehearse == selection.Feedback || len(rehearsable) <= n.settings.RehearsalLimit {

@@ -143,13 +143,21 @@ func newShop(t *testing.T, model string) *shop {
 	set := &s.config.Settings
 	set.HeldOut, set.MinNew, set.Seed, set.Answers, set.SelfTests = 0.3, 10, 3, 4, 2
 	set.Train.Rate, set.Train.Epochs, set.Train.Columns, set.Train.KL, set.Train.Modules = 2e-2, 30, 64, 0.1, []string{"mlp.c_fc", "mlp.c_proj", "attn.c_attn"}
-	set.Train.Rehearsal = 1
+	set.Train.Rehearsal, set.Train.Learned = 1, 0  // nights of a known length
 	set.Gate.MinExamples, set.Gate.Length = 10, 10 // the base model's answers never end
 	set.Gate.Resamples, set.Gate.Drift = 400, 3    // a random model says something else everywhere once it has learned anything
 	s.deps = Deps{Store: s.store, Registry: s.registry, Command: []string{os.Args[0]}, Env: []string{childEnv + "=1"},
 		Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return s.now }}
 	writeHeldOutKey(t, s.registry)
 	return s
+}
+
+// track makes a track.
+func (s *shop) track(name string) {
+	s.Helper()
+	if _, err := s.registry.CreateTrack(s.Context(), name, "ann", ""); err != nil {
+		s.Fatal(err)
+	}
 }
 
 // writeHeldOutKey fixes who is held out.

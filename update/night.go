@@ -22,6 +22,7 @@ type night struct {
 	log      nightLog
 	dir      string
 	frozen   frozen
+	looks    bool // it only looks at what there is, and starts no child process
 }
 
 // frozen is what a night decided on before it began to compute. It is stored as config.json.
@@ -37,8 +38,11 @@ type frozen struct {
 	Cursor    replaystore.Cursor  `json:"cursor"`             // how far the track's events are used up
 	Retire    []string            `json:"retire"`             // items of the rehearsal memory that do not hold any more
 	Reviewed  []string            `json:"reviewed,omitempty"` // earlier nights whose evidence it takes up again, reviewed or withdrawn
-	Initial   registry.Ref        `json:"initial,omitzero"`   // initial adapter that training begins with
-	Tracks    []string            `json:"tracks,omitempty"`   // that an initial adapter is made of
+	Editors   string              `json:"editors,omitempty"`  // whether editors are behind it: alone, with others, or ""
+	Beyond    []string            `json:"beyond,omitempty"`   // keys of editors' feedback after the cursor that it uses
+	HeldOutBy string              `json:"held_out_by,omitempty"`
+	Initial   registry.Ref        `json:"initial,omitzero"` // initial adapter that training begins with
+	Tracks    []string            `json:"tracks,omitempty"` // that an initial adapter is made of
 }
 
 // skip ends a night that has nothing to do.
@@ -75,6 +79,9 @@ func (n *night) run(ctx context.Context) (nightrecord.Night, error) {
 
 // steps are the night.
 func (n *night) steps(ctx context.Context) error {
+	if err := n.u.deps.Registry.FindTrack(n.req.Track); err != nil { // deleted since the night was asked for
+		return err
+	}
 	if err := n.log.state(ctx, nightrecord.Waiting, ""); err != nil {
 		return err
 	}
@@ -110,7 +117,7 @@ func (n *night) steps(ctx context.Context) error {
 // then comes with the next night.
 func (n *night) shipped(ctx context.Context) error {
 	control := n.u.deps.Store.Control()
-	if !n.req.heard {
+	if n.req.from != fromStream {
 		options, err := json.Marshal(requestOptions{DryRun: n.req.DryRun})
 		if err != nil {
 			return err

@@ -138,7 +138,7 @@ func TestNightFromFeedbackToChampion(t *testing.T) {
 	}
 	// The next night goes on where this one ended.
 	again := s.run(u, Request{By: "cli"}, nightrecord.Skipped)
-	if again.Selection.New != 0 || !strings.Contains(again.Reason, "0 new examples") {
+	if again.Selection.New != 0 || !strings.Contains(again.Reason, "no new examples") {
 		t.Errorf("the next night: %s, %+v", again.Reason, again.Selection)
 	}
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nightshift/internal/engine"
+	"nightshift/internal/longtest"
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/internal/sampling"
@@ -135,9 +136,7 @@ func (s *shop) complaints(d *desk, changes []demo.Change, ratings bool) {
 // TestNightsOfTheDemoByObjective: the model that ships learns from pairs and from ratings what the gate lets pass, answers what
 // changed with the new value and the rest as before, and takes what the server recorded for references.
 func TestNightsOfTheDemoByObjective(t *testing.T) {
-	if testing.Short() {
-		t.Skip("two nights of the model that ships")
-	}
+	longtest.Skip(t)
 	ort.ForTest(t)
 	d := newDesk(t)
 	changes := demo.Changes()[:2]
@@ -147,7 +146,8 @@ func TestNightsOfTheDemoByObjective(t *testing.T) {
 			s.config.Settings, s.config.Threads = Defaults(), 2
 			set := &s.config.Settings
 			set.Objective, set.HeldOut, set.Gate.Resamples = objective, 0.3, 1000
-			set.Train.Rate, set.Train.Epochs, set.Train.Columns, set.Train.Rows = 2e-3, 8, 128, 8 // as the demo's, and fewer epochs
+			set.Train.Rate, set.Train.Epochs, set.Train.Columns, set.Train.Rows = 2e-3, 8, 128, 8
+			set.Train.Learned = 0 // nights of a known length
 			s.complaints(d, changes, objective == selection.KTO)
 			n := s.run(s.updater(), Request{}, nightrecord.Published)
 			l := n.Learned

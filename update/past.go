@@ -32,7 +32,16 @@ type completion struct {
 	Digest    string             `json:"digest"`             // of the candidate
 	Published bool               `json:"published"`          // it was activated
 	Reviewed  []string           `json:"reviewed,omitempty"` // earlier nights whose evidence it took up again
+	Editors   string             `json:"editors,omitempty"`  // whether editors were behind it: alone, with others, or ""
+	Beyond    []string           `json:"beyond,omitempty"`   // keys of editors' feedback after the cursor that it used
+	HeldOutBy string             `json:"held_out_by,omitempty"`
 }
+
+// Values of completion.Editors.
+const (
+	editorsAlone = "alone"
+	editorsAlso  = "also"
+)
 
 // retired lists examples of the model's own files (starter memory, anchors) that corrections up to a version contradict.
 type retired struct {
@@ -83,7 +92,14 @@ type past struct {
 	withdrawn []string
 	again     []selection.Item
 	unlearned []string // like withdrawn, but those too that a later night has taken up again
+	// edited are nights that were rejected for what others than editors said: what the editors said comes back.
+	edited      []string
+	used        map[string]bool // keys of editors' feedback after the cursor that the newest night used
+	byQuestions bool            // one of the learned nights held out by questions
 }
+
+// taken says which earlier nights' evidence a night takes up.
+func (p past) taken() []string { return slices.Concat(p.reviewed, p.withdrawn, p.edited) }
 
 // lookBack reads the earlier nights of a track, whose champion now is the version with the digest. left says when versions left service
 // because of an erasure.
@@ -111,7 +127,10 @@ func (u *Updater) lookBack(track, champion string, left map[string]time.Time) (p
 			continue
 		}
 		if done.Completed.After(newest) {
-			newest, p.cursor, p.newest = done.Completed, done.Cursor, id
+			newest, p.cursor, p.newest, p.used = done.Completed, done.Cursor, id, map[string]bool{}
+			for _, key := range done.Beyond {
+				p.used[key] = true
+			}
 		}
 		for _, other := range done.Reviewed {
 			if done.Completed.After(taken[other]) {
@@ -123,6 +142,7 @@ func (u *Updater) lookBack(track, champion string, left map[string]time.Time) (p
 			dropped[id] = done
 		} else if done.Published {
 			p.learned = append(p.learned, id)
+			p.byQuestions = p.byQuestions || done.HeldOutBy == selection.ByQuestions
 		}
 	}
 	if err := u.sort(&p, dropped, taken, kept, left); err != nil {
@@ -161,6 +181,8 @@ func (u *Updater) sort(p *past, dropped map[string]completion, taken map[string]
 			p.withdrawn = append(p.withdrawn, id)
 		case vouched:
 			p.reviewed = append(p.reviewed, id)
+		case !dropped[id].Published && dropped[id].Editors == editorsAlso && taken[id].IsZero():
+			p.edited = append(p.edited, id)
 		case dropped[id].Published && !kept[id]:
 			if err := u.suspects(id, p.suspect); err != nil {
 				return err
@@ -173,6 +195,14 @@ func (u *Updater) sort(p *past, dropped map[string]completion, taken map[string]
 			return err
 		}
 		p.again = append(p.again, items...)
+	}
+	for _, id := range p.edited {
+		items, err := u.evidence(id)
+		if err != nil {
+			return err
+		}
+		_, editors := parted(items)
+		p.again = append(p.again, editors...)
 	}
 	return nil
 }

@@ -27,6 +27,7 @@ func TestNightThatCannotBeClearedUp(t *testing.T) {
 	if _, err := s.registry.Activate(t.Context(), registry.Default, registry.Activation{Actor: registry.Updater, Night: broken.ID}); err != nil {
 		t.Fatal(err)
 	}
+	s.track("other")
 	u := s.updater()
 	ctx, stop := context.WithCancel(t.Context())
 	stopped := make(chan error, 1)

@@ -2,7 +2,6 @@ package update
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
 	"nightshift/internal/nightrecord"
@@ -23,7 +22,7 @@ const (
 
 // probes lists what a night scores to see what is forgotten: what the champion's ancestors held out, and the operator's. What newer
 // corrections contradict is left out for good.
-func (n *night) probes(c *chosen, fresh []selection.Item, newer []selection.Item, before map[string]bool) ([]selection.Item, error) {
+func (n *night) probes(c *chosen, carried, fresh []selection.Item, newer []selection.Item, before map[string]bool) ([]selection.Item, error) {
 	var own []selection.Item
 	var err error
 	if n.settings.Probes != "" {
@@ -33,10 +32,6 @@ func (n *night) probes(c *chosen, fresh []selection.Item, newer []selection.Item
 		for i := range own {
 			own[i].Why = nightrecord.FileSet
 		}
-	}
-	carried, err := n.u.carried(n.frozen.Champion.Digest)
-	if err != nil {
-		return nil, fmt.Errorf("read probes of earlier nights: %w", err)
 	}
 	again := map[string]bool{} // there is newer feedback on the same answer
 	for _, it := range fresh {

@@ -32,6 +32,11 @@ func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 		return err
 	}
 	n.log.night.Candidate = &nightrecord.Candidate{Digest: digest, Scale: scaleOf(e)}
+	if e.Training.Steps > 0 {
+		t := nightrecord.Trained(e.Training)
+		n.log.night.Trained = &t
+		n.log.say(t.Sentence())
+	}
 	if c := e.Cut; c != nil {
 		n.log.say(fmt.Sprintf("the candidate needed rank %d and has %d: %.2g %% of what it adds was cut off", c.From, c.To, 100*c.Lost))
 	}
@@ -239,7 +244,8 @@ func (n *night) complete(ctx context.Context, published bool) error {
 	if n.makesInitial() {
 		return nil
 	}
-	done := completion{Track: n.req.Track, Cursor: n.frozen.Cursor, Completed: n.log.now(), Published: published, Reviewed: n.frozen.Reviewed}
+	done := completion{Track: n.req.Track, Cursor: n.frozen.Cursor, Completed: n.log.now(), Published: published, Reviewed: n.frozen.Reviewed,
+		Editors: n.frozen.Editors, Beyond: n.frozen.Beyond, HeldOutBy: n.frozen.HeldOutBy}
 	if c := n.log.night.Candidate; c != nil {
 		done.Digest = c.Digest
 	}

@@ -2,13 +2,13 @@ package update
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"nightshift/internal/registry"
 	"nightshift/update/selection"
+	"nightshift/update/train"
 	"nightshift/update/work"
 )
 
@@ -28,8 +28,15 @@ type Replayed struct {
 func (u *Updater) Replay(ctx context.Context, night string, tell func(work.Progress)) (Replayed, error) {
 	result := Replayed{Night: night}
 	var r reproduce
-	if found, err := u.readJSON(night, reproduceFile, &r); err != nil || !found || r.Candidate == "" {
-		return result, fmt.Errorf("replay night %s: it came to no candidate that could be made again: %w", night, errors.Join(err, registry.ErrNotFound))
+	if _, err := u.deps.Registry.NightFiles(night); err != nil {
+		return result, err
+	}
+	found, err := u.readJSON(night, reproduceFile, &r)
+	if err != nil {
+		return result, fmt.Errorf("replay night %s: %w", night, err)
+	}
+	if !found || r.Candidate == "" {
+		return result, fmt.Errorf("replay night %s: it came to no candidate that could be made again", night)
 	}
 	result.Recorded = r.Candidate
 	dir, err := os.MkdirTemp("", "nightshift-replay-")
@@ -75,6 +82,13 @@ func (u *Updater) copyNight(night, dir string) error {
 		job.ModelDir = u.cfg.ModelDir
 	}
 	job.CacheDir = u.cfg.CacheDir
+	var e work.Evaluation
+	if err := readFile(from, work.EvaluationFile, &e); err != nil {
+		return err
+	}
+	if e.Training.Why == train.EndTime { // the clock decided once; a replay ends at the same step
+		job.Train.From = e.Training.From
+	}
 	if err := writeFile(dir, work.JobFile, job); err != nil {
 		return err
 	}

@@ -23,6 +23,9 @@ type review struct {
 // is suspect, and does not come back without a person's word. The gate judges it like all else. It returns the track and how
 // many examples there are; people who were forgotten since are not among them.
 func Review(reg *registry.Registry, night, by string, now time.Time) (track string, examples int, err error) {
+	if _, err := reg.NightFiles(night); err != nil {
+		return "", 0, err
+	}
 	u := &Updater{deps: Deps{Registry: reg}}
 	var done completion
 	found, err := u.readJSON(night, cursorFile, &done)
@@ -30,7 +33,7 @@ func Review(reg *registry.Registry, night, by string, now time.Time) (track stri
 		return "", 0, err
 	}
 	if !found {
-		return "", 0, fmt.Errorf("review night %s: there is no such night, or it has not used up its evidence, which the next one takes anyway", night)
+		return "", 0, fmt.Errorf("review night %s: it has not used up its evidence, so the next night takes that anyway", night)
 	}
 	champion, err := reg.Champion(done.Track)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 // reviewed has a person vouch for a rejected night: the next one takes its evidence up again, once, and the gate judges.
 func (s *shop) reviewed(u *Updater, first, rejected nightrecord.Night) {
 	s.Helper()
-	for night, why := range map[string]string{first.ID: "has learned from it", "20260101-000000-none": "no such night"} {
+	for night, why := range map[string]string{first.ID: "has learned from it", "20260101-000000-none": "there is no night"} {
 		if _, _, err := Review(s.registry, night, "ann", s.now); err == nil || !strings.Contains(err.Error(), why) {
 			s.Errorf("reviewed night %s: %v", night, err)
 		}

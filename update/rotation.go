@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nightshift/internal/registry"
+	"nightshift/replaystore"
 	"nightshift/update/selection"
 )
 
@@ -23,16 +24,17 @@ func windowKey(key []byte, now time.Time, window time.Duration) []byte {
 	return mac.Sum(nil)
 }
 
-// keepLearning takes people who were once learned from out of those held out: their next examples are like what was learned.
-func keepLearning(items []selection.Item, trained map[string]bool) {
-	for i := range items {
-		if it := &items[i]; it.Use == selection.HeldOut && it.Subject != "" && trained[it.Subject] {
-			it.Use = selection.New
-		}
+// trained are the people who were learned from. Where people who were learned from may be drawn to be held out later, because others are
+// after a while or because a night held out by questions, the rehearsal memory does not do: it keeps a sample.
+func (n *night) trained(memory replaystore.Rehearsal, p past) (map[string]bool, error) {
+	people := trainedSubjects(memory)
+	if n.settings.Rotation == 0 && !p.byQuestions {
+		return people, nil
 	}
+	return people, n.u.learnedFrom(p.learned, people)
 }
 
-// learnedFrom adds the people whose examples nights have learned. The rehearsal memory does not do: it keeps a sample.
+// learnedFrom adds the people whose examples nights have learned.
 func (u *Updater) learnedFrom(nights []string, people map[string]bool) error {
 	for _, night := range nights {
 		data, err := u.deps.Registry.ReadNight(night, selectionFile)

@@ -31,16 +31,15 @@ func TestRotation(t *testing.T) {
 			in := replaystore.Interaction{ID: fmt.Sprintf("%d-%d", night, p), Track: "default", Time: now, Subject: who, Messages: raw(fmt.Sprint("what is a ", who)), Answer: "no"}
 			events = append(events, replaystore.Event{Interaction: &in}, replaystore.Event{Feedback: &replaystore.Feedback{ID: "f", Interaction: in.ID, Track: "default", Time: now, Subject: who, Correction: &text}})
 		}
-		selected, err := selection.FromEvents(events, selection.Options{Now: now.Add(time.Hour), HeldOut: 0.3, HeldOutKey: windowKey(key, now, month), Correction: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		list := selected.Items
 		trained := map[string]bool{}
 		if err := u.learnedFrom(nights, trained); err != nil || !maps.Equal(trained, learned) {
 			t.Fatalf("%d people are known to be learned from, want %d (%v)", len(trained), len(learned), err)
 		}
-		keepLearning(list, trained)
+		selected, err := selection.FromEvents(events, selection.Options{Now: now.Add(time.Hour), HeldOut: 0.3, HeldOutKey: windowKey(key, now, month), Correction: 1, Trained: trained})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := selected.Items
 		held := map[string]bool{}
 		for _, it := range use(list, selection.HeldOut) {
 			held[it.Subject] = true

@@ -2,6 +2,7 @@ package update
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -46,12 +47,13 @@ func (u *Updater) follow(ctx context.Context, name string) error {
 			return err
 		}
 		for _, track := range u.due(ctx, name) {
-			u.enqueue(Request{Night: nightrecord.NewID(u.deps.Now()), Track: track, By: "schedule"})
+			u.enqueue(Request{Night: nightrecord.ScheduledID(due, track), Track: track, By: "schedule", from: fromSchedule})
 		}
 	}
 }
 
-// due lists the tracks that a schedule is for; those of initial adapters come last, since they are made of what the others remember.
+// due lists the tracks that a schedule is for; those of initial adapters come last, since they are made of what the others remember. What was
+// said on a track that was deleted waits until there is one of that name again.
 func (u *Updater) due(ctx context.Context, name string) []string {
 	if name != "" {
 		return []string{name}
@@ -65,7 +67,7 @@ func (u *Updater) due(ctx context.Context, name string) []string {
 	tracks = slices.DeleteFunc(tracks, func(track string) bool { return slices.Contains(initials, track) })
 	return slices.DeleteFunc(append(tracks, initials...), func(track string) bool {
 		_, own := u.cfg.Tracks[track]
-		return own
+		return own || errors.Is(u.deps.Registry.FindTrack(track), registry.ErrNotFound)
 	})
 }
 

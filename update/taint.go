@@ -82,9 +82,9 @@ func (t *taint) of(digest string) (bool, error) {
 	return t.known[digest], nil
 }
 
-// versions lists the tainted versions of all tracks.
+// versions lists the tainted versions of all tracks, also of those that were deleted.
 func (t *taint) versions() ([]registry.Ref, error) {
-	tracks, err := t.registry.Tracks()
+	tracks, err := t.registry.EveryTrack()
 	if err != nil {
 		return nil, err
 	}

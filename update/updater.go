@@ -15,7 +15,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,6 +39,8 @@ type Updater struct {
 	known   map[string]bool // nights that this updater asked for or took from the control stream
 	queue   chan Request
 
+	plans plans
+
 	sleep func(ctx context.Context, until time.Time) error
 	at    func(step string) // called at the steps of a night, for tests that stop the world there
 }
@@ -48,8 +52,17 @@ type Request struct {
 	By     string // who asks: "schedule", "cli", or the name of an API key
 	DryRun bool   // do everything but store and publish
 
-	heard bool // it came over the control stream: servers have seen it
+	from source
 }
+
+// source is how an updater came by a request.
+type source int
+
+const (
+	fromCaller   source = iota // RunNight
+	fromStream                 // the control stream: servers have seen it, and other updaters may have
+	fromSchedule               // other updaters may follow the same schedule
+)
 
 // requestOptions are the options of a replaystore.NightRequest.
 type requestOptions struct {
@@ -63,6 +76,9 @@ func New(cfg Config, deps Deps) (*Updater, error) {
 	}
 	if err := deps.complete(); err != nil {
 		return nil, err
+	}
+	if err := deps.Registry.Declare(slices.Concat(slices.Collect(maps.Keys(cfg.Tracks)), cfg.initials())...); err != nil {
+		return nil, fmt.Errorf("configure updater: %w", err)
 	}
 	return &Updater{cfg: cfg, deps: deps, known: map[string]bool{}, queue: make(chan Request, 1024), sleep: sleep, at: func(string) {}}, nil
 }
@@ -103,7 +119,7 @@ func (u *Updater) work(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case req := <-u.queue:
-			n, err := u.run(ctx, req, req.heard)
+			n, err := u.run(ctx, req)
 			if err != nil && ctx.Err() == nil {
 				u.deps.Log.Error("night failed", "night", n.ID, "track", n.Track, "error", err)
 			}
@@ -135,17 +151,23 @@ func (u *Updater) claim(id string) bool {
 }
 
 // RunNight runs one night, after those that run already, and returns its record. A candidate that the gate rejects and a
-// night with nothing to do are no errors; a night that failed is.
+// night with nothing to do are no errors; a night that failed is, and so is, without a record, one of a track that does not exist.
 func (u *Updater) RunNight(ctx context.Context, req Request) (nightrecord.Night, error) {
+	if req.Track == "" {
+		req.Track = registry.Default
+	}
+	if err := u.deps.Registry.FindTrack(req.Track); err != nil {
+		return nightrecord.Night{ID: req.Night, Track: req.Track}, fmt.Errorf("run night: %w", err)
+	}
 	if req.Night == "" {
 		req.Night = nightrecord.NewID(u.deps.Now())
 	}
 	u.claim(req.Night)
-	return u.run(ctx, req, false)
+	return u.run(ctx, req)
 }
 
-// run runs a night under the lock. once leaves a night alone that has a record.
-func (u *Updater) run(ctx context.Context, req Request, once bool) (nightrecord.Night, error) {
+// run runs a night under the lock. A night that came from elsewhere than a caller and has a record is left alone.
+func (u *Updater) run(ctx context.Context, req Request) (nightrecord.Night, error) {
 	if req.Track == "" {
 		req.Track = registry.Default
 	}
@@ -169,11 +191,17 @@ func (u *Updater) run(ctx context.Context, req Request, once bool) (nightrecord.
 	if err != nil {
 		return before, err
 	}
-	if found && (once || before.State != nightrecord.Failed) {
+	if found && (req.from != fromCaller || before.State != nightrecord.Failed) {
 		return before, nil
 	}
-	if err := u.deps.Registry.CreateNight(req.Night); err != nil && !errors.Is(err, registry.ErrExists) {
+	err = u.deps.Registry.CreateNight(req.Night)
+	switch {
+	case err == nil:
+	case !errors.Is(err, registry.ErrExists):
 		return nightrecord.Night{ID: req.Night, Track: req.Track}, err
+	case req.from == fromSchedule: // the lock does not hold on every shared file system; that a directory is made once does
+		u.deps.Log.Info("another updater has this night", "night", req.Night, "track", req.Track)
+		return nightrecord.Night{ID: req.Night, Track: req.Track}, nil
 	}
 	return u.night(req).run(ctx)
 }
@@ -243,5 +271,5 @@ func (u *Updater) hear(s replaystore.Signal) {
 	if _, found, err := u.record(r.Night); found && err == nil {
 		return
 	}
-	u.enqueue(Request{Night: r.Night, Track: r.Track, By: r.By, DryRun: opt.DryRun, heard: true})
+	u.enqueue(Request{Night: r.Night, Track: r.Track, By: r.By, DryRun: opt.DryRun, from: fromStream})
 }

@@ -15,7 +15,11 @@ var layers = map[string]place{
 	"onnx/ort":            {1, "onnx", 1},
 	"internal/archtest":   {1, "archtest", 0},
 	"internal/book":       {1, "book", 0},
-	"internal/config":     {1, "config", 0},
+	"internal/nearest":    {1, "config", 0},
+	"internal/schedule":   {1, "config", 0},
+	"internal/config":     {1, "config", 1},
+	"internal/longtest":   {1, "longtest", 0},
+	"internal/process":    {1, "process", 0},
 	"internal/redact":     {1, "redact", 0},
 	"internal/resident":   {1, "resident", 0},
 	"internal/routing":    {1, "routing", 0},
@@ -76,6 +80,7 @@ var importers = map[string]string{
 	"github.com/redis/go-redis":       "replaystore/redisstore",
 	"github.com/sugarme":              "models/tokenizer",
 	"gonum.org/v1/gonum":              "models/adapter",
+	"github.com/netresearch/go-cron":  "internal/schedule",
 }
 
 // pure packages import the standard library only.

@@ -49,7 +49,7 @@ func formatOf(name string) (format, error) {
 // open makes a model of a checkpoint in the format, converting it the first time: without calibration, which random weights
 // have no use for, so that every linear is in the format.
 func (f format) open(c *checkpoint.Checkpoint, cacheDir string) (*engine.Model, error) {
-	m := &engine.Model{Checkpoint: c, Config: gpt2.Config(c.Config())}
+	m := &engine.Model{Checkpoint: c, Config: gpt2.Config(c.Config()), Ends: c.Ends()}
 	if f.name == formats[0].name {
 		return m, nil
 	}

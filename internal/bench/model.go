@@ -54,7 +54,7 @@ func RandomModel(shape, weights, cacheDir string) (*engine.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.Config.EOS, m.Config.BOS = -1, -1
+	m.Ends = nil
 	return m, nil
 }
 

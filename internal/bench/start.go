@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"nightshift/internal/process"
 	"nightshift/internal/registry"
 	"nightshift/internal/resident"
 )
@@ -95,12 +96,13 @@ func (opt StartOptions) start(ctx context.Context, model string, size float64) (
 	defer log.Close()
 	cmd.Stderr = log
 	begin := time.Now()
-	if err := cmd.Start(); err != nil {
+	ended, err := process.Start(cmd)
+	if err != nil {
 		return m, fmt.Errorf("start the program: %w", err)
 	}
 	gone := make(chan error, 1)
 	alive, died := context.WithCancel(ctx)
-	go func() { gone <- cmd.Wait(); died() }()
+	go func() { gone <- <-ended; died() }()
 	defer func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
 		if e := <-gone; e != nil && err == nil {

@@ -11,10 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
-	_ "time/tzdata" // time zones where the machine has none
 
-	"github.com/robfig/cron/v3"
+	"nightshift/internal/schedule"
 )
 
 var (
@@ -117,7 +115,7 @@ func (c *checker) keys(keys []Key) {
 		c.want((k.Key == "") != (k.Hash == ""), at, "want either key or hash")
 		c.want(k.Hash == "" || keyHash.MatchString(k.Hash), at+".hash", "want sha256: and 64 hex digits")
 		c.want(k.Key == "" || len(k.Key) >= 16, at+".key", "want at least 16 characters")
-		c.want(len(k.Roles) > 0, at+".roles", "want at least one of generate, feedback, admin")
+		c.want(len(k.Roles) > 0, at+".roles", "want at least one of generate, feedback, editor, special_tokens, admin")
 		for j, track := range k.Tracks {
 			c.want(trackName.MatchString(track), fmt.Sprintf("%s.tracks[%d]", at, j), "%q is no name of a track", track)
 		}
@@ -148,12 +146,12 @@ func (c *checker) router(config Config) {
 }
 
 func (c *checker) update(u Update, at string, maxRank int) {
+	zone, err := schedule.Zone(u.TimeZone)
+	c.want(err == nil, at+".time_zone", "%v", err)
 	if u.Schedule != "" {
-		_, err := cron.ParseStandard(u.Schedule)
-		c.want(err == nil, at+".schedule", "want five fields such as \"0 3 * * *\": %v", err)
+		_, err := schedule.Parse(u.Schedule, zone)
+		c.want(err == nil, at+".schedule", "%v", err)
 	}
-	_, err := time.LoadLocation(u.TimeZone)
-	c.want(err == nil && u.TimeZone != "", at+".time_zone", "want Local, UTC or a name such as Europe/Berlin, not %q", u.TimeZone)
 	near := u.Evidence.NearDuplicates
 	c.want(near == 0 || near >= 0.6, at+".evidence.near_duplicates", "want 0, or 0.6 to 1: examples that are less alike are not found")
 	c.want(len(u.Train.Modules) > 0, at+".train.modules", "want at least one")

@@ -27,7 +27,7 @@ type Config struct {
 	Listen   string           `yaml:"listen" doc:"Address to serve on, host:port. Without keys it must be a loopback address."`
 	Threads  int              `yaml:"threads" min:"0" max:"1024" doc:"Threads of one computation. 0: as many as the processors that this process may use, by its affinity and by the CPU limit of its\ncgroup. A limit that is no whole number is rounded up, and one below 2 counts as 2: set 1 there."`
 	Log      Log              `yaml:"log" doc:"Logging, to standard error."`
-	Keys     []Key            `yaml:"keys" doc:"API keys: a list of {name, key or hash, roles, tracks}. roles: generate, feedback, admin. tracks: empty for all.\nhash is sha256: and the hex sha256 of the key, so that the file need not hold it."`
+	Keys     []Key            `yaml:"keys" doc:"API keys: a list of {name, key or hash, roles, tracks}. roles: generate, feedback, editor, special_tokens, admin. tracks: empty for all.\nWhat an editor corrects is learned without anybody confirming it: give that role to people who answer for what they write.\nspecial_tokens lets a key put special tokens into the prompts of raw completions.\nhash is sha256: and the hex sha256 of the key, so that the file need not hold it."`
 	CORS     CORS             `yaml:"cors" doc:"What browsers may do."`
 	Store    Store            `yaml:"store" doc:"The replay store: interactions, feedback, rehearsal memory."`
 	Engine   Engine           `yaml:"engine" doc:"Generation."`
@@ -41,6 +41,14 @@ type Config struct {
 	Warnings []string `yaml:"-"`
 }
 
+// TrackNames returns, sorted, the tracks besides default that the configuration names: those with settings of their own, those that requests
+// are routed among, and those of initial adapters.
+func (c Config) TrackNames() []string {
+	names := slices.Concat(slices.Collect(maps.Keys(c.Tracks)), c.Router.Tracks, c.Initials())
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "default" })
+}
+
 // Log says what is logged and how.
 type Log struct {
 	Level  string `yaml:"level" oneof:"debug,info,warn,error" doc:"Least level that is written: debug, info, warn, error."`
@@ -52,7 +60,7 @@ type Key struct {
 	Name   string   `yaml:"name" doc:"For logs and metrics."`
 	Key    string   `yaml:"key" secret:"true" doc:"The key itself."`
 	Hash   string   `yaml:"hash" doc:"sha256: and the hex sha256 of the key."`
-	Roles  []string `yaml:"roles" oneof:"generate,feedback,admin" doc:"generate, feedback, admin."`
+	Roles  []string `yaml:"roles" oneof:"generate,feedback,editor,special_tokens,admin" doc:"generate, feedback, editor, special_tokens, admin."`
 	Tracks []string `yaml:"tracks" doc:"Tracks it is for. Empty: all."`
 }
 
@@ -154,8 +162,8 @@ func Defaults() Config {
 			},
 			Memory: Memory{Recent: 512, PerStratum: 512, Strata: 64, PerSubject: 50},
 			Train: Train{
-				Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, LearningRate: 2e-4, Warmup: 0.05, Clip: 1, WeightDecay: 0,
-				Epochs: 3, RowTokens: 512, BatchTokens: 2048, KLShare: 0.5, Teacher: "champion", RehearsalRatio: 2, CorrectionWeight: 1, ApprovalWeight: 0.5, Seed: 1,
+				Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, Warmup: 0.05, Clip: 1, WeightDecay: 0,
+				Epochs: 3, Learned: 0.95, MaxSteps: 1000, MaxTime: time.Hour, RowTokens: 512, BatchTokens: 2048, KLShare: 0.5, Teacher: "champion", RehearsalRatio: 2, CorrectionWeight: 1, ApprovalWeight: 0.5, Seed: 1,
 				Objective: "sft", Preferences: Preferences{Share: 1, Beta: 0.5, ChangedOnly: true}, Ratings: Ratings{Share: 1, Beta: 0.5},
 				RehearsalPolicy: "random", RehearsalUniform: 0.2, RehearsalReplacement: "random",
 				Methods: Methods{EWCOn: "products", EWCExamples: 64, SIDamping: 1e-3, RoundShare: 0.5, OrthogonalRank: 32},

@@ -132,35 +132,3 @@ func compare(a, b reflect.Value) int {
 	}
 	return 0
 }
-
-// nearest returns the candidate with the smallest edit distance, "" when none is close.
-func nearest(key string, candidates []string) string {
-	best, least := "", len(key)/2+2
-	for _, c := range candidates {
-		if d := distance(key, c); d < least {
-			best, least = c, d
-		}
-	}
-	return best
-}
-
-// distance is Levenshtein's.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}

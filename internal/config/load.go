@@ -12,13 +12,15 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"nightshift/internal/nearest"
 )
 
 // Prefix begins the names of the environment's variables: update.train.rank is NIGHTSHIFT_UPDATE_TRAIN_RANK.
 const Prefix = "NIGHTSHIFT_"
 
 // foreign variables begin with the prefix and are read elsewhere.
-var foreign = []string{Prefix + "ONNXRUNTIME_LIB", Prefix + "CONFIG"}
+var foreign = []string{Prefix + "ONNXRUNTIME_LIB", Prefix + "CONFIG", Prefix + "ADMIN_KEY"}
 
 // Load returns the configuration: defaults, the file at path ("" for none), environ (as of os.Environ), then overrides by
 // dotted key ("update.train.rank": "16"). Lists are written with commas, lists of mappings as in YAML. All that is wrong is
@@ -106,10 +108,19 @@ type binder struct {
 }
 
 func (b *binder) fail(where, key, format string, args ...any) {
-	b.errs = append(b.errs, fmt.Errorf("configuration %s: %s: %s", where, key, fmt.Sprintf(format, args...)))
+	if where == key { // it came from a flag, which names the key alone
+		where = ""
+	}
+	b.errs = append(b.errs, fmt.Errorf("%s: %s: %s", strings.TrimSpace("configuration "+where), key, fmt.Sprintf(format, args...)))
 }
 
-func (b *binder) at(n ast.Node) string { return fmt.Sprintf("%s line %d", b.source, line(n)) }
+// at says where a value stands, "" for one that came from a flag.
+func (b *binder) at(n ast.Node) string {
+	if b.source == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s line %d", b.source, line(n))
+}
 
 func line(n ast.Node) int {
 	if t := n.GetToken(); t != nil && t.Position != nil {
@@ -119,10 +130,12 @@ func line(n ast.Node) int {
 }
 
 func unknown(what, name string, candidates []string) string {
-	if near := nearest(name, candidates); near != "" {
-		return fmt.Sprintf("unknown %s %s: did you mean %s?", what, name, near)
+	for _, c := range candidates {
+		if strings.HasSuffix(c, "."+name) { // its last part alone
+			return fmt.Sprintf("unknown %s %s: did you mean %s?", what, name, c)
+		}
 	}
-	return fmt.Sprintf("unknown %s %s", what, name)
+	return fmt.Sprintf("unknown %s %s%s", what, name, nearest.Question(name, candidates))
 }
 
 // top binds a file, less the tracks: they build on the final update.
@@ -149,17 +162,19 @@ func (b *binder) top(root ast.Node, c *Config, tracks *ast.Node) {
 func (b *binder) text(c *Config, where, key, text string) {
 	v := reflect.ValueOf(c).Elem()
 	var tag reflect.StructTag
+	above := ""
 	for part := range strings.SplitSeq(key, ".") {
 		if v.Kind() != reflect.Struct {
-			b.fail(where, key, "there is no key below %s", part)
+			b.fail(where, key, "there is no key below %s", above)
 			return
 		}
+		above = strings.TrimPrefix(above+"."+part, ".")
 		all := fields(v)
 		i := slices.IndexFunc(all, func(f field) bool { return f.key == part })
 		if i < 0 {
 			var names []string
 			leaves(reflect.ValueOf(c).Elem(), "", func(k string, _ reflect.Value) { names = append(names, k) })
-			b.fail(where, key, "%s", unknown("key", key, names))
+			b.errs = append(b.errs, fmt.Errorf("configuration: %s", unknown("key", key, names)))
 			return
 		}
 		v, tag = all[i].value, all[i].tag
@@ -186,7 +201,10 @@ func (b *binder) text(c *Config, where, key, text string) {
 			b.fail(where, key, "%v", err)
 			return
 		}
-		inner := &binder{source: where}
+		inner := &binder{}
+		if where != key {
+			inner.source = where
+		}
 		if v.Kind() == reflect.Map {
 			inner.tracks(root, c)
 		} else if root != nil {
@@ -255,7 +273,7 @@ func (b *binder) pairs(pairs []*ast.MappingValueNode, v reflect.Value, prefix st
 			for j, f := range all {
 				names[j] = prefix + f.key
 			}
-			b.errs = append(b.errs, fmt.Errorf("configuration %s: %s", b.at(p.Key), unknown("key", prefix+key, names)))
+			b.errs = append(b.errs, fmt.Errorf("%s: %s", strings.TrimSpace("configuration "+b.at(p.Key)), unknown("key", prefix+key, names)))
 			continue
 		}
 		b.node(p.Value, all[i].value, prefix+key, all[i].tag)

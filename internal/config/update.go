@@ -10,7 +10,7 @@ import (
 
 // Update configures nights.
 type Update struct {
-	Schedule    string        `yaml:"schedule" doc:"When nights start: minute, hour, day of month, month, day of week (cron). Empty: only on request."`
+	Schedule    string        `yaml:"schedule" doc:"When nights start: minute, hour, day of month, month, day of week (cron). A time that the clocks skip is when they skip it; one that\nthey show twice counts once. One at which no updater runs is left out, and the next night takes what it would have learned from; a\nmachine that was suspended has its night when it wakes. Updaters with one schedule share its nights. Empty: only on request."`
 	TimeZone    string        `yaml:"time_zone" doc:"Of the schedule: Local, UTC, or a name such as Europe/Berlin."`
 	Deadline    time.Duration `yaml:"deadline" min:"1m" max:"24h" doc:"A night that takes longer is ended and counts as failed: nothing changes, and the next one tries the same data again."`
 	Nice        int           `yaml:"nice" min:"0" max:"19" doc:"Niceness of the process that trains. 19 gives way most."`
@@ -44,13 +44,13 @@ type Governor struct {
 
 // Evidence bounds what a night learns from.
 type Evidence struct {
-	MinNewExamples int           `yaml:"min_new_examples" min:"1" max:"100000000" doc:"A night with fewer new examples does not train."`
-	LargestShare   float64       `yaml:"largest_share" min:"0" max:"1" doc:"Most of the new examples that may come from one person, as a share."`
+	MinNewExamples int           `yaml:"min_new_examples" min:"1" max:"100000000" doc:"A night with fewer new examples, learned or held out, does not train. What editors say is not among them: one correction by an editor is enough for a\nnight, and nightshift night plan says what the next one waits for."`
+	LargestShare   float64       `yaml:"largest_share" min:"0" max:"1" doc:"Most of these examples that may come from one person, as a share."`
 	MinSubjects    int           `yaml:"min_subjects" min:"1" max:"100000000" doc:"Nor one whose examples come from fewer people."`
-	Quarantine     time.Duration `yaml:"quarantine" min:"0s" max:"8760h" doc:"Feedback must be this old, so that people can take it back."`
+	Quarantine     time.Duration `yaml:"quarantine" min:"0s" max:"8760h" doc:"Feedback must be this old, so that people can take it back. That of editors is used at once."`
 	MaxExamples    int           `yaml:"max_examples" min:"0" max:"100000000" doc:"Most new examples of one night, the newest. 0: no bound."`
-	PerSubject     int           `yaml:"per_subject" min:"0" max:"100000000" doc:"Most new examples of one person in a night. All whose requests name no user are one person. 0: no cap."`
-	HeldOut        float64       `yaml:"held_out" min:"0.01" max:"0.9" doc:"Share of people whose feedback measures and is not learned."`
+	PerSubject     int           `yaml:"per_subject" min:"0" max:"100000000" doc:"Most new examples of one person in a night. All whose requests name no user are one person. What editors say is not counted. 0: no cap."`
+	HeldOut        float64       `yaml:"held_out" min:"0.01" max:"0.9" doc:"Share of people whose feedback measures and is not learned. Where they are too few for a gain to show, what some people say of a question that several\ncorrected measures in their place; what these people say of other questions is learned."`
 	Rotation       time.Duration `yaml:"rotation" min:"0s" max:"87600h" doc:"How long the same people are held out, such as 720h; then it is the turn of others. Who was once learned from is never held\nout again, so where the same few people come for years fewer and fewer are left to measure with. 0: they stay the same."`
 
 	NearDuplicates  float64       `yaml:"near_duplicates" min:"0" max:"1" doc:"Jaccard index, 0.6 to 1, of the words of question and answer from which one person's examples are the same one, of which the newest counts.\n0: only those that are the same to the letter."`
@@ -72,31 +72,34 @@ type Memory struct {
 
 // Train holds the training parameters.
 type Train struct {
-	Rank                 int      `yaml:"rank" min:"1" max:"256" doc:"Rank of the adapter (LoRA)."`
-	Alpha                float64  `yaml:"alpha" min:"0.001" max:"100000" doc:"Scale: an adapter adds alpha/rank times its product."`
-	RSLoRA               bool     `yaml:"rslora" doc:"Scale by alpha/sqrt(rank) instead."`
-	Modules              []string `yaml:"modules" oneof:"attn.c_attn,attn.c_proj,mlp.c_fc,mlp.c_proj,auto" doc:"Linears that are adapted: attn.c_attn, attn.c_proj, mlp.c_fc, mlp.c_proj. [auto]: those of all layers in which most of the new examples'\nsquared gradients lie, for each parameter; a track's first night chooses, later ones take over what their champion adapts."`
-	ModuleBudget         int      `yaml:"module_budget" min:"0" max:"2000000000" doc:"Parameters that linears chosen by auto have at most. 0: as many as all mlp.c_fc and mlp.c_proj would have."`
-	Layers               []string `yaml:"layers" doc:"Layers that are adapted, counted from 0: numbers and ranges, such as [\"0\", \"8-11\"]. Empty: all."`
-	LearningRate         float64  `yaml:"learning_rate" min:"1e-9" max:"1" doc:"Peak learning rate of AdamW, reached after the warm-up, falling by a cosine."`
-	Warmup               float64  `yaml:"warmup" min:"0" max:"1" doc:"Share of the steps."`
-	Clip                 float64  `yaml:"clip" min:"0" max:"1000000" doc:"Largest norm of the gradient. 0: none."`
-	WeightDecay          float64  `yaml:"weight_decay" min:"0" max:"1" doc:"Of AdamW."`
-	Epochs               int      `yaml:"epochs" min:"1" max:"1000" doc:"Passes over the new examples."`
-	RowTokens            int      `yaml:"row_tokens" min:"16" max:"100000" doc:"Tokens of a row: longer examples lose the beginning of their prompt. The model's context bounds it too."`
-	BatchTokens          int      `yaml:"batch_tokens" min:"16" max:"10000000" doc:"Tokens of one step, new and rehearsal together."`
-	KLShare              float64  `yaml:"kl_share" min:"0" max:"1" doc:"Share of the champion's own distribution in the target of a rehearsed token, which keeps the candidate near the champion:\nof its likeliest tokens, and of all others together. 0: off."`
-	KLShareNew           float64  `yaml:"kl_share_new" min:"0" max:"1" doc:"The same share in the target of a new token (LwF), such as 0.1: the candidate then learns less of a correction at a time. 0: off."`
-	Teacher              string   `yaml:"teacher" oneof:"champion,stored" doc:"Whose distribution kl_share means, of what people said; what the model came with is taught by the track's fixed reference. champion: that of the version that a night starts from. stored: that of the version which learned the\nexample, stored with it in the memory (DER), so that many nights do not wander off in small steps; examples that were learned\nwithout, the champion teaches. It takes some hundred bytes of the memory for each token, and a forward pass over the new examples."`
-	RehearsalRatio       float64  `yaml:"rehearsal_ratio" min:"0" max:"100" doc:"Rehearsed examples for each new one in a batch. 0: no rehearsal."`
-	Objective            string   `yaml:"objective" oneof:"sft,dpo,kto,apo" doc:"What is learned from. sft: corrections and approved answers, by imitation. dpo: corrections besides as better than the answer that was\ncorrected. kto, apo: the same, and ratings, good or bad. For all of them, ratings of people who rate by numbers count from their own\nmean: what is above it approves an answer. What was rated bad is never imitated. All but sft hold a second graph in memory, and take two to\nthree times as long for the same epochs."`
-	RehearsalPolicy      string   `yaml:"rehearsal_policy" oneof:"random,priority,feedback,diversity" doc:"What is rehearsed of what is remembered and of the model's own examples. random: all are as likely. priority: by the champion's loss, at most\nits 95th percentile, times the weight of the feedback. feedback: by that weight alone, correction_weight or approval_weight. diversity:\nprompts that lie far apart by the model's token embeddings. Priority takes a forward pass over all that could be rehearsed."`
-	RehearsalUniform     float64  `yaml:"rehearsal_uniform" min:"0" max:"1" doc:"Share of equal chances that is mixed into a choice by priority or feedback, so that what is easy or weighs little is rehearsed at times too."`
-	RehearsalReplacement string   `yaml:"rehearsal_replacement" oneof:"random,priority,feedback" doc:"What the memory keeps when it is full. random: every example that it was ever offered is as likely. priority: by loss and weight, as they were\nwhen the example was learned. feedback: by weight alone. Changing it holds for new examples: the old ones keep their chances."`
-	CorrectionWeight     float64  `yaml:"correction_weight" min:"0" max:"100" doc:"Weight of an example from an edited answer. 0: none are learned."`
-	ApprovalWeight       float64  `yaml:"approval_weight" min:"0" max:"100" doc:"Weight of an example from an approved answer: one with a thumb up, or a number that is positive and, where three or more of a person's\nratings show a scale, above that person's mean. 0: none are learned."`
-	Seed                 uint64   `yaml:"seed" doc:"The same selection, seed, library and threads give the same adapter."`
-	Methods              Methods  `yaml:"methods" doc:"Against forgetting, besides rehearsal and kl_share. All are off by default, and any can be joined."`
+	Rank                 int           `yaml:"rank" min:"1" max:"256" doc:"Rank of the adapter (LoRA)."`
+	Alpha                float64       `yaml:"alpha" min:"0.001" max:"100000" doc:"Scale: an adapter adds alpha/rank times its product."`
+	RSLoRA               bool          `yaml:"rslora" doc:"Scale by alpha/sqrt(rank) instead."`
+	Modules              []string      `yaml:"modules" oneof:"attn.c_attn,attn.c_proj,mlp.c_fc,mlp.c_proj,auto" doc:"Linears that are adapted: attn.c_attn, attn.c_proj, mlp.c_fc, mlp.c_proj. [auto]: those of all layers in which most of the new examples'\nsquared gradients lie, for each parameter; a track's first night chooses, later ones take over what their champion adapts."`
+	ModuleBudget         int           `yaml:"module_budget" min:"0" max:"2000000000" doc:"Parameters that linears chosen by auto have at most. 0: as many as all mlp.c_fc and mlp.c_proj would have."`
+	Layers               []string      `yaml:"layers" doc:"Layers that are adapted, counted from 0: numbers and ranges, such as [\"0\", \"8-11\"]. Empty: all."`
+	LearningRate         float64       `yaml:"learning_rate" min:"0" max:"1" doc:"Peak learning rate of AdamW. 0: the model's, from learning.json beside its weights, or by its width where it has none, as nightshift import prints it."`
+	Warmup               float64       `yaml:"warmup" min:"0" max:"1" doc:"Steps in which the learning rate rises to its peak, as a share of the steps that epochs take, and at least 5 steps."`
+	Clip                 float64       `yaml:"clip" min:"0" max:"1000000" doc:"Largest norm of the gradient. 0: none."`
+	WeightDecay          float64       `yaml:"weight_decay" min:"0" max:"1" doc:"Of AdamW."`
+	Epochs               int           `yaml:"epochs" min:"1" max:"1000" doc:"Minimum number of passes over the new examples. Training goes on after them until it has learned."`
+	Learned              float64       `yaml:"learned" min:"0" max:"1" doc:"Share of the new corrections which the candidate must find likelier than the answers that they correct before training ends. It is measured\nevery 10 steps, on up to 64 corrections; as many steps follow as were needed, with a falling learning rate. 0: training ends after epochs."`
+	MaxSteps             int           `yaml:"max_steps" min:"1" max:"10000000" doc:"Maximum number of optimizer steps of a night, whatever was learned."`
+	MaxTime              time.Duration `yaml:"max_time" min:"0s" max:"24h" doc:"Time after which training ends whatever was learned: as many steps follow with a falling learning rate. 0: the deadline alone."`
+	RowTokens            int           `yaml:"row_tokens" min:"16" max:"100000" doc:"Tokens of a row: longer examples lose the beginning of their prompt. The model's context bounds it too."`
+	BatchTokens          int           `yaml:"batch_tokens" min:"16" max:"10000000" doc:"Tokens of one step, new and rehearsal together."`
+	KLShare              float64       `yaml:"kl_share" min:"0" max:"1" doc:"Share of the champion's own distribution in the target of a rehearsed token, which keeps the candidate near the champion:\nof its likeliest tokens, and of all others together. 0: off."`
+	KLShareNew           float64       `yaml:"kl_share_new" min:"0" max:"1" doc:"The same share in the target of a new token (LwF), such as 0.1: the candidate then learns less of a correction at a time. 0: off."`
+	Teacher              string        `yaml:"teacher" oneof:"champion,stored" doc:"Whose distribution kl_share means, of what people said; what the model came with is taught by the track's fixed reference. champion: that of the version that a night starts from. stored: that of the version which learned the\nexample, stored with it in the memory (DER), so that many nights do not wander off in small steps; examples that were learned\nwithout, the champion teaches. It takes some hundred bytes of the memory for each token, and a forward pass over the new examples."`
+	RehearsalRatio       float64       `yaml:"rehearsal_ratio" min:"0" max:"100" doc:"Rehearsed examples for each new one in a batch. 0: no rehearsal."`
+	Objective            string        `yaml:"objective" oneof:"sft,dpo,kto,apo" doc:"What is learned from. sft: corrections and approved answers, by imitation. dpo: corrections besides as better than the answer that was\ncorrected. kto, apo: the same, and ratings, good or bad. For all of them, ratings of people who rate by numbers count from their own\nmean: what is above it approves an answer. What was rated bad is never imitated. All but sft hold a second graph in memory, and take two to\nthree times as long for the same epochs."`
+	RehearsalPolicy      string        `yaml:"rehearsal_policy" oneof:"random,priority,feedback,diversity" doc:"What is rehearsed of what is remembered and of the model's own examples. random: all are as likely. priority: by the champion's loss, at most\nits 95th percentile, times the weight of the feedback. feedback: by that weight alone, correction_weight or approval_weight. diversity:\nprompts that lie far apart by the model's token embeddings. Priority takes a forward pass over all that could be rehearsed."`
+	RehearsalUniform     float64       `yaml:"rehearsal_uniform" min:"0" max:"1" doc:"Share of equal chances that is mixed into a choice by priority or feedback, so that what is easy or weighs little is rehearsed at times too."`
+	RehearsalReplacement string        `yaml:"rehearsal_replacement" oneof:"random,priority,feedback" doc:"What the memory keeps when it is full. random: every example that it was ever offered is as likely. priority: by loss and weight, as they were\nwhen the example was learned. feedback: by weight alone. Changing it holds for new examples: the old ones keep their chances."`
+	CorrectionWeight     float64       `yaml:"correction_weight" min:"0" max:"100" doc:"Weight of an example from an edited answer. 0: none are learned."`
+	ApprovalWeight       float64       `yaml:"approval_weight" min:"0" max:"100" doc:"Weight of an example from an approved answer: one with a thumb up, or a number that is positive and, where three or more of a person's\nratings show a scale, above that person's mean. 0: none are learned."`
+	Seed                 uint64        `yaml:"seed" doc:"The same selection, seed, library and threads give the same adapter."`
+	Methods              Methods       `yaml:"methods" doc:"Against forgetting, besides rehearsal and kl_share. All are off by default, and any can be joined."`
 
 	Preferences Preferences `yaml:"preferences" doc:"How dpo, kto and apo learn from corrections beside imitating them."`
 	Ratings     Ratings     `yaml:"ratings" doc:"How kto and apo learn from ratings."`

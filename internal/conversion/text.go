@@ -110,15 +110,15 @@ func record(model *engine.Model, line []byte) (Sequence, error) {
 		return Sequence{}, err
 	}
 	from := len(prompt)
-	return Sequence{Tokens: append(model.Tokenizer.Encode(prompt, r.Completion), model.Tokenizer.EOS()), From: from}, nil
+	return Sequence{Tokens: model.WithEnd(model.Tokenizer.Encode(prompt, r.Completion)), From: from}, nil
 }
 
-// plain cuts text into pieces that a model can read, each after an end-of-text token where the model has one. A short text
+// plain cuts text into pieces that a model can read, each after the token that texts begin with where the model has one. A short text
 // is cut into enough pieces to leave some out.
 func plain(model *engine.Model, text string) []Sequence {
 	var start []int32
-	if eos := model.Config.EOS; eos >= 0 && eos < model.Config.Vocab {
-		start = []int32{int32(eos)}
+	if begin := model.Begin(); begin >= 0 {
+		start = []int32{begin}
 	}
 	tokens := model.Tokenizer.Encode(nil, text)
 	size := max(16, min(255, model.Config.Context-1, len(tokens)/(2*heldOut)))

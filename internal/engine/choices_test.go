@@ -188,7 +188,7 @@ func TestTopLogProbs(t *testing.T) {
 func TestMinTokens(t *testing.T) {
 	m := smallModel(t)
 	e := runEngine(t, m, Config{})
-	end := int32(m.Config.EOS)
+	end := m.End
 	for _, least := range []int{0, 1, 5} {
 		a := ask(t, e, Request{Prompt: []int32{7, 8}, Pin: pinned(t, e, ""), MaxTokens: 10,
 			Adjustment: sampling.Adjustment{MinTokens: least, Bias: []sampling.Bias{{Token: end, Value: 100}}}})

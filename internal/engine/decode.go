@@ -115,7 +115,7 @@ func (b *batch) propose() {
 		return
 	}
 	s := b.rows[0]
-	b.lookup.propose(s, s.limit-len(s.tokens)-1, int32(b.engine.model.Config.EOS))
+	b.lookup.propose(s, s.limit-len(s.tokens)-1, b.engine.model.Ends)
 }
 
 // deliver samples a token for every row from one on and sends them from the last row on, so that a leaving row moves only rows that are
@@ -162,6 +162,7 @@ func (b *batch) step() (err error) {
 		b.steps[st.shape.index(b.engine.cfg.Slots)] = nil
 		return fmt.Errorf("decode a token: %w", err)
 	}
+	b.engine.model.mask(b.logits[:len(st.index)*b.engine.model.Config.Vocab])
 	b.engine.stats.steps.Add(1)
 	b.engine.stats.rows.Add(int64(len(b.rows)))
 	return nil
@@ -189,18 +190,18 @@ func (e *Engine) deliver(s *sequence, p picked) (done bool) {
 	s.tokens = append(s.tokens, p.token)
 	e.stats.answerTokens.Add(1)
 	piece := Piece{Choice: s.choice, Token: p.token, LogProb: p.logProb, Top: p.top, HasToken: true}
-	if s.eos && int(p.token) == e.model.Config.EOS {
+	if s.eos && e.model.IsEnd(p.token) {
 		piece.End = true
 		s.stream.pieces <- piece
 		e.finish(s, FinishStop, nil)
 		return true
 	}
-	text, stopped, err := s.out.push(p.token)
+	fresh, stopped, err := s.out.push(p.token)
 	if err != nil {
 		e.finish(s, "", fmt.Errorf("turn a token into text: %w", err))
 		return true
 	}
-	piece.Text = text
+	piece.Text, piece.Plain = fresh.text, fresh.plain
 	s.stream.pieces <- piece
 	switch {
 	case stopped:

@@ -71,14 +71,22 @@ func writeModel(dir string, cfg checkpoint.Config) error {
 	return v.Write(dir)
 }
 
-// loadOnce returns a function that writes and loads a model the first time it is called.
+// loadOnce returns a function that writes and loads a model the first time it is called. One with a vocabulary of its own is loaded
+// without its tokenizer, which would trim it.
 func loadOnce(name string, cfg checkpoint.Config) func(testing.TB) *Model {
 	load := sync.OnceValues(func() (*Model, error) {
 		dir := filepath.Join(fixtures, name)
 		if err := writeModel(dir, cfg); err != nil {
 			return nil, err
 		}
-		return LoadModel(dir, "")
+		if cfg.Vocab == 0 {
+			return LoadModel(dir, "")
+		}
+		c, err := checkpoint.Open(dir, "")
+		if err != nil {
+			return nil, err
+		}
+		return &Model{Checkpoint: c, Config: gpt2.Config(c.Config())}, nil
 	})
 	return func(t testing.TB) *Model {
 		t.Helper()
@@ -91,7 +99,7 @@ func loadOnce(name string, cfg checkpoint.Config) func(testing.TB) *Model {
 	}
 }
 
-// smallModel has a context of 300; wideModel has matrices that the runtime splits over threads.
+// smallModel has a context of 300; wideModel has matrices that the runtime splits over threads, and no tokenizer.
 var (
 	smallModel = loadOnce("small", checkpoint.Config{Layers: 2, Heads: 2, Width: 32, Context: 300, Inner: 64, Activation: "gelu_new"})
 	wideModel  = loadOnce("wide", checkpoint.Config{Layers: 2, Heads: 4, Width: 256, Context: 160, Vocab: 1999, Inner: 1024, Activation: "gelu_new", TiedHead: true})

@@ -122,5 +122,7 @@ func (b *batch) runFirsts(from, longest int) error {
 		b.adapters.load(from, rows)
 	}
 	st.total[0] = int32(longest)
-	return st.binding.Run()
+	err = st.binding.Run()
+	b.engine.model.mask(b.logits[:len(rows)*b.engine.model.Config.Vocab])
+	return err
 }

@@ -185,11 +185,10 @@ func TestAnswersDoNotDependOnNeighbours(t *testing.T) {
 
 // TestAnswersDoNotDependOnThreads is the same where the runtime does split its work over threads.
 func TestAnswersDoNotDependOnThreads(t *testing.T) {
-	m := *wideModel(t)
-	m.Tokenizer = nil // a model without one answers in tokens
+	m := wideModel(t)
 	ranks := []int{8, 16, 64}
 	jobs := randomJobs(rand.New(rand.NewPCG(3, 4)), 48, 140, m.Config.Vocab, []string{"", "rank 8", "rank 16", "rank 64"})
-	checkInvariant(t, &m, 32, jobs, ranks, []Config{{Slots: 2, Threads: 2}, {Slots: 7, Threads: 2}, {Slots: 16, Threads: 1}})
+	checkInvariant(t, m, 32, jobs, ranks, []Config{{Slots: 2, Threads: 2}, {Slots: 7, Threads: 2}, {Slots: 16, Threads: 1}})
 }
 
 // TestQuantizedAnswersDoNotDependOnNeighbours is the invariant for 8 and 4 bits. The runtime's 4-bit kernel for processors

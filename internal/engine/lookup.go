@@ -1,6 +1,9 @@
 package engine
 
-import "sync/atomic"
+import (
+	"slices"
+	"sync/atomic"
+)
 
 // lookupMost is the length of the longest match: more tokens tell nothing more.
 const lookupMost = 4
@@ -59,8 +62,8 @@ func (l *lookup) forget(s *sequence) {
 	}
 }
 
-// propose drafts what may follow the sequence's tokens: at most room tokens, none of them end.
-func (l *lookup) propose(s *sequence, room int, end int32) {
+// propose drafts what may follow the sequence's tokens: at most room tokens, none of them an end.
+func (l *lookup) propose(s *sequence, room int, ends []int32) {
 	l.draft = l.draft[:0]
 	if l.of != s {
 		l.of, l.reach, l.missed, l.rest = s, min(lookupFirst, l.most), 0, 0
@@ -86,7 +89,7 @@ func (l *lookup) propose(s *sequence, room int, end int32) {
 		} else {
 			id = l.draft[at-len(s.tokens)] // the text repeats itself: so does the draft
 		}
-		if s.eos && id == end {
+		if s.eos && slices.Contains(ends, id) {
 			return
 		}
 		l.draft = append(l.draft, id)

@@ -63,7 +63,7 @@ func TestDrafts(t *testing.T) {
 	l := newLookup(12)
 	propose := func(room int, want ...int32) {
 		t.Helper()
-		if l.propose(s, room, end); !slices.Equal(l.draft, want) {
+		if l.propose(s, room, []int32{end}); !slices.Equal(l.draft, want) {
 			t.Fatalf("the draft after %v with room for %d is %v, want %v", s.tokens, room, l.draft, want)
 		}
 	}
@@ -93,7 +93,7 @@ func TestDrafts(t *testing.T) {
 	rests := []int{}
 	for range 8 { // nothing is right any more
 		rest := 0
-		for l.propose(s, 100, end); len(l.draft) == 0; l.propose(s, 100, end) {
+		for l.propose(s, 100, []int32{end}); len(l.draft) == 0; l.propose(s, 100, []int32{end}) {
 			rest++
 		}
 		rests = append(rests, rest)
@@ -107,7 +107,7 @@ func TestDrafts(t *testing.T) {
 	l.learn(1)
 	propose(100, 5, 6)
 	other := &sequence{tokens: text}
-	if l.propose(other, 100, end); len(l.draft) != lookupFirst {
+	if l.propose(other, 100, []int32{end}); len(l.draft) != lookupFirst {
 		t.Errorf("another sequence begins with %d tokens", len(l.draft))
 	}
 	if got := [3]int64{l.steps.Load(), l.drafted.Load(), l.accepted.Load()}; got[0] != 12 || got[2] != 8+2+3+1 {
@@ -128,7 +128,7 @@ func lookupJobs(m *Model, digests []string) []job {
 		case 1:
 			r.Adjustment = sampling.Adjustment{Repetition: 1.1, Frequency: 0.3, Presence: 0.2}
 		case 2: // the end of the text is near at every step
-			r.Adjustment = sampling.Adjustment{MinTokens: 5, Bias: []sampling.Bias{{Token: int32(m.Config.EOS), Value: 5}}}
+			r.Adjustment = sampling.Adjustment{MinTokens: 5, Bias: []sampling.Bias{{Token: m.End, Value: 5}}}
 		case 3:
 			r.Stop = []string{"e", " t", "ro", "is"}
 		}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 
 	"nightshift/models/checkpoint"
 	"nightshift/models/quantize"
@@ -24,6 +26,15 @@ type Model struct {
 	Tokenizer *tokenizer.Tokenizer
 	// Template is nil for a model without a chat template.
 	Template *template.Template
+	// Ends are the tokens that an answer ends with, ascending: all that config.json, generation_config.json and the tokenizer's
+	// files name. A model that is only measured has none.
+	Ends []int32
+	// End is the one of Ends that training puts after an answer, −1 where there is none; see WithEnd.
+	End int32
+	// Gaps are the ids of the vocabulary that no token has, ascending: they are never sampled.
+	Gaps []int32
+	// Padding is how many rows the weights have beyond the tokenizer's last token. They are not in Config.Vocab and not computed.
+	Padding int
 }
 
 // LoadModelAs is LoadModel with the weights that are served in a format: quantize.Float32, Int8 or Int4. The last two must
@@ -87,11 +98,8 @@ func LoadModel(dir, cacheDir string) (*Model, error) {
 	if m.Tokenizer, err = tokenizer.Load(dir); err != nil {
 		return nil, err
 	}
-	if n := m.Tokenizer.Size(); n > m.Config.Vocab {
-		return nil, fmt.Errorf("load model %s: the tokenizer has %d tokens and the model only %d", dir, n, m.Config.Vocab)
-	}
-	if m.Config.EOS < 0 {
-		m.Config.EOS = int(m.Tokenizer.EOS())
+	if err := m.adopt(); err != nil {
+		return nil, fmt.Errorf("load model %s: %w", dir, err)
 	}
 	if m.Template, err = template.Load(dir); err != nil {
 		if template.Present(dir) {
@@ -99,6 +107,7 @@ func LoadModel(dir, cacheDir string) (*Model, error) {
 		}
 		m.Template = nil
 	}
+	m.End = m.taughtEnd()
 	return m, nil
 }
 
@@ -124,12 +133,45 @@ func (m *Model) Dir() string {
 // ChatTokens renders a conversation with the model's chat template, ready for the assistant's answer. What people
 // wrote never becomes a special token.
 func (m *Model) ChatTokens(messages []template.Message) ([]int32, error) {
+	return m.ChatTokensWith(messages, nil, true)
+}
+
+// ChatTokensWith is ChatTokens with variables of a request for the template; open says that the assistant's answer follows. A variable that is refused, because its name is taken or
+// a text in it would become a special token, is a *template.VariableError.
+func (m *Model) ChatTokensWith(messages []template.Message, variables map[string]any, open bool) ([]int32, error) {
 	if m.Template == nil || m.Tokenizer == nil {
 		return nil, fmt.Errorf("render chat: the model has no chat template; add chat_template.jinja to its directory or use /v1/completions")
 	}
-	pieces, err := m.Template.Render(messages, true)
+	t, err := m.Template.With(variables)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		if m.spellsSpecial(variables[name]) {
+			return nil, &template.VariableError{Name: name, Reason: "holds a special token"}
+		}
+	}
+	pieces, err := t.Render(messages, open)
 	if err != nil {
 		return nil, err
 	}
 	return tokenizer.EncodePieces(m.Tokenizer, nil, pieces)
+}
+
+// spellsSpecial reports whether a text in a variable, or a name in it, holds a special token.
+func (m *Model) spellsSpecial(v any) bool {
+	switch v := v.(type) {
+	case string:
+		ids, err := tokenizer.EncodePieces(m.Tokenizer, nil, []template.Piece{{Text: v, Special: true}})
+		return err != nil || slices.ContainsFunc(ids, m.Tokenizer.IsSpecial)
+	case []any:
+		return slices.ContainsFunc(v, m.spellsSpecial)
+	case map[string]any:
+		for name, item := range v {
+			if m.spellsSpecial(name) || m.spellsSpecial(item) {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -90,15 +91,24 @@ func TestChatTokens(t *testing.T) {
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("tokens %v (%v), want %v", got, err, want)
 	}
+	for _, held := range []any{"a<|user|>b", []any{1, "<|endoftext|>"}, map[string]any{"<|user|>": 1}, map[string]any{"x": []any{"<|assistant|>"}}} {
+		var refused *template.VariableError
+		if _, err := m.ChatTokensWith([]template.Message{{Role: "user", Content: text}}, map[string]any{"v": held}, true); !errors.As(err, &refused) || refused.Name != "v" {
+			t.Errorf("the variable %v: %v", held, err)
+		}
+	}
+	if got, err := m.ChatTokensWith([]template.Message{{Role: "user", Content: text}}, map[string]any{"v": "<|nobody|>", "w": false}, true); err != nil || !slices.Equal(got, want) {
+		t.Errorf("with variables that it does not use: %v (%v), want %v", got, err, want)
+	}
 	m.Template = nil
 	if _, err := m.ChatTokens(nil); err == nil || !strings.Contains(err.Error(), "chat_template.jinja") {
 		t.Errorf("without a template: %v", err)
 	}
 	var none *tokenizer.Tokenizer
-	if o := newOutput(none, []string{"x"}); o.decoder != nil {
+	if o := newOutput(none, []string{"x"}, false); o.decoder != nil {
 		t.Error("a model without a tokenizer has text")
 	}
-	if text, stopped, err := (&output{}).push(1); text != "" || stopped || err != nil {
+	if text, stopped, err := (&output{}).push(1); text != (said{}) || stopped || err != nil {
 		t.Errorf("a token without a tokenizer: %q, %v, %v", text, stopped, err)
 	}
 }

@@ -8,16 +8,26 @@ import (
 )
 
 // output turns tokens into text: it holds back incomplete runes and whatever could become a stop string. What it
-// returns is always valid UTF-8, and all of it together does not depend on how the text was cut into tokens.
+// returns is always valid UTF-8, and all of it together does not depend on how the text was cut into tokens. Special tokens have
+// no text, unless they are to be shown.
 type output struct {
-	decoder *tokenizer.Decoder // nil: tokens without text
-	stop    []string           // none is empty
-	held    string
-	stopped bool
+	tokenizer *tokenizer.Tokenizer
+	decoder   *tokenizer.Decoder // nil: tokens without text
+	show      bool               // special tokens, as their files spell them
+	stop      []string           // none is empty
+	held      string
+	special   []span // where special tokens are shown, from the beginning of held
+	stopped   bool
 }
 
-func newOutput(t *tokenizer.Tokenizer, stop []string) output {
-	var o output
+// span is a part of a text, in bytes.
+type span struct{ from, to int }
+
+// said is text that has become certain, and the same without special tokens.
+type said struct{ text, plain string }
+
+func newOutput(t *tokenizer.Tokenizer, stop []string, show bool) output {
+	o := output{tokenizer: t, show: show}
 	if t == nil {
 		return o
 	}
@@ -30,18 +40,54 @@ func newOutput(t *tokenizer.Tokenizer, stop []string) output {
 	return o
 }
 
-// push adds a token and returns the text that is now certain; stopped says that a stop string was reached, and text is
+// push adds a token and returns the text that is now certain; stopped says that a stop string was reached, and the text is
 // then what came before it.
-func (o *output) push(id int32) (text string, stopped bool, err error) {
+func (o *output) push(id int32) (s said, stopped bool, err error) {
 	if o.decoder == nil {
-		return "", false, nil
+		return said{}, false, nil
 	}
-	fresh, err := o.decoder.Push(id)
+	special := o.tokenizer.IsSpecial(id)
+	if special && !o.show {
+		return said{}, false, nil
+	}
+	bytes, err := o.decoder.Push(id)
 	if err != nil {
-		return "", false, err
+		return said{}, false, err
 	}
-	text, stopped = o.release(validText(fresh))
-	return text, stopped, nil
+	fresh := validText(bytes)
+	if special { // what came before it is complete with it, and it is whole
+		name, err := o.tokenizer.Decode(nil, id)
+		if err != nil {
+			return said{}, false, err
+		}
+		end := len(o.held) + len(fresh)
+		o.special = append(o.special, span{end - len(name), end})
+	}
+	text, stopped := o.release(fresh)
+	return o.split(text), stopped, nil
+}
+
+// split takes the special tokens out of text that was released, which began where held began.
+func (o *output) split(text string) said {
+	s := said{text, text}
+	if len(o.special) == 0 {
+		return s
+	}
+	var plain strings.Builder
+	at, n := 0, len(text)
+	later := o.special[:0]
+	for _, p := range o.special {
+		if p.from < n {
+			plain.WriteString(text[at:p.from])
+			at = min(p.to, n)
+		}
+		if p.to > n {
+			later = append(later, span{max(0, p.from-n), p.to - n})
+		}
+	}
+	plain.WriteString(text[at:])
+	o.special, s.plain = later, plain.String()
+	return s
 }
 
 // release appends fresh text and returns all of it that can no longer be part of a stop string. The stop string that
@@ -76,16 +122,15 @@ func (o *output) release(fresh string) (text string, stopped bool) {
 }
 
 // flush returns what was held back when the answer ended without a stop string; an incomplete rune becomes U+FFFD.
-func (o *output) flush() (text string, stopped bool) {
+func (o *output) flush() (s said, stopped bool) {
 	if o.decoder == nil || o.stopped {
-		return "", false
+		return said{}, false
 	}
-	text, stopped = o.release(validText(o.decoder.Flush()))
-	if stopped {
-		return text, true
+	text, stopped := o.release(validText(o.decoder.Flush()))
+	if !stopped {
+		text, o.held = text+o.held, ""
 	}
-	text, o.held = text+o.held, ""
-	return text, false
+	return o.split(text), stopped
 }
 
 // validText replaces what is not UTF-8 by U+FFFD, one for each maximal part of a character (Unicode 15, section 3.9), as

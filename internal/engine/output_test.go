@@ -106,31 +106,126 @@ func TestHeldText(t *testing.T) {
 		{"xé", []string{"é"}, "x||", true},
 		{"a\xc3", []string{"\uFFFD"}, "a||", false},
 	} {
-		o := newOutput(m.Tokenizer, c.stop)
+		o := newOutput(m.Tokenizer, c.stop, false)
 		var pieces []string
 		cut := false
 		for _, id := range ids(c.text) {
-			text, stopped, err := o.push(id)
-			if err != nil {
-				t.Fatal(err)
+			s, stopped, err := o.push(id)
+			if err != nil || s.plain != s.text {
+				t.Fatal(s, err)
 			}
-			pieces = append(pieces, text)
+			pieces = append(pieces, s.text)
 			if cut = stopped; cut {
 				break
 			}
 		}
 		rest, _ := o.flush()
 		if !cut {
-			pieces = append(pieces, rest)
-		} else if rest != "" {
-			t.Errorf("%q with stops %q: flush after a stop string returned %q", c.text, c.stop, rest)
+			pieces = append(pieces, rest.text)
+		} else if rest != (said{}) {
+			t.Errorf("%q with stops %q: flush after a stop string returned %q", c.text, c.stop, rest.text)
 		}
 		if got := strings.Join(pieces, "|"); strings.TrimSuffix(got, "|") != strings.TrimSuffix(c.pieces, "|") || cut != c.cut {
 			t.Errorf("%q with stops %q: %q, %v; want %q, %v", c.text, c.stop, got, cut, c.pieces, c.cut)
 		}
 	}
-	if _, _, err := (&output{decoder: m.Tokenizer.NewDecoder()}).push(1 << 20); err == nil {
+	if _, _, err := (&output{tokenizer: m.Tokenizer, decoder: m.Tokenizer.NewDecoder()}).push(1 << 20); err == nil {
 		t.Error("a token that does not exist was turned into text")
+	}
+}
+
+// TestSpecialTokens compares what is shown, with and without special tokens, with the specification: the text of all tokens, cut by
+// the stop strings, and the same without what the special ones spell.
+func TestSpecialTokens(t *testing.T) {
+	m := smallModel(t)
+	rng := rand.New(rand.NewPCG(3, 1))
+	var ids []int32
+	for _, text := range []string{"t", "e", "<", "|", "us", "é", ">"} {
+		ids = append(ids, m.Tokenizer.Encode(nil, text)...)
+	}
+	byte0, _ := m.Tokenizer.ID("Ã") // the first of two bytes
+	ids = append(ids, byte0)
+	user, _ := m.Tokenizer.ID("<|user|>")
+	end, _ := m.Tokenizer.ID("<|endoftext|>")
+	hidden, cuts := 0, 0
+	for range 20_000 {
+		stop := []string{"<|user|>", "er|>t", "t<|us", "eé", "|><|"}[:rng.IntN(6)]
+		shown, plain := newOutput(m.Tokenizer, stop, true), newOutput(m.Tokenizer, nil, false)
+		var list, visible []int32
+		var all []byte
+		var inside []bool // bytes of special tokens
+		for range rng.IntN(9) {
+			id := ids[rng.IntN(len(ids))]
+			switch rng.IntN(4) {
+			case 0:
+				id = user
+			case 1:
+				id = end
+			default:
+				visible = append(visible, id)
+			}
+			list = append(list, id)
+		}
+		run := func(id int32) { // the text of all tokens, as it is when special tokens are shown
+			was := len(validText(all))
+			all, _ = m.Tokenizer.Decode(all, id)
+			for range len(validText(all)) - was {
+				inside = append(inside, id == user || id == end)
+			}
+		}
+		for _, id := range list {
+			run(id)
+		}
+		whole := validText(all)
+		want, cut := stopAt(whole, stop)
+		var wantPlain strings.Builder
+		for i := range len(want) {
+			if !inside[i] {
+				wantPlain.WriteByte(want[i])
+			}
+		}
+		var text, without, skipped strings.Builder
+		stopped := false
+		take := func(s said) { text.WriteString(s.text); without.WriteString(s.plain) }
+		for _, id := range list {
+			if !stopped {
+				s, now, err := shown.push(id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				take(s)
+				stopped = now
+			}
+			s, _, err := plain.push(id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			skipped.WriteString(s.text)
+		}
+		s, now := shown.flush()
+		take(s)
+		stopped = stopped || now
+		s, _ = plain.flush()
+		skipped.WriteString(s.text)
+		if text.String() != want || stopped != cut {
+			t.Fatalf("%d with stops %q: %q, %v; want %q, %v", list, stop, text.String(), stopped, want, cut)
+		}
+		if strings.ToValidUTF8(wantPlain.String(), "") == wantPlain.String() && without.String() != wantPlain.String() {
+			t.Fatalf("%d with stops %q: without special tokens %q, want %q", list, stop, without.String(), wantPlain.String())
+		}
+		alone, err := m.Tokenizer.Decode(nil, visible...)
+		if err != nil || skipped.String() != validText(alone) {
+			t.Fatalf("%d: %q, want %q (%v)", list, skipped.String(), validText(alone), err)
+		}
+		if without.Len() < text.Len() {
+			hidden++
+		}
+		if cut {
+			cuts++
+		}
+	}
+	if hidden < 1000 || cuts < 1000 {
+		t.Errorf("%d texts with special tokens, %d stopped", hidden, cuts)
 	}
 }
 

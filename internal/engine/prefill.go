@@ -204,6 +204,7 @@ func (e *Engine) chunk(s *sequence) (err error) {
 	if err := s.staging.run(e.model.Config, s, from, to, first); err != nil {
 		return fmt.Errorf("compute prompt positions %d to %d: %w", from, to, err)
 	}
+	e.model.mask(e.prompts.logits[:(to-first)*e.model.Config.Vocab])
 	s.prefilled = to
 	e.prefixes.add(s.pin.Digest, s.tokens[:to], s.staging.cache)
 	s.prefillTime += time.Since(begin)

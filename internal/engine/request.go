@@ -17,7 +17,7 @@ type Request struct {
 	// MaxTokens is how long an answer may get; 0 is allowed with PromptLogProbs, which are then all that is computed.
 	MaxTokens int
 	Sampling  sampling.Params
-	// Adjustment changes the logits before a token is chosen. Its End is the model's end-of-text token, whatever is given.
+	// Adjustment changes the logits before a token is chosen. Its Ends are the model's, whatever is given.
 	Adjustment sampling.Adjustment
 	// Choices is how many answers are wanted; 0 is one. Each is exactly what a request of its own with the seed
 	// sampling.ChoiceSeed(Sampling.Seed, i) would be answered, and takes a place of its own in the queue and in the batch. When
@@ -29,8 +29,10 @@ type Request struct {
 	PromptLogProbs bool
 	// Stop ends the answer before the first of these strings; at most a few short ones. Empty ones are ignored.
 	Stop []string
-	// IgnoreEOS goes on after the end-of-text token.
+	// IgnoreEOS goes on after the tokens that end an answer.
 	IgnoreEOS bool
+	// ShowSpecial keeps special tokens in the text, as the tokenizer's files spell them; stop strings may name them then.
+	ShowSpecial bool
 	// Priority decides first whose turn it is: a lower one goes before a higher one.
 	Priority int
 	// Group is whom the tokens are given to, the track for instance: groups of the same priority that have requests waiting are
@@ -143,7 +145,7 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 	if err := e.reserve(r.Pin, r.Choices, limit*r.Choices, false); err != nil {
 		return nil, err
 	}
-	r.Adjustment.End = int32(e.model.Config.EOS)
+	r.Adjustment.Ends = e.model.Ends
 	pieces := make(chan Piece, (limit-n+1)*r.Choices)
 	stream := &Stream{Pieces: pieces, pieces: pieces, results: make([]Result, r.Choices), left: r.Choices, done: make(chan struct{})}
 	ctx, stream.cancel = context.WithCancel(ctx)
@@ -151,7 +153,7 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 	for i := range choices {
 		choices[i] = &sequence{ctx: ctx, tokens: append(make([]int32, 0, limit), r.Prompt...), prompt: n, limit: limit, cost: limit,
 			pin: r.Pin, rows: r.Pin.rows, params: r.Sampling, adjust: r.Adjustment, top: r.TopLogProbs, eos: !r.IgnoreEOS, maxWait: r.MaxWait, deadline: r.Deadline,
-			out: newOutput(e.model.Tokenizer, r.Stop), submitted: now, stream: stream, choice: i, prompted: r.PromptLogProbs && i == 0,
+			out: newOutput(e.model.Tokenizer, r.Stop, r.ShowSpecial), submitted: now, stream: stream, choice: i, prompted: r.PromptLogProbs && i == 0,
 			priority: r.Priority, group: r.Group, gaps: make([]uint32, 0, max(0, limit-n-1))}
 		choices[i].params.Seed = sampling.ChoiceSeed(r.Sampling.Seed, i)
 	}
@@ -251,8 +253,8 @@ func (e *Engine) finish(s *sequence, reason Finish, err error) {
 	if err != nil {
 		reason = ""
 	} else {
-		var stopped bool
-		if last.Text, stopped = s.out.flush(); stopped {
+		rest, stopped := s.out.flush()
+		if last.Text, last.Plain = rest.text, rest.plain; stopped {
 			reason = FinishStop
 		}
 	}

@@ -13,7 +13,7 @@ type Finish string
 
 // The reasons for which an answer ends.
 const (
-	FinishStop   Finish = "stop"   // the end-of-text token or a stop string
+	FinishStop   Finish = "stop"   // one of Model.Ends, or a stop string
 	FinishLength Finish = "length" // MaxTokens, or the model's context is full
 	// FinishTimeout is the request's Deadline: the answer is the beginning of the one that it would have been.
 	FinishTimeout Finish = "timeout"
@@ -26,13 +26,14 @@ type Piece struct {
 	Token   int32
 	LogProb float32 // natural logarithm, under the model's own distribution before penalties, temperature and cuts
 	Text    string
+	Plain   string // Text without special tokens; the same unless Request.ShowSpecial
 	// Top are the likeliest tokens at this place under that same distribution, likeliest first, as many as were asked for.
 	Top []sampling.Choice
 	// HasToken is false for the last piece.
 	HasToken bool
 	// Last says that the answer has ended, see Stream.Ended; it brings text that was held back, if any, and no token.
 	Last bool
-	// End says that the token is the end-of-text token, and that the answer ends with it.
+	// End says that the token is one of Model.Ends, and that the answer ends with it.
 	End bool
 }
 

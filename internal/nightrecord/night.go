@@ -57,6 +57,7 @@ type Night struct {
 	Progress  *Progress    `json:"progress,omitempty"`
 	Selection *Selection   `json:"selection,omitempty"`
 	Curve     []CurvePoint `json:"curve,omitempty"` // thinned to some hundred points; curve.jsonl has all
+	Trained   *Trained     `json:"training,omitempty"`
 	Learned   *Learned     `json:"learned,omitempty"`
 	Sparsity  *float64     `json:"sparsity,omitempty"` // share of the trained parameters that are exactly as before the night, where L1 was asked for
 	Verdict   *Verdict     `json:"verdict,omitempty"`
@@ -78,18 +79,50 @@ type Progress struct {
 	Time  time.Time `json:"time,omitzero"`
 }
 
+// How a night holds out what measures the gain.
+const (
+	ByPeople    = "people"    // everything that some people say
+	ByQuestions = "questions" // of questions that several people corrected, what some of them say
+)
+
 // Selection counts what the night works with.
 type Selection struct {
-	Examples    int `json:"examples"` // all items
-	New         int `json:"new"`
-	Rehearsal   int `json:"rehearsal"`
-	HeldOut     int `json:"held_out"`
-	Anchors     int `json:"anchors"`
-	Subjects    int `json:"subjects"`              // people behind the new examples
-	Rejected    int `json:"rejected"`              // feedback that is not used
-	Quarantined int `json:"quarantined,omitempty"` // examples that wait for others to say the same; later nights look at them again
-	Waiting     int `json:"waiting"`               // feedback left for the next night: too young, about an interaction that is still to come, or behind such
-	Superseded  int `json:"superseded"`            // older examples that newer corrections retired
+	Examples    int    `json:"examples"` // all items
+	New         int    `json:"new"`
+	Rehearsal   int    `json:"rehearsal"`
+	HeldOut     int    `json:"held_out"`
+	HeldOutBy   string `json:"held_out_by,omitempty"` // ByPeople or ByQuestions
+	Editors     int    `json:"by_editors,omitempty"`  // of the new examples, what editors say
+	Anchors     int    `json:"anchors"`
+	Subjects    int    `json:"subjects"`              // people behind the new and the held-out examples, editors not counted
+	Rejected    int    `json:"rejected"`              // feedback that is not used
+	Quarantined int    `json:"quarantined,omitempty"` // examples that wait for others to say the same, or for more of what others than editors say; later nights look at them again
+	Waiting     int    `json:"waiting"`               // feedback left for the next night: too young, about an interaction that is still to come, or behind such
+	Superseded  int    `json:"superseded"`            // older examples that newer corrections retired
+}
+
+// Trained says how long a night trained, and why no longer.
+type Trained struct {
+	Steps   int     `json:"steps"`
+	From    int     `json:"cooldown_from"` // step after which the learning rate fell to zero
+	Learned float64 `json:"learned"`       // share of the corrections that were preferred to the answers that they correct then, 0 where there were none
+	Why     string  `json:"why"`           // "learned", "no progress", "steps", "time" or "passes"
+}
+
+// Sentence says the same for people.
+func (t Trained) Sentence() string {
+	share := fmt.Sprintf("%.0f %% of the corrections", 100*t.Learned)
+	switch t.Why {
+	case "learned":
+		return fmt.Sprintf("trained %d steps, until it preferred %s to the answers that they correct", t.Steps, share)
+	case "no progress":
+		return fmt.Sprintf("trained %d steps and made no more progress; it prefers %s to the answers that they correct", t.Steps, share)
+	case "steps":
+		return fmt.Sprintf("trained %d steps, which is update.train.max_steps; it prefers %s to the answers that they correct", t.Steps, share)
+	case "time":
+		return fmt.Sprintf("trained %d steps, for as long as update.train.max_time allows; it prefers %s to the answers that they correct", t.Steps, share)
+	}
+	return fmt.Sprintf("trained %d steps", t.Steps)
 }
 
 // CurvePoint is one training step.
@@ -99,6 +132,7 @@ type CurvePoint struct {
 	Rate float64 `json:"lr"`
 	Norm float64 `json:"grad_norm"`
 
+	Learned  float64 `json:"learned,omitzero"`  // share of the corrections that are preferred to the answers that they correct, where it was measured
 	Sparsity float64 `json:"sparsity,omitzero"` // share of the parameters that are exactly as before the night, with L1
 
 	// Of preferences and ratings that the step drew; Learned says what they are.
@@ -200,12 +234,18 @@ type Line struct {
 // IDTime is the layout of the time that an id begins with: ids sort by when their nights were asked for.
 const IDTime = "20060102-150405"
 
-// NewID makes the id of a night asked for at t: YYYYMMDD-HHMMSS-xxxxxxxxxx in UTC, the last part random: one schedule asks
-// for the nights of all tracks in the same second, and a night whose id is taken is not run.
+// NewID makes the id of a night asked for at t: YYYYMMDD-HHMMSS-xxxxxxxxxx in UTC, the last part random: a night whose id
+// is taken is not run.
 func NewID(t time.Time) string {
 	var b [5]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return t.UTC().Format(IDTime) + "-" + hex.EncodeToString(b[:])
+}
+
+// ScheduledID makes the id of the night of a track that is due at t: YYYYMMDD-HHMMSS-schedule-track in UTC. Whoever follows the
+// same schedule makes the same id, so that the night is created once.
+func ScheduledID(t time.Time, track string) string {
+	return t.UTC().Format(IDTime) + "-schedule-" + track
 }
 
 // Encode returns the document.

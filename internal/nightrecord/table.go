@@ -25,6 +25,9 @@ var questions = map[string]string{
 	"latency":    "are its answers slower?",
 }
 
+// edited says whether a night learned what editors say and nothing else.
+func (s *Selection) edited() bool { return s != nil && s.Editors > 0 && s.HeldOut == 0 }
+
 // Table writes a night for people: what it was, what it learned from, what was checked and how its trial went. trial may be nil.
 func (n Night) Table(w io.Writer, trial *Trial) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
@@ -47,7 +50,7 @@ func (n Night) Table(w io.Writer, trial *Trial) error {
 		}
 	}
 	if n.Verdict != nil {
-		if err := n.Verdict.table(w); err != nil {
+		if err := n.Verdict.table(w, n.Selection.edited()); err != nil {
 			return err
 		}
 	}
@@ -58,7 +61,7 @@ func (n Night) Table(w io.Writer, trial *Trial) error {
 }
 
 // table writes the checks, those that failed explained.
-func (v Verdict) table(w io.Writer) error {
+func (v Verdict) table(w io.Writer, edited bool) error {
 	fmt.Fprintf(w, "\nverdict: %s\n", map[bool]string{true: "passed", false: "rejected"}[v.Pass])
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "  \tcheck\tvalue\tinterval\tlimit\tasks")
@@ -70,6 +73,9 @@ func (v Verdict) table(w io.Writer) error {
 		}
 		if c.Name != before {
 			before, asks = c.Name, questions[c.Name]
+			if edited && c.Name == "gain" {
+				asks = "is it better on what the editors corrected?"
+			}
 		}
 		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\n", mark(c.Pass), c.Name, figure(c.Value), interval, figure(c.Limit), asks)
 	}
@@ -137,8 +143,19 @@ func (s *Selection) sentence() string {
 	if s == nil {
 		return ""
 	}
-	return fmt.Sprintf("%d new examples of %d people, %d rehearsed; measured on %d held out and %d anchors; %d pieces of feedback not used, %d left for later",
-		s.New, s.Subjects, s.Rehearsal, s.HeldOut, s.Anchors, s.Rejected, s.Waiting)
+	by := fmt.Sprintf("of %d people", s.Subjects)
+	switch {
+	case s.Editors > 0 && s.Editors == s.New:
+		by = "by editors"
+	case s.Editors > 0:
+		by += fmt.Sprintf(" and editors, who gave %d", s.Editors)
+	}
+	how := ""
+	if s.HeldOutBy == ByQuestions {
+		how = " by questions"
+	}
+	return fmt.Sprintf("%d new examples %s, %d rehearsed; measured on %d held out%s and %d anchors; %d pieces of feedback not used, %d left for later",
+		s.New, by, s.Rehearsal, s.HeldOut, how, s.Anchors, s.Rejected, s.Waiting)
 }
 
 // sentence says what a night learned of preferences and ratings.

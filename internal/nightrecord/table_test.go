@@ -63,3 +63,35 @@ func TestTableOfAnInitialAdapter(t *testing.T) {
 		t.Error("an initial adapter helps if what begins with it knows more in the end, and not otherwise")
 	}
 }
+
+// TestTableOfEditors says who was behind a night, how it held out, and what the gain was measured on.
+func TestTableOfEditors(t *testing.T) {
+	for _, c := range []struct {
+		s    Selection
+		want []string
+	}{
+		{Selection{New: 1, Editors: 1}, []string{"1 new examples by editors, ", "is it better on what the editors corrected?"}},
+		{Selection{New: 15, Editors: 2, Subjects: 5, HeldOut: 6, HeldOutBy: ByQuestions}, []string{"15 new examples of 5 people and editors, who gave 2, ", "6 held out by questions and", "on feedback that it never saw?"}},
+	} {
+		var b strings.Builder
+		if err := (Night{Selection: &c.s, Verdict: &Verdict{Checks: []Check{{Name: "gain", Pass: true}}}}).Table(&b, nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("the table lacks %q:\n%s", want, b.String())
+			}
+		}
+	}
+}
+
+func TestPlanTable(t *testing.T) {
+	var b strings.Builder
+	p := Plan{Track: "support", Needs: []Need{{Text: "1 of 20 examples"}, {Text: "3 of 3 people", Met: true}}, Sentences: []string{"It waits."}, Help: []string{"Say more."}}
+	if err := p.Table(&b); err != nil || b.String() != "track support: a night started now would be skipped\n  It waits.\nwhat helps:\n  Say more.\n" {
+		t.Errorf("%v\n%s", err, b.String())
+	}
+	if got := p.Unmet(); len(got) != 1 || got[0] != "1 of 20 examples" {
+		t.Errorf("unmet: %q", got)
+	}
+}

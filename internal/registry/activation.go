@@ -34,6 +34,7 @@ type Activation struct {
 	Share           float64   `json:"share,omitempty"`            // of traffic for the candidate, in (0, 1) while there is one
 	Previous        int       `json:"previous"`                   // the sequence that this one was decided on and follows
 	Held            bool      `json:"held,omitempty"`             // only a person may write the next one
+	Deleted         bool      `json:"deleted,omitempty"`          // the track has ended; only CreateTrack writes the next one
 	Reason          string    `json:"reason,omitempty"`
 	Actor           string    `json:"actor"`
 	Night           string    `json:"night,omitempty"` // the night that led to it
@@ -66,7 +67,7 @@ func (r *Registry) Activate(ctx context.Context, track string, a Activation) (Ac
 		return next, nil
 	})
 	if err != nil {
-		return Activation{}, fmt.Errorf("activate in track %s: %w", track, err)
+		return Activation{}, within(err, "activate in track %s", track)
 	}
 	return written, nil
 }
@@ -85,7 +86,7 @@ func (r *Registry) Rollback(ctx context.Context, track, actor, reason string) (A
 		return Activation{Digest: target.Digest, Number: target.Number, Held: current.Held || Human(actor), Reason: reason}, nil
 	})
 	if err != nil {
-		return Activation{}, fmt.Errorf("roll back track %s: %w", track, err)
+		return Activation{}, within(err, "roll back track %s", track)
 	}
 	return written, nil
 }
@@ -121,22 +122,28 @@ func (r *Registry) hold(ctx context.Context, track, actor, reason string, held b
 		return found, nil
 	}
 	if err != nil {
-		return Activation{}, fmt.Errorf("%s track %s: %w", verb, track, err)
+		return Activation{}, within(err, "%s track %s", verb, track)
 	}
 	return written, nil
 }
 
-// change writes what next makes of the current activation. With Latest it tries again until no other is faster.
+// change writes what next makes of the current activation of a track that exists.
 func (r *Registry) change(ctx context.Context, track string, previous int, actor string, next func(current Activation) (Activation, error)) (Activation, error) {
+	return r.append(ctx, track, previous, actor, func(current Activation) (Activation, error) {
+		if err := r.FindTrack(track); err != nil {
+			return Activation{}, err
+		}
+		return next(current)
+	})
+}
+
+// append writes what next makes of the current activation. With Latest it tries again until no other is faster.
+func (r *Registry) append(ctx context.Context, track string, previous int, actor string, next func(current Activation) (Activation, error)) (Activation, error) {
 	if err := CheckTrack(track); err != nil {
 		return Activation{}, err
 	}
 	if actor == "" {
 		return Activation{}, fmt.Errorf("actor: want the name of a person, or %q: %w", Updater, ErrRequest)
-	}
-	dir, err := r.makeDirs("tracks", track, "activations")
-	if err != nil {
-		return Activation{}, err
 	}
 	for {
 		if err := ctx.Err(); err != nil {
@@ -161,17 +168,7 @@ func (r *Registry) change(ctx context.Context, track string, previous int, actor
 			return Activation{}, err
 		}
 		a.Track, a.Sequence, a.Previous, a.Actor = track, current.Sequence+1, current.Sequence, actor
-		if a.Time.IsZero() {
-			a.Time = r.now().UTC()
-		}
-		if err := r.complete(&a); err != nil {
-			return Activation{}, err
-		}
-		data, err := encodeRecord(a)
-		if err != nil {
-			return Activation{}, err
-		}
-		err = r.create(recordPath(dir, a.Sequence), data)
+		err = r.writeActivation(&a)
 		switch {
 		case err == nil:
 			return a, nil
@@ -181,6 +178,25 @@ func (r *Registry) change(ctx context.Context, track string, previous int, actor
 			return Activation{}, fmt.Errorf("activation %d was written by another: %w", a.Sequence, ErrConflict)
 		}
 	}
+}
+
+// writeActivation completes an activation and writes it under its number; an error that wraps fs.ErrExist says that another has that.
+func (r *Registry) writeActivation(a *Activation) error {
+	if a.Time.IsZero() {
+		a.Time = r.now().UTC()
+	}
+	if err := r.complete(a); err != nil {
+		return err
+	}
+	data, err := encodeRecord(a)
+	if err != nil {
+		return err
+	}
+	dir, err := r.makeDirs("tracks", a.Track, "activations")
+	if err != nil {
+		return err
+	}
+	return r.create(recordPath(dir, a.Sequence), data)
 }
 
 // complete checks an activation and fills in its numbers.
@@ -232,7 +248,7 @@ func (r *Registry) numberOf(track, digest string, number int) (int, error) {
 // before returns the version of the last activation that named a different one than a does, but for those that Eraser replaced.
 func (r *Registry) before(a Activation) (Ref, error) {
 	if a.Sequence == 0 {
-		return Ref{}, fmt.Errorf("track %s has no activation yet, so no version before: %w", a.Track, ErrNotFound)
+		return Ref{}, refused(ErrNotFound, "track %s has no activation yet, so no version before", a.Track)
 	}
 	erased := false // what is older than an activation by Eraser counts from the last one that named the same version
 	for n := a.Sequence; n > 0; n-- {
@@ -243,6 +259,9 @@ func (r *Registry) before(a Activation) (Ref, error) {
 		if err != nil {
 			return Ref{}, err
 		}
+		if older.Deleted { // what served before is of the track that was deleted
+			return Ref{}, nothingBefore(a.Track)
+		}
 		same := older.Digest == a.Digest
 		if !same && !erased {
 			return older.Champion(), nil
@@ -252,16 +271,20 @@ func (r *Registry) before(a Activation) (Ref, error) {
 		}
 	}
 	if a.Digest == "" {
-		return Ref{}, fmt.Errorf("track %s has served nothing before the base model that it could go back to: %w", a.Track, ErrNotFound)
+		return Ref{}, nothingBefore(a.Track)
 	}
 	return Ref{Track: a.Track}, nil // the state before the first activation
+}
+
+func nothingBefore(track string) error {
+	return refused(ErrNotFound, "track %s has served nothing before the base model that it could go back to", track)
 }
 
 // Champion returns the activation in force. Before the first one it is the zero activation of the track: the base model. With
 // an error, which wraps ErrCorrupt when the record is damaged, Track and Sequence are still set.
 func (r *Registry) Champion(track string) (Activation, error) {
 	if err := CheckTrack(track); err != nil {
-		return Activation{}, fmt.Errorf("read champion: %w", err)
+		return Activation{}, err
 	}
 	last, err := r.last(r.trackDir(track, "activations"))
 	if err != nil {
@@ -281,7 +304,7 @@ func (r *Registry) Champion(track string) (Activation, error) {
 // others are returned all the same.
 func (r *Registry) Activations(track string) ([]Activation, error) {
 	if err := CheckTrack(track); err != nil {
-		return nil, fmt.Errorf("list activations: %w", err)
+		return nil, err
 	}
 	last, err := r.last(r.trackDir(track, "activations"))
 	if err != nil {

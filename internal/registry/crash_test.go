@@ -222,6 +222,38 @@ var operations = []operation{
 		},
 	},
 	{
+		name: "create track", prepare: func(*testing.T, *Registry) {},
+		do: func(r *Registry) error {
+			if _, err := r.CreateTrack(ctx, "support", "ann", ""); err != nil && !errors.Is(err, ErrExists) {
+				return err
+			}
+			return nil
+		},
+		check: func(t *testing.T, r *Registry, done bool) {
+			if found := r.FindTrack("support"); found != nil && (done || !errors.Is(found, ErrNotFound)) {
+				t.Errorf("track: %v", found)
+			}
+		},
+	},
+	{
+		name:    "delete track",
+		prepare: func(t *testing.T, r *Registry) { activate(t, r, put(t, r, "support", "one")) },
+		do: func(r *Registry) error {
+			if _, err := r.DeleteTrack(ctx, "support", "ann", ""); err != nil && !errors.Is(err, ErrNotFound) {
+				return err
+			}
+			return nil
+		},
+		check: func(t *testing.T, r *Registry, done bool) {
+			if found := r.FindTrack("support"); !errors.Is(found, ErrNotFound) && (done || found != nil) {
+				t.Errorf("track: %v", found)
+			}
+			if refs, err := r.Versions("support"); err != nil || len(refs) != 1 {
+				t.Errorf("versions: %v, %v", refs, err)
+			}
+		},
+	},
+	{
 		name: "night",
 		prepare: func(t *testing.T, r *Registry) {
 			if err := errors.Join(r.CreateNight("n"), r.WriteNightFile("n", "verdict.json", []byte("old content"))); err != nil {

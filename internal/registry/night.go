@@ -15,7 +15,7 @@ const nightFileSize = 1 << 30
 
 func checkNight(id string) error {
 	if !nightName.MatchString(id) {
-		return fmt.Errorf("night %q: want 1 to 128 of letters, digits, _ . and -, beginning with a letter or digit: %w", id, ErrName)
+		return refused(ErrName, "%q is no id of a night: want 1 to 128 of letters, digits, _ . and -, beginning with a letter or digit", id)
 	}
 	return nil
 }
@@ -34,6 +34,9 @@ func (r *Registry) CreateNight(id string) error {
 	dir, err := r.NightDir(id)
 	if err != nil {
 		return fmt.Errorf("create night: %w", err)
+	}
+	if _, err := r.makeDirs("nights"); err != nil {
+		return fmt.Errorf("create night %s: %w", id, err)
 	}
 	if err := r.disk.Mkdir(dir); errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("create night %s: %w", id, ErrExists)
@@ -67,10 +70,21 @@ func (r *Registry) ReadNight(id, name string) ([]byte, error) {
 		return nil, fmt.Errorf("read night file: %w", err)
 	}
 	data, err := readFile(path, nightFileSize)
+	if errors.Is(err, ErrNotFound) {
+		return nil, r.noNightFile(id, name)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read %s of night %s: %w", name, id, err)
 	}
 	return data, nil
+}
+
+// noNightFile says whether the night is missing or the file of it.
+func (r *Registry) noNightFile(id, name string) error {
+	if _, err := os.Lstat(filepath.Join(r.dir, "nights", id)); err == nil {
+		return refused(ErrNotFound, "night %s has no %s", id, name)
+	}
+	return refused(ErrNotFound, "there is no night %s", id)
 }
 
 // NightFiles returns the names of the files of a night, sorted.
@@ -81,7 +95,7 @@ func (r *Registry) NightFiles(id string) ([]string, error) {
 	}
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = ErrNotFound
+		return nil, refused(ErrNotFound, "there is no night %s", id)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list files of night %s: %w", id, err)
@@ -97,7 +111,7 @@ func (r *Registry) NightFiles(id string) ([]string, error) {
 
 // ListNights returns the ids of all nights, sorted.
 func (r *Registry) ListNights() ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(r.dir, "nights"))
+	entries, err := r.list("nights")
 	if err != nil {
 		return nil, fmt.Errorf("list nights: %w", err)
 	}

@@ -14,8 +14,10 @@
 //   - What is read is checked every time: records carry their own sha256, versions are compared with size and sha256.
 //     Reload alone, of weights that this process has checked before, is content with their Stamp.
 //     A damaged file is an error that wraps ErrCorrupt and names the file; nothing falls back silently.
-//   - An activation is the whole state of its track (version, canary, hold), so one file answers every question, and an
-//     updater that decided on an older state is refused with ErrConflict.
+//   - An activation is the whole state of its track (version, canary, hold, deletion), so one file answers every question, and
+//     an updater that decided on an older state is refused with ErrConflict.
+//   - A track begins with CreateTrack, or with the first version that is put there, and ends with an activation that deletes
+//     it. Nothing else makes one: to read a track that does not exist makes no directory, and to change it is ErrNotFound.
 //
 // It is not a cache and knows nothing of adapters: what makes a version sound is a func that the caller hands in.
 package registry
@@ -27,7 +29,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -45,6 +46,8 @@ var (
 	ErrCorrupt  = errors.New("corrupted")
 	ErrName     = errors.New("name not allowed")
 	ErrRequest  = errors.New("request not allowed")
+	ErrDeclared = errors.New("the track cannot be deleted")
+	ErrNoTrack  = fmt.Errorf("no such track: %w", ErrNotFound)
 )
 
 // Registry is a directory of versions, activations and nights. Its methods may be called from any goroutine.
@@ -53,10 +56,13 @@ type Registry struct {
 	verify func(config, weights []byte, m Manifest) error
 	disk   disk
 	now    func() time.Time
+	empty  bool // that the directory is missing means that it is empty
 
-	mu      sync.Mutex
-	highest map[string]int  // directory of numbered records → a number known to exist there
-	made    map[string]bool // directories known to be durable
+	mu       sync.Mutex
+	highest  map[string]int    // directory of numbered records → a number known to exist there
+	made     map[string]bool   // directories known to be durable
+	declared map[string]bool   // tracks that exist whatever the directory says
+	newest   map[string]ending // track → what its newest activation says of the track's end
 }
 
 // Open returns the registry in dir and creates the directory where it is missing. verify is called with the bytes of a
@@ -65,7 +71,17 @@ func Open(dir string, verify func(config, weights []byte, m Manifest) error) (*R
 	return open(dir, verify, fileSystem{})
 }
 
-func open(dir string, verify func(config, weights []byte, m Manifest) error, d disk) (*Registry, error) {
+// Look is Open, and changes nothing in dir: a directory that is missing holds no version and no night. What is written through it makes the
+// directories that it needs.
+func Look(dir string, verify func(config, weights []byte, m Manifest) error) (*Registry, error) {
+	r, err := look(dir, verify, fileSystem{})
+	if err == nil {
+		r.empty = true
+	}
+	return r, err
+}
+
+func look(dir string, verify func(config, weights []byte, m Manifest) error, d disk) (*Registry, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open registry: %w", err)
@@ -73,10 +89,18 @@ func open(dir string, verify func(config, weights []byte, m Manifest) error, d d
 	if verify == nil {
 		verify = func([]byte, []byte, Manifest) error { return nil }
 	}
-	r := &Registry{dir: dir, verify: verify, disk: d, now: time.Now, highest: map[string]int{}, made: map[string]bool{}}
+	return &Registry{dir: dir, verify: verify, disk: d, now: time.Now, highest: map[string]int{}, made: map[string]bool{},
+		declared: map[string]bool{Default: true}, newest: map[string]ending{}}, nil
+}
+
+func open(dir string, verify func(config, weights []byte, m Manifest) error, d disk) (*Registry, error) {
+	r, err := look(dir, verify, d)
+	if err != nil {
+		return nil, err
+	}
 	for _, sub := range [][]string{{"versions", "sha256"}, {"tracks"}, {"nights"}} {
 		if _, err := r.makeDirs(sub...); err != nil {
-			return nil, fmt.Errorf("open registry %s: %w", dir, err)
+			return nil, fmt.Errorf("open registry %s: %w", r.dir, err)
 		}
 	}
 	r.sweep()
@@ -93,28 +117,13 @@ var (
 	numbered  = regexp.MustCompile(`^([0-9]{6,9})\.json$`)
 )
 
-// CheckTrack reports whether track is a name that a track can have.
-func CheckTrack(track string) error {
-	if !trackName.MatchString(track) {
-		return fmt.Errorf("track %q: want 1 to 63 of a-z, 0-9, _ and -, beginning with a letter or digit: %w", track, ErrName)
+// list reads one of the registry's own directories.
+func (r *Registry) list(name string) ([]os.DirEntry, error) {
+	entries, err := os.ReadDir(filepath.Join(r.dir, name))
+	if r.empty && errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
 	}
-	return nil
-}
-
-// Tracks returns the tracks that have a version or an activation, and Default, sorted.
-func (r *Registry) Tracks() ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(r.dir, "tracks"))
-	if err != nil {
-		return nil, fmt.Errorf("list tracks: %w", err)
-	}
-	tracks := []string{Default}
-	for _, e := range entries {
-		if e.IsDir() && trackName.MatchString(e.Name()) && e.Name() != Default {
-			tracks = append(tracks, e.Name())
-		}
-	}
-	slices.Sort(tracks)
-	return tracks, nil
+	return entries, err
 }
 
 func (r *Registry) trackDir(track, kind string) string {

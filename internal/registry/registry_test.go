@@ -109,6 +109,7 @@ func TestVerifyIsAsked(t *testing.T) {
 
 func TestResolve(t *testing.T) {
 	r := newRegistry(t)
+	create(t, r, "support")
 	base := Ref{Track: "support"}
 	if ref, err := r.Resolve("support", ""); err != nil || ref != base || ref.String() != "support@base" {
 		t.Errorf("champion before any activation: %v, %v", ref, err)
@@ -242,8 +243,9 @@ func TestRollbackAndHold(t *testing.T) {
 	if err != nil || down.Held || down.Digest != one.Digest {
 		t.Errorf("automatic rollback: %+v, %v", down, err)
 	}
-	// A hold of a track that was never activated is a hold of the base model; a canary ends with a hold.
-	if a, err := r.Hold(ctx, "support", "ann", "audit"); err != nil || !a.Held || a.Digest != "" || a.Sequence != 1 {
+	// A hold of a track in which nothing was activated is a hold of the base model; a canary ends with a hold.
+	create(t, r, "support")
+	if a, err := r.Hold(ctx, "support", "ann", "audit"); err != nil || !a.Held || a.Digest != "" || a.Sequence != 2 {
 		t.Errorf("hold of the base model: %+v, %v", a, err)
 	}
 	if _, err := r.Rollback(ctx, "support", "ann", ""); !errors.Is(err, ErrNotFound) {

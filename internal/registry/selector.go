@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -17,8 +18,8 @@ func SplitName(name string) (track, selector string) {
 // Resolve finds the version that a selector means in a track: "" the champion, "@17" by number, "@prev" the version of the
 // last activation that named a different one than the champion and was not replaced by Eraser, "@base" the base model.
 func (r *Registry) Resolve(track, selector string) (Ref, error) {
-	if err := CheckTrack(track); err != nil {
-		return Ref{}, fmt.Errorf("resolve version: %w", err)
+	if err := r.FindTrack(track); err != nil {
+		return Ref{}, err
 	}
 	switch selector {
 	case "@base":
@@ -33,7 +34,7 @@ func (r *Registry) Resolve(track, selector string) (Ref, error) {
 		}
 		ref, err := r.before(a)
 		if err != nil {
-			return Ref{}, fmt.Errorf("resolve %s%s: %w", track, selector, err)
+			return Ref{}, within(err, "resolve %s%s", track, selector)
 		}
 		return ref, nil
 	}
@@ -43,8 +44,25 @@ func (r *Registry) Resolve(track, selector string) (Ref, error) {
 		return Ref{}, fmt.Errorf("resolve %s%s: want nothing, @ and a version number, @prev or @base: %w", track, selector, ErrName)
 	}
 	ref, err := r.numbered(track, n)
+	if errors.Is(err, ErrNotFound) {
+		return Ref{}, r.noVersion(track, n)
+	}
 	if err != nil {
 		return Ref{}, fmt.Errorf("resolve %s%s: %w", track, selector, err)
 	}
 	return ref, nil
+}
+
+// noVersion says which numbers there are in a track instead of one that is not.
+func (r *Registry) noVersion(track string, number int) error {
+	last, err := r.last(r.trackDir(track, "versions"))
+	switch {
+	case err != nil:
+		return fmt.Errorf("resolve %s@%d: %w", track, number, err)
+	case last == 0:
+		return refused(ErrNotFound, "there is no version %s@%d: the track has none but %s@base", track, number, track)
+	case last == 1:
+		return refused(ErrNotFound, "there is no version %s@%d: the track has %s@1 and %s@base", track, number, track, track)
+	}
+	return refused(ErrNotFound, "there is no version %s@%d: the track has %s@1 to %s@%d, and %s@base", track, number, track, track, last, track)
 }

@@ -128,11 +128,15 @@ func (r *Registry) versionDir(digest string) (string, error) {
 	return filepath.Join(r.dir, "versions", "sha256", m[1]), nil
 }
 
-// Put stores a version and gives it the next number of the track. It is idempotent: bytes that the track has already give the
-// number that they have, and the manifest that was stored first stays.
+// Put stores a version and gives it the next number of the track, which it makes where there was never one of that name; one that was
+// deleted is ErrNotFound. It is idempotent: bytes that the track has already give the number that they have, and the manifest that was
+// stored first stays.
 func (r *Registry) Put(ctx context.Context, track string, v Version) (Ref, error) {
 	if err := CheckTrack(track); err != nil {
-		return Ref{}, fmt.Errorf("put version: %w", err)
+		return Ref{}, err
+	}
+	if now, err := r.Champion(track); err == nil && now.Deleted && !r.Declared(track) {
+		return Ref{}, refused(ErrNotFound, "track %s was deleted; create it again first", track)
 	}
 	m := v.Manifest
 	m.Digest = Digest(v.Config, v.Weights)
@@ -163,7 +167,10 @@ func (r *Registry) store(v Version, m Manifest) error {
 	if err != nil {
 		return err
 	}
-	parent := filepath.Dir(dir)
+	parent, err := r.makeDirs("versions", "sha256")
+	if err != nil {
+		return err
+	}
 	if _, err := os.Lstat(dir); err == nil {
 		return r.stored(m.Digest, parent)
 	}
@@ -264,7 +271,7 @@ func (r *Registry) numbered(track string, number int) (Ref, error) {
 // joined into the error; the others are returned all the same.
 func (r *Registry) Versions(track string) ([]Ref, error) {
 	if err := CheckTrack(track); err != nil {
-		return nil, fmt.Errorf("list versions: %w", err)
+		return nil, err
 	}
 	last, err := r.last(r.trackDir(track, "versions"))
 	if err != nil {

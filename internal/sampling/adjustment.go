@@ -10,14 +10,14 @@ import (
 //
 // In this order: the logit of each token of prompt or answer is divided by Repetition if positive and multiplied by it if
 // negative (Keskar et al.: CTRL, 2019); then a token that stands n times in the answer loses n·Frequency, and Presence if n > 0
-// (as OpenAI documents); then Bias is added; then End is forbidden if the answer has fewer than MinTokens tokens.
+// (as OpenAI documents); then Bias is added; then Ends are forbidden if the answer has fewer than MinTokens tokens.
 type Adjustment struct {
 	Repetition float32 // more than 0; 1 and 0 are off
 	Presence   float32 // -2 to 2
 	Frequency  float32 // -2 to 2
 	Bias       []Bias
-	MinTokens  int   // the answer's first so many tokens cannot be End
-	End        int32 // the end-of-text token; without meaning when MinTokens is 0
+	MinTokens  int     // none of the answer's first so many tokens is one of Ends
+	Ends       []int32 // tokens that end a text; without meaning when MinTokens is 0
 }
 
 // Bias is added to the logit of one token. Negative infinity forbids it.
@@ -45,6 +45,11 @@ func (a Adjustment) Check(vocab int) error {
 		}
 		if b.Value != b.Value || math.IsInf(float64(b.Value), 1) {
 			return fmt.Errorf("check sampling: logit_bias %v for token %d: want a number", b.Value, b.Token)
+		}
+	}
+	for _, id := range a.Ends {
+		if id < 0 || int(id) >= vocab {
+			return fmt.Errorf("check sampling: token %d as an end: the vocabulary has %d", id, vocab)
 		}
 	}
 	return nil
@@ -126,8 +131,10 @@ func (s *Sampler) adjust(logits []float32, prompt, answer []int32) error {
 	for _, b := range a.Bias {
 		s.logits[b.Token] += b.Value
 	}
-	if len(answer) < a.MinTokens && a.End >= 0 && int(a.End) < s.vocab {
-		s.logits[a.End] = float32(math.Inf(-1))
+	if len(answer) < a.MinTokens {
+		for _, id := range a.Ends {
+			s.logits[id] = float32(math.Inf(-1))
+		}
 	}
 	return nil
 }
@@ -156,7 +163,8 @@ type Choice struct {
 	LogProb float32
 }
 
-// Likeliest appends the n likeliest tokens under the unmodified softmax of logits to dst, likeliest first.
+// Likeliest appends the n likeliest tokens under the unmodified softmax of logits to dst, likeliest first; fewer where the others are
+// forbidden.
 func (s *Sampler) Likeliest(dst []Choice, logits []float32, n int) ([]Choice, error) {
 	if len(logits) != s.vocab {
 		return dst, fmt.Errorf("rank tokens: %d logits for a vocabulary of %d", len(logits), s.vocab)
@@ -170,6 +178,9 @@ func (s *Sampler) Likeliest(dst []Choice, logits []float32, n int) ([]Choice, er
 	total := s.row.weigh(logits, scaleOf(1), nil)
 	s.keepTop(logits, n)
 	for _, c := range s.pool {
+		if math.IsInf(float64(c.logit), -1) {
+			break // forbidden
+		}
 		dst = append(dst, Choice{ID: c.id, LogProb: s.row.logProb(c.logit, total)})
 	}
 	return dst, nil

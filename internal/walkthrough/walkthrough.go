@@ -18,6 +18,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"nightshift/internal/process"
 )
 
 //go:embed demo.yaml
@@ -292,7 +294,7 @@ func (w *walk) judge() {
 type server struct {
 	client *client
 	cmd    *exec.Cmd
-	exited chan error
+	exited <-chan error
 	log    string
 }
 
@@ -306,7 +308,7 @@ func start(ctx context.Context, opt Options) (*server, error) {
 	if err := os.WriteFile(config, configuration, 0o644); err != nil {
 		return nil, err
 	}
-	s := &server{log: filepath.Join(opt.Dir, "server.log"), exited: make(chan error, 1)}
+	s := &server{log: filepath.Join(opt.Dir, "server.log")}
 	logFile, err := os.Create(s.log)
 	if err != nil {
 		return nil, err
@@ -316,10 +318,9 @@ func start(ctx context.Context, opt Options) (*server, error) {
 	args := append(append([]string{}, opt.Command[1:]...), "run", "--config", config, "--data", filepath.Join(opt.Dir, "data"), "--listen", address)
 	s.cmd = exec.Command(opt.Command[0], args...) //nolint:gosec // our own program
 	s.cmd.Stdout, s.cmd.Stderr = logFile, logFile
-	if err := s.cmd.Start(); err != nil {
+	if s.exited, err = process.Start(s.cmd); err != nil {
 		return nil, fmt.Errorf("start the server: %w", err)
 	}
-	go func() { s.exited <- s.cmd.Wait() }()
 	s.client = &client{base: "http://" + address, http: &http.Client{}}
 	if err := s.client.waitReady(ctx, s.exited); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the server: %w (its log is %s)", err, s.log), s.stop())

@@ -152,6 +152,7 @@ type Factors struct {
 type Adapter struct {
 	Config  Config
 	Factors map[Target]Factors
+	leveled bool // the factors are not those of the file that it was parsed from, see level
 }
 
 // Base holds the sizes of a base model that decide whether an adapter fits.
@@ -179,7 +180,7 @@ func New(cfg Config, base Base, seed uint64) (*Adapter, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("make adapter: %w", err)
 	}
-	a := &Adapter{cfg, map[Target]Factors{}}
+	a := &Adapter{Config: cfg, Factors: map[Target]Factors{}}
 	layers := cfg.Layers
 	if layers == nil {
 		for l := range base.Layers {
@@ -222,7 +223,7 @@ func (a *Adapter) Dims(t Target) (in, out int) {
 
 // Scaled is a copy of a whose addition is multiplied by factor; B carries it.
 func (a *Adapter) Scaled(factor float32) *Adapter {
-	scaled := &Adapter{a.Config.canonical(), make(map[Target]Factors, len(a.Factors))}
+	scaled := &Adapter{Config: a.Config.canonical(), Factors: make(map[Target]Factors, len(a.Factors))}
 	for t, f := range a.Factors {
 		f = Factors{slices.Clone(f.A), slices.Clone(f.B)}
 		for i := range f.B {

@@ -47,6 +47,29 @@ func Read(dir string) (*Adapter, error) {
 	return a, nil
 }
 
+// Find lists the directories of adapters at dir: dir itself, or else the folders in it, as PEFT saves an adapter under a name.
+func Find(dir string) ([]string, error) {
+	if isFile(filepath.Join(dir, ConfigFile)) {
+		return []string{dir}, nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("look for an adapter: %w", err)
+	}
+	var found []string
+	for _, e := range entries {
+		if inside := filepath.Join(dir, e.Name()); isFile(filepath.Join(inside, ConfigFile)) {
+			found = append(found, inside)
+		}
+	}
+	return found, nil
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
 func readFile(path string, limit int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -64,11 +87,12 @@ func Parse(config, weights []byte) (*Adapter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse %s: %w", ConfigFile, err)
 	}
-	a, root, err := parseWeights(s.rank, weights)
+	a, root, ranks, err := parseWeights(s, weights)
 	if err != nil {
 		return nil, fmt.Errorf("parse %s: %w", WeightsFile, err)
 	}
-	a.Config.Rank, a.Config.Alpha, a.Config.RSLoRA, a.Config.BaseModel = s.rank, s.alpha, s.rslora, s.base
+	a.level(s, root, ranks)
+	a.Config.BaseModel = s.base
 	if err := a.settle(s, root); err != nil {
 		return nil, fmt.Errorf("parse adapter: %w", err)
 	}
@@ -78,35 +102,39 @@ func Parse(config, weights []byte) (*Adapter, error) {
 // stored is the name of a factor in a file: the path that PEFT's wrappers add, the model's, the target, the factor.
 var stored = regexp.MustCompile(`^base_model\.model\.(transformer\.)?h\.(0|[1-9]\d{0,3})\.(attn\.c_attn|attn\.c_proj|mlp\.c_fc|mlp\.c_proj)\.lora_([AB])\.weight$`)
 
-// parseWeights reads the factors; root is "transformer." or empty, as the file has it.
-func parseWeights(rank int, weights []byte) (a *Adapter, root string, err error) {
+// parseWeights reads the factors, each linear's with a rank of its own; root is "transformer." or empty, as the file has it.
+func parseWeights(s settings, weights []byte) (a *Adapter, root string, ranks map[Target]int, err error) {
 	f, err := safetensors.Parse(weights, safetensors.MaxAdapterHeader)
 	if err != nil {
-		return nil, "", err
+		return nil, "", nil, err
 	}
 	if len(f.Entries()) == 0 {
-		return nil, "", fmt.Errorf("there is no tensor in it")
+		return nil, "", nil, fmt.Errorf("there is no tensor in it")
 	}
-	a = &Adapter{Factors: map[Target]Factors{}}
+	a, ranks = &Adapter{Factors: map[Target]Factors{}}, map[Target]int{}
 	for i, e := range f.Entries() {
 		t, factor, path, err := splitName(e.Name)
 		if err != nil {
-			return nil, "", err
+			return nil, "", nil, err
 		}
 		if i > 0 && path != root {
-			return nil, "", fmt.Errorf("tensor %s is named in another way than %s", e.Name, f.Entries()[0].Name)
+			return nil, "", nil, fmt.Errorf("tensor %s is named in another way than %s", e.Name, f.Entries()[0].Name)
 		}
 		root = path
 		rows := 0 // the axis of the rank
 		if factor == "B" {
 			rows = 1
 		}
+		if _, known := ranks[t]; !known && len(e.Shape) == 2 {
+			ranks[t] = s.rankOf(root, t, e.Shape[rows])
+		}
+		rank := ranks[t]
 		if len(e.Shape) != 2 || e.Shape[rows] != int64(rank) || e.Shape[1-rows] == 0 {
-			return nil, "", fmt.Errorf("tensor %s has shape %v; with r=%d, A is [r, in] and B is [out, r]", e.Name, e.Shape, rank)
+			return nil, "", nil, fmt.Errorf("tensor %s has shape %v; with the rank %d, A is [r, in] and B is [out, r]", e.Name, e.Shape, rank)
 		}
 		values, err := f.Floats(e.Name)
 		if err != nil {
-			return nil, "", err
+			return nil, "", nil, err
 		}
 		values = transpose(values, int(e.Shape[0]), int(e.Shape[1]))
 		factors := a.Factors[t]
@@ -119,10 +147,10 @@ func parseWeights(rank int, weights []byte) (a *Adapter, root string, err error)
 	}
 	for _, t := range a.Targets() {
 		if f := a.Factors[t]; f.A == nil || f.B == nil {
-			return nil, "", fmt.Errorf("%s has one factor of two: lora_A and lora_B must both be there", t)
+			return nil, "", nil, fmt.Errorf("%s has one factor of two: lora_A and lora_B must both be there", t)
 		}
 	}
-	return a, root, nil
+	return a, root, ranks, nil
 }
 
 // splitName takes a tensor's name apart: its linear, "A" or "B", and the model's own part of the path.

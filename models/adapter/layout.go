@@ -1,6 +1,7 @@
 package adapter
 
 import (
+	"errors"
 	"fmt"
 
 	"nightshift/models/safetensors"
@@ -17,8 +18,11 @@ type Layout struct {
 // place is where the two factors of a target begin, in bytes, and their lengths.
 type place struct{ a, b, lengthA, lengthB int }
 
-// Layout finds the factors of the adapter in the file that it was parsed from. It fails when they are not float32.
+// Layout finds the factors of the adapter in the file that it was parsed from. It fails when they are not float32, or differ in rank or scale.
 func (a *Adapter) Layout(weights []byte) (*Layout, error) {
+	if a.leveled {
+		return nil, errors.New("lay out adapter: the ranks or scales of its file differ between modules, so its factors cannot be used as they lie")
+	}
 	f, err := safetensors.Parse(weights, safetensors.MaxAdapterHeader)
 	if err != nil {
 		return nil, fmt.Errorf("lay out adapter: %w", err)

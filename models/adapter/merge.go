@@ -42,7 +42,7 @@ func Merge(cfg Config, parts ...Part) (merged *Adapter, lost float64, err error)
 	if err := cfg.check(); err != nil {
 		return nil, 0, fmt.Errorf("merge adapters: %w", err)
 	}
-	merged = &Adapter{cfg.canonical(), map[Target]Factors{}}
+	merged = &Adapter{Config: cfg.canonical(), Factors: map[Target]Factors{}}
 	var cut, whole float64
 	for _, t := range targets(parts) {
 		a, b, err := sideBySide(t, parts)

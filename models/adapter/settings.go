@@ -19,6 +19,7 @@ const maxLayers = 1 << 10
 type settings struct {
 	rank            int
 	alpha           float64
+	ranks, alphas   pattern // of some linears
 	rslora          bool
 	base            string
 	target, exclude selector
@@ -36,8 +37,6 @@ var unsupported = map[string]string{
 	"use_dora":                "DoRA rescales the base weights; only plain LoRA can be swapped at run time",
 	"lora_bias":               "biases on B are not supported",
 	"modules_to_save":         "the adapter replaces whole modules of the base, which cannot be swapped",
-	"rank_pattern":            "ranks that differ between modules are not supported; train with one r",
-	"alpha_pattern":           "scales that differ between modules are not supported; train with one lora_alpha",
 	"trainable_token_indices": "trained embeddings are not supported",
 	"layer_replication":       "replicated layers are not supported",
 	"target_parameters":       "only linear layers can be adapted",
@@ -85,6 +84,9 @@ func parseSettings(data []byte) (settings, error) {
 			"convert it with PEFT's path_initial_model_for_weight_conversion", init)
 	}
 	delete(object, "init_lora_weights")
+	if err == nil {
+		err = s.takePatterns(object)
+	}
 	if err == nil {
 		err = s.takeSelection(object)
 	}

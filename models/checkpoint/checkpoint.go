@@ -2,7 +2,7 @@
 // model.safetensors or beside the shards of model.safetensors.index.json.
 //
 // What Open accepts is complete and sound: every tensor of the configuration is there with its shape and finite values,
-// nothing else is, and no setting asks for a computation that the graphs do not have. Weights in float32 stay where they
+// nothing else is but heads of other tasks (see Checkpoint.Unused), and no setting asks for a computation that the graphs do not have. Weights in float32 stay where they
 // are, and the graphs point into the file; weights in half precision, or spread over several folders, are converted once
 // into a float32 file in the cache, named by its digest. The digest depends on the values and the configuration alone,
 // not on shards, precision or the order in a file.
@@ -14,8 +14,10 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"nightshift/models/safetensors"
 	"nightshift/onnx"
@@ -27,6 +29,8 @@ type Checkpoint struct {
 	dir     string
 	digest  string
 	sources map[string]source // canonical name → F32 data, all in dir
+	ends    []int32
+	unused  []string
 }
 
 // Open reads the checkpoint in dir. cacheDir takes converted weights and the record of which files were already
@@ -48,10 +52,15 @@ func open(dir, cacheDir string) (*Checkpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read config.json: %w", err)
 	}
+	ends, err := readEnds(dir, data, cfg.Vocab)
+	if err != nil {
+		return nil, err
+	}
 	found, err := find(dir)
 	if err != nil {
 		return nil, err
 	}
+	unused := takeHeads(found)
 	if err := match(cfg, found); err != nil {
 		return nil, err
 	}
@@ -67,7 +76,7 @@ func open(dir, cacheDir string) (*Checkpoint, error) {
 			return nil, err
 		}
 	}
-	return &Checkpoint{cfg, filepath.Dir(found["wte.weight"].path), digest, found}, nil
+	return &Checkpoint{cfg, filepath.Dir(found["wte.weight"].path), digest, found, ends, unused}, nil
 }
 
 // direct reports whether graphs can point at the data as it lies: float32, and all in one folder.
@@ -81,6 +90,38 @@ func direct(found map[string]source) bool {
 		folder = d
 	}
 	return true
+}
+
+// Ends are the ids of the tokens that end a text by config.json and generation_config.json, ascending.
+func (c *Checkpoint) Ends() []int32 { return slices.Clone(c.ends) }
+
+// Unused names the stored tensors that a language model does not compute with, in order: heads of other tasks.
+func (c *Checkpoint) Unused() []string { return slices.Clone(c.unused) }
+
+// Trimmed is c with a vocabulary of its first tokens only, for a file whose embedding and head have more rows than the tokenizer has
+// tokens. The weights stay where they are, and the digest stays that of the file: it names the model that was opened.
+func (c *Checkpoint) Trimmed(tokens int) (*Checkpoint, error) {
+	if tokens < 1 || tokens > c.config.Vocab {
+		return nil, fmt.Errorf("trim the vocabulary to %d tokens: it has %d", tokens, c.config.Vocab)
+	}
+	t := *c
+	t.config.Vocab = tokens
+	t.sources = maps.Clone(c.sources)
+	beyond := func(id int) bool { return id >= tokens }
+	for _, id := range []*int{&t.config.EOS, &t.config.BOS} {
+		if beyond(*id) {
+			*id = -1
+		}
+	}
+	t.ends = slices.DeleteFunc(c.Ends(), func(id int32) bool { return beyond(int(id)) })
+	for _, name := range []string{"wte.weight", head} {
+		if s, ok := t.sources[name]; ok {
+			s.entry.Shape = []int64{int64(tokens), s.entry.Shape[1]}
+			s.entry.Length = s.entry.Type.Size() * s.entry.Shape[0] * s.entry.Shape[1]
+			t.sources[name] = s
+		}
+	}
+	return &t, nil
 }
 
 // Config is the model's configuration.

@@ -18,7 +18,7 @@ type Config struct {
 	ScaleAttn, ScaleAttnByLayer                 bool // divide scores by √(head width); by layer number + 1 as well
 	ReorderUpcast                               bool // no effect in float32
 	TiedHead                                    bool // the head is wte.weight
-	EOS, BOS                                    int  // −1 when absent or outside the vocabulary
+	EOS, BOS                                    int  // the first that config.json names, −1 when absent or outside the vocabulary; see Checkpoint.Ends
 }
 
 // Limits that keep every product of sizes far from overflow; no GPT-2 comes near them.
@@ -141,14 +141,16 @@ func (s *settings) get(key string, dst any) bool {
 	return true
 }
 
-// token reads an id. transformers writes the ids of the 50,257-token vocabulary into the configs of smaller models; an id
-// that cannot be generated is the same as none.
+// token reads the first id of a special token, −1 for none.
 func (s *settings) token(key string, vocab int) int {
-	id := -1
-	if !s.get(key, &id) || id < 0 || id >= vocab {
+	ids, err := tokenIDs(s.object[key], vocab)
+	if err != nil && s.err == nil {
+		s.err = fmt.Errorf("%s: %w", key, err)
+	}
+	if len(ids) == 0 {
 		return -1
 	}
-	return id
+	return ids[0]
 }
 
 func compact(raw json.RawMessage) string {

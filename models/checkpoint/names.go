@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -82,4 +83,21 @@ func canonical(stored string) string {
 		return ""
 	}
 	return name
+}
+
+// otherHeads are modules beside the transformer that other tasks' models put on its outputs: classifiers, reward and value heads,
+// answers to multiple choice. A language model computes without them, as transformers does when it loads such a file into one.
+var otherHeads = regexp.MustCompile(`^(score|classifier|qa_outputs|pooler|\w+_classifier|\w+_heads?)\.`)
+
+// takeHeads removes from found the tensors of heads that a language model does not have, and returns their names in order.
+func takeHeads(found map[string]source) []string {
+	var names []string
+	for name := range found {
+		if otherHeads.MatchString(name) && !strings.HasPrefix(name, "lm_head.") {
+			names = append(names, name)
+			delete(found, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }

@@ -55,7 +55,8 @@ func TestOpenRefusesWeights(t *testing.T) {
 		}, "shape [48 16], config.json asks for [16 48]"},
 		"nan":         {func(m map[string]raw) { m["transformer.ln_f.weight"] = nan(m["transformer.ln_f.weight"], 9) }, "tensor ln_f.weight holds NaN at index 9"},
 		"extra layer": {func(m map[string]raw) { m["transformer.h.2.ln_1.bias"] = m["transformer.h.1.ln_1.bias"] }, "tensor h.2.ln_1.bias (of 1 such) has no place"},
-		"classifier":  {func(m map[string]raw) { m["score.weight"] = m["transformer.wpe.weight"] }, "tensor score.weight"},
+		"embedding":   {func(m map[string]raw) { m["transformer.wtt.weight"] = m["transformer.wpe.weight"] }, "tensor wtt.weight"},
+		"head's bias": {func(m map[string]raw) { m["lm_head.bias"] = m["transformer.ln_f.bias"] }, "tensor lm_head.bias"},
 		"twice":       {func(m map[string]raw) { m["wpe.weight"] = m["transformer.wpe.weight"] }, "tensor wpe.weight is stored twice"},
 		"integers": {func(m map[string]raw) {
 			r := m["transformer.wte.weight"]
@@ -103,7 +104,14 @@ func TestOpenRefusesConfigs(t *testing.T) {
 		{`"gelu_new"`, `"silu"`, `activation_function "silu" is not supported`},
 		{`0.00001`, `0`, `layer_norm_epsilon is 0`},
 		{`"tie_word_embeddings": true`, `"tie_word_embeddings": "yes"`, `tie_word_embeddings is "yes"`},
+		{`"eos_token_id": 10`, `"eos_token_id": "10"`, `eos_token_id: it is "10", want the id`},
+		{`"eos_token_id": 10`, `"eos_token_id": [10, null]`, `eos_token_id: it is [10,null], want the id`},
+		{`"eos_token_id": 10`, `"eos_token_id": [[10]]`, `eos_token_id: it is [[10]], want the id`},
+		{`"eos_token_id": 10`, `"eos_token_id": 1.5`, `eos_token_id: it is 1.5, want the id`},
+		{`"eos_token_id": 10`, `"eos_token_id": true`, `eos_token_id: it is true, want the id`},
+		{`"bos_token_id": null`, `"bos_token_id": {}`, `bos_token_id: it is {}, want the id`},
 		{`}`, ``, `unexpected EOF`},
+		{`{`, "\ufeff{", `byte order mark`},
 	} {
 		config := tinyJSON(t)
 		if !strings.Contains(config, tc.old) {

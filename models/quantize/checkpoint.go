@@ -144,6 +144,9 @@ func (c *Checkpoint) check(cfg checkpoint.Config, digest string) error {
 	if c.BaseDigest() != digest {
 		return fmt.Errorf("it was made of %s, this model is %s", c.BaseDigest(), digest)
 	}
+	if rows := c.entries["wte.weight"].Shape; len(rows) == 2 && rows[0] != int64(cfg.Vocab) {
+		return fmt.Errorf("it was made for a tokenizer of %d tokens, this one has %d; convert the model again: %w", rows[0], cfg.Vocab, fs.ErrNotExist)
+	}
 	left := maps.Clone(c.entries)
 	need := func(name string, kind safetensors.DType, shape ...int64) error {
 		e, ok := c.entries[name]
@@ -216,7 +219,7 @@ func Folder(cacheDir, digest, format string) string {
 }
 
 // Load opens the conversion of a checkpoint in the cache. The error is fs.ErrNotExist when there is none that this version of the
-// program reads.
+// program reads, or that has this vocabulary: a checkpoint may have been trimmed.
 func Load(cacheDir string, base *checkpoint.Checkpoint, format string) (*Checkpoint, error) {
 	c, err := Open(Folder(cacheDir, base.Digest(), format))
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,6 +36,9 @@ func load(dir string) (*Tokenizer, error) {
 	switch {
 	case exists(dir, "tokenizer.json"):
 		src, err = fromJSON(filepath.Join(dir, "tokenizer.json"))
+		if err == nil {
+			src.added = names.special(src)
+		}
 	case exists(dir, "vocab.json") && exists(dir, "merges.txt"):
 		src, err = fromPair(dir, names)
 	case exists(dir, "vocab.txt"):
@@ -52,7 +54,7 @@ func load(dir string) (*Tokenizer, error) {
 			return nil, err
 		}
 	}
-	src.eos = names.eos()
+	src.eos, src.bos = names.of("eos_token"), names.of("bos_token")
 	return build(src)
 }
 
@@ -69,7 +71,11 @@ func read(path string) ([]byte, error) {
 	if info.Size() > maxFile {
 		return nil, fmt.Errorf("read %s: %d bytes, the limit is %d", filepath.Base(path), info.Size(), maxFile)
 	}
-	return os.ReadFile(path)
+	data, err := os.ReadFile(path)
+	if err == nil && bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
+		return nil, fmt.Errorf("read %s: it begins with a byte order mark, which would become part of its first line; save it as UTF-8 without one", filepath.Base(path))
+	}
+	return data, err
 }
 
 // fromJSON reads tokenizer.json. Sugarme makes the model out of it; what it drops or cannot do is checked here.
@@ -165,123 +171,4 @@ func guarded[T any](f func() (T, error)) (value T, err error) {
 		}
 	}()
 	return f()
-}
-
-// names is what the files beside the vocabulary say of special tokens.
-type names struct {
-	config  tokenizerConfig
-	special map[string]json.RawMessage // special_tokens_map.json
-	added   map[string]int             // added_tokens.json
-}
-
-// tokenizerConfig is what is read of tokenizer_config.json.
-type tokenizerConfig struct {
-	EOS       json.RawMessage       `json:"eos_token"`
-	BOS       json.RawMessage       `json:"bos_token"`
-	Unknown   json.RawMessage       `json:"unk_token"`
-	Separator json.RawMessage       `json:"sep_token"`
-	Pad       json.RawMessage       `json:"pad_token"`
-	Class     json.RawMessage       `json:"cls_token"`
-	Mask      json.RawMessage       `json:"mask_token"`
-	Prefix    bool                  `json:"add_prefix_space"`
-	AddBOS    bool                  `json:"add_bos_token"`
-	AddEOS    bool                  `json:"add_eos_token"`
-	Lower     *bool                 `json:"do_lower_case"`
-	Chinese   *bool                 `json:"tokenize_chinese_chars"`
-	Strip     *bool                 `json:"strip_accents"`
-	Added     map[string]addedToken `json:"added_tokens_decoder"`
-}
-
-func readNames(dir string) (n names, err error) {
-	for name, into := range map[string]any{"tokenizer_config.json": &n.config, "special_tokens_map.json": &n.special, "added_tokens.json": &n.added} {
-		data, err := read(filepath.Join(dir, name))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			err = json.Unmarshal(data, into)
-		}
-		if err != nil {
-			return n, fmt.Errorf("read %s: %w", name, err)
-		}
-	}
-	return n, nil
-}
-
-// check refuses settings that would change ids.
-func (n names) check() error {
-	switch {
-	case n.config.Prefix:
-		return errors.New("read tokenizer_config.json: add_prefix_space is not implemented; set it to false if the model was trained so")
-	case n.config.AddBOS || n.config.AddEOS:
-		return errors.New("read tokenizer_config.json: add_bos_token and add_eos_token are not implemented; put the tokens into the chat template and set them to false")
-	}
-	return nil
-}
-
-// text returns a token given as a string or as an object with its content.
-func text(raw json.RawMessage) string {
-	var s string
-	var object struct {
-		Content string `json:"content"`
-	}
-	if json.Unmarshal(raw, &s) == nil {
-		return s
-	}
-	if json.Unmarshal(raw, &object) == nil {
-		return object.Content
-	}
-	return ""
-}
-
-func (n names) eos() string {
-	for _, raw := range []json.RawMessage{n.config.EOS, n.special["eos_token"]} {
-		if s := text(raw); s != "" {
-			return s
-		}
-	}
-	return "<|endoftext|>"
-}
-
-// tokens lists the added tokens of a vocabulary without tokenizer.json; usual are special if the vocabulary has them.
-func (n names) tokens(vocab map[string]int, usual ...string) ([]addedToken, error) {
-	byText := map[string]addedToken{}
-	for content, id := range n.added {
-		byText[content] = addedToken{ID: id, Content: content}
-	}
-	for key, a := range n.config.Added {
-		if _, err := fmt.Sscan(key, &a.ID); err != nil {
-			return nil, fmt.Errorf("read tokenizer_config.json: added_tokens_decoder: id %q", key)
-		}
-		byText[a.Content] = a
-	}
-	c := n.config
-	special := usual
-	for _, raw := range []json.RawMessage{c.EOS, c.BOS, c.Unknown, c.Separator, c.Pad, c.Class, c.Mask} {
-		special = append(special, text(raw))
-	}
-	for _, raw := range n.special {
-		special = append(special, text(raw))
-	}
-	var more []json.RawMessage
-	if json.Unmarshal(n.special["additional_special_tokens"], &more) == nil {
-		for _, raw := range more {
-			special = append(special, text(raw))
-		}
-	}
-	for _, content := range special {
-		a, known := byText[content]
-		if id, ok := vocab[content]; ok && !known {
-			a, known = addedToken{ID: id, Content: content}, true
-		}
-		if a.Special = true; known {
-			byText[content] = a
-		}
-	}
-	out := make([]addedToken, 0, len(byText))
-	for _, a := range byText {
-		out = append(out, a)
-	}
-	slices.SortFunc(out, func(a, b addedToken) int { return a.ID - b.ID })
-	return out, nil
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // What is wanted was read off special_tokens_map of transformers 5.24, with a config.json of GPT-2 in each directory.
-func TestNamedTokens(t *testing.T) {
+func TestTokensByName(t *testing.T) {
 	const gpt2 = "bos_token:<|endoftext|> eos_token:<|endoftext|> unk_token:<|endoftext|>"
 	for name, c := range map[string]struct{ config, special, want string }{
 		"nothing":                  {"", "", gpt2},

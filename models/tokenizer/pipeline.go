@@ -90,10 +90,10 @@ func fromWords(dir string, names names) (source, error) {
 		}
 		return otherwise
 	}
-	lower := set(names.config.Lower, true)
+	lower := set(names.set.Lower, true)
 	return fromPipeline(&tokenizer.Config{
 		Normalizer: map[string]any{"type": "BertNormalizer", "clean_text": true, "lowercase": lower,
-			"handle_chinese_chars": set(names.config.Chinese, true), "strip_accents": set(names.config.Strip, lower)},
+			"handle_chinese_chars": set(names.set.Chinese, true), "strip_accents": set(names.set.Strip, lower)},
 		PreTokenizer: map[string]any{"type": "BertPreTokenizer"},
 		Model:        map[string]any{"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100.0, "vocab": vocab},
 	}, added)

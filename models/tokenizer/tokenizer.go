@@ -32,7 +32,7 @@ type Tokenizer struct {
 	split    splitter
 	bpe      *byteBPE  // nil for the other families
 	pipeline *pipeline // nil for byte-level BPE
-	eos      int32
+	eos, bos int32
 	digest   string
 }
 
@@ -95,8 +95,26 @@ func (t *Tokenizer) encodeBytes(dst []int32, text string) []int32 {
 // Size is one more than the highest id.
 func (t *Tokenizer) Size() int { return len(t.tokens) }
 
-// EOS is the id of the end-of-text token, −1 if the files name none.
+// Has reports whether there is a token of that id. Ids below Size may be gaps.
+func (t *Tokenizer) Has(id int32) bool {
+	return id >= 0 && int(id) < len(t.tokens) && t.tokens[id] != ""
+}
+
+// Gaps lists the ids below Size that no token has, ascending.
+func (t *Tokenizer) Gaps() (gaps []int32) {
+	for id := range t.tokens {
+		if t.tokens[id] == "" {
+			gaps = append(gaps, int32(id))
+		}
+	}
+	return gaps
+}
+
+// EOS is the id of eos_token, the end-of-text token of the tokenizer's files; −1 if they name none.
 func (t *Tokenizer) EOS() int32 { return t.eos }
+
+// BOS is the id of bos_token, the one that texts begin with; −1 if the files name none.
+func (t *Tokenizer) BOS() int32 { return t.bos }
 
 // Exact reports whether ids are those of the reference implementation by construction: byte-level BPE.
 func (t *Tokenizer) Exact() bool { return t.bpe != nil }
@@ -112,6 +130,12 @@ func (t *Tokenizer) IsSpecial(id int32) bool {
 	return id >= 0 && int(id) < len(t.special) && t.special[id]
 }
 
+// Reserved reports whether id is a special token that no text becomes. The unknown token of other families is special, too, but
+// stands for text.
+func (t *Tokenizer) Reserved(id int32) bool {
+	return t.IsSpecial(id) && (t.pipeline == nil || id != t.pipeline.unknown)
+}
+
 // Digest is "sha256:" and the hash of the vocabulary, the merges and the added tokens in a canonical form: the same for
 // tokenizer.json and for vocab.json with merges.txt.
 func (t *Tokenizer) Digest() string { return t.digest }
@@ -121,7 +145,8 @@ type source struct {
 	vocab  map[string]int
 	merges []merge // in order of rank
 	added  []addedToken
-	eos    string
+	eos    string // text of eos_token, "" for none
+	bos    string // of bos_token
 	pipe   *pipeline
 }
 
@@ -141,7 +166,7 @@ type addedToken struct {
 const maxTokens = 1 << 22
 
 func build(src source) (*Tokenizer, error) {
-	t := &Tokenizer{names: make(map[string]int32, len(src.vocab)), pipeline: src.pipe, eos: -1}
+	t := &Tokenizer{names: make(map[string]int32, len(src.vocab)), pipeline: src.pipe, eos: -1, bos: -1}
 	size := 0
 	for _, id := range src.vocab {
 		size = max(size, id+1)
@@ -174,8 +199,11 @@ func build(src source) (*Tokenizer, error) {
 	} else {
 		t.pipeline.surface(t.tokens, t.special)
 	}
-	if id, ok := t.names[src.eos]; ok && src.eos != "" {
+	if id, ok := t.names[src.eos]; ok {
 		t.eos = id
+	}
+	if id, ok := t.names[src.bos]; ok {
+		t.bos = id
 	}
 	t.digest = digest(spelled, src)
 	return t, nil

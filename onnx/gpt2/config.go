@@ -28,7 +28,8 @@ type Config struct {
 	ReorderUpcast bool
 	// TiedHead says that the output head is the token embedding.
 	TiedHead bool
-	// EOS and BOS are token ids.
+	// EOS and BOS are what config.json says of eos_token_id, the first of several, and of bos_token_id; −1 for none. No computation
+	// depends on them.
 	EOS, BOS int
 }
 

@@ -107,7 +107,7 @@ func TestRefusals(t *testing.T) {
 
 func TestWriteIsSyncedWithoutWaiter(t *testing.T) {
 	j := open(t, Config{FS: newCrashFS(1)})
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	seq, err := j.Write([]byte("x"))
 	if err != nil {

@@ -32,6 +32,9 @@ func testOrder(t *testing.T, env Env) {
 	if want := Interaction("support", 3); !reflect.DeepEqual(events[6].Interaction, want.Interaction) {
 		t.Errorf("got %+v\nwant %+v", events[6].Interaction, want.Interaction)
 	}
+	if want := Feedback("support", 3, "f"); !want.Feedback.Editor || !reflect.DeepEqual(events[7].Feedback, want.Feedback) {
+		t.Errorf("got %+v\nwant %+v, which is an editor's", events[7].Feedback, want.Feedback)
+	}
 	closeStore(t, s)
 	s = open(t, env)
 	must(t, s.Append(t.Context(), Interaction("support", 99)))

@@ -114,10 +114,12 @@ func testForgetMemory(t *testing.T, env Env) {
 	bySubject, byInteraction := Item(4, "a"), Item(1, "a")
 	bySubject.Completion = "COMPLETION-GONE"
 	byInteraction.Subject, byInteraction.Completion = "", "COMPLETION-GONE"
-	must(t, s.Admit(t.Context(), "default", bySubject, byInteraction, Item(2, "a"), Item(3, "b")))
+	byAuthor := Item(5, "b")
+	byAuthor.Author, byAuthor.Completion = "subject-1", "COMPLETION-GONE"
+	must(t, s.Admit(t.Context(), "default", bySubject, byInteraction, byAuthor, Item(2, "a"), Item(3, "b")))
 	report, err := s.Forget(t.Context(), "subject-1")
 	must(t, err)
-	if report.MemoryItems != 2 || report.Interactions != 1 {
+	if report.MemoryItems != 3 || report.Interactions != 1 {
 		t.Errorf("report %+v", report)
 	}
 	r := rehearsal(t, s, "default")

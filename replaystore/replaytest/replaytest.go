@@ -47,10 +47,10 @@ func Interaction(track string, n int) replaystore.Event {
 	return replaystore.Event{Interaction: &replaystore.Interaction{
 		ID: fmt.Sprintf("int-%04d", n), Track: track, Time: T0.Add(time.Duration(n) * time.Second), Subject: fmt.Sprintf("subject-%d", n%3),
 		Messages: []replaystore.Message{{Role: "user", Content: fmt.Sprintf("Frage %d: <&> \u2028 日本", n)}},
-		Answer:   fmt.Sprintf("answer %d", n), PromptTokens: []int32{1, 2, int32(n)}, AnswerTokens: []int32{3, 4},
+		Answer:   fmt.Sprintf("answer %d", n), PromptTokens: []int32{1, 2, int32(n)}, SpecialPrompt: n%2 == 1, AnswerTokens: []int32{3, 4},
 		LogProbs: []float32{-0.1, -1e-7}, Finish: "stop", Sampling: replaystore.Sampling{
 			Temperature: 0.7, TopP: 0.9, TopK: 40, MinP: 0.05, Repetition: 1.1, Presence: -0.3, Frequency: 1.7,
-			LogitBias: map[int32]float32{50256: -100, 7: 0.1}, Seed: 1<<64 - 1, MaxTokens: 64, MinTokens: 3, IgnoreEOS: true, Stop: []string{"<&>\n", "日"}},
+			LogitBias: map[int32]float32{50256: -100, 7: 0.1}, Seed: 1<<64 - 1, MaxTokens: 64, MinTokens: 3, IgnoreEOS: true, ShowSpecial: true, Stop: []string{"<&>\n", "日"}},
 		Version: "sha256:ab", VersionNumber: 3, Weights: "f32", Latency: time.Millisecond,
 	}}
 }
@@ -60,7 +60,7 @@ func Feedback(track string, n int, id string) replaystore.Event {
 	rating, text := 1.0, "better answer"
 	return replaystore.Event{Feedback: &replaystore.Feedback{
 		ID: id, Interaction: fmt.Sprintf("int-%04d", n), Track: track, Time: T0.Add(time.Hour), Subject: fmt.Sprintf("subject-%d", n%3),
-		Rating: &rating, Correction: &text,
+		Rating: &rating, Correction: &text, Editor: n%2 == 1,
 	}}
 }
 
@@ -69,7 +69,7 @@ func Item(n int, stratum string) replaystore.MemoryItem {
 	return replaystore.MemoryItem{
 		Example: replaystore.Example{
 			ID: fmt.Sprintf("item-%04d", n), Kind: replaystore.SFT, Prompt: []replaystore.Message{{Role: "user", Content: fmt.Sprintf("prompt %d", n)}},
-			Completion: "completion", Interaction: fmt.Sprintf("int-%04d", n), Subject: fmt.Sprintf("subject-%d", n%3),
+			Completion: "completion", Interaction: fmt.Sprintf("int-%04d", n), Subject: fmt.Sprintf("subject-%d", n%3), Editor: n%2 == 1,
 			Time: T0.Add(time.Duration(n) * time.Second),
 		},
 		Stratum: stratum, Weight: 1,

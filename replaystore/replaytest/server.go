@@ -2,21 +2,25 @@ package replaytest
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+
+	"nightshift/internal/process"
 )
 
 // Server is a real redis-server of the test's own.
 type Server struct {
 	Addr string
 
-	t    testing.TB
-	args []string
-	cmd  *exec.Cmd
+	t     testing.TB
+	args  []string
+	cmd   *exec.Cmd
+	ended <-chan error
 }
 
 // RedisAddr is the address of a Redis for tests: NIGHTSHIFT_TEST_REDIS, or one that is started. It skips the test when
@@ -49,10 +53,11 @@ func StartRedis(t testing.TB, args ...string) *Server {
 func (s *Server) Start() {
 	s.t.Helper()
 	s.cmd = exec.Command("redis-server", s.args...)
-	s.cmd.SysProcAttr = dieWithUs()
-	out, err := s.cmd.StdoutPipe()
+	out, write, err := os.Pipe()
 	must(s.t, err)
-	must(s.t, s.cmd.Start())
+	s.cmd.Stdout = write
+	s.ended, err = process.Start(s.cmd)
+	must(s.t, errors.Join(err, write.Close()))
 	lines := bufio.NewScanner(out)
 	var log []string
 	for lines.Scan() {
@@ -61,6 +66,7 @@ func (s *Server) Start() {
 			go func() { // ends with the process
 				for lines.Scan() {
 				}
+				out.Close()
 			}()
 			return
 		}
@@ -74,6 +80,6 @@ func (s *Server) Stop() {
 		return
 	}
 	s.cmd.Process.Kill() // the error is that it has ended
-	s.cmd.Wait()
+	<-s.ended
 	s.cmd = nil
 }

@@ -8,6 +8,20 @@ import (
 	"nightshift/internal/registry"
 )
 
+// What the ids of answers put before their first interaction's.
+const (
+	chatPrefix = "chatcmpl-"
+	textPrefix = "cmpl-"
+)
+
+// Headers of answers. Those of interactions and of tokens hold one value a choice, with commas between.
+const (
+	headerIgnored     = "X-Nightshift-Ignored"
+	headerAdapter     = "X-Nightshift-Adapter"
+	headerInteraction = "X-Nightshift-Interaction"
+	headerToken       = "X-Nightshift-Feedback-Token"
+)
+
 // completion is an answer, or a chunk of one, in the shape of OpenAI's API.
 type completion struct {
 	ID                string   `json:"id"`
@@ -63,8 +77,9 @@ type origin struct {
 	Track         string  `json:"track"`
 	Version       *int    `json:"version"` // null is the base model
 	Digest        string  `json:"digest"`
-	FeedbackToken string  `json:"feedback_token"`
+	FeedbackToken string  `json:"feedback_token,omitempty"` // none of an answer that is not recorded
 	Logged        bool    `json:"logged"`
+	Note          string  `json:"note,omitempty"`
 	Routed        *routed `json:"routed,omitempty"`
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nightshift/internal/engine"
+	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
 )
@@ -60,14 +61,14 @@ type Recorder interface {
 	Subject(user string) string
 	// Record redacts and keeps an interaction; logged says whether it is written.
 	Record(i replaystore.Interaction) (logged bool)
+	// Recall returns an interaction, which is looked for in the given tracks; ErrUnknownInteraction otherwise.
+	Recall(ctx context.Context, id string, tracks []string) (replaystore.Interaction, error)
 }
 
 // FeedbackBox takes feedback.
 type FeedbackBox interface {
-	// Find returns the track of an interaction, which is looked for in the given tracks; ErrUnknownInteraction otherwise.
-	Find(ctx context.Context, interaction string, tracks []string) (track string, err error)
 	// Accept redacts and keeps all items or none, and returns once they are durable. An id that an interaction has
-	// already with another content is a *FeedbackConflictError.
+	// already with another content is a *FeedbackConflictError, and an interaction that was forgotten an UnknownInteraction.
 	Accept(ctx context.Context, items []replaystore.Feedback) error
 }
 
@@ -76,6 +77,8 @@ type Tracks interface {
 	Tracks(ctx context.Context) ([]Track, error)
 	Adapters(ctx context.Context, track string) ([]Adapter, error)
 	Adapter(ctx context.Context, track string, number int) (AdapterDetail, error)
+	// NextNight says what the next night of a track would find; nil where nobody learns.
+	NextNight(ctx context.Context, track string) *nightrecord.Plan
 }
 
 // Switch changes what a track serves. Each call returns after this server serves what was decided.
@@ -83,6 +86,14 @@ type Switch interface {
 	Activate(ctx context.Context, o ActivationOrder) (Activated, error)
 	Rollback(ctx context.Context, track, actor, reason string) (Activated, error)
 	Hold(ctx context.Context, track, actor, reason string, hold bool) (Activated, error)
+}
+
+// Catalog makes tracks and deletes them. Each call returns after this server does what was decided.
+type Catalog interface {
+	// Create makes a track that the base model serves.
+	Create(ctx context.Context, track, actor, reason string) error
+	// Delete ends a track and returns the activation that did. Answers that are under way finish.
+	Delete(ctx context.Context, track, actor, reason string) (activation int, err error)
 }
 
 // Nights reads nights.
@@ -117,6 +128,15 @@ var (
 	ErrUnavailable        = errors.New("it cannot be had now")
 )
 
+// UnknownModelError is ErrUnknownModel, and says in words of its own which model there is not.
+type UnknownModelError string
+
+// Error is the text.
+func (e UnknownModelError) Error() string { return string(e) }
+
+// Is makes it ErrUnknownModel.
+func (UnknownModelError) Is(target error) bool { return target == ErrUnknownModel }
+
 // FeedbackConflictError says that a feedback id was used before with another content.
 type FeedbackConflictError struct{ ID, Interaction string }
 
@@ -136,14 +156,16 @@ type ActivationOrder struct {
 
 // Track is a track on the wire.
 type Track struct {
-	Track        string    `json:"track"`
-	Champion     Champion  `json:"champion"`
-	Candidate    *OnTrial  `json:"candidate"`
-	Versions     int       `json:"versions"`
-	Interactions int64     `json:"interactions"`
-	Feedback     int64     `json:"feedback"`
-	Problem      string    `json:"problem,omitempty"` // why the newest activation is not served
-	Updated      time.Time `json:"-"`
+	Track        string   `json:"track"`
+	Champion     Champion `json:"champion"`
+	Candidate    *OnTrial `json:"candidate"`
+	Versions     int      `json:"versions"`
+	Interactions int64    `json:"interactions"`
+	Feedback     int64    `json:"feedback"`
+	Problem      string   `json:"problem,omitempty"` // why the newest activation is not served
+	// NextNight is what the next night would find; only of a track that is asked for by itself.
+	NextNight *nightrecord.Plan `json:"next_night,omitempty"`
+	Updated   time.Time         `json:"-"`
 }
 
 // Champion is what serves a track.
@@ -205,6 +227,7 @@ type Status struct {
 	UptimeSeconds float64     `json:"uptime_seconds"`
 	Store         StoreStatus `json:"store"`
 	Auth          string      `json:"auth"`    // keys, none
+	Roles         []string    `json:"roles"`   // of the caller
 	Updater       string      `json:"updater"` // in-process, remote, none
 	Schedule      string      `json:"schedule"`
 }

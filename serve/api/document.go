@@ -44,6 +44,35 @@ type member struct {
 	value value
 }
 
+// plain is the value as Go has it: nil, bool, int or float64, string, []any or map[string]any.
+func (v value) plain() any {
+	switch v.kind {
+	case boolean:
+		return v.truth
+	case number:
+		if n, err := strconv.Atoi(v.text); err == nil {
+			return n
+		}
+		f, _ := strconv.ParseFloat(v.text, 64) // what is too large is infinite
+		return f
+	case text:
+		return v.text
+	case array:
+		list := make([]any, len(v.items))
+		for i, item := range v.items {
+			list[i] = item.plain()
+		}
+		return list
+	case mapping:
+		all := make(map[string]any, len(v.fields))
+		for _, m := range v.fields {
+			all[m.name] = m.value.plain()
+		}
+		return all
+	}
+	return nil
+}
+
 // parser reads one JSON document strictly (RFC 8259): no duplicate names, no invalid UTF-8, no lone surrogates, nothing
 // after the end.
 type parser struct {

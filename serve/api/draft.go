@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nightshift/internal/engine"
+	"nightshift/internal/sampling"
 	"nightshift/replaystore"
 )
 
@@ -15,9 +16,12 @@ import (
 // feedback token, because a reader rates one answer and not all of them.
 type draft struct {
 	g        *generation
-	index    int // as its reader sees it
+	of       *asked // what it answers
+	choice   int    // which of the engine's answers to that
+	index    int    // as its reader sees it
 	seed     uint64
 	text     strings.Builder
+	plain    strings.Builder // without special tokens, as it is recorded
 	tokens   []int32
 	logProbs []float32
 	last     time.Time
@@ -32,9 +36,10 @@ func (c *draft) take(p engine.Piece) (show string) {
 	if c.g.q.echo && !c.echoed {
 		c.echoed = true
 		c.markPrompt()
-		show = c.g.q.prompt + show
+		show = c.of.shown + show
 	}
 	c.text.WriteString(p.Text)
+	c.plain.WriteString(p.Plain)
 	if !p.HasToken {
 		return show
 	}
@@ -52,7 +57,7 @@ func (c *draft) take(p engine.Piece) (show string) {
 	c.tokens = append(c.tokens, p.Token)
 	c.logProbs = append(c.logProbs, p.LogProb)
 	if c.g.q.logProbs && !p.End {
-		c.marks.add(c.g.server.deps.Model.Tokenizer, p.Token, len(c.tokens) == 1, &p.LogProb, p.Top)
+		c.mark(p.Token, &p.LogProb, p.Top)
 	}
 	return show
 }
@@ -62,14 +67,20 @@ func (c *draft) markPrompt() {
 	if !c.g.q.logProbs {
 		return
 	}
-	known := c.g.pieces.Prompt()
-	for i, id := range c.g.prompt {
+	known := c.of.pieces.Prompt()
+	for i, id := range c.of.tokens {
 		if i == 0 || i >= len(known) {
-			c.marks.add(c.g.server.deps.Model.Tokenizer, id, i == 0, nil, nil)
+			c.mark(id, nil, nil)
 			continue
 		}
-		c.marks.add(c.g.server.deps.Model.Tokenizer, id, false, &known[i].LogProb, known[i].Top)
+		c.mark(id, &known[i].LogProb, known[i].Top)
 	}
+	c.marks.endText()
+}
+
+// mark notes the log-probability of a token.
+func (c *draft) mark(id int32, logProb *float32, top []sampling.Choice) {
+	c.marks.add(c.g.server.deps.Model.Tokenizer, id, c.g.q.showSpecial, logProb, top)
 }
 
 // meanLogProb is what best_of chooses by; an answer without a token, which a timeout leaves, is the last choice.
@@ -107,7 +118,7 @@ func (c *draft) whole() choice {
 		return one
 	}
 	if c.g.q.echo {
-		content = c.g.q.prompt + content
+		content = c.of.shown + content
 	}
 	one.Text = &content
 	return one
@@ -126,8 +137,9 @@ func (c *draft) wireLogprobs() any {
 	return textLogprobsOf(marks)
 }
 
-// ended keeps how the choice ended and counts it.
-func (c *draft) ended(r engine.Result) {
+// ended keeps how the choice ended and counts it. Its last piece has come.
+func (c *draft) ended() {
+	r := c.of.pieces.Ended(c.choice)
 	c.result = r
 	m, ref := c.g.server.metrics, c.g.ref
 	m.tokens.WithLabelValues(ref.Track, "answer").Add(float64(len(c.tokens)))
@@ -146,11 +158,18 @@ func (c *draft) finish() string {
 	return string(c.result.Finish)
 }
 
-// record writes the choice down, before its last byte is sent. One of which nothing was made leaves no record.
+// record writes the choice down, before its last byte is sent. One of which nothing was made leaves no record, unless its reader
+// has the feedback token already, which the head of a stream brings. Neither does one whose request asks for none: it cannot be
+// rated.
 func (c *draft) record() *origin {
 	s, ref, id := c.g.server, c.g.ref, c.g.ids[c.index]
-	from := &origin{Interaction: id, Track: ref.Track, Version: versionOf(ref), Digest: ref.Digest, FeedbackToken: s.feedbackToken(id, ref.Track), Routed: c.g.q.routed}
-	if len(c.tokens) > 0 {
+	from := &origin{Interaction: id, Track: ref.Track, Version: versionOf(ref), Digest: ref.Digest, Routed: c.g.q.routed}
+	if c.g.q.unrecorded {
+		from.Note = "nothing of this answer was recorded, because the request says store: false; it cannot be rated"
+		return from
+	}
+	from.FeedbackToken = s.feedbackToken(id, ref.Track)
+	if len(c.tokens) > 0 || c.g.q.stream {
 		from.Logged = s.deps.Recorder.Record(c.interaction(id))
 	}
 	return from
@@ -160,15 +179,21 @@ func (c *draft) record() *origin {
 func (c *draft) interaction(id string) replaystore.Interaction {
 	g := c.g
 	i := replaystore.Interaction{
-		ID: id, Track: g.ref.Track, Time: g.created, Subject: g.subject, Answer: c.text.String(),
-		PromptTokens: g.prompt, AnswerTokens: c.tokens, LogProbs: c.logProbs, Finish: c.finish(),
+		ID: id, Track: g.ref.Track, Time: g.created, Subject: g.subject, Answer: c.plain.String(),
+		PromptTokens: c.of.tokens, AnswerTokens: c.tokens, LogProbs: c.logProbs, Finish: c.finish(),
 		Sampling: g.q.record(c.seed), Version: g.ref.Digest, VersionNumber: g.ref.Number, Weights: g.server.cfg.Weights, Latency: time.Since(g.created),
 	}
 	if !g.q.chat {
-		i.Messages = []replaystore.Message{{Role: replaystore.RolePrompt, Content: g.q.prompt}}
+		i.SpecialPrompt = c.of.special
+		i.Messages = []replaystore.Message{{Role: replaystore.RolePrompt, Content: c.of.text}}
 		return i
 	}
-	i.TemplateHash = g.server.deps.Model.Template.Digest()
+	if t, err := g.server.deps.Model.Template.With(g.q.variables); err == nil { // they were accepted when the prompt was made
+		i.TemplateHash = t.Digest()
+	}
+	if a := g.q.response; a != nil {
+		i.Instructed, i.Previous = a.instructions != "", a.previous
+	}
 	for _, m := range g.q.messages {
 		i.Messages = append(i.Messages, replaystore.Message{Role: m.Role, Content: m.Content})
 	}

@@ -19,7 +19,7 @@ import (
 // Keys of a request's locals.
 const (
 	localRequestID = "request_id"
-	localStream    = "stream"
+	localStream    = "stream" // when the head of a stream was ready
 )
 
 var plainRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
@@ -45,6 +45,7 @@ func (s *Server) entry(c *fiber.Ctx) (err error) {
 	if err := s.admit(c); err != nil {
 		return s.fail(c, err)
 	}
+	c.Path(tidy(strings.Clone(c.Path())))
 	if preflight(c) {
 		return s.answerPreflight(c)
 	}
@@ -54,18 +55,20 @@ func (s *Server) entry(c *fiber.Ctx) (err error) {
 	return nil
 }
 
-// finish counts a request and gives its answer a deadline; a stream sets its own.
+// finish counts a request and gives its answer a deadline; a stream has its own, and is counted by the time to its head.
 func (s *Server) finish(c *fiber.Ctx, begin time.Time) {
-	if c.Locals(localStream) == nil {
-		_ = c.Context().Conn().SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout)) // a closed connection fails at the write
+	end, stream := c.Locals(localStream).(time.Time)
+	if !stream {
+		end = time.Now()
+		_ = c.Context().Conn().SetWriteDeadline(end.Add(s.cfg.WriteTimeout)) // a closed connection fails at the write
 	}
 	path := c.Route().Path
 	status := c.Response().StatusCode()
 	if path == "/" && c.Path() != "/" {
 		path = "none"
 	}
-	s.metrics.answered(c.Method(), path, status, time.Since(begin))
-	s.log.Debug("a request was answered", "request_id", requestID(c), "method", c.Method(), "route", path, "status", status, "duration", time.Since(begin))
+	s.metrics.answered(c.Method(), path, status, end.Sub(begin))
+	s.log.Debug("a request was answered", "request_id", requestID(c), "method", c.Method(), "route", path, "status", status, "duration", end.Sub(begin))
 }
 
 func requestID(c *fiber.Ctx) string {
@@ -80,14 +83,15 @@ func (s *Server) admit(c *fiber.Ctx) error {
 		c.Context().SetConnectionClose()
 		return badRequest("bad_framing", "", "a request has either one Content-Length or one Transfer-Encoding: chunked")
 	}
-	if c.Get(fiber.HeaderContentEncoding) != "" {
+	if coding := c.Get(fiber.HeaderContentEncoding); coding != "" && !strings.EqualFold(coding, "identity") {
 		return &Problem{Status: 415, Type: typeRequest, Code: "content_encoding", Message: "compressed bodies are not accepted; send the body without Content-Encoding"}
 	}
 	if len(s.cfg.Keys) == 0 {
 		if ip := c.Context().RemoteIP(); !ip.IsLoopback() && !ip.IsUnspecified() {
 			return forbidden("keys_required", "this server has no API keys and answers only its own machine; configure keys to open it")
 		}
-		if !loopbackHost(string(c.Context().Host())) { // not Hostname: that believes X-Forwarded-Host, which scripts can set
+		// Not Hostname: that believes X-Forwarded-Host, which scripts can set. A client that names no host is no browser.
+		if host := string(c.Context().Host()); !loopbackHost(host) && (host != "" || c.Context().Request.Header.IsHTTP11()) {
 			return forbidden("host_not_allowed", "this server has no API keys and answers only under a loopback name such as localhost; configure keys to open it")
 		}
 	}
@@ -143,7 +147,7 @@ func (s *Server) checkOrigin(c *fiber.Ctx) error {
 		return forbidden("origin_not_allowed", "pages of this origin may not call this server; add it to cors.origins")
 	}
 	c.Set(fiber.HeaderAccessControlAllowOrigin, origin)
-	c.Set(fiber.HeaderAccessControlExposeHeaders, "X-Request-Id, X-Nightshift-Adapter, X-Nightshift-Interaction, Retry-After")
+	c.Set(fiber.HeaderAccessControlExposeHeaders, strings.Join([]string{"X-Request-Id", headerAdapter, headerInteraction, headerToken, headerIgnored, fiber.HeaderRetryAfter}, ", "))
 	return nil
 }
 

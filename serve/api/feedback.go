@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -16,6 +17,14 @@ const (
 	leastCorrection = 4 << 10 // bytes of a correction that every model takes
 	tokenBytes      = 4       // bytes of text in one token, generously
 )
+
+// onItsWay is how long after its beginning an interaction may be unknown here, because it comes from another server or has not ended.
+const onItsWay = 10 * time.Minute
+
+// UnknownInteraction is the error of an interaction that does not exist, or no more.
+func UnknownInteraction(interaction string) error {
+	return notFound("interaction_not_found", "interaction", "there is no interaction %q", clip(interaction))
+}
 
 // MostFeedback is how many items of feedback one interaction takes. Repeated ids do not count.
 const MostFeedback = 32
@@ -35,7 +44,7 @@ func (s *Server) maxCorrection() int {
 type opinion struct {
 	path  string // of the item in the body, "" for a single one
 	token string
-	user  string // counts where the sender's key has the role feedback
+	user  string // counts where the sender's key has the role feedback or editor
 	event replaystore.Feedback
 }
 
@@ -59,7 +68,11 @@ func (s *Server) feedback(c *fiber.Ctx) error {
 		if o.event.Track, err = s.feedbackTrack(c, o, who, known); err != nil {
 			return err
 		}
-		if known && who.has(roleFeedback) && who.sees(o.event.Track) {
+		if o.event.Editor && !(known && who.has(roleEditor) && who.sees(o.event.Track)) {
+			return &Problem{Status: fiber.StatusForbidden, Type: typePermission, Code: "role_missing", Param: join(o.path, "editor"),
+				Message: join(o.path, "editor") + " needs an API key with the role editor for the track of this answer; leave it out to give feedback like anybody"}
+		}
+		if known && who.rates() && who.sees(o.event.Track) {
 			o.event.Subject = s.deps.Recorder.Subject(o.user)
 		} // else its sender holds a token only: the person is the one whom the request named
 		if o.event.ID == "" {
@@ -97,7 +110,7 @@ func feedbackKind(f replaystore.Feedback) string {
 }
 
 // feedbackTrack finds the track of the interaction that an opinion is about, and whether its sender may rate it: with the
-// answer's token, or with the role.
+// answer's token, or with the role. A token proves that there is the interaction: while it may be on its way, it is not looked for.
 func (s *Server) feedbackTrack(c *fiber.Ctx, o opinion, who caller, known bool) (string, error) {
 	missing := notFound("interaction_not_found", join(o.path, "interaction"), "there is no interaction %q", clip(o.event.Interaction))
 	if o.token != "" {
@@ -105,26 +118,21 @@ func (s *Server) feedbackTrack(c *fiber.Ctx, o opinion, who caller, known bool) 
 		if !ok {
 			return "", forbidden("wrong_token", "the feedback token does not belong to interaction %q", clip(o.event.Interaction))
 		}
-		if _, err := s.deps.Feedback.Find(c.Context(), o.event.Interaction, []string{track}); err != nil {
-			return "", orMissing(err, missing)
+		if made, ok := replaystore.MadeAt(o.event.Interaction); ok && time.Since(made) < onItsWay {
+			return track, nil
 		}
-		return track, nil
+		_, err := s.deps.Recorder.Recall(c.Context(), o.event.Interaction, []string{track})
+		return track, orMissing(err, missing)
 	}
 	if !known {
 		return "", &Problem{Status: 401, Type: typeKey, Code: "missing_token", Param: join(o.path, "token"),
 			Message: "give the feedback token of the answer, or an API key with the role feedback"}
 	}
-	if !who.has(roleFeedback) {
+	if !who.rates() {
 		return "", forbidden("role_missing", "give the feedback token of the answer; this API key does not have the role feedback")
 	}
-	var tracks []string
-	for _, m := range s.deps.Versions.Models() {
-		if who.sees(m.Champion.Track) {
-			tracks = append(tracks, m.Champion.Track)
-		}
-	}
-	track, err := s.deps.Feedback.Find(c.Context(), o.event.Interaction, tracks)
-	return track, orMissing(err, missing)
+	i, err := s.deps.Recorder.Recall(c.Context(), o.event.Interaction, s.tracksOf(who, ""))
+	return i.Track, orMissing(err, missing)
 }
 
 func orMissing(err error, missing *Problem) error {
@@ -151,7 +159,7 @@ func decodeFeedback(body []byte, maxCorrection int) ([]opinion, error) {
 	if len(items) == 0 {
 		r.fail(badRequest("invalid_value", "items", "items is empty"))
 	}
-	if err := o.end(nil); err != nil {
+	if err := o.end(); err != nil {
 		return nil, err
 	}
 	var all []opinion
@@ -166,10 +174,11 @@ func decodeFeedback(body []byte, maxCorrection int) ([]opinion, error) {
 }
 
 func decodeOpinion(o *object, maxCorrection int) (opinion, error) {
-	p := opinion{path: o.path, event: replaystore.Feedback{Interaction: o.need("interaction"), ID: o.limited("id", replaystore.MaxID)}}
+	p := opinion{path: o.path, event: replaystore.Feedback{Interaction: interactionOf(o.need("interaction")), ID: o.limited("id", replaystore.MaxID)}}
 	if id, given := o.string("id"); given && id == "" {
 		o.r.fail(badRequest("invalid_value", o.at("id"), "%s is empty; leave it out or give one", o.at("id")))
 	}
+	p.event.Editor = o.bool("editor")
 	p.token, p.user = o.limited("token", 512), o.limited("user", maxUser)
 	if v, ok := o.get("rating"); ok {
 		rating := decodeRating(o, v)
@@ -189,7 +198,17 @@ func decodeOpinion(o *object, maxCorrection int) (opinion, error) {
 	if p.event.Rating == nil && p.event.Correction == nil && p.event.Comment == "" {
 		o.r.fail(badRequest("missing_field", o.path, "feedback needs at least one of rating, correction and comment"))
 	}
-	return p, o.end(nil)
+	return p, o.end()
+}
+
+// interactionOf is the interaction of an answer's id, which may be all that a client has kept.
+func interactionOf(id string) string {
+	for _, kind := range []string{chatPrefix, textPrefix, responsePrefix, messagePrefix} {
+		if bare, ok := strings.CutPrefix(id, kind); ok {
+			return bare
+		}
+	}
+	return id
 }
 
 // decodeRating reads a number from −1 to 1, or a thumb.

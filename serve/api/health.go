@@ -2,6 +2,7 @@ package api
 
 import (
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 )
@@ -19,13 +20,17 @@ type readiness struct {
 	Degraded []string `json:"degraded"`
 }
 
+func notReady(reasons []string) *Problem {
+	return &Problem{Status: fiber.StatusServiceUnavailable, Type: typeUnavailable, Code: "not_ready", Message: strings.Join(reasons, "; "), Retry: time.Second}
+}
+
 // readyz says whether the model serves. What is degraded (a store that lags, a version that was refused) is told and is
 // no reason to take the server out of service.
 func (s *Server) readyz(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	reasons, degraded := s.deps.Condition.Ready(c.Context())
 	if len(reasons) > 0 {
-		return &Problem{Status: fiber.StatusServiceUnavailable, Type: typeUnavailable, Code: "not_ready", Message: strings.Join(reasons, "; "), Retry: 1e9}
+		return notReady(reasons)
 	}
 	r := readiness{Status: "ready", Degraded: []string{}}
 	if len(degraded) > 0 {
@@ -34,13 +39,30 @@ func (s *Server) readyz(c *fiber.Ctx) error {
 	return sendJSON(c, fiber.StatusOK, r)
 }
 
+// health is readyz for whoever looks where other servers have it.
+func (s *Server) health(c *fiber.Ctx) error {
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	if reasons, _ := s.deps.Condition.Ready(c.Context()); len(reasons) > 0 {
+		return notReady(reasons)
+	}
+	return s.livez(c)
+}
+
+// version says which version of the program this is.
+func (s *Server) version(c *fiber.Ctx) error {
+	return sendJSON(c, fiber.StatusOK, struct {
+		Version string `json:"version"`
+	}{s.deps.Condition.Status(c.Context()).Version})
+}
+
 // status is for the console: any key may see it.
 func (s *Server) status(c *fiber.Ctx) error {
-	if _, err := s.authorize(c, ""); err != nil {
+	who, err := s.authorize(c, "")
+	if err != nil {
 		return err
 	}
 	st := s.deps.Condition.Status(c.Context())
-	st.Auth = "keys"
+	st.Auth, st.Roles = "keys", who.roles
 	if len(s.cfg.Keys) == 0 {
 		st.Auth = "none"
 	}

@@ -17,6 +17,7 @@ import (
 const (
 	roleGenerate = "generate"
 	roleFeedback = "feedback"
+	roleEditor   = "editor" // what feedback may, and to say that it answers for it
 	roleAdmin    = "admin"
 )
 
@@ -31,6 +32,9 @@ type caller struct {
 func (k caller) has(role string) bool {
 	return slices.Contains(k.roles, role) || slices.Contains(k.roles, roleAdmin)
 }
+
+// rates reports whether the caller may give feedback on answers without their tokens.
+func (k caller) rates() bool { return k.has(roleFeedback) || k.has(roleEditor) }
 
 // sees reports whether the caller's scope holds a track.
 func (k caller) sees(track string) bool {

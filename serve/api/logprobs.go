@@ -13,9 +13,16 @@ import (
 type mark struct {
 	spelling
 	logProb *float32 // nil for the first token of a prompt
-	top     []spelling
-	topLog  []float32
+	hidden  bool     // it has no bytes in the text
+	top     []likely
 	offset  int // in the text, in characters
+}
+
+// likely is one of the likeliest tokens at a place.
+type likely struct {
+	spelling
+	hidden  bool
+	logProb float32
 }
 
 // spelling is the bytes of a token; they need not be whole characters.
@@ -24,12 +31,30 @@ type spelling string
 // marks collects the tokens of a text.
 type marks struct {
 	list  []mark
-	begun int // characters of the text that have begun
+	begun int  // characters of the text that have begun
+	inner bool // a token with text came before: some tokenizers put a space before the next
 }
 
-// add appends a token; first says that no token of its text comes before it.
-func (m *marks) add(t *tokenizer.Tokenizer, id int32, first bool, logProb *float32, top []sampling.Choice) {
-	one := mark{spelling: spell(t, id, first), logProb: logProb, offset: m.begun}
+// add appends a token; shown says that the text has special tokens.
+func (m *marks) add(t *tokenizer.Tokenizer, id int32, shown bool, logProb *float32, top []sampling.Choice) {
+	first := !m.inner
+	hidden := func(id int32) bool { return !shown && t.IsSpecial(id) }
+	one := mark{spelling: spell(t, id, first), hidden: hidden(id), logProb: logProb, offset: m.begun}
+	for _, c := range top {
+		one.top = append(one.top, likely{spell(t, c.ID, first), hidden(c.ID), c.LogProb})
+	}
+	if !one.hidden {
+		m.inner = true
+		m.place(&one)
+	}
+	m.list = append(m.list, one)
+}
+
+// endText says that what comes next is decoded as a text of its own: the answer after a prompt that is echoed.
+func (m *marks) endText() { m.inner = false }
+
+// place finds where a token lies in the text, and goes behind it.
+func (m *marks) place(one *mark) {
 	if one.spelling != "" && !utf8.RuneStart(one.spelling[0]) {
 		one.offset = max(0, m.begun-1) // it goes on with a character
 	}
@@ -38,10 +63,6 @@ func (m *marks) add(t *tokenizer.Tokenizer, id int32, first bool, logProb *float
 			m.begun++
 		}
 	}
-	for _, c := range top {
-		one.top, one.topLog = append(one.top, spell(t, c.ID, first)), append(one.topLog, c.LogProb)
-	}
-	m.list = append(m.list, one)
 }
 
 // spell returns the bytes of a token; where it is not the first of its text, some tokenizers put a space before it.
@@ -74,7 +95,11 @@ func (s spelling) distinct() string {
 	return b.String()
 }
 
-func (s spelling) numbers() []int {
+// numbers are the bytes that a token has in the text.
+func (s spelling) numbers(hidden bool) []int {
+	if hidden {
+		return []int{}
+	}
 	list := make([]int, len(s))
 	for i := range len(s) {
 		list[i] = int(s[i])
@@ -102,9 +127,9 @@ type likelyToken struct {
 func chatLogprobsOf(list []mark) *chatLogprobs {
 	all := &chatLogprobs{Content: make([]chatToken, len(list))}
 	for i, m := range list {
-		c := chatToken{likelyToken: likelyToken{m.readable(), *m.logProb, m.numbers()}, TopLogprobs: make([]likelyToken, len(m.top))}
+		c := chatToken{likelyToken: likelyToken{m.readable(), *m.logProb, m.numbers(m.hidden)}, TopLogprobs: make([]likelyToken, len(m.top))}
 		for k, s := range m.top {
-			c.TopLogprobs[k] = likelyToken{s.readable(), m.topLog[k], s.numbers()}
+			c.TopLogprobs[k] = likelyToken{s.readable(), s.logProb, s.numbers(s.hidden)}
 		}
 		all.Content[i] = c
 	}
@@ -128,8 +153,8 @@ func textLogprobsOf(list []mark) *textLogprobs {
 			continue
 		}
 		all.TopLogprobs[i] = map[string]float32{m.distinct(): *m.logProb} // the token itself is always there
-		for k, s := range m.top {
-			all.TopLogprobs[i][s.distinct()] = m.topLog[k]
+		for _, s := range m.top {
+			all.TopLogprobs[i][s.distinct()] = s.logProb
 		}
 	}
 	return all

@@ -53,12 +53,21 @@ func (s *Server) getModel(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	object, err := s.findModel(name, who)
+	if err != nil {
+		return err
+	}
+	return sendJSON(c, fiber.StatusOK, object)
+}
+
+// findModel describes the model of a name.
+func (s *Server) findModel(name string, who caller) (modelObject, error) {
 	if open, ok := s.routerModel(who); ok && name == open.ID {
-		return sendJSON(c, fiber.StatusOK, open)
+		return open, nil
 	}
 	track, selector := registry.SplitName(name)
 	if err := who.may(track); err != nil {
-		return err
+		return modelObject{}, err
 	}
 	for _, m := range s.deps.Versions.Models() {
 		if m.Champion.Track != track {
@@ -68,12 +77,12 @@ func (s *Server) getModel(c *fiber.Ctx) error {
 		if selector != "" {
 			pinned, err := s.deps.Versions.Pin(s.base, name, "")
 			if err != nil {
-				return err
+				return modelObject{}, err
 			}
 			pinned.Pin.Release()
 			object.ID, object.Champion = name, pinned.Ref.String()
 		}
-		return sendJSON(c, fiber.StatusOK, object)
+		return object, nil
 	}
-	return notFound("model_not_found", "model", "there is no model %q; /v1/models lists them", clip(name))
+	return modelObject{}, notFound("model_not_found", "model", "there is no model %q; /v1/models lists them", clip(name))
 }

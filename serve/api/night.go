@@ -86,7 +86,7 @@ func (s *Server) startNight(c *fiber.Ctx) error {
 		track = registry.Default
 	}
 	dryRun := o.bool("dry_run")
-	if err := o.end(nil); err != nil {
+	if err := o.end(); err != nil {
 		return err
 	}
 	if err := who.may(track); err != nil {
@@ -97,7 +97,7 @@ func (s *Server) startNight(c *fiber.Ctx) error {
 		known = known || m.Champion.Track == track
 	}
 	if !known {
-		return unknownTrack(track)
+		return s.unknownTrack(who, track)
 	}
 	id, err := s.deps.Queue.Request(s.base, track, actor(who), dryRun)
 	if err != nil {

@@ -5,8 +5,11 @@ import (
 	"strconv"
 )
 
-// reader collects the first error of decoding a document.
-type reader struct{ err error }
+// reader collects the first error of decoding a document, and what was ignored in it.
+type reader struct {
+	err     error
+	ignored []string // paths
+}
 
 func (r *reader) fail(p *Problem) {
 	if r.err == nil {
@@ -14,14 +17,16 @@ func (r *reader) fail(p *Problem) {
 	}
 }
 
-// object reads the fields of a JSON object by name. A field that is null counts as absent; what is never asked for is
-// refused by end.
+// object reads the fields of a JSON object by name. A field that is null counts as absent, and so does one that says no more
+// than that by the rules; what is never asked for is refused by end, unless it is empty or the rules have a place for it.
 type object struct {
 	r      *reader
 	path   string
 	fields map[string]value
 	names  []string
 	asked  map[string]bool
+	rules  fields
+	notes  bool // what is not known is a note that changes nothing
 }
 
 // read parses a body that must be an object.
@@ -49,6 +54,17 @@ func (r *reader) object(path string, v value) *object {
 	return o
 }
 
+// by sets the rules for fields that are not supported, and for values that are as good as none.
+func (o *object) by(rules fields) *object {
+	o.rules = rules
+	for name, v := range o.fields {
+		if f, ok := rules[name]; ok && f.silent(v) {
+			o.fields[name] = value{}
+		}
+	}
+	return o
+}
+
 func (r *reader) wrong(path string, v value, want string) {
 	where := path
 	if where == "" {
@@ -65,6 +81,17 @@ func (o *object) get(name string) (value, bool) {
 }
 
 func (o *object) at(name string) string { return join(o.path, name) }
+
+// members are all fields that are not null; they count as asked for.
+func (o *object) members() []member {
+	var list []member
+	for _, name := range o.names {
+		if v, ok := o.get(name); ok {
+			list = append(list, member{name, v})
+		}
+	}
+	return list
+}
 
 // missing records that a field must be given.
 func (o *object) missing(name string) {
@@ -112,6 +139,14 @@ func (o *object) bool(name string) bool {
 	return v.truth
 }
 
+// boolOr is bool for fields that are not false where they are left out.
+func (o *object) boolOr(name string, absent bool) bool {
+	if _, ok := o.get(name); !ok {
+		return absent
+	}
+	return o.bool(name)
+}
+
 // float reads an optional number within [low, high].
 func (o *object) float(name string, low, high float64) (f float64, ok bool) {
 	v, ok := o.get(name)
@@ -148,13 +183,13 @@ func (r *reader) int(path string, v value, low, high int64) int64 {
 		r.wrong(path, v, "an integer")
 		return low
 	}
-	n, err := strconv.ParseInt(v.text, 10, 64)
-	if err != nil {
-		if f, ferr := strconv.ParseFloat(v.text, 64); ferr == nil && f != math.Trunc(f) {
-			r.fail(badRequest("wrong_type", path, "%s is %s, it must be an integer", path, v.text))
-		} else {
-			r.fail(badRequest("invalid_value", path, "%s is %s, it must be an integer from %d to %d", path, v.text, low, high))
-		}
+	n, whole, ok := integer(v.text)
+	switch {
+	case !whole:
+		r.fail(badRequest("wrong_type", path, "%s is %s, it must be an integer", path, v.text))
+		return low
+	case !ok:
+		r.fail(badRequest("invalid_value", path, "%s is %s, it must be an integer from %d to %d", path, v.text, low, high))
 		return low
 	}
 	if n < low || n > high {
@@ -162,6 +197,19 @@ func (r *reader) int(path string, v value, low, high int64) int64 {
 		return low
 	}
 	return n
+}
+
+// integer reads a number without a fraction, which may be written as 3, 3.0 or 3e0. whole says whether it is one, and ok
+// whether it fits: what is written with a point or an exponent must be less than 2^53, beyond which it would not be exact.
+func integer(literal string) (n int64, whole, ok bool) {
+	if n, err := strconv.ParseInt(literal, 10, 64); err == nil {
+		return n, true, true
+	}
+	f, err := strconv.ParseFloat(literal, 64)
+	if err != nil || math.Abs(f) >= 1<<53 {
+		return 0, true, false
+	}
+	return int64(f), f == math.Trunc(f), true
 }
 
 // list reads an optional array of at most max items.
@@ -180,16 +228,22 @@ func (o *object) list(name string, max int) ([]value, bool) {
 	return v.items, true
 }
 
-// end refuses every field that was not asked for: as unsupported where it is known, as unknown otherwise.
-func (o *object) end(unsupported map[string]string) error {
+// end refuses every field that was not asked for: as unsupported where the rules name it, as unknown otherwise. What says
+// nothing is accepted, and what changes no answer is ignored.
+func (o *object) end() error {
 	for _, name := range o.names {
 		if o.asked[name] {
 			continue
 		}
-		path := o.at(name)
-		if why, ok := unsupported[name]; ok {
-			o.r.fail(badRequest("unsupported_field", path, "the field %s is not supported%s", path, why))
-		} else {
+		path, v := o.at(name), o.fields[name]
+		f, known := o.rules[name]
+		switch {
+		case v.kind == null && !o.notes:
+		case v.kind == null, f.ignored, !known && o.notes:
+			o.r.ignored = append(o.r.ignored, path)
+		case known:
+			o.r.fail(f.problem(path))
+		case !empty(v):
 			o.r.fail(badRequest("unknown_field", path, "the field %s is not known", path))
 		}
 	}

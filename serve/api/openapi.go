@@ -2,6 +2,7 @@ package api
 
 import (
 	_ "embed"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 )
@@ -18,6 +19,9 @@ func (s *Server) openapi(c *fiber.Ctx) error {
 }
 
 func (s *Server) docs(c *fiber.Ctx) error {
+	if path, _, _ := strings.Cut(c.OriginalURL(), "?"); strings.HasSuffix(path, "/") {
+		return c.Redirect("../docs", fiber.StatusPermanentRedirect) // the page's links are relative to its address
+	}
 	page := docsPage()
 	c.Set(fiber.HeaderContentType, "text/html; charset=utf-8")
 	c.Set(fiber.HeaderCacheControl, "no-cache")

@@ -148,6 +148,8 @@ func sentinelProblem(err error) *Problem {
 		{registry.ErrConflict, 409, typeConflict, "activation_conflict", 0},
 		{registry.ErrHeld, 409, typeConflict, "track_held", 0},
 		{registry.ErrCorrupt, 409, typeConflict, "corrupted", 0},
+		{registry.ErrExists, 409, typeConflict, "exists", 0},
+		{registry.ErrDeclared, 409, typeConflict, "not_deletable", 0},
 		{registry.ErrNotFound, 404, typeNotFound, "not_found", 0},
 		{registry.ErrName, 404, typeNotFound, "not_found", 0},
 		{registry.ErrRequest, 400, typeRequest, "invalid_value", 0},
@@ -164,10 +166,6 @@ func sentinelProblem(err error) *Problem {
 // frameworkProblem translates what Fiber and fasthttp refuse by themselves.
 func frameworkProblem(fe *fiber.Error) *Problem {
 	switch fe.Code {
-	case 404:
-		return notFound("route_not_found", "", "there is nothing at this address; /docs lists what there is")
-	case 405:
-		return &Problem{Status: 405, Type: typeRequest, Code: "method_not_allowed", Message: "this address does not take this method"}
 	case 408:
 		return &Problem{Status: 408, Type: typeRequest, Code: "request_timeout", Message: "the request took too long to arrive"}
 	case 431:
@@ -181,10 +179,17 @@ func frameworkProblem(fe *fiber.Error) *Problem {
 
 // fail writes a problem.
 func (s *Server) fail(c *fiber.Ctx, err error) error {
-	if fe := (*fiber.Error)(nil); errors.As(err, &fe) && fe.Code != 404 && fe.Code != 405 {
-		linger(c) // fasthttp could not read the request, and closes the connection after this answer
-		if fe.Code == 413 {
-			err = &Problem{Status: 413, Type: typeRequest, Code: "body_too_large", Message: fmt.Sprintf("the body is larger than %d bytes, the most that this server reads", s.cfg.BodyLimit)}
+	if fe := (*fiber.Error)(nil); errors.As(err, &fe) {
+		switch fe.Code {
+		case fiber.StatusNotFound:
+			err = s.nothingHere(c)
+		case fiber.StatusMethodNotAllowed:
+			err = otherMethods(c)
+		case fiber.StatusRequestEntityTooLarge:
+			linger(c)
+			err = &Problem{Status: fe.Code, Type: typeRequest, Code: "body_too_large", Message: fmt.Sprintf("the body is larger than %d bytes, the most that this server reads", s.cfg.BodyLimit)}
+		default:
+			linger(c) // fasthttp could not read the request, and closes the connection after this answer
 		}
 	}
 	p := problemOf(err)

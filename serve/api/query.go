@@ -1,13 +1,13 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"time"
 
 	"nightshift/internal/sampling"
 	"nightshift/models/template"
-	"nightshift/replaystore"
 )
 
 // query is a completion request, decoded.
@@ -15,33 +15,38 @@ type query struct {
 	chat         bool
 	model        string
 	messages     []template.Message // of a chat
-	prompt       string             // of a raw completion
-	promptIDs    []int32            // its tokens, where it was given by them; promptTokens makes prompt of them
-	promptAt     string             // where it stands in the body
+	variables    map[string]any     // of its template
+	prompts      []prompt           // of a raw completion
 	stream       bool
 	includeUsage bool
 	sampling     sampling.Params
 	adjustment   sampling.Adjustment
 	maxTokens    int
 	ignoreEOS    bool
+	showSpecial  bool // special tokens are part of the answer's text
+	addSpecial   bool // the token that texts begin with comes before a prompt
+	maySpecial   bool // the caller may put special tokens into prompts
 	stop         []string
-	n, bestOf    int // choices to answer with, and to make; bestOf 0 is n
+	n, bestOf    int // choices to answer a prompt with, and to make; bestOf 0 is n
 	echo         bool
 	logProbs     bool
 	top          int // likeliest tokens beside each
 	user         string
+	subject      string // of the person whose conversation goes on, where there is no user; "" is nobody
+	unrecorded   bool
 	priority     int           // lower goes first
 	routed       *routed       // how model was chosen; nil: by the client
 	timeout      time.Duration // of the whole answer; 0: none
+	ignored      []string      // paths of what changes no answer
+	metadata     map[string]string
+	response     *responseQuery // of POST /v1/responses; nil elsewhere
 }
 
-// unsupportedFields are fields of OpenAI's API that this one refuses by name, with what to do instead.
-var unsupportedFields = map[string]string{
-	"audio": "", "best_of": " in chats; use n", "echo": " in chats", "function_call": "", "functions": "",
-	"modalities": "", "parallel_tool_calls": "", "prediction": "", "prompt_cache_key": "", "prompt_cache_retention": "",
-	"reasoning_effort": "", "response_format": "", "safety_identifier": "; use user", "service_tier": "", "store": "; interactions are always recorded",
-	"suffix": "", "tool_choice": "", "tools": "", "top_logprobs": " here; logprobs is the number of tokens", "verbosity": "", "web_search_options": "",
-	"name": "", "tool_calls": "", "tool_call_id": "", "refusal": "", "include_obfuscation": "",
+// prompt is a prompt of a raw completion.
+type prompt struct {
+	at   string // where it stands in the body
+	text string
+	ids  []int32 // its tokens, where it was given by them; promptTokens makes text of them
 }
 
 const (
@@ -60,102 +65,120 @@ func decodeQuery(body []byte, chat bool, d Defaults) (query, error) {
 	if err != nil {
 		return query{}, err
 	}
-	q := query{chat: chat, model: o.need("model")}
-	if len(q.model) > maxModel {
-		r.fail(badRequest("invalid_value", "model", "model has %d bytes, at most %d are allowed", len(q.model), maxModel))
-	}
+	o.by(map[bool]fields{true: chatFields, false: completionFields}[chat])
+	q := query{chat: chat, model: decodeModel(o)}
 	if chat {
-		q.messages = decodeMessages(o)
+		q.messages, q.variables = decodeMessages(o), decodeVariables(o)
 	} else {
-		decodePrompt(o, &q)
-		q.echo = o.bool("echo")
+		q.addSpecial = o.bool("add_special_tokens")
+		q.prompts, q.echo = decodePrompts(o, q.addSpecial), o.bool("echo")
 	}
-	q.stream = o.bool("stream")
-	if v, ok := o.get("stream_options"); ok {
-		if !q.stream {
-			r.fail(badRequest("invalid_value", "stream_options", "stream_options are only allowed with stream: true"))
-		}
-		opts := r.object("stream_options", v)
-		q.includeUsage = opts.bool("include_usage")
-		if err := opts.end(unsupportedFields); err != nil {
-			return query{}, err
-		}
-	}
-	decodeSampling(o, &q, d)
 	q.maxTokens = decodeMaxTokens(o, d, q.echo)
-	decodeAdjustment(o, &q, d)
+	decodeManner(o, &q, d)
 	decodeChoices(o, &q)
 	decodeLogprobs(o, &q)
+	err = o.end()
+	q.ignored = r.ignored
+	return q, err
+}
+
+// decodeModel reads the name of the model.
+func decodeModel(o *object) string {
+	name := o.need("model")
+	if len(name) > maxModel {
+		o.r.fail(badRequest("invalid_value", "model", "model has %d bytes, at most %d are allowed", len(name), maxModel))
+	}
+	return name
+}
+
+// decodeManner reads what requests of all kinds have in common, once the limit of the answer is known: how it is made and sent, and
+// for whom.
+func decodeManner(o *object, q *query, d Defaults) {
+	decodeStream(o, q)
+	decodeSampling(o, q, d)
+	decodeAdjustment(o, q, d)
 	q.stop = decodeStop(o)
-	q.user = o.limited("user", maxUser)
+	q.user = cmp.Or(o.limited("user", maxUser), o.limited("safety_identifier", maxUser))
+	q.unrecorded = !o.boolOr("store", true)
 	priority, _ := o.int("priority", -maxPriority, maxPriority)
 	q.priority = int(priority)
 	if seconds, ok := o.float("timeout", minTimeout, maxTimeout); ok {
 		q.timeout = time.Duration(seconds * float64(time.Second))
 	}
-	decodeMetadata(o)
-	return q, o.end(unsupportedFields)
+	q.metadata = decodeMetadata(o)
 }
 
-// decodeMessages reads the conversation.
-func decodeMessages(o *object) []template.Message {
-	items, ok := o.list("messages", replaystore.MaxMessages)
+// field is the name of the field that holds the conversation.
+func (q *query) field() string {
+	if q.response != nil {
+		return "input"
+	}
+	return "messages"
+}
+
+// decodeStream reads whether and how the answer is streamed.
+func decodeStream(o *object, q *query) {
+	q.stream = o.bool("stream")
+	v, ok := o.get("stream_options")
 	if !ok {
-		o.missing("messages")
+		return
+	}
+	opts := o.r.object("stream_options", v).by(streamFields)
+	if q.includeUsage = opts.bool("include_usage"); q.includeUsage && !q.stream {
+		o.r.fail(badRequest("invalid_value", "stream_options", "stream_options are only allowed with stream: true"))
+	}
+	_ = opts.end() // the first error is kept in the reader
+}
+
+// decodeVariables reads what a chat's template is given beside the messages.
+func decodeVariables(o *object) map[string]any {
+	v, ok := o.get("chat_template_kwargs")
+	if !ok {
 		return nil
 	}
-	if len(items) == 0 {
-		o.r.fail(badRequest("invalid_value", "messages", "messages is empty"))
+	variables := map[string]any{}
+	for _, m := range o.r.object("chat_template_kwargs", v).members() {
+		variables[m.name] = m.value.plain()
 	}
-	messages := make([]template.Message, 0, len(items))
-	for i, item := range items {
-		m := o.r.object(fmt.Sprintf("messages[%d]", i), item)
-		if o.r.err != nil {
-			return nil
-		}
-		role := m.need("role")
-		switch role {
-		case "system", "user", "assistant", "":
-		default:
-			o.r.fail(badRequest("invalid_value", m.at("role"), "%s is %q, it must be system, user or assistant", m.at("role"), clip(role)))
-		}
-		content, ok := m.string("content")
-		if !ok {
-			m.missing("content")
-		}
-		if m.end(unsupportedFields) != nil {
-			return nil
-		}
-		messages = append(messages, template.Message{Role: role, Content: content})
-	}
-	return messages
+	return variables
 }
 
-// decodePrompt reads the prompt of a raw completion: a text or the ids of its tokens, or an array with one of these.
-func decodePrompt(o *object, q *query) {
+// decodePrompts reads what a raw completion goes on with: a text or the ids of its tokens, or an array of these. They may be empty where
+// a special token comes before them.
+func decodePrompts(o *object, begun bool) []prompt {
 	v, ok := o.get("prompt")
 	if !ok {
 		o.missing("prompt")
-		return
+		return nil
 	}
-	q.promptAt = o.at("prompt")
-	if v.kind == array && len(v.items) > 0 && v.items[0].kind != number {
-		if len(v.items) > 1 {
-			o.r.fail(badRequest("invalid_value", q.promptAt, "%s has %d prompts; send each in a request of its own", q.promptAt, len(v.items)))
-			return
-		}
-		v, q.promptAt = v.items[0], q.promptAt+"[0]"
+	at := o.at("prompt")
+	if v.kind != array || len(v.items) == 0 || v.items[0].kind == number {
+		return []prompt{decodePrompt(o.r, at, v, begun)}
 	}
+	if len(v.items) > maxChoices {
+		o.r.fail(badRequest("invalid_value", at, "%s has %d prompts, at most %d are allowed", at, len(v.items), maxChoices))
+		return nil
+	}
+	var list []prompt
+	for i, item := range v.items {
+		list = append(list, decodePrompt(o.r, fmt.Sprintf("%s[%d]", at, i), item, begun))
+	}
+	return list
+}
+
+// decodePrompt reads one prompt.
+func decodePrompt(r *reader, at string, v value, begun bool) prompt {
 	switch {
 	case v.kind != text && v.kind != array:
-		o.r.wrong(q.promptAt, v, "a string or an array of token ids")
-	case v.text == "" && len(v.items) == 0:
-		o.r.fail(badRequest("invalid_value", q.promptAt, "%s is empty", q.promptAt))
+		r.wrong(at, v, "a string or an array of token ids")
+	case empty(v) && !begun:
+		r.fail(badRequest("invalid_value", at, "%s is empty", at))
 	}
-	q.prompt = v.text
+	p := prompt{at: at, text: v.text}
 	for i, item := range v.items {
-		q.promptIDs = append(q.promptIDs, int32(o.r.int(fmt.Sprintf("%s[%d]", q.promptAt, i), item, 0, math.MaxInt32)))
+		p.ids = append(p.ids, int32(r.int(fmt.Sprintf("%s[%d]", at, i), item, 0, math.MaxInt32)))
 	}
+	return p
 }
 
 // decodeStop reads a stop string or a few of them.
@@ -182,21 +205,26 @@ func decodeStop(o *object) []string {
 		switch {
 		case item.kind != text:
 			o.r.wrong(path, item, "a string")
-		case item.text == "" || len(item.text) > maxStopBytes:
-			o.r.fail(badRequest("invalid_value", path, "%s has %d bytes, it must have 1 to %d", path, len(item.text), maxStopBytes))
+		case len(item.text) > maxStopBytes:
+			o.r.fail(badRequest("invalid_value", path, "%s has %d bytes, at most %d are allowed", path, len(item.text), maxStopBytes))
+		case item.text != "":
+			stops = append(stops, item.text)
 		}
-		stops = append(stops, item.text)
 	}
 	return stops
 }
 
-// decodeMetadata checks the client's own labels; they are not kept.
-func decodeMetadata(o *object) {
+// decodeMetadata reads the client's own labels; they are not kept, and named as ignored.
+func decodeMetadata(o *object) map[string]string {
+	labels := map[string]string{}
 	v, ok := o.get("metadata")
 	if !ok {
-		return
+		return labels
 	}
 	m := o.r.object("metadata", v)
+	if len(m.names) > 0 {
+		o.r.ignored = append(o.r.ignored, m.path)
+	}
 	if len(m.names) > 16 {
 		o.r.fail(badRequest("invalid_value", "metadata", "metadata has %d pairs, at most 16 are allowed", len(m.names)))
 	}
@@ -204,6 +232,7 @@ func decodeMetadata(o *object) {
 		if len(name) > 64 {
 			o.r.fail(badRequest("invalid_value", m.at(name), "a name in metadata has %d bytes, at most 64 are allowed", len(name)))
 		}
-		m.limited(name, 512)
+		labels[name] = m.limited(name, 512)
 	}
+	return labels
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 
+	"nightshift/internal/engine"
 	"nightshift/internal/sampling"
 	"nightshift/replaystore"
 )
@@ -40,23 +41,31 @@ func decodeSampling(o *object, q *query, d Defaults) {
 	}
 }
 
-// decodeMaxTokens reads the length limit under either of its names. It can be 0 where the prompt is echoed.
+// decodeMaxTokens reads the length limit under either of its names. It is 0 only for requests that have the prompt echoed.
 func decodeMaxTokens(o *object, d Defaults, echo bool) int {
-	least := int64(1)
-	if echo {
-		least = 0
-	}
-	n, old := o.int("max_tokens", least, math.MaxInt32)
-	m, current := o.int("max_completion_tokens", least, math.MaxInt32)
+	n, old := decodeLimit(o, "max_tokens", echo)
+	m, current := decodeLimit(o, "max_completion_tokens", echo)
 	switch {
 	case old && current && n != m:
-		o.r.fail(badRequest("invalid_value", "max_tokens", "max_tokens is %d and max_completion_tokens is %d; give one of them", n, m))
+		o.r.fail(badRequest("invalid_value", "max_tokens", "max_tokens and max_completion_tokens are not the same; give one of them"))
 	case current:
 		n = m
 	case !old:
 		return d.MaxTokens
 	}
-	return int(min(n, int64(d.Limit)))
+	return min(n, d.Limit)
+}
+
+// decodeLimit reads a length limit; -1 is as long as this server allows.
+func decodeLimit(o *object, name string, zero bool) (limit int, ok bool) {
+	n, ok := o.int(name, -1, math.MaxInt32)
+	switch {
+	case ok && n == 0 && !zero:
+		o.r.fail(badRequest("invalid_value", o.at(name), "%s is 0, it must be at least 1, or -1 for no limit but the server's", o.at(name)))
+	case n == -1:
+		n = math.MaxInt32
+	}
+	return int(n), ok
 }
 
 // decodeAdjustment reads what changes logits before a token is chosen, and what becomes of the end-of-text token.
@@ -72,6 +81,7 @@ func decodeAdjustment(o *object, q *query, d Defaults) {
 		}
 	}
 	q.ignoreEOS = o.bool("ignore_eos")
+	q.showSpecial = !o.boolOr("skip_special_tokens", true)
 	n, _ := o.int("min_tokens", 0, math.MaxInt32)
 	if q.adjustment.MinTokens = int(n); q.adjustment.MinTokens > q.maxTokens {
 		o.r.fail(badRequest("invalid_value", "min_tokens", "min_tokens is %d, the answer can have %d tokens at most", n, q.maxTokens))
@@ -107,7 +117,7 @@ func decodeBias(o *object) []sampling.Bias {
 func (q *query) record(seed uint64) replaystore.Sampling {
 	p, a := q.sampling, q.adjustment
 	s := replaystore.Sampling{Temperature: p.Temperature, TopP: p.TopP, TopK: p.TopK, MinP: p.MinP, Repetition: a.Repetition, Presence: a.Presence,
-		Frequency: a.Frequency, Seed: seed, MaxTokens: q.maxTokens, MinTokens: a.MinTokens, IgnoreEOS: q.ignoreEOS, Stop: q.stop}
+		Frequency: a.Frequency, Seed: seed, MaxTokens: q.maxTokens, MinTokens: a.MinTokens, IgnoreEOS: q.ignoreEOS, ShowSpecial: q.showSpecial, Stop: q.stop}
 	for _, b := range a.Bias {
 		if s.LogitBias == nil {
 			s.LogitBias = make(map[int32]float32, len(a.Bias))
@@ -117,18 +127,21 @@ func (q *query) record(seed uint64) replaystore.Sampling {
 	return s
 }
 
-// checkBias wants the tokens of logit_bias in a vocabulary.
-func (q *query) checkBias(vocab int) error {
+// checkBias wants the tokens of logit_bias in the vocabulary, which may have gaps.
+func (q *query) checkBias(m *engine.Model) error {
 	for _, b := range q.adjustment.Bias {
-		if int(b.Token) >= vocab {
-			path := join("logit_bias", strconv.Itoa(int(b.Token)))
-			return badRequest("invalid_value", path, "%s: the model has the tokens 0 to %d", path, vocab-1)
+		path := join("logit_bias", strconv.Itoa(int(b.Token)))
+		switch {
+		case int(b.Token) >= m.Config.Vocab:
+			return badRequest("invalid_value", path, "%s: the model has the tokens 0 to %d", path, m.Config.Vocab-1)
+		case !m.Tokenizer.Has(b.Token):
+			return badRequest("invalid_value", path, "%s: the model has no such token", path)
 		}
 	}
 	return nil
 }
 
-// decodeChoices reads how many answers are wanted, and made to choose from.
+// decodeChoices reads how many answers are wanted, and made to choose from. Whether they are streamed is known.
 func decodeChoices(o *object, q *query) {
 	q.n = 1
 	if n, ok := o.int("n", 1, maxChoices); ok {
@@ -144,6 +157,9 @@ func decodeChoices(o *object, q *query) {
 		o.r.fail(badRequest("invalid_value", "best_of", "best_of is %d, it must be at least n, which is %d", n, q.n))
 	case q.bestOf > q.n && q.stream:
 		o.r.fail(badRequest("invalid_value", "best_of", "best_of chooses when all answers have ended, it does not go with stream: true"))
+	}
+	if each := max(q.n, q.bestOf); each*len(q.prompts) > maxChoices {
+		o.r.fail(badRequest("invalid_value", "prompt", "prompt has %d prompts with %d answers each, at most %d answers are allowed", len(q.prompts), each, maxChoices))
 	}
 }
 

@@ -50,11 +50,11 @@ func (s *Server) questions(q *query) [][]int32 {
 	add := func(tokens []int32) {
 		list = append(list, tokens[max(0, len(tokens)-routedTokens):])
 	}
-	switch {
-	case len(q.promptIDs) > 0:
-		add(q.promptIDs)
-	case !q.chat:
-		add(s.deps.Model.Tokenizer.Encode(nil, q.prompt))
+	for _, p := range q.prompts {
+		if len(p.ids) == 0 {
+			p.ids = s.deps.Model.Tokenizer.Encode(nil, p.text)
+		}
+		add(p.ids)
 	}
 	for _, m := range q.messages {
 		if m.Role == "user" {

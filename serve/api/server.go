@@ -62,6 +62,7 @@ type Deps struct {
 	Feedback  FeedbackBox
 	Tracks    Tracks
 	Switch    Switch
+	Catalog   Catalog
 	Nights    Nights
 	Queue     NightQueue
 	Condition Condition
@@ -76,6 +77,7 @@ type Server struct {
 	deps    Deps
 	log     *slog.Logger
 	app     *fiber.App
+	table   []route
 	metrics *metrics
 
 	base    context.Context // every request's parent
@@ -129,17 +131,22 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		ErrorHandler: func(c *fiber.Ctx, err error) error { return s.fail(c, err) },
 	})
 	s.app.Server().CloseOnShutdown = true
+	s.app.Server().HeaderReceived = oneSlash
 	s.app.Use(s.entry)
-	for _, r := range s.routes() {
-		s.app.Add(r.method, r.path, r.handler)
-	}
+	s.table = s.routes()
 	for _, f := range s.cfg.Static {
-		s.app.Get(f.Path, staticHandler(f))
+		s.table = append(s.table, route{fiber.MethodGet, f.Path, staticHandler(f)})
+	}
+	for _, r := range s.table {
+		s.app.Add(r.method, r.path, r.handler)
+		if r.method == fiber.MethodGet {
+			s.app.Add(fiber.MethodHead, r.path, r.handler)
+		}
 	}
 	return s, nil
 }
 
-// route is one address of the API.
+// route is one address of the server. What takes GET takes HEAD.
 type route struct {
 	method, path string
 	handler      fiber.Handler
@@ -150,6 +157,10 @@ func (s *Server) routes() []route {
 	return []route{
 		{"GET", "/livez", s.livez},
 		{"GET", "/readyz", s.readyz},
+		{"GET", "/health", s.health},
+		{"GET", "/version", s.version},
+		{"POST", "/tokenize", s.tokenize},
+		{"POST", "/detokenize", s.detokenize},
 		{"GET", "/metrics", s.showMetrics()},
 		{"GET", "/openapi.json", s.openapi},
 		{"GET", "/docs", s.docs},
@@ -158,9 +169,13 @@ func (s *Server) routes() []route {
 		{"GET", "/v1/models/:model", s.getModel},
 		{"POST", "/v1/chat/completions", s.chatCompletions},
 		{"POST", "/v1/completions", s.completions},
+		{"POST", "/v1/responses", s.responses},
+		{"GET", "/v1/responses/:response", s.getResponse},
 		{"POST", "/v1/feedback", s.feedback},
 		{"GET", "/v1/tracks", s.listTracks},
+		{"POST", "/v1/tracks", s.createTrack},
 		{"GET", "/v1/tracks/:track", s.getTrack},
+		{"DELETE", "/v1/tracks/:track", s.deleteTrack},
 		{"POST", "/v1/tracks/:track/activate", s.activate},
 		{"POST", "/v1/tracks/:track/rollback", s.rollback},
 		{"POST", "/v1/tracks/:track/hold", s.hold},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"nightshift/replaystore"
 )
@@ -61,20 +62,20 @@ func (e *events) send(name string, v any) error {
 // comment keeps an idle connection alive, and finds out whether it is.
 func (e *events) comment() error { return e.write(": keep-alive\n\n") }
 
-// events answers with a stream that run writes. It is the only place that installs a body stream writer: a panic in one
-// would end the process, so it is caught here. cancel ends the request's context when the stream is over.
+// events answers with a stream that run writes. It is the only place that writes streams: a panic in a body stream writer would
+// end the process, so it is caught here. cancel ends the request's context when the stream is over.
 func (s *Server) events(c *fiber.Ctx, cancel context.CancelFunc, run func(e *events)) error {
 	c.Set(fiber.HeaderContentType, "text/event-stream; charset=utf-8")
 	c.Set(fiber.HeaderCacheControl, "no-cache, no-transform")
 	c.Set("X-Accel-Buffering", "no")
-	c.Locals(localStream, true)
+	head := time.Now()
+	c.Locals(localStream, head)
 	id := requestID(c)
 	conn := c.Context().Conn()
-	_ = conn.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout)) // a closed connection fails at the flush
-	c.Context().Response.ImmediateHeaderFlush = true
-	s.metrics.streams.WithLabelValues().Inc()
-	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
+	_ = conn.SetWriteDeadline(head.Add(s.cfg.WriteTimeout)) // a closed connection fails at the flush
+	body := func(w *bufio.Writer) {
 		e := &events{w: w, conn: conn, timeout: s.cfg.WriteTimeout, cancel: cancel}
+		s.metrics.streams.WithLabelValues().Inc()
 		defer s.metrics.streams.WithLabelValues().Dec()
 		defer cancel()
 		defer func() {
@@ -84,8 +85,29 @@ func (s *Server) events(c *fiber.Ctx, cancel context.CancelFunc, run func(e *eve
 			}
 		}()
 		run(e)
-	})
+	}
+	switch {
+	case c.Method() == fiber.MethodHead:
+		cancel()
+	case c.Context().Request.Header.IsHTTP11():
+		c.Context().Response.ImmediateHeaderFlush = true
+		c.Context().SetBodyStreamWriter(body)
+	default:
+		untilClosed(c.Context(), body)
+	}
 	return nil
+}
+
+// untilClosed writes a stream to a client of HTTP/1.0, which knows no chunks: the stream ends with its connection. fasthttp would
+// send chunks, so it is left out, and closes the connection when the handler has returned.
+func untilClosed(ctx *fasthttp.RequestCtx, body func(w *bufio.Writer)) {
+	ctx.Response.Header.SetContentLength(-2) // neither a length nor chunks
+	w := bufio.NewWriter(ctx.Conn())
+	_, _ = w.Write(ctx.Response.Header.Header())
+	_ = w.Flush() // an error stays, and the first event meets it
+	body(w)
+	ctx.HijackSetNoResponse(true)
+	ctx.Hijack(func(net.Conn) {})
 }
 
 // failStream tells an error inside a stream that has begun.
@@ -93,11 +115,16 @@ func (s *Server) failStream(e *events, err error, requestID string) {
 	if e.err != nil {
 		return // nobody listens
 	}
+	_ = e.send("", struct { // a write that fails has cancelled the request
+		Error ErrorBody `json:"error"`
+	}{s.streamProblem(err, requestID).body().Error})
+}
+
+// streamProblem is the problem of an error inside a stream, which goes to the log where it is the server's.
+func (s *Server) streamProblem(err error, requestID string) *Problem {
 	p := problemOf(err)
 	if p.Status >= 500 && p.cause != nil {
 		s.log.Error("a stream failed", "request_id", requestID, "status", p.Status, "error", p.cause)
 	}
-	_ = e.send("", struct { // a write that fails has cancelled the request
-		Error ErrorBody `json:"error"`
-	}{p.body().Error})
+	return p
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"nightshift/internal/nearest"
 	"nightshift/internal/registry"
 )
 
@@ -28,11 +29,23 @@ func (s *Server) onTrack(c *fiber.Ctx) (who caller, track string, err error) {
 			return who, track, nil
 		}
 	}
-	return who, "", unknownTrack(track)
+	return who, "", s.unknownTrack(who, track)
 }
 
-func unknownTrack(track string) *Problem {
-	return notFound("track_not_found", "track", "there is no track %q; /v1/tracks lists them", clip(track))
+// unknownTrack is the 404 of a track; it asks whether the nearest of those that the caller may see was meant.
+func (s *Server) unknownTrack(who caller, track string) *Problem {
+	return notFound("track_not_found", "track", "there is no track %q; /v1/tracks lists them%s", clip(track), s.meant(who, track))
+}
+
+// meant asks whether the nearest track that the caller may see was meant.
+func (s *Server) meant(who caller, track string) string {
+	var names []string
+	for _, m := range s.deps.Versions.Models() {
+		if who.sees(m.Champion.Track) {
+			names = append(names, m.Champion.Track)
+		}
+	}
+	return nearest.Question(track, names)
 }
 
 // visibleTracks lists the tracks in the caller's scope.
@@ -64,21 +77,81 @@ func (s *Server) listTracks(c *fiber.Ctx) error {
 	}{tracks})
 }
 
+// createTrack makes a track and answers as getTrack does.
+func (s *Server) createTrack(c *fiber.Ctx) error {
+	who, err := s.authorize(c, roleAdmin)
+	if err != nil {
+		return err
+	}
+	body, err := s.body(c)
+	if err != nil {
+		return err
+	}
+	_, o, err := read(body)
+	if err != nil {
+		return err
+	}
+	track, reason := o.need("track"), o.limited("reason", maxReason)
+	if err := o.end(); err != nil {
+		return err
+	}
+	if err := registry.CheckTrack(track); err != nil {
+		return badRequest("invalid_value", "track", "track is %q, it must be 1 to 63 of a-z, 0-9, _ and -, beginning with a letter or digit", clip(track))
+	}
+	if err := who.may(track); err != nil {
+		return err
+	}
+	if err := s.deps.Catalog.Create(s.base, track, actor(who), reason); err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderLocation, "/v1/tracks/"+track)
+	return s.sendTrack(c, fiber.StatusCreated, who, track)
+}
+
+// deletedTrack answers the deletion of a track.
+type deletedTrack struct {
+	Track      string `json:"track"`
+	Deleted    bool   `json:"deleted"`
+	Activation int    `json:"activation"` // that ended it
+}
+
+func (s *Server) deleteTrack(c *fiber.Ctx) error {
+	who, track, err := s.onTrack(c)
+	if err != nil {
+		return err
+	}
+	reason, err := s.reason(c)
+	if err != nil {
+		return err
+	}
+	activation, err := s.deps.Catalog.Delete(s.base, track, actor(who), reason)
+	if err != nil {
+		return err
+	}
+	return sendJSON(c, fiber.StatusOK, deletedTrack{Track: track, Deleted: true, Activation: activation})
+}
+
 func (s *Server) getTrack(c *fiber.Ctx) error {
 	who, name, err := s.onTrack(c)
 	if err != nil {
 		return err
 	}
+	return s.sendTrack(c, fiber.StatusOK, who, name)
+}
+
+// sendTrack describes one track.
+func (s *Server) sendTrack(c *fiber.Ctx, status int, who caller, name string) error {
 	tracks, err := s.visibleTracks(c, who)
 	if err != nil {
 		return err
 	}
 	for _, t := range tracks {
 		if t.Track == name {
-			return sendJSON(c, fiber.StatusOK, t)
+			t.NextNight = s.deps.Tracks.NextNight(c.Context(), name)
+			return sendJSON(c, status, t)
 		}
 	}
-	return unknownTrack(name)
+	return s.unknownTrack(who, name)
 }
 
 // decodeOrder reads the body of an activation.
@@ -104,7 +177,7 @@ func decodeOrder(body []byte) (ActivationOrder, error) {
 		expect := int(n)
 		order.Expect = &expect
 	}
-	return order, o.end(nil)
+	return order, o.end()
 }
 
 func (s *Server) activate(c *fiber.Ctx) error {
@@ -147,7 +220,7 @@ func (s *Server) reason(c *fiber.Ctx) (string, error) {
 		return "", err
 	}
 	reason := o.limited("reason", maxReason)
-	return reason, o.end(nil)
+	return reason, o.end()
 }
 
 func (s *Server) rollback(c *fiber.Ctx) error {
@@ -213,7 +286,7 @@ func (s *Server) listAdapters(c *fiber.Ctx) error {
 		list = append(list, adapters...)
 	}
 	if wanted != "" && !found {
-		return unknownTrack(wanted)
+		return s.unknownTrack(who, wanted)
 	}
 	return sendJSON(c, fiber.StatusOK, struct {
 		Data []Adapter `json:"data"`

@@ -13,6 +13,8 @@ func nightIsFollowed(t *testing.T, f *fixture, page *browsertest.Page) {
 	page.WaitText("h1", "Queued")
 	f.tell("state", map[string]any{"state": "training", "reason": ""})
 	page.WaitText(".phases .now", "Training")
+	f.tell("progress", map[string]any{"phase": "training", "step": 1, "steps": 1000, "loss": 2.6})
+	page.WaitText("main", "Step 1 · ends when it has learned, after 1,000 steps at most")
 	for step, loss := range []float64{2.5, 1.9, 1.4} {
 		f.tell("progress", map[string]any{"phase": "training", "step": step + 1, "steps": 40, "loss": loss, "lr": 2e-4, "eta_seconds": 125})
 	}
@@ -155,8 +157,8 @@ func keyIsAskedFor(t *testing.T, f *fixture, page *browsertest.Page) {
 	page.Wait(`document.querySelector('#key').hidden && document.querySelector('#chat-track').value === 'support'`)
 	page.WaitText("#status", "demo-4x192")
 	var stored []string
-	page.Eval(`[sessionStorage.getItem('nightshift.key'), String(localStorage.length), document.cookie]`, &stored)
-	if len(stored) != 3 || stored[0] != "secret-key" || stored[1] != "0" || stored[2] != "" {
+	page.Eval(`[sessionStorage.getItem('nightshift.key'), Object.keys(localStorage).filter((key) => key !== 'nightshift.user').join(), document.cookie]`, &stored)
+	if len(stored) != 3 || stored[0] != "secret-key" || stored[1] != "" || stored[2] != "" {
 		t.Errorf("stored: %q", stored)
 	}
 	expectComplaint(t, page, "401")

@@ -3,6 +3,7 @@ package console
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -21,6 +22,9 @@ func TestConsole(t *testing.T) {
 		{"FailuresCanBeRetried", failuresCanBeRetried},
 		{"ThumbsPost", thumbsPost},
 		{"EditedAnswerIsACorrection", editedAnswer},
+		{"PublicsCorrection", publicsCorrection},
+		{"PersonIsNamed", personIsNamed},
+		{"PlanIsShown", planIsShown},
 		{"SettingsAreSent", settingsAreSent},
 		{"HostileTextIsText", hostileText},
 		{"NightIsFollowed", nightIsFollowed},
@@ -136,7 +140,7 @@ func thumbsPost(t *testing.T, f *fixture, page *browsertest.Page) {
 	page.Click(".thumb[aria-label='Good answer']")
 	page.WaitText(".feedback [role=status]", "Rating saved")
 	up := f.last()
-	if up.Path != "/v1/feedback" || up.Body["rating"] != "up" || up.Body["interaction"] != "01J8" || up.Body["token"] != "tok-9" || len(up.Body) != 4 {
+	if up.Path != "/v1/feedback" || up.Body["rating"] != "up" || up.Body["interaction"] != "01J8" || up.Body["token"] != "tok-9" || up.Body["user"] == "" || up.Body["editor"] != nil || len(up.Body) != 5 {
 		t.Errorf("thumbs up posted %v", up)
 	}
 	page.Wait(`document.querySelector(".thumb[aria-label='Good answer']").getAttribute('aria-pressed') === 'true'`)
@@ -163,10 +167,72 @@ func editedAnswer(t *testing.T, f *fixture, page *browsertest.Page) {
 	page.WaitText(".feedback [role=status]", "Correction saved")
 	got := f.last()
 	if got.Path != "/v1/feedback" || got.Body["correction"] != "You can return goods within 45 days." || got.Body["interaction"] != "01J8" ||
-		got.Body["token"] != "tok-9" || got.Body["rating"] != nil {
+		got.Body["token"] != "tok-9" || got.Body["rating"] != nil || got.Body["editor"] != true {
 		t.Errorf("correction posted %v", got)
 	}
 	contains(t, "correction", page.Text(".correction"), "Your correction", "within 45 days.")
+	page.WaitText(".feedback .next", "12 of 20 examples, 1 of 3 people") // what the server says becomes of it
+	f.mu.Lock()
+	f.plan = map[string]any{"ready": true, "by_editors": 1, "sentences": []string{"Whatever."}, "help": []string{}}
+	f.mu.Unlock()
+	page.Click(".feedback .row button:nth-of-type(3)")
+	page.Type(".editor textarea", "You can return goods within 46 days.")
+	page.Click(".editor [type=submit]")
+	page.WaitText(".feedback .next", "The next night learns this. Start a night")
+}
+
+// publicsCorrection: with a key that is no editor's the console does not say that it is, and promises nothing.
+func publicsCorrection(t *testing.T, f *fixture, page *browsertest.Page) {
+	f.public = true
+	page.Open(f.URL + "/#/chat")
+	page.WaitText(".log", "learned when enough people say the same")
+	answered(page, f)
+	page.Click(".feedback .row button:nth-of-type(3)")
+	page.Wait(`document.querySelector('.editor textarea')`)
+	page.Type(".editor textarea", "You can return goods within 45 days.")
+	page.Click(".editor [type=submit]")
+	page.WaitText(".feedback [role=status]", "Correction saved")
+	if got := f.last(); got.Body["editor"] != nil || got.Body["user"] == nil {
+		t.Errorf("correction posted %v", got)
+	}
+	page.Wait(`document.querySelector('.feedback .next').textContent === ''`)
+	page.Open(f.URL + "/#/learning")
+	page.Wait(`document.querySelector('.plan').textContent === ''`)
+}
+
+// personIsNamed: a browser has one name, which goes with everything, and may have another.
+func personIsNamed(t *testing.T, f *fixture, page *browsertest.Page) {
+	answered(page, f)
+	made, _ := f.last().Body["user"].(string)
+	if !strings.HasPrefix(made, "console-") || len(made) != len("console-")+4 {
+		t.Errorf("the name is %q", made)
+	}
+	page.Click(".thumb[aria-label='Good answer']")
+	page.WaitText(".feedback [role=status]", "Rating saved")
+	if got := f.last().Body["user"]; got != made {
+		t.Errorf("feedback of %v, the question was of %q", got, made)
+	}
+	page.Click(".chat-head summary")
+	page.Wait(`document.querySelector('#chat-name').value === ` + strconv.Quote(made))
+	page.Type("#chat-name", "ann\t")
+	page.Open(f.URL + "/?again#/chat")
+	ask(page, f, "hostile")
+	page.Wait(`document.querySelector('.feedback')`)
+	if got := f.last().Body["user"]; got != "ann" {
+		t.Errorf("after a reload the name is %v", got)
+	}
+}
+
+// planIsShown: what the next night waits for, and what changes while one watches.
+func planIsShown(t *testing.T, f *fixture, page *browsertest.Page) {
+	page.Open(f.URL + "/#/learning")
+	page.WaitText(".plan", "would be skipped")
+	contains(t, "plan", page.Text(".plan"), "12 of 20 examples", "the oldest can be used in 40 minutes", "20 examples wait until somebody else", "What helps")
+	f.mu.Lock()
+	f.plan = map[string]any{"ready": true, "by_editors": 1, "sentences": []string{"The next night learns an answer that an editor corrected."}, "help": []string{}}
+	f.mu.Unlock()
+	page.WaitText(".plan", "A night started now would train.")
+	contains(t, "plan", page.Text(".plan"), "learns an answer that an editor corrected")
 }
 
 func settingsAreSent(t *testing.T, f *fixture, page *browsertest.Page) {

@@ -26,8 +26,12 @@ func (f *fixture) status(w http.ResponseWriter, r *http.Request) {
 	if f.degraded {
 		store = map[string]any{"kind": "redis", "degraded": true, "detail": "spooling to the journal"}
 	}
+	roles := []string{"admin"}
+	if f.public {
+		roles = []string{"generate", "feedback"}
+	}
 	send(w, 200, map[string]any{
-		"version": "0.1.0", "model": "demo-4x192", "uptime_seconds": 4210, "store": store, "auth": auth,
+		"roles": roles, "version": "0.1.0", "model": "demo-4x192", "uptime_seconds": 4210, "store": store, "auth": auth,
 		"updater": "in-process", "schedule": "daily at 03:00 Europe/Berlin",
 	})
 }
@@ -217,7 +221,7 @@ func (f *fixture) tell(event string, body any) {
 	}
 	select {
 	case f.event <- fmt.Sprintf("event: %s\ndata: %s\n\n", event, encoded):
-	case <-time.After(20 * time.Second):
+	case <-time.After(10 * time.Minute):
 		f.t.Fatal("no page listens to the night's events")
 	}
 }
@@ -245,4 +249,27 @@ func (f *fixture) change(w http.ResponseWriter, r *http.Request) {
 	}
 	f.number++
 	send(w, 200, map[string]any{"activation": f.number, "version": f.champion, "serving": true, "swap_ms": 3.18})
+}
+
+// waiting is the plan of a night that needs more.
+func waiting() map[string]any {
+	need := func(name string, have, need float64) map[string]any {
+		return map[string]any{"name": name, "have": have, "need": need, "met": have >= need, "text": fmt.Sprintf("%g of %g %s", have, need, name)}
+	}
+	return map[string]any{"track": "support", "time": "2026-03-02T09:00:00Z", "ready": false, "new": 12, "held_out": 0, "by_editors": 0, "too_young": 3, "usable": "2026-03-02T09:40:00Z",
+		"unconfirmed": 20, "not_used": 2, "needs": []any{need("examples", 12, 20), need("people", 1, 3), need("held_out_corrections", 6, 6)},
+		"sentences": []string{"The next night waits for more: 12 of 20 examples, 1 of 3 people.", "3 pieces of feedback wait for the minimum age of 60 minutes; the oldest can be used in 40 minutes.", "20 examples wait until somebody else says the same."},
+		"help":      []string{"A correction by an editor needs none of this and is learned by the next night.", "Another person's correction of the same question, or an editor's, settles what waits for others."}}
+}
+
+func (f *fixture) track(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.public {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprint(w, `{"error":{"message":"This key may not see it.","type":"permission_error","param":null,"code":"role_missing"},"status":403}`)
+		return
+	}
+	send(w, 200, map[string]any{"track": r.PathValue("track"), "next_night": f.plan})
 }

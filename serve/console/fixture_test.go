@@ -30,6 +30,8 @@ type fixture struct {
 	number   int // of the activation
 	held     bool
 	degraded bool
+	public   bool // the caller is no editor
+	plan     map[string]any
 	key      string         // required when not empty
 	refuse   map[string]int // "METHOD path" → status, once
 
@@ -40,7 +42,7 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	f := &fixture{
-		t: t, champion: 17.0, number: 31, refuse: map[string]int{},
+		t: t, plan: waiting(), champion: 17.0, number: 31, refuse: map[string]int{},
 		step: make(chan struct{}), event: make(chan string), gone: make(chan struct{}, 8),
 	}
 	mux := http.NewServeMux()
@@ -54,6 +56,7 @@ func newFixture(t *testing.T) *fixture {
 	mux.HandleFunc("GET /v1/status", f.status)
 	mux.HandleFunc("GET /v1/models", f.models)
 	mux.HandleFunc("GET /v1/tracks", f.tracks)
+	mux.HandleFunc("GET /v1/tracks/{track}", f.track)
 	mux.HandleFunc("GET /v1/adapters", f.adapters)
 	mux.HandleFunc("GET /v1/nights", f.nights)
 	mux.HandleFunc("GET /v1/nights/{id}", f.night)

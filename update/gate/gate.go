@@ -37,7 +37,8 @@ type Behaviour struct {
 
 // Evaluation holds the measured figures of a candidate.
 type Evaluation struct {
-	Gain               Paired    `json:"gain"` // held-out feedback
+	Gain               Paired    `json:"gain"`   // held-out feedback
+	Edited             Paired    `json:"edited"` // editors' corrections that were learned, where nothing was held out
 	Pairing            Pairing   `json:"pairing"`
 	Taught             Taught    `json:"taught"`
 	Drift              Drift     `json:"drift"`
@@ -48,12 +49,16 @@ type Evaluation struct {
 
 // Evidence says what the candidate learned from.
 type Evidence struct {
-	Examples int           `json:"examples"` // new examples trained on
+	Editors  int           `json:"editors"`  // new examples of editors, who answer for what they say; the other figures are without them
+	Examples int           `json:"examples"` // new examples, trained on or held out, with what nearly repeats them
 	Subjects int           `json:"subjects"` // distinct people behind them
 	Youngest time.Duration `json:"youngest"` // age of the newest of them
-	// LargestShare is the share of the new examples that comes from one person.
+	// LargestShare is the share of these examples that comes from one person.
 	LargestShare float64 `json:"largest_share"`
 }
+
+// edited says whether editors alone are behind what was learned.
+func (ev Evidence) edited() bool { return ev.Editors > 0 && ev.Examples == 0 }
 
 // Limits are what must hold.
 type Limits struct {
@@ -99,9 +104,13 @@ type Verdict struct {
 
 // Judge compares a candidate's figures with the limits.
 func Judge(e Evaluation, ev Evidence, l Limits) Verdict {
-	checks := []Check{gain(e.Gain, l), pairing(e.Pairing, l)}
+	better := gain(e.Gain, l)
+	if ev.edited() {
+		better = edited(e.Edited, l)
+	}
+	checks := []Check{better, pairing(e.Pairing, l)}
 	if l.Taught != 0 {
-		checks = append(checks, taught(e.Taught, l))
+		checks = append(checks, taught(e.Taught, l)...)
 	}
 	if len(e.Anchors) == 0 {
 		checks = append(checks, failed("retention", "there is no anchor set, so what would be forgotten cannot be measured; give the model an anchors.jsonl or set update.anchors"))
@@ -177,6 +186,19 @@ func gain(p Paired, l Limits) Check {
 	return c
 }
 
+// edited asks for a gain where nothing was held out, because editors alone have said something: whoever answers for a correction
+// needs nobody to confirm it, and one correction leaves nothing to hold out. It compares on the corrections that were learned, which
+// says that they were taken in, and nothing of other questions: for those there are retention, drift and behaviour.
+func edited(p Paired, l Limits) Check {
+	const name = "gain"
+	if err := p.check(false); err != nil {
+		return failed(name, err.Error())
+	}
+	value, low, high := bootstrap(difference(p.Champion, p.Candidate), p.Tokens, l.Resamples, l.Seed)
+	return Check{Name: name, Value: value, Low: low, High: high, Pass: value > 0,
+		Detail: fmt.Sprintf("nothing was held out, so this is measured on what was learned: the corrections of editors (%d) are %+.4f nats per token likelier than to the champion, which must be above 0", len(p.Tokens), value)}
+}
+
 // turned are the values of the examples that correct an answer, and how many these are in words; all where none does.
 func (p Paired) turned(values []float64) (list []float64, what string) {
 	for i, v := range values {
@@ -234,9 +256,12 @@ func behaviour(champion, candidate Behaviour, l Limits) []Check {
 		fmt.Sprintf("mean answer length: %.1f tokens, the champion %.1f, may change by %.0f %%", candidate.MeanLength, champion.MeanLength, 100*l.Length)))
 }
 
-// evidence asks that enough people said enough, long enough ago.
+// evidence asks that enough people said enough, long enough ago. An editor's word is enough by itself.
 func evidence(ev Evidence, l Limits) []Check {
 	const name = "evidence"
+	if ev.edited() {
+		return []Check{exact(name, float64(ev.Editors), 1, true, fmt.Sprintf("new examples: %d, all by editors, who answer for what they say; that needs no number, no second person and no age", ev.Editors))}
+	}
 	at := func(value, limit float64, pass bool, detail string) Check {
 		return exact(name, value, limit, pass, detail)
 	}

@@ -10,12 +10,17 @@ import (
 type Taught struct {
 	Own  []float64 `json:"own"`
 	Said []float64 `json:"said"`
+	// Edited marks those of editors; empty where there are none.
+	Edited []bool `json:"edited,omitempty"`
 }
 
 // check reports what makes the scores unusable.
 func (l Taught) check() error {
 	if len(l.Own) != len(l.Said) {
 		return fmt.Errorf("%d corrections and %d scores of what they correct", len(l.Own), len(l.Said))
+	}
+	if len(l.Edited) > 0 && len(l.Edited) != len(l.Own) {
+		return fmt.Errorf("%d corrections and %d marks of those of editors", len(l.Own), len(l.Edited))
 	}
 	for i := range l.Own {
 		if !finite(l.Own[i]) || !finite(l.Said[i]) {
@@ -30,26 +35,44 @@ func (l Taught) check() error {
 // answers that people have corrected, and the night would use up what they said for nothing. The share of preferred answers is
 // the accuracy that preference learning reports (Rafailov et al. 2023), here without a reference: what counts is what the
 // candidate would say. Examples that were trained on are compared, because people's corrections need not resemble each other.
-func taught(s Taught, l Limits) Check {
-	const name = "taught"
+// Of editors' corrections every one counts.
+func taught(s Taught, l Limits) []Check {
 	if err := s.check(); err != nil {
-		return failed(name, err.Error())
+		return []Check{failed("taught", err.Error())}
 	}
-	n := len(s.Own)
-	if least := fewest(l.SignTest); n < least {
-		return exact(name, 0, l.Taught, true, fmt.Sprintf("%d corrections were learned from, too few of %d to judge", n, least))
-	}
-	preferred := 0
+	var people, editors tally
 	for i := range s.Own {
+		of := &people
+		if len(s.Edited) > 0 && s.Edited[i] {
+			of = &editors
+		}
+		of.count++
 		if s.Own[i] < s.Said[i] {
-			preferred++
+			of.preferred++
 		}
 	}
-	low, high := Proportion(preferred, n, 0.025)
-	value := float64(preferred) / float64(n)
-	detail := fmt.Sprintf("corrections that it finds likelier than the answers that they correct: %.0f %% of %d that it learned from, at least %.0f %%", 100*value, n, 100*l.Taught)
-	if value < l.Taught {
+	var checks []Check
+	if editors.count > 0 {
+		checks = append(checks, editors.judge(1, "editors' corrections"))
+	}
+	if least := fewest(l.SignTest); people.count >= least {
+		checks = append(checks, people.judge(l.Taught, "corrections"))
+	} else if people.count > 0 || editors.count == 0 {
+		checks = append(checks, exact("taught", 0, l.Taught, true, fmt.Sprintf("%d corrections were learned from, too few of %d to judge", people.count, least)))
+	}
+	return checks
+}
+
+// tally counts corrections that the candidate learned from, and those that it prefers.
+type tally struct{ count, preferred int }
+
+// judge asks that at least a share of the corrections is preferred.
+func (t tally) judge(least float64, what string) Check {
+	low, high := Proportion(t.preferred, t.count, 0.025)
+	value := float64(t.preferred) / float64(t.count)
+	detail := fmt.Sprintf("%s that it finds likelier than the answers that they correct: %.0f %% of %d that it learned from, at least %.0f %%", what, 100*value, t.count, 100*least)
+	if value < least {
 		detail += "; more epochs or a higher learning rate teach more"
 	}
-	return Check{Name: name, Value: value, Low: low, High: high, Limit: l.Taught, Pass: value >= l.Taught, Detail: detail}
+	return Check{Name: "taught", Value: value, Low: low, High: high, Limit: least, Pass: value >= least, Detail: detail}
 }

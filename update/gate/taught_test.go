@@ -2,6 +2,7 @@ package gate
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -40,6 +41,69 @@ func TestTaught(t *testing.T) {
 		l.Taught = 0
 		if v := Judge(e, ev, l); !v.Pass {
 			t.Errorf("%s: refused though it is not judged: %+v", c.name, v)
+		}
+	}
+}
+
+// TestEditorsCorrectionsAllCount: one that was not taken in is one too many, however few there are.
+func TestEditorsCorrectionsAllCount(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		own   []float64 // said is 0.5
+		by    []bool    // editors
+		pass  []bool    // of the checks
+		count string
+	}{
+		{"one", []float64{0.4}, []bool{true}, []bool{true}, "100 % of 1"},
+		{"one that failed", []float64{0.5}, []bool{true}, []bool{false}, "0 % of 1"},
+		{"one of many failed", []float64{0.4, 0.4, 0.6}, []bool{true, true, true}, []bool{false}, "67 % of 3"},
+		{"beside too few others", []float64{0.4, 0.6}, []bool{true, false}, []bool{true, true}, "100 % of 1"},
+		{"beside others that failed", []float64{0.4, 0.6, 0.6, 0.6, 0.6, 0.6}, []bool{true, false, false, false, false, false}, []bool{true, false}, "100 % of 1"},
+	} {
+		_, _, l := good()
+		s := Taught{Own: c.own, Edited: c.by}
+		for range c.own {
+			s.Said = append(s.Said, 0.5)
+		}
+		checks := taught(s, l)
+		var pass []bool
+		for _, check := range checks {
+			pass = append(pass, check.Pass)
+		}
+		if !slices.Equal(pass, c.pass) || !strings.Contains(checks[0].Detail, c.count) || checks[0].Limit != 1 {
+			t.Errorf("%s: %+v", c.name, checks)
+		}
+	}
+	if checks := taught(Taught{Own: []float64{1}, Said: []float64{2}, Edited: []bool{true, true}}, Defaults()); checks[0].Pass {
+		t.Errorf("marks too many: %+v", checks)
+	}
+}
+
+// TestEditorsAlone: without held-out feedback their corrections are the gain, and nothing else is asked of the evidence.
+func TestEditorsAlone(t *testing.T) {
+	e, _, l := good()
+	e.Gain, e.Pairing, e.Taught = Paired{}, Pairing{}, Taught{Own: []float64{0.1}, Said: []float64{2}, Edited: []bool{true}}
+	e.Edited = set("edited", 1, 10, func(int) float64 { return -3 })
+	if v := Judge(e, Evidence{Editors: 1}, l); !v.Pass || !strings.Contains(v.Checks[0].Detail, "measured on what was learned") {
+		t.Errorf("one correction of an editor: %+v", v)
+	}
+	for name, ev := range map[string]Evidence{"nobody": {}, "with a few others": {Editors: 1, Examples: 3, Subjects: 1}} {
+		if v := Judge(e, ev, l); v.Pass {
+			t.Errorf("%s: %+v", name, v)
+		}
+	}
+	for name, change := range map[string]func(*Evaluation){
+		"not better":      func(e *Evaluation) { e.Edited = set("edited", 1, 10, func(int) float64 { return 0 }) },
+		"not measured":    func(e *Evaluation) { e.Edited = Paired{} },
+		"not taken in":    func(e *Evaluation) { e.Taught.Own[0] = 3 },
+		"forgets a lot":   func(e *Evaluation) { e.Anchors = nil },
+		"does not answer": func(e *Evaluation) { e.CandidateBehaviour.Answers = 0 },
+	} {
+		bad := e
+		bad.Taught = Taught{Own: slices.Clone(e.Taught.Own), Said: e.Taught.Said, Edited: e.Taught.Edited}
+		change(&bad)
+		if v := Judge(bad, Evidence{Editors: 1}, l); v.Pass {
+			t.Errorf("%s: passes", name)
 		}
 	}
 }

@@ -38,12 +38,15 @@ func Defaults() Options {
 	}
 }
 
-// Build writes the directory of the model that ships: what Make writes of the shop's corpus, and the starters.
+// Build writes the directory of the model that ships: what Make writes of the shop's corpus, the starters and the learning profile.
 func Build(ctx context.Context, dir string, opt Options, report func(train.Step) error) error {
 	if err := Make(ctx, dir, demo.Corpus(opt.Seed, opt.Corpus), opt, report); err != nil {
 		return err
 	}
-	return WriteStarters(dir, opt.Seed)
+	if err := WriteStarters(dir, opt.Seed); err != nil {
+		return err
+	}
+	return checkpoint.LearningByWidth(opt.Width).Write(dir)
 }
 
 // Make writes a model directory of any dialogues: vocabulary, configuration, weights, chat template and generation settings.

@@ -66,11 +66,14 @@ func peopleText(n int) string {
 	return fmt.Sprintf("%d people", n)
 }
 
-// cluster counts the examples that are near-identical to a text and their people; it stops at enough of these.
+// cluster counts the examples that are near-identical to a text and their people; it stops at enough of these, and an editor is enough.
 func (r resemblance) cluster(items []Item, text, enough int) (count, people int) {
 	var seen []string
 	for _, t := range r.near[text] {
 		for _, i := range r.items[t] {
+			if items[i].Editor {
+				return max(count, 1), enough
+			}
 			count += max(1, items[i].Fed)
 			if who := person(items[i]); !slices.Contains(seen, who) {
 				if seen = append(seen, who); len(seen) >= enough {
@@ -94,6 +97,7 @@ func person(it Item) string {
 type usage struct {
 	examples int
 	people   []string // at most as many as are asked for
+	editor   bool     // one of them is an editor, whose word is enough
 }
 
 // phrases gives a reason to those of the first count items that share a phrase with others, which too few people use. The
@@ -111,6 +115,7 @@ func phrases(items []Item, count int, c Confirmation, waits []wait) {
 				uses[p] = u
 			}
 			u.examples += max(1, it.Fed)
+			u.editor = u.editor || it.Editor
 			if len(u.people) < c.Subjects && !slices.Contains(u.people, who) {
 				u.people = append(u.people, who)
 			}
@@ -119,7 +124,7 @@ func phrases(items []Item, count int, c Confirmation, waits []wait) {
 	for i := range count {
 		most := usage{}
 		for _, p := range sets[i] {
-			if u := uses[p]; u.examples >= c.Phrase && len(u.people) < c.Subjects && u.examples > most.examples {
+			if u := uses[p]; u.examples >= c.Phrase && !u.editor && len(u.people) < c.Subjects && u.examples > most.examples {
 				most = *u
 			}
 		}

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// contradict gives a reason to those of the first count items that correct what the model came with, or what several people
-// have said, while too few people say the same, one more than elsewhere, or no more than say otherwise since the first of them did. A lie
+// contradict gives a reason to those of the first count items that correct what the model came with, what an editor says, or what several
+// people have said, while too few people say the same, one more than elsewhere, or no more than say otherwise since the first of them did. A lie
 // of one person, or of two who happen to tell the same, would else be learned, and would retire what rehearses and measures the truth; a fact that has changed is soon corrected by others.
 func contradict(items []Item, count int, c Confirmation, waits []wait) {
 	s := newStatements(items)
@@ -18,10 +18,10 @@ func contradict(items []Item, count int, c Confirmation, waits []wait) {
 	enough := c.Subjects + 1
 	for _, claim := range claims {
 		i := claim.index
-		if i >= count || !s.known(claim, c.Subjects) {
+		side := claim.side()
+		if i >= count || items[i].Editor || side.editor || !s.known(claim, c.Subjects) {
 			continue
 		}
-		side := claim.side()
 		s.oppose(side, count)
 		w, supporters := &waits[i], len(side.people)
 		switch {
@@ -80,6 +80,7 @@ type claim struct {
 type side struct {
 	claims    []*claim
 	people    map[string]bool
+	editor    bool // one of them is an editor, whose word is enough
 	since     time.Time
 	counted   bool
 	before    int // people who said otherwise in the nights that one of the claims has waited for
@@ -96,8 +97,8 @@ func (s statements) claims(count int) []*claim {
 		}
 		c := &claim{correction: newCorrection(Plain(it)), index: i}
 		form := map[string]bool{}
-		for k := count; k < len(s.items); k++ {
-			if k == i || bad(s.items[k]) || !c.contradicts(s.said[k], s.bags[k], s.rarity, doubtful) {
+		for k := range s.items {
+			if k == i || k < count && !s.items[k].Editor || bad(s.items[k]) || !c.contradicts(s.said[k], s.bags[k], s.rarity, doubtful) {
 				continue
 			}
 			c.against = append(c.against, k)
@@ -105,16 +106,24 @@ func (s statements) claims(count int) []*claim {
 				form[w] = true
 			}
 		}
-		c.value = c.carries(form)
-		c.units = units(words(it.Completion), numbers(c.added))
-		list = append(list, c)
+		list = append(list, s.valued(c, form))
 	}
 	return list
 }
 
+// valued fills in what a claim's correction says, against answers that use the words of form.
+func (s statements) valued(c *claim, form map[string]bool) *claim {
+	c.value = c.carries(form)
+	c.units = units(words(c.item.Completion), numbers(c.added))
+	return c
+}
+
 // carries are the words that carry what a correction puts in: its numbers, together, or else each of the words that the answers which
-// it is against do not use anyway.
+// it is against do not use anyway. Of one that puts nothing in that was not there, it is what it takes out.
 func (c correction) carries(form map[string]bool) []string {
+	if len(c.added) == 0 {
+		return []string{"\x00" + strings.Join(slices.Sorted(slices.Values(c.removed)), " ")}
+	}
 	if n := numbers(c.added); len(n) > 0 {
 		return []string{strings.Join(slices.Sorted(slices.Values(n)), " ")}
 	}
@@ -159,6 +168,7 @@ func (s statements) join(claims []*claim) {
 		d := root.sides
 		d.claims = append(d.claims, c)
 		d.people[person(c.item)] = true
+		d.editor = d.editor || c.item.Editor
 		d.before = max(d.before, c.item.Opposed)
 		if c.item.Time.Before(d.since) {
 			d.since = c.item.Time
@@ -208,10 +218,13 @@ func unite(a, b *claim) {
 // side is the claim's side.
 func (c *claim) side() *side { return c.root().sides }
 
-// known says whether a claim is against an example of the model's own, or against those of several people.
+// known says whether a claim is against an example of the model's own, an editor's, or those of several people.
 func (s statements) known(c *claim, several int) bool {
 	var people []string
 	for _, k := range c.against {
+		if s.items[k].Editor {
+			return true
+		}
 		if who := person(s.items[k]); !slices.Contains(people, who) {
 			people = append(people, who)
 		}

@@ -45,16 +45,20 @@ func RandomSample(items []Item, limit int) []Item {
 }
 
 // CapSubjects leaves of the items of each person at most most, which pick picks, and leaves them in order; most 0 is no cap. Items
-// of nobody who is named are one person's, as they are among new examples.
+// of nobody who is named are one person's, as they are among new examples. What editors say is not capped.
 func CapSubjects(items []Item, most int, pick func(items []Item, limit int) []Item) []Item {
 	if most <= 0 {
 		return items
 	}
 	of := map[string][]Item{}
-	for _, it := range items {
-		of[it.Subject] = append(of[it.Subject], it)
-	}
 	kept := map[string]bool{}
+	for _, it := range items {
+		if it.Editor {
+			kept[it.ID] = true
+		} else {
+			of[it.Subject] = append(of[it.Subject], it)
+		}
+	}
 	for _, list := range of {
 		for _, it := range pick(list, most) {
 			kept[it.ID] = true

@@ -2,18 +2,16 @@
 // examples, some people's are held out, and what newer evidence contradicts is retired.
 //
 // Invariants. The same events and options give the same selection. A thumbs-down answer is never imitated. Whoever is
-// held out is held out as a person, by a keyed hash, so nobody can choose it. Every interaction with feedback that is
+// held out is held out by a keyed hash, so nobody can choose it: as a person, or, where there are too few people, with what they say of a
+// question. Every interaction with feedback that is
 // not used has a reason. What one person says many times counts once, and what only one person says many times waits until
-// others say it.
+// others say it. An editor's word waits for nobody, is never held out, and is not overruled by what others said before it was learned.
 //
 // It reads no store, tokenizes nothing and runs no model: what a model says about examples is handed in.
 package selection
 
 import (
 	"cmp"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
@@ -38,11 +36,12 @@ const (
 // Item is one example of a frozen selection, as it is written to the night's record.
 type Item struct {
 	replaystore.Example
-	Use    string  `json:"use"`
-	Weight float64 `json:"weight"`         // of the loss
-	Why    string  `json:"why"`            // where it comes from, for people
-	Loss   float64 `json:"loss,omitempty"` // of the champion, nats per token, where it was measured
-	Fed    int     `json:"fed,omitempty"`  // while it waits: for how many like it it stands
+	Use     string  `json:"use"`
+	Weight  float64 `json:"weight"`            // of the loss
+	Why     string  `json:"why"`               // where it comes from, for people
+	Loss    float64 `json:"loss,omitempty"`    // of the champion, nats per token, where it was measured
+	Fed     int     `json:"fed,omitempty"`     // while it waits: for how many like it it stands
+	Repeats int     `json:"repeats,omitempty"` // nearly the same examples of the same person, which are not used beside it
 	// Opposed is, while it waits, how many people said otherwise in the nights that it has waited for. What they said may be
 	// remembered nowhere else: of people who are held out nothing is learned.
 	Opposed int `json:"opposed,omitempty"`
@@ -70,15 +69,19 @@ type Reason struct {
 // Options of a selection.
 type Options struct {
 	Now         time.Time
-	MinAge      time.Duration // younger feedback waits
-	HeldOut     float64       // share of people whose feedback measures and is not learned
-	HeldOutKey  []byte        // of the keyed hash that chooses them
-	MaxExamples int           // of one night, the newest; 0 for no bound
-	PerSubject  int           // examples of one person, 0 for no cap
-	Correction  float64       // weight of a correction, 0 to learn from none
-	Approval    float64       // weight of an approved answer, 0 to learn from none
-	Again       []Item        // of earlier nights, to be chosen from once more; what the events say of the same interactions goes first
-	Known       []Item        // learned before, or the model's own: they confirm what is new
+	MinAge      time.Duration   // younger feedback waits
+	HeldOut     float64         // share of people whose feedback measures and is not learned
+	HeldOutKey  []byte          // of the keyed hash that chooses them
+	Measured    int             // corrections that must be held out for a gain to show: where people leave fewer, others are held out by question
+	Trained     map[string]bool // people who were learned from: they are not held out as people
+	Probed      []Item          // what earlier nights held out: nobody is trained on a question by which they have measured
+	Used        map[string]bool // feedback, by the Key of its event, that an earlier night has used
+	MaxExamples int             // of one night, the newest; 0 for no bound
+	PerSubject  int             // examples of one person, 0 for no cap
+	Correction  float64         // weight of a correction, 0 to learn from none
+	Approval    float64         // weight of an approved answer, 0 to learn from none
+	Again       []Item          // of earlier nights, to be chosen from once more; what the events say of the same interactions goes first
+	Known       []Item          // learned before, or the model's own: they confirm what is new
 
 	Objective string       // what is learned from, "" SFT
 	Near      float64      // Jaccard index from which one person's examples are near duplicates, 0 for exact ones alone
@@ -89,6 +92,7 @@ type Options struct {
 // Selection is what one night works with, before rehearsal and anchors are added.
 type Selection struct {
 	Items       []Item   // New and HeldOut, oldest evidence first
+	HeldOutBy   string   // ByPeople or ByQuestions
 	Quarantined []Item   // not used yet: to be handed in as Again by later nights
 	Rejected    []Reason // feedback that is not used, what is quarantined included
 	Waiting     int      // feedback that is too young
@@ -106,8 +110,17 @@ func FromEvents(events []replaystore.Event, opt Options) (Selection, error) {
 	list := gather(events, &s)
 	scale := scales(list)
 	var items []Item
+	edited := editedBefore(opt.Known)
 	for _, e := range list {
-		if opt.Now.Sub(e.feedback.Time) < opt.MinAge {
+		switch f := e.feedback; {
+		case opt.Used[replaystore.Event{Feedback: &f}.Key()]:
+			s.reject(e.interaction.ID, "an earlier night has used it")
+			continue
+		case f.Editor:
+		case edited[e.interaction.ID]:
+			s.reject(e.interaction.ID, "an editor has said what is right")
+			continue
+		case opt.Now.Sub(f.Time) < opt.MinAge:
 			s.Waiting++
 			continue
 		}
@@ -125,6 +138,9 @@ func FromEvents(events []replaystore.Event, opt Options) (Selection, error) {
 	waits := confirm(items, opt.Known, opt.Confirm, opt.Near)
 	unconfirmed := map[string]string{}
 	for i, w := range waits {
+		if items[i].Editor {
+			continue
+		}
 		unconfirmed[items[i].ID], items[i].Fed, items[i].Opposed = w.why, w.fed, w.opposed
 	}
 	items = s.dedupe(items)
@@ -137,29 +153,23 @@ func FromEvents(events []replaystore.Event, opt Options) (Selection, error) {
 		return s, err
 	}
 	items = s.quarantine(items, func(i int) string { return strange[i] }, opt)
-	kept, retired := Supersede(items, items)
+	kept, retired := overrule(items)
 	for _, r := range retired {
 		s.reject(r.ID, r.Why)
 	}
-	s.Items = s.split(kept, opt)
+	s.split(kept, opt)
 	return s, nil
 }
 
-// split holds people out. A bad answer of one of them measures nothing.
-func (s *Selection) split(items []Item, opt Options) []Item {
-	var list []Item
-	for _, it := range items {
-		it.Use = New
-		if heldOut(it, opt) {
-			if bad(it) {
-				s.reject(it.ID, "a bad answer of a person who is held out: it neither teaches nor measures")
-				continue
-			}
-			it.Use, it.Kind, it.Good = HeldOut, replaystore.SFT, false
+// editedBefore are the interactions whose answers editors have corrected in earlier nights.
+func editedBefore(known []Item) map[string]bool {
+	set := map[string]bool{}
+	for _, it := range known {
+		if it.Editor {
+			set[it.Interaction] = true
 		}
-		list = append(list, it)
 	}
-	return list
+	return set
 }
 
 // quarantine puts aside the items for which there is a reason. Those that have waited long enough are rejected.
@@ -167,7 +177,7 @@ func (s *Selection) quarantine(items []Item, reason func(i int) string, opt Opti
 	var kept []Item
 	for i, it := range items {
 		switch why := reason(i); {
-		case why == "":
+		case why == "" || it.Editor:
 			kept = append(kept, it)
 		case opt.Confirm.Within > 0 && opt.Now.Sub(it.Time) > opt.Confirm.Within:
 			s.reject(it.ID, why+"; it has waited for too long")
@@ -244,8 +254,13 @@ func gather(events []replaystore.Event, s *Selection) []evidence {
 }
 
 // outranks says whether newer feedback a replaces b. Only a correction undoes a correction: a rating that follows one may
-// be of the answer or of the correction, and it cannot say that the edited text was wrong.
+// be of the answer or of the correction, and it cannot say that the edited text was wrong. And only an editor undoes what an editor
+// has said.
 func outranks(a, b replaystore.Feedback) bool {
+	says := func(f replaystore.Feedback) bool { return f.Correction != nil || f.Rating != nil }
+	if b.Editor != a.Editor && says(a) && says(b) {
+		return a.Editor
+	}
 	if a.Time.Before(b.Time) {
 		return false
 	}
@@ -261,7 +276,13 @@ func example(e evidence, opt Options, scale map[string]float64) (Item, string) {
 		return Item{}, "the interaction was redacted"
 	}
 	it := Item{Example: replaystore.Example{ID: e.interaction.ID, Kind: replaystore.SFT, Prompt: e.interaction.Messages, Interaction: e.interaction.ID,
-		Feedback: e.feedback.ID, Subject: cmp.Or(e.interaction.Subject, e.feedback.Subject), Time: e.feedback.Time}}
+		Feedback: e.feedback.ID, Subject: cmp.Or(e.interaction.Subject, e.feedback.Subject), Editor: e.feedback.Editor, Time: e.feedback.Time}}
+	if e.feedback.Subject != it.Subject {
+		it.Author = e.feedback.Subject
+	}
+	if e.interaction.SpecialPrompt {
+		it.PromptTokens = e.interaction.PromptTokens
+	}
 	switch f := e.feedback; {
 	case f.Correction != nil && len(f.Redacted) > 0:
 		return Item{}, "the correction was redacted"
@@ -317,7 +338,7 @@ func leading(text string) string {
 func (s *Selection) dedupe(items []Item) []Item {
 	last := map[string]int{}
 	key := func(it Item) string {
-		return promptText(it.Prompt) + "\x00" + it.Completion + "\x00" + it.Subject + "\x00" + string(it.Kind) + strconv.FormatBool(it.Good)
+		return promptText(it.Prompt) + "\x00" + it.Completion + "\x00" + voice(it) + "\x00" + string(it.Kind) + strconv.FormatBool(it.Good)
 	}
 	for i, it := range items {
 		last[key(it)] = i
@@ -343,18 +364,21 @@ func (s *Selection) dedupeNear(items []Item, near float64) []Item {
 	for t, list := range r.items {
 		newest[t] = map[string]int{}
 		for _, i := range list {
-			newest[t][items[i].Subject] = i
+			newest[t][voice(items[i])] = i
 		}
 	}
 	var kept []Item
+	repeats := make([]int, len(items))
 	for i, it := range items {
+		it.Repeats += repeats[i]
 		by := i
 		for _, t := range r.near[r.text[i]] {
-			if j, ok := newest[t][it.Subject]; ok {
+			if j, ok := newest[t][voice(it)]; ok {
 				by = max(by, j)
 			}
 		}
 		if by != i {
+			repeats[by] += 1 + it.Repeats
 			s.reject(it.ID, "nearly the same example as "+items[by].ID+" of the same person, which is newer")
 			continue
 		}
@@ -363,7 +387,15 @@ func (s *Selection) dedupeNear(items []Item, near float64) []Item {
 	return kept
 }
 
-// cap keeps the newest limit examples of each person; everybody who is not named is one person.
+// voice is whose word an item is: an editor's is another one than that of the person whose answer it corrects.
+func voice(it Item) string {
+	if it.Editor {
+		return "\x00editor\x00" + cmp.Or(it.Author, it.Subject)
+	}
+	return it.Subject
+}
+
+// cap keeps the newest limit examples of each person; everybody who is not named is one person. What editors say is not counted.
 func (s *Selection) cap(items []Item, limit int) []Item {
 	if limit <= 0 {
 		return items
@@ -371,6 +403,10 @@ func (s *Selection) cap(items []Item, limit int) []Item {
 	count := map[string]int{}
 	var kept []Item
 	for _, it := range slices.Backward(items) {
+		if it.Editor {
+			kept = append(kept, it)
+			continue
+		}
 		if count[it.Subject]++; count[it.Subject] > limit {
 			s.reject(it.ID, fmt.Sprintf("one of more than %d examples of one person", limit))
 			continue
@@ -381,38 +417,40 @@ func (s *Selection) cap(items []Item, limit int) []Item {
 	return kept
 }
 
-// bound keeps the newest limit examples: what one night can learn within its deadline.
+// bound keeps the newest limit examples: what one night can learn within its deadline. What editors say goes first.
 func (s *Selection) bound(items []Item, limit int) []Item {
-	if limit <= 0 || len(items) <= limit {
+	over := len(items) - limit
+	if limit <= 0 || over <= 0 {
 		return items
 	}
-	for _, it := range items[:len(items)-limit] {
-		s.reject(it.ID, fmt.Sprintf("older than the newest %d examples, which are all that one night learns", limit))
+	for _, editors := range []bool{false, true} {
+		items = slices.DeleteFunc(items, func(it Item) bool {
+			if over == 0 || it.Editor != editors {
+				return false
+			}
+			over--
+			s.reject(it.ID, fmt.Sprintf("older than the newest %d examples, which are all that one night learns", limit))
+			return true
+		})
 	}
-	return items[len(items)-limit:]
+	return items
 }
 
-// heldOut chooses people, or single interactions of unknown people, by a keyed hash.
-func heldOut(it Item, opt Options) bool {
-	who := it.Subject
-	if who == "" {
-		who = it.Interaction
+// Said counts what people said: the items, and what they said again in nearly the same words, as far as that is no more.
+func Said(items []Item) int {
+	repeats := 0
+	for _, it := range items {
+		repeats += it.Repeats
 	}
-	mac := hmac.New(sha256.New, opt.HeldOutKey)
-	mac.Write([]byte("held out\x00" + who))
-	u := float64(binary.BigEndian.Uint64(mac.Sum(nil))>>11) / (1 << 53)
-	return u < opt.HeldOut
+	return len(items) + min(repeats, len(items))
 }
 
-// People counts the distinct subjects of the items with a use, and the largest share that one of them has. All items
-// without a subject count as one person: nobody becomes many by leaving the name out.
-func People(items []Item, use string) (people int, largest float64) {
+// People counts the distinct subjects of items, and the largest share that one of them has. All items without a subject count as one
+// person: nobody becomes many by leaving the name out.
+func People(items []Item) (people int, largest float64) {
 	count := map[string]int{}
 	total := 0
 	for _, it := range items {
-		if it.Use != use {
-			continue
-		}
 		total++
 		count[it.Subject]++
 		largest = max(largest, float64(count[it.Subject]))

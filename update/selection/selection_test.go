@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -119,6 +120,18 @@ func TestFromEvents(t *testing.T) {
 }
 
 // TestWeightOfZeroLearnsNothing: a weight of 0 turns a kind of evidence off.
+// A prompt with special tokens, which its text leaves out, is learned by its tokens.
+func TestPromptsWithSpecialTokens(t *testing.T) {
+	for _, special := range []bool{false, true} {
+		ask := chat("i", "p", "how long", "30 days", 0)
+		ask.Interaction.SpecialPrompt, ask.Interaction.PromptTokens = special, []int32{7, 8}
+		s := selected(t, []replaystore.Event{ask, says("i", "p", 0, "45 days", 1)}, later())
+		if len(s.Items) != 1 || special != slices.Equal(s.Items[0].PromptTokens, []int32{7, 8}) {
+			t.Errorf("special %t: %+v", special, s.Items)
+		}
+	}
+}
+
 func TestWeightOfZeroLearnsNothing(t *testing.T) {
 	events := []replaystore.Event{chat("a", "p", "how long", "30 days", 0), says("a", "p", 1, "", 1), chat("b", "p", "how much", "5 dollars", 0), says("b", "p", 0, "6 dollars", 1)}
 	for _, c := range []struct {
@@ -168,11 +181,11 @@ func TestOnePersonsExamplesAreCappedAndDeduplicated(t *testing.T) {
 	if len(s.Rejected) != 7 {
 		t.Errorf("rejected %v", s.Rejected)
 	}
-	if n, share := People(s.Items, New); n != 3 || math.Abs(share-2.0/5) > 1e-12 {
+	if n, share := People(s.Items); n != 3 || math.Abs(share-2.0/5) > 1e-12 {
 		t.Errorf("%d people, the largest share is %g", n, share)
 	}
-	if n, share := People(s.Items, HeldOut); n != 0 || share != 0 {
-		t.Errorf("%d people held out, share %g", n, share)
+	if n, share := People(nil); n != 0 || share != 0 {
+		t.Errorf("%d people of nothing, share %g", n, share)
 	}
 }
 

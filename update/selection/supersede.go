@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"nightshift/replaystore"
@@ -46,12 +47,41 @@ func Supersede(items, newer []Item) (kept []Item, retired []Reason) {
 			continue
 		}
 		if by := contradicted(it, bags[i], corrections, rarity); by != "" {
-			retired = append(retired, Reason{ID: it.ID, Why: "the newer correction of " + by + " answers the same question differently"})
+			retired = append(retired, Reason{ID: it.ID, Why: by})
 			continue
 		}
 		kept = append(kept, it)
 	}
 	return kept, retired
+}
+
+// overrule supersedes the items of one night among themselves. What an editor says holds against what others say, whichever is newer:
+// whoever answers after the editor has seen neither the correction nor a version that learned it.
+func overrule(items []Item) (kept []Item, retired []Reason) {
+	var editors, others, newer []Item
+	var last time.Time
+	for _, it := range items {
+		if it.Time.After(last) {
+			last = it.Time
+		}
+		if it.Editor {
+			editors = append(editors, it)
+		} else {
+			others = append(others, it)
+		}
+	}
+	for _, it := range editors {
+		it.Time = last.Add(1)
+		newer = append(newer, it)
+	}
+	_, old := Supersede(editors, editors)
+	_, opposed := Supersede(others, append(newer, others...))
+	retired = append(old, opposed...)
+	gone := map[string]bool{}
+	for _, r := range retired {
+		gone[r.ID] = true
+	}
+	return slices.DeleteFunc(slices.Clone(items), func(it Item) bool { return gone[it.ID] }), retired
 }
 
 // correction is a correction with what it changed.
@@ -86,12 +116,15 @@ func correctionBags(list []correction) [][]string {
 	return bags
 }
 
-// contradicted returns the id of a newer correction that contradicts the item, "" if none does.
+// contradicted says which newer correction contradicts the item, "" if none does.
 func contradicted(it Item, bag []string, list []correction, rarity map[string]float64) string {
 	says := stated{answer: words(it.Completion), prompt: normal(it.Prompt)}
 	for _, c := range list {
 		if c.item.ID != it.ID && c.item.Time.After(it.Time) && c.contradicts(says, bag, rarity, similarity) {
-			return c.item.ID
+			if c.item.Editor && !it.Editor {
+				return "an editor's correction of " + c.item.ID + " answers the same question differently"
+			}
+			return "the newer correction of " + c.item.ID + " answers the same question differently"
 		}
 	}
 	return ""

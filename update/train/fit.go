@@ -20,8 +20,9 @@ type Options struct {
 	Rows    int     // rows of a microbatch
 	Columns int     // tokens of a row
 	Micro   int     // microbatches that make one step
-	Steps   int
+	Steps   int     // with Until, at most
 	Seed    uint64
+	Until   *Until // ends the run by what it has learned, nil for all steps; Fit fills its Ended
 
 	// Objective, when not nil, is a part of the loss beside that of the source: it adds the gradient of one step at the
 	// session's parameters to grads, and returns the loss and the input tokens. It draws from r alone. With it, Fit's source
@@ -53,20 +54,22 @@ type sized interface{ size() int }
 
 // Step is what one optimizer step reports.
 type Step struct {
-	Step     int           `json:"step"` // counted from 1
-	Steps    int           `json:"steps"`
+	Step     int           `json:"step"`               // counted from 1
+	Steps    int           `json:"steps"`              // of the run; with Until, at most, before its cooldown has begun
 	Loss     float64       `json:"loss"`               // nats per weighted token, before the step, without penalties
 	Penalty  float64       `json:"penalty,omitempty"`  // sum of the penalties, before the step
 	Conflict bool          `json:"conflict,omitempty"` // the projection changed the gradient
 	Rate     float64       `json:"lr"`
 	Norm     float64       `json:"grad_norm"`          // of what the optimizer gets, before clipping
 	Tokens   int           `json:"tokens"`             // input tokens of the step, without padding
+	Learned  *float64      `json:"learned,omitempty"`  // what Until measured after the step, nil for nothing
 	Sparsity float64       `json:"sparsity,omitempty"` // share of the parameters at L1's center, after the step
 	Duration time.Duration `json:"duration"`
 }
 
 // Fit minimises the mean weighted token loss of what next gives, by AdamW with warm-up, cosine decay and clipping,
-// starting from the session's parameters. It calls report after every step, and stops with ctx.
+// starting from the session's parameters. It calls report after every step, and stops with ctx. With Until, what is learned
+// decides how long it takes, and the learning rate follows that.
 //
 // A step takes the gradient of the loss, adds those of the penalties, projects and clips the sum, lets the optimizer step,
 // interpolates where a round ends, and applies the soft threshold, in this order.
@@ -78,7 +81,7 @@ func Fit(ctx context.Context, s *Session, next Source, opt Options, report func(
 		return err
 	}
 	f := newFitting(s, next, opt)
-	for step := range opt.Steps {
+	for step := 0; step < f.steps(); step++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -100,6 +103,11 @@ func (o Options) check(n int) error {
 	}
 	if o.Rounds.Length < 0 || o.Rounds.Length > 0 && !(o.Rounds.Share > 0 && o.Rounds.Share <= 1) {
 		return fmt.Errorf("fit: rounds of %d steps with share %g; the length must not be negative and the share in (0,1]", o.Rounds.Length, o.Rounds.Share)
+	}
+	if o.Until != nil {
+		if err := o.Until.check(); err != nil {
+			return err
+		}
 	}
 	if o.Projection != nil && (o.Projection.Source == nil || o.Projection.Micro < 1) {
 		return fmt.Errorf("fit: the projection needs a source and at least one microbatch")
@@ -133,6 +141,7 @@ type fitting struct {
 	random    *rand.Rand
 	rehearsal *rand.Rand // of the projection
 	schedule  Schedule
+	until     *progress // nil for all steps
 	optimizer *AdamW
 	sum       []float32 // the gradient
 	loss      []float32 // the gradient of the loss alone, with observers
@@ -148,6 +157,10 @@ func newFitting(s *Session, next Source, opt Options) *fitting {
 	f.random = rand.New(rand.NewPCG(opt.Seed, 0x6e69676874))       //nolint:gosec // reproducible, not secret
 	f.rehearsal = rand.New(rand.NewPCG(opt.Seed, 0x7265686561727)) //nolint:gosec // reproducible, not secret
 	f.schedule = Schedule{Rate: opt.Rate, Floor: opt.Floor, Warmup: max(1, int(math.Round(opt.Warmup*float64(opt.Steps)))), Steps: opt.Steps}
+	if opt.Until != nil {
+		f.until = &progress{Until: opt.Until, limit: opt.Steps}
+		f.schedule.Warmup = max(leastWarmup, int(math.Round(opt.Warmup*float64(opt.Until.Minimum))))
+	}
 	if len(opt.Observers) > 0 {
 		f.loss, f.before = make([]float32, n), make([]float32, n)
 	}
@@ -171,7 +184,7 @@ func (f *fitting) step(step int) (Step, error) {
 		return Step{}, err
 	}
 	f.only(f.sum)
-	point := Step{Step: step + 1, Steps: f.opt.Steps, Loss: loss, Tokens: tokens}
+	point := Step{Step: step + 1, Loss: loss, Tokens: tokens}
 	if len(f.opt.Observers) > 0 {
 		copy(f.loss, f.sum)
 		copy(f.before, f.s.params)
@@ -191,9 +204,9 @@ func (f *fitting) step(step int) (Step, error) {
 	if total := loss + point.Penalty; !finite(total) || !finite(point.Norm) {
 		return Step{}, fmt.Errorf("the loss is %g and the gradient norm %g; lower the learning rate", total, point.Norm)
 	}
-	point.Rate = f.schedule.At(step)
+	point.Rate = f.rate(step)
 	f.optimizer.Step(f.s.params, f.sum, point.Rate)
-	if n := f.opt.Rounds.Length; n > 0 && ((step+1)%n == 0 || step+1 == f.opt.Steps) {
+	if n := f.opt.Rounds.Length; n > 0 && ((step+1)%n == 0 || step+1 == f.steps()) {
 		Interpolate(f.s.params, f.origin, f.opt.Rounds.Share)
 		copy(f.origin, f.s.params)
 	}
@@ -206,8 +219,33 @@ func (f *fitting) step(step int) (Step, error) {
 	for _, o := range f.opt.Observers {
 		o.Observe(f.loss, f.before, f.s.params)
 	}
-	point.Duration = time.Since(begin)
+	if f.until != nil {
+		share, err := f.until.after(step + 1)
+		if err != nil {
+			return Step{}, err
+		}
+		if share >= 0 {
+			point.Learned = &share
+		}
+	}
+	point.Steps, point.Duration = f.steps(), time.Since(begin)
 	return point, nil
+}
+
+// steps is how many steps the run has.
+func (f *fitting) steps() int {
+	if f.until != nil {
+		return f.until.steps()
+	}
+	return f.opt.Steps
+}
+
+// rate is the learning rate of a step, counted from 0.
+func (f *fitting) rate(step int) float64 {
+	if f.until != nil {
+		return f.opt.Rate * f.until.rate(step, f.schedule.Warmup)
+	}
+	return f.schedule.At(step)
 }
 
 // only clears gradients outside the block.

@@ -102,23 +102,10 @@ func (s *Scorer) LogProbs(params []float32, list []Sequence) ([][]float32, error
 		return nil, fmt.Errorf("score sequences: %d parameters were given, the graph has %d", len(params), len(s.params))
 	}
 	copy(s.params, params)
-	plain, result := make([]Sequence, len(list)), make([][]float32, len(list))
-	for i, q := range list {
-		plain[i] = Sequence{ID: q.ID, Tokens: q.Tokens, Prompt: q.Prompt}
-	}
-	for _, b := range Pack(plain, s.rows, s.columns) {
-		if b.Positions == 0 {
-			continue
-		}
+	return logProbs(list, s.rows, s.columns, func(b Batch) ([]float32, error) {
 		_, _, logprobs, err := s.run(b)
-		if err != nil {
-			return nil, err
-		}
-		for p, origin := range b.Origin {
-			result[origin.Sequence] = append(result[origin.Sequence], logprobs[p])
-		}
-	}
-	return result, nil
+		return logprobs, err
+	})
 }
 
 // run scores one batch: the likeliest tokens with their log-probabilities, and those of the targets.

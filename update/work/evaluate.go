@@ -30,6 +30,7 @@ type Evaluation struct {
 	Candidate  string              `json:"candidate"` // digest
 	Model      Identity            `json:"model"`
 
+	Training       train.Ended          `json:"training,omitzero"`         // how long the run trained, and why no longer
 	Linears        []nightrecord.Linear `json:"linears,omitempty"`         // that could have been adapted, where the run chose
 	Cut            *Cut                 `json:"cut,omitempty"`             // what the candidate lost where it needed more rank than it may have
 	Learned        *Learned             `json:"learned,omitempty"`         // of preferences and ratings, nil where the objective is imitation
@@ -133,25 +134,47 @@ type scorer struct {
 	digests map[string]string
 }
 
+// Sets of examples on which versions are compared.
+const (
+	heldOutSet = "heldout"
+	anchorSet  = "anchor"
+	editedSet  = "edited"
+)
+
+// setNames says in which set each item is scored, "" in none. What editors corrected is scored where nothing was held out.
+func setNames(items []selection.Item) []string {
+	nothing := !slices.ContainsFunc(items, func(it selection.Item) bool { return it.Use == selection.HeldOut })
+	sets := make([]string, len(items))
+	for i, it := range items {
+		switch {
+		case it.Use == selection.HeldOut:
+			sets[i] = heldOutSet
+		case it.Use == selection.Anchor:
+			sets[i] = anchorSet
+		case nothing && it.Use == selection.New && it.Editor && it.Rejected != "":
+			sets[i] = editedSet
+		}
+	}
+	return sets
+}
+
 // compare fills the figures of an evaluation.
 func (s *scorer) compare(ctx context.Context, items []selection.Item, out *gate.Evaluation) error {
 	sets := map[string]*gate.Paired{}
 	var names []string
+	named := setNames(items)
 	total := 0
-	for _, it := range items {
-		if it.Use == selection.HeldOut || it.Use == selection.Anchor {
+	for _, name := range named {
+		if name != "" {
 			total++
 		}
 	}
 	done := 0
 	people := map[string]int{} // everybody who is not named is one person
-	for _, it := range items {
-		if it.Use != selection.HeldOut && it.Use != selection.Anchor {
+	for i, it := range items {
+		name := named[i]
+		if name == "" {
 			continue
-		}
-		name := "heldout"
-		if it.Use == selection.Anchor {
-			name = "anchor"
 		}
 		set, ok := sets[name]
 		if !ok {
@@ -159,7 +182,7 @@ func (s *scorer) compare(ctx context.Context, items []selection.Item, out *gate.
 			sets[name] = set
 			names = append(names, name)
 		}
-		if err := s.score(ctx, it, set); err != nil {
+		if err := s.score(ctx, selection.Plain(it), set); err != nil {
 			return err
 		}
 		if it.Use == selection.HeldOut {
@@ -173,9 +196,12 @@ func (s *scorer) compare(ctx context.Context, items []selection.Item, out *gate.
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if name == "heldout" {
+		switch name {
+		case heldOutSet:
 			out.Gain = *sets[name]
-		} else {
+		case editedSet:
+			out.Edited = *sets[name]
+		default:
 			out.Anchors = append(out.Anchors, *sets[name])
 		}
 	}
@@ -265,7 +291,7 @@ func (s *scorer) behaviour(ctx context.Context, name string, items []selection.I
 		if (it.Use != selection.HeldOut && it.Use != selection.Anchor) || len(streams) >= s.job.Answers {
 			continue
 		}
-		prompt, err := promptTokens(s.model, it.Prompt)
+		prompt, err := promptTokens(s.model, it.Example)
 		if err != nil {
 			return b, err
 		}

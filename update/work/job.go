@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"nightshift/internal/nightrecord"
 	"nightshift/models/adapter"
@@ -69,8 +70,12 @@ type Train struct {
 	// Targets are the adapted linears where they are not every module in every layer.
 	Targets   []adapter.Target `json:"targets,omitempty"`
 	Rate      float64          `json:"learning_rate"`
-	Epochs    float64          `json:"epochs"` // passes over the new examples; preferences and ratings are gone through as often, or more
-	Warmup    float64          `json:"warmup"` // share of the steps
+	Epochs    float64          `json:"epochs"`                  // passes over the new examples at least; preferences and ratings are gone through as often, or more
+	Learned   float64          `json:"learned"`                 // share of the new corrections that the candidate must prefer to what they correct before training ends; 0: it ends after Epochs
+	MaxSteps  int              `json:"max_steps"`               // optimizer steps at most
+	MaxTime   time.Duration    `json:"max_time,omitempty"`      // of the steps, 0 for no limit
+	From      int              `json:"cooldown_from,omitempty"` // step after which a run that is repeated began to end, where its time was over; 0 otherwise
+	Warmup    float64          `json:"warmup"`                  // share of the steps that Epochs take
 	Decay     float64          `json:"weight_decay"`
 	Clip      float64          `json:"clip"`
 	Rows      int              `json:"rows"`             // of a microbatch

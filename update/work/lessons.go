@@ -16,14 +16,15 @@ type lessons struct {
 	own              map[string]bool  // ids of what is rehearsed that the model came with
 	preferences      []train.Preference
 	rated            []train.Rated
-	leftOut          int // corrections that make no pair
+	leftOut          int              // corrections that make no pair
+	corrections      []selection.Item // on which it is measured what was learned
 }
 
 // lessons sorts the new and the rehearsed items by how they are learned. Of a correction the better answer is imitated, besides
 // being preferred: a preference alone cannot teach what a small model would never say. A good answer is imitated, besides being
 // rated. What anybody called bad in this selection is not imitated, whoever else calls it good.
 func (w *worker) lessons(items []selection.Item) (lessons, error) {
-	l := lessons{own: map[string]bool{}}
+	l := lessons{own: map[string]bool{}, corrections: correctionsOf(items)}
 	if err := w.job.Train.CheckObjective(); err != nil {
 		return l, fmt.Errorf("train: %w", err)
 	}
@@ -82,7 +83,7 @@ func (w *worker) weigh(it selection.Item, l *lessons) error {
 	if it.Kind != replaystore.Preference && it.Kind != replaystore.Unpaired {
 		return nil
 	}
-	prompt, err := promptTokens(w.model, it.Prompt)
+	prompt, err := promptTokens(w.model, it.Example)
 	if err != nil {
 		return fmt.Errorf("tokenize example %s: %w", it.ID, err)
 	}
@@ -92,7 +93,7 @@ func (w *worker) weigh(it selection.Item, l *lessons) error {
 			Answer: train.Answer{Sequence: train.Sequence{ID: it.ID, Tokens: slices.Concat(prompt, completion), Prompt: len(prompt)}, Served: served}})
 		return nil
 	}
-	chosen := append(w.model.Tokenizer.Encode(nil, it.Chosen), w.model.Tokenizer.EOS())
+	chosen := w.model.WithEnd(w.model.Tokenizer.Encode(nil, it.Chosen))
 	rejected, served := w.answered(it, it.Rejected)
 	if len(prompt) == 0 || slices.Equal(chosen, rejected) {
 		l.leftOut++
@@ -112,11 +113,11 @@ func (w *worker) weigh(it selection.Item, l *lessons) error {
 func (w *worker) answered(it selection.Item, text string) ([]int32, *train.Served) {
 	tokenizer, s := w.model.Tokenizer, it.Served
 	if s == nil {
-		return append(tokenizer.Encode(nil, text), tokenizer.EOS()), nil
+		return w.model.WithEnd(tokenizer.Encode(nil, text)), nil
 	}
 	record := &train.Served{Prompt: s.Prompt, Answer: s.Answer, LogProbs: s.LogProbs, Version: s.Version, Weights: s.Weights, Template: s.Template}
 	said := s.Answer
-	if n := len(said); n > 0 && said[n-1] == tokenizer.EOS() {
+	if n := len(said); n > 0 && w.model.IsEnd(said[n-1]) {
 		said = said[:n-1]
 	}
 	if spelled, err := tokenizer.Decode(nil, said...); err == nil && len(s.Answer) > 0 && string(spelled) == text {
@@ -124,7 +125,7 @@ func (w *worker) answered(it selection.Item, text string) ([]int32, *train.Serve
 	}
 	completion := tokenizer.Encode(nil, text)
 	if s.Ended() {
-		completion = append(completion, tokenizer.EOS())
+		completion = w.model.WithEnd(completion)
 	}
 	return completion, record
 }
@@ -169,13 +170,21 @@ func (l lessons) said(columns int) float64 {
 	return float64(n)
 }
 
-// steps is how many optimizer steps make the asked passes over the new examples, with so many rehearsed ones for each that is
-// imitated; and with how many, where there are so many more preferences and ratings that they make the steps: what is rehearsed
-// fills them then, so that nothing is imitated more often than it should be.
+// mostCopies is how often a step imitates the same new example at most: what is rehearsed fills the steps of a night with few of
+// them. Steps that hold hardly anything else would teach the new answer to every question that is a little like it.
+const mostCopies = 4
+
+// steps is how many optimizer steps make the passes over the new examples, with so many rehearsed ones for each that is
+// imitated; and with how many, where there are so few of them, or so many more preferences and ratings that these make the steps:
+// what is rehearsed fills them then, so that nothing is imitated more often than it should be.
 func (l lessons) steps(t Train, rehearsal float64) (steps int, ratio float64) {
 	fresh := 0.0
 	for _, s := range l.fresh {
 		fresh += float64(min(len(s.Tokens), t.Columns))
+	}
+	step := float64(t.Rows * t.Columns * t.Micro)
+	if rehearsal > 0 && fresh > 0 {
+		rehearsal = max(rehearsal, step/(mostCopies*fresh)-1)
 	}
 	tokens := fresh * (1 + rehearsal)
 	ratio = rehearsal
@@ -185,5 +194,5 @@ func (l lessons) steps(t Train, rehearsal float64) (steps int, ratio float64) {
 			ratio = said/fresh - 1
 		}
 	}
-	return max(1, int(math.Ceil(t.Epochs*tokens/float64(t.Rows*t.Columns*t.Micro)))), ratio
+	return max(1, int(math.Ceil(t.Epochs*tokens/step))), ratio
 }

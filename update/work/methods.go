@@ -69,6 +69,7 @@ func (m Methods) Check() error {
 // importances; nil for none.
 type method struct {
 	source  train.Source
+	minimum int // steps that the passes over the new examples take
 	options train.Options
 	average *train.Average
 	si      *train.SI
@@ -118,14 +119,15 @@ func (w *worker) methods(ctx context.Context, base train.Base, trainable gpt2.Tr
 	return m, err
 }
 
-// follow sets what is imitated and in how many steps. Without a source, there is nothing to imitate beside the objective.
+// follow sets what is imitated, and in how many steps at least and at most. Without a source, there is nothing to imitate beside the objective.
 func (m *method) follow(t Train, l lessons) {
 	rehearsal := t.Rehearsal
 	if len(l.rehearsed) == 0 || t.Methods.Project { // a step holds fresh examples alone
 		rehearsal = 0
 	}
 	var ratio float64
-	m.options.Steps, ratio = l.steps(t, rehearsal)
+	m.minimum, ratio = l.steps(t, rehearsal)
+	m.options.Steps = t.MaxSteps
 	if t.Methods.Project && len(l.rehearsed) > 0 {
 		m.options.Projection = &train.Projection{Source: train.Shuffled(l.rehearsed), Micro: t.Micro}
 	}
@@ -137,6 +139,7 @@ func (m *method) follow(t Train, l lessons) {
 		m.source = train.Shuffled(l.rehearsed)
 	case t.Methods.RoundSteps > 0: // steps of one microbatch, fresh and rehearsed in turn
 		m.options.Micro = 1
+		m.minimum *= t.Micro
 		m.options.Steps *= t.Micro
 		m.source = train.Alternating(l.fresh, l.rehearsed, ratio)
 	default:

@@ -349,6 +349,8 @@ func TestHowServedAnswersAreRead(t *testing.T) {
 		return ids
 	}
 	whole, end := tok.Encode(nil, "forty"), tok.EOS()
+	user, _ := tok.ID("<|user|>")
+	w.model.Ends = append(w.model.Ends, whole[0]) // no special token, and not the one that is taught
 	if slices.Equal(whole, one("forty")) {
 		t.Fatal("the vocabulary has no merge for forty")
 	}
@@ -363,11 +365,34 @@ func TestHowServedAnswersAreRead(t *testing.T) {
 		{"ended by a stop string", &selection.Served{Answer: one("forty."), Finish: "stop"}, append(slices.Clone(whole), end)},
 		{"without tokens", &selection.Served{Finish: "cancelled"}, whole},
 		{"without anything", &selection.Served{}, append(slices.Clone(whole), end)},
+		{"with a special token in it", &selection.Served{Answer: append(slices.Insert(one("forty"), 2, user), end), Finish: "stop"}, append(slices.Clone(whole), end)},
+		{"ended by another end", &selection.Served{Answer: append(one("forty"), whole[0]), Finish: "stop"}, append(one("forty"), whole[0])},
 		{"of another vocabulary", &selection.Served{Answer: []int32{1 << 20}, Finish: "stop"}, append(slices.Clone(whole), end)},
 	} {
 		got, served := w.answered(say(replaystore.Preference, "x", "p", "", func(it *selection.Item) { it.Served = c.served }), "forty")
 		if !slices.Equal(got, c.want) || (served == nil) != (c.served == nil) {
 			t.Errorf("%s: %v, %v; want %v", c.name, got, served, c.want)
+		}
+	}
+}
+
+// TestPromptsWithSpecialTokens are taught by their tokens, which their text does not spell, for as long as the vocabulary has them.
+func TestPromptsWithSpecialTokens(t *testing.T) {
+	w, _ := prepared(t, objectiveJob(t, selection.DPO, opinions(selection.DPO), nil))
+	tok := w.model.Tokenizer
+	it := selection.Item{Example: replaystore.Example{ID: "x", Kind: replaystore.SFT, Prompt: []replaystore.Message{{Role: replaystore.RolePrompt, Content: "the"}}, Completion: " tent"}}
+	text := tok.Encode(nil, "the")
+	for name, c := range map[string]struct{ tokens, want []int32 }{
+		"text": {nil, text}, "special": {append([]int32{tok.EOS()}, text...), append([]int32{tok.EOS()}, text...)}, "of another vocabulary": {[]int32{1 << 20}, text},
+	} {
+		it.PromptTokens = c.tokens
+		s, err := w.sequence(it)
+		if err != nil || !slices.Equal(s.Tokens[:s.Prompt], c.want) || s.Tokens[len(s.Tokens)-1] != w.model.End {
+			t.Errorf("%s: %d, prompt %d, %v; want the prompt %d", name, s.Tokens, s.Prompt, err, c.want)
+		}
+		s.Tokens[0] = -1 // the sequence's own
+		if len(c.tokens) > 0 && c.tokens[0] == -1 {
+			t.Errorf("%s: the sequence shares the example's tokens", name)
 		}
 	}
 }

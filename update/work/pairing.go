@@ -36,21 +36,10 @@ func (s *scorer) pairing(ctx context.Context, items []selection.Item) (gate.Pair
 	return p, nil
 }
 
-// mostTaught is on how many learned corrections the candidate is asked what it prefers.
-const mostTaught = 64
-
 // taught scores corrections that the candidate learned from, and the answers that they correct.
 func (s *scorer) taught(ctx context.Context, items []selection.Item) (gate.Taught, error) {
 	var l gate.Taught
-	var corrections []selection.Item
-	for _, it := range items {
-		if it = selection.Plain(it); it.Use == selection.New && it.Rejected != "" && it.Completion != "" {
-			corrections = append(corrections, it)
-		}
-	}
-	n := min(len(corrections), mostTaught)
-	for i := range n {
-		it := corrections[i*len(corrections)/n]
+	for _, it := range correctionsOf(items) {
 		own, err := s.perToken(ctx, it)
 		if err != nil {
 			return l, err
@@ -60,7 +49,7 @@ func (s *scorer) taught(ctx context.Context, items []selection.Item) (gate.Taugh
 		if err != nil {
 			return l, err
 		}
-		l.Own, l.Said = append(l.Own, own), append(l.Said, said)
+		l.Own, l.Said, l.Edited = append(l.Own, own), append(l.Said, said), append(l.Edited, it.Editor)
 	}
 	return l, nil
 }

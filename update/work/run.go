@@ -92,7 +92,7 @@ func run(ctx context.Context, dir string, t Tampering, out io.Writer) error {
 	if err := w.keepTeachers(l.fresh, candidate.adapter); err != nil {
 		return err
 	}
-	return w.evaluate(ctx, items, candidate.adapter, Evaluation{Evaluation: gate.Evaluation{Drift: drift}, DataDigest: digest, Linears: linears, Cut: candidate.cut, Learned: w.learned,
+	return w.evaluate(ctx, items, candidate.adapter, Evaluation{Evaluation: gate.Evaluation{Drift: drift}, DataDigest: digest, Training: w.ended, Linears: linears, Cut: candidate.cut, Learned: w.learned,
 		Sparsity: w.sparsity, StoredTeachers: w.recalled})
 }
 
@@ -105,6 +105,8 @@ type worker struct {
 	origin   *adapter.Adapter // training goes on from it in the champion's place
 	bad      map[string]bool  // what is never imitated
 	learned  *Learned         // of preferences and ratings, nil for nothing
+	ended    train.Ended      // how training ended
+	breakAt  int              // step after which tampering breaks training off, 0 for none
 	recalled int              // rehearsed examples with stored teachers
 	sparsity *float64         // with L1
 	lines    *json.Encoder
@@ -139,19 +141,23 @@ func readItems(path string) ([]selection.Item, string, error) {
 	return items, "sha256:" + hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// sequence tokenizes one example as it would be served, with the end-of-text token after the completion.
+// sequence tokenizes one example as it would be served, with the end of an answer after the completion.
 func (w *worker) sequence(it selection.Item) (train.Sequence, error) {
-	prompt, err := promptTokens(w.model, it.Prompt)
+	prompt, err := promptTokens(w.model, it.Example)
 	if err != nil {
 		return train.Sequence{}, fmt.Errorf("tokenize example %s: %w", it.ID, err)
 	}
 	s := train.Sequence{ID: it.ID, Prompt: len(prompt), Weight: float32(it.Weight)}
-	s.Tokens = append(w.model.Tokenizer.Encode(prompt, it.Completion), w.model.Tokenizer.EOS())
+	s.Tokens = w.model.WithEnd(w.model.Tokenizer.Encode(prompt, it.Completion))
 	return s, nil
 }
 
 // promptTokens renders messages, or a raw prompt, as tokens.
-func promptTokens(m *engine.Model, messages []replaystore.Message) ([]int32, error) {
+func promptTokens(m *engine.Model, e replaystore.Example) ([]int32, error) {
+	messages := e.Prompt
+	if len(e.PromptTokens) > 0 && !slices.ContainsFunc(e.PromptTokens, func(id int32) bool { return !m.Tokenizer.Has(id) }) {
+		return slices.Clone(e.PromptTokens), nil
+	}
 	if len(messages) == 1 && messages[0].Role == replaystore.RolePrompt {
 		return m.Tokenizer.Encode(nil, messages[0].Content), nil
 	}
@@ -194,7 +200,7 @@ func (w *worker) train(ctx context.Context, l lessons) ([]float32, error) {
 
 // fitted runs the optimizer from start and returns the candidate's parameters.
 func (w *worker) fitted(ctx context.Context, base train.Base, trainable gpt2.Trainable, start []float32, m method, l lessons) ([]float32, error) {
-	o, err := w.objective(trainable, l, m.options.Steps)
+	o, err := w.objective(trainable, l, m.minimum)
 	if err != nil {
 		return nil, err
 	}
@@ -206,9 +212,13 @@ func (w *worker) fitted(ctx context.Context, base train.Base, trainable gpt2.Tra
 	defer s.Close()
 	copy(s.Parameters(), start)
 	m.options.Objective = o.part(s)
+	if m.options.Until, err = w.until(s, l.corrections, m.minimum); err != nil {
+		return nil, err
+	}
 	if err := w.fit(ctx, s, m, o); err != nil {
 		return nil, err
 	}
+	w.ended = m.options.Until.Ended
 	params := slices.Clone(s.Parameters())
 	if m.average != nil {
 		params = m.average.Slow()
@@ -234,8 +244,13 @@ func (w *worker) fit(ctx context.Context, s *train.Session, m method, o *objecti
 		if err := points.Encode(o.point(p)); err != nil {
 			return err
 		}
-		left := time.Since(begin) / time.Duration(p.Step) * time.Duration(p.Steps-p.Step)
-		values := map[string]float64{"loss": p.Loss, "lr": p.Rate, "grad_norm": p.Norm, "eta_seconds": left.Seconds()}
+		values := map[string]float64{"loss": p.Loss, "lr": p.Rate, "grad_norm": p.Norm}
+		if m.options.Until.Ended.Steps > 0 { // before that nobody knows when it ends
+			values["eta_seconds"] = (time.Since(begin) / time.Duration(p.Step) * time.Duration(p.Steps-p.Step)).Seconds()
+		}
+		if p.Learned != nil {
+			values["learned"] = *p.Learned
+		}
 		if m.options.Sparse != nil {
 			values["sparsity"] = p.Sparsity
 		}
@@ -243,7 +258,10 @@ func (w *worker) fit(ctx context.Context, s *train.Session, m method, o *objecti
 		if err := w.lines.Encode(Progress{Stage: "train", Done: p.Step, Total: p.Steps, Values: values}); err != nil {
 			return err
 		}
-		return w.tampering.broken(p.Step, p.Steps)
+		if p.Step == w.breakAt {
+			return errBroken
+		}
+		return nil
 	})
 	if err != nil && !errors.Is(err, errBroken) {
 		return err

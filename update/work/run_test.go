@@ -66,7 +66,7 @@ func job(t *testing.T, change func(*Job)) string {
 		t.Fatal(err)
 	}
 	j := Job{ModelDir: model, CacheDir: t.TempDir(), Threads: 1, Track: "default", Seed: 4, SelfTests: 2, Answers: 3,
-		Train: Train{Rank: 4, Alpha: 8, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, Rate: 2e-2, Epochs: 20, Clip: 1, Rows: 2, Columns: 512, Micro: 1, Rehearsal: 1, KL: 0.2, Teacher: 4}}
+		Train: Train{Rank: 4, Alpha: 8, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, Rate: 2e-2, Epochs: 20, MaxSteps: 1000, Clip: 1, Rows: 2, Columns: 512, Micro: 1, Rehearsal: 1, KL: 0.2, Teacher: 4}}
 	if change != nil {
 		change(&j)
 	}

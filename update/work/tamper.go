@@ -13,7 +13,7 @@ import (
 
 // Tampering spoils a run on purpose, to find out whether the gate notices. What is zero spoils nothing; no night uses it.
 type Tampering struct {
-	Share   float64 // of the steps after which training breaks off, at least one step
+	Share   float64 // of the steps that training takes, after which it breaks off, at least one step
 	Scale   float64 // times what was trained
 	NaN     bool    // one weight is no number
 	Trained string  // directory of a candidate that takes the place of a trained one
@@ -27,21 +27,17 @@ func Tamper(ctx context.Context, dir string, t Tampering, out io.Writer) error {
 // errBroken ends training early.
 var errBroken = errors.New("training was broken off on purpose")
 
-// broken says whether training ends at a step.
-func (t Tampering) broken(step, steps int) error {
-	if t.Share > 0 && float64(step) >= t.Share*float64(steps) {
-		return errBroken
-	}
-	return nil
-}
-
 // make trains the candidate's parameters, or reads them, and spoils them.
 func (w *worker) make(ctx context.Context, l lessons) ([]float32, error) {
+	t := w.tampering
 	params, err := w.trained()
 	if params == nil && err == nil {
 		params, err = w.train(ctx, l)
 	}
-	t := w.tampering
+	if err == nil && t.Share > 0 { // it is known now how long training takes
+		w.breakAt = max(1, int(math.Round(t.Share*float64(w.ended.Steps))))
+		params, err = w.train(ctx, l)
+	}
 	if err != nil || t.Scale == 0 && !t.NaN {
 		return params, err
 	}

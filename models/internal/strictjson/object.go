@@ -26,6 +26,9 @@ func Members(data []byte) ([]Member, error) {
 	if !utf8.Valid(data) {
 		return nil, fmt.Errorf("the JSON is not valid UTF-8")
 	}
+	if bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
+		return nil, errors.New("the JSON begins with a byte order mark; save it as UTF-8 without one")
+	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	tok, err := dec.Token()
 	if err != nil {

@@ -36,6 +36,7 @@ func Start(t testing.TB) *Browser {
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(command),
 		chromedp.UserDataDir(profile),
+		chromedp.WSURLReadTimeout(patience),
 	}
 	for _, flag := range []string{
 		"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "no-default-browser-check", "hide-scrollbars",

@@ -19,8 +19,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience bounds every single action; a condition that does not hold by then fails the test.
-const patience = 20 * time.Second
+// patience bounds every single action: it is longer than anything takes that ends at all, on a busy machine too. A condition that does
+// not hold by then fails the test.
+const patience = 10 * time.Minute
 
 // Look is what a page is looked at with. Zero: 1280×800, light.
 type Look struct {

@@ -73,6 +73,14 @@ await check('chat stream helper', async () => {
   assert.equal(final.choices[0].message.content, plain.choices[0].message.content);
 });
 
+await check('second turn with the message as it came', async () => {
+  const defaults = { tools: [], tool_choice: 'auto', response_format: { type: 'text' }, modalities: ['text'], service_tier: 'auto', store: true, top_logprobs: 0, stop: null };
+  const turns = [...messages, plain.choices[0].message, { role: 'user', content: [{ type: 'text', text: 'And a boat?' }] }];
+  const second = await client.chat.completions.create({ model: 'default', messages: turns, temperature: 0, max_tokens: 12 });
+  const same = await client.chat.completions.create({ model: 'default', messages: turns, temperature: 0, max_tokens: 12, ...defaults });
+  assert.equal(same.choices[0].message.content, second.choices[0].message.content);
+});
+
 await check('completions', async () => {
   const whole = await client.completions.create({ model: 'default@base', prompt: 'Once upon', temperature: 0, max_tokens: 8 });
   assert.equal(whole.object, 'text_completion');
@@ -112,7 +120,7 @@ await check('feedback', async () => {
 
 await check('errors', async () => {
   await refused(client.chat.completions.create({ model: 'default@99', messages }), NotFoundError, 'model_not_found', 'model');
-  await refused(client.chat.completions.create({ model: 'default', messages, tools: [] }), BadRequestError, 'unsupported_field', 'tools');
+  await refused(client.chat.completions.create({ model: 'default', messages, tools: [{ type: 'function', function: { name: 'f' } }] }), BadRequestError, 'unsupported_field', 'tools');
   await refused(client.chat.completions.create({ model: 'default', messages, n: 0 }), BadRequestError, 'invalid_value', 'n');
   await refused(client.chat.completions.create({ model: 'default', messages, stream: true, temperature: 9 }), BadRequestError, 'invalid_value', 'temperature');
   await refused(client.chat.completions.create({ model: 'closed', messages }), PermissionDeniedError, 'track_not_allowed');

@@ -2,6 +2,7 @@
 
 import { field, h, problem, replace } from './dom.js';
 import { get, segment } from './api.js';
+import { may, person } from './person.js';
 import { reply } from './reply.js';
 import { versionName } from './format.js';
 
@@ -12,6 +13,7 @@ export function chatView() {
   const temperature = h('input', { id: 'chat-temperature', type: 'number', min: 0, max: 2, step: 0.1, placeholder: 'default' });
   const maxTokens = h('input', { id: 'chat-max', type: 'number', min: 1, step: 1, placeholder: 'default' });
   const seed = h('input', { id: 'chat-seed', type: 'number', min: 0, step: 1, placeholder: 'any' });
+  const name = h('input', { id: 'chat-name', maxlength: 64, autocomplete: 'off', spellcheck: 'false', onchange: () => { person.name = name.value.trim(); name.value = person.name; } });
   const whole = h('input', { id: 'chat-whole', type: 'checkbox' });
   const log = h('div', { class: 'log', role: 'log', 'aria-label': 'Conversation', tabindex: 0 });
   const trouble = h('div', {});
@@ -26,6 +28,7 @@ export function chatView() {
       h('div', { class: 'row' }, field('Track', track), field('Version', version)),
       h('div', { class: 'chat-more' }, h('details', {}, h('summary', {}, 'Settings'), h('div', { class: 'settings' },
         field('System prompt', system),
+        field('Your name', name, 'Goes with what you ask and say, so that nights can tell people apart. Kept in this browser; the server keeps a keyed hash.'),
         h('div', { class: 'row' }, field('Temperature', temperature), field('Longest answer (tokens)', maxTokens), field('Seed', seed)),
         h('label', { class: 'check' }, whole, 'Send the earlier messages with each question'))), fresh),
       trouble),
@@ -48,8 +51,11 @@ export function chatView() {
   function clear() {
     running?.stop();
     turns = [];
-    replace(log, h('div', { class: 'empty' }, h('p', {}, 'Ask a question. Rate or correct the answer.'),
-      h('p', {}, 'The next night learns from what you leave here.')));
+    const what = h('p', {});
+    replace(log, h('div', { class: 'empty' }, h('p', {}, 'Ask a question. If the answer is wrong, correct it.'), what));
+    may('editor').then((editor) => replace(what, editor
+      ? 'The next night learns what you correct.'
+      : 'What you say is learned when enough people say the same.'), () => {}); // the status line tells of a server that does not answer
     question.focus();
   }
 
@@ -105,7 +111,7 @@ export function chatView() {
     messages.push({ role: 'user', content: text });
     const body = {
       model: version.value ? versionName(track.value, version.value) : track.value,
-      messages, stream: true, stream_options: { include_usage: true },
+      messages, user: person.name, stream: true, stream_options: { include_usage: true },
     };
     if (temperature.value !== '') body.temperature = Number(temperature.value);
     if (maxTokens.value !== '') body.max_tokens = Number(maxTokens.value);
@@ -155,6 +161,7 @@ export function chatView() {
     title: 'Chat',
     show(rest, query) {
       wanted = query.get('model') ?? '';
+      name.value = person.name;
       loadTracks();
     },
   };

@@ -7,7 +7,7 @@ import { figure } from './format.js';
 export function lossCurve() {
   const points = new Map();
   let ordered = [];
-  let expected = 0; // steps of the whole night, when known
+  let expected = 0; // steps of the whole night, while it is known when it ends
   let chosen = -1;
   let width = 720; // as wide as it is shown, so that a pixel is a pixel and letters keep their size
   const height = () => (width < 520 ? 230 : 300);
@@ -38,7 +38,7 @@ export function lossCurve() {
       if (Number.isFinite(point?.step) && Number.isFinite(point.loss)) points.set(point.step, { step: point.step, loss: point.loss });
     }
     ordered = [...points.values()].sort((a, b) => a.step - b.step);
-    expected = Math.max(expected, steps);
+    expected = steps;
     draw();
   }
 

@@ -4,12 +4,14 @@ import { field, h, problem, replace } from './dom.js';
 import { get, post, segment } from './api.js';
 import { duration, moment, versionName, when } from './format.js';
 import { nightDetail } from './night.js';
+import { planCard } from './plan.js';
 import { running, stateName, tone } from './words.js';
 
 const every = 10_000; // the list is read again this often while a night runs
 
 export function learningView() {
-  const track = h('select', { id: 'night-track' });
+  const track = h('select', { id: 'night-track', onchange: () => plan.refresh() });
+  const plan = planCard(() => track.value);
   const dry = h('input', { id: 'night-dry', type: 'checkbox' });
   const start = h('button', { type: 'submit', class: 'primary' }, 'Start a night');
   const trouble = h('div', {});
@@ -18,10 +20,13 @@ export function learningView() {
   const overview = h('div', {},
     h('h1', {}, 'Learning'),
     h('p', { class: 'lead' }, 'A night trains a candidate from the feedback of the day, tests it against the champion, and lets it serve only if it is better.'),
-    h('form', { class: 'card row', onsubmit: begin, 'aria-label': 'Start a night' },
-      field('Track', track),
-      h('label', { class: 'check' }, dry, h('span', {}, 'Dry run', h('span', { class: 'hint' }, 'train and judge, publish nothing'))),
-      h('span', { class: 'grow' }), start),
+    h('section', { class: 'card', 'aria-labelledby': 'next-title' },
+      h('h2', { id: 'next-title' }, 'Next night'),
+      plan.element,
+      h('form', { class: 'row', onsubmit: begin, 'aria-label': 'Start a night' },
+        field('Track', track),
+        h('label', { class: 'check' }, dry, h('span', {}, 'Dry run', h('span', { class: 'hint' }, 'train and judge, publish nothing'))),
+        h('span', { class: 'grow' }), start)),
     trouble,
     h('div', { class: 'row between' }, h('h2', {}, 'Nights'), filter),
     list);
@@ -53,6 +58,7 @@ export function learningView() {
       if (names.includes(chosen)) track.value = chosen;
       if (names.includes(shown)) filter.value = shown;
       replace(trouble);
+      plan.refresh();
     } catch (error) {
       replace(trouble, problem(error, loadTracks));
     }
@@ -66,7 +72,7 @@ export function learningView() {
       if (filter.value) query.set('track', filter.value);
       const { data } = await get(`v1/nights?${query}`);
       if (mine !== serial) return;
-      replace(list, data.length ? table(data) : h('p', { class: 'empty' }, 'No night yet. Rate and correct some answers, then start one.'));
+      replace(list, data.length ? table(data) : h('p', { class: 'empty' }, 'No night yet.'));
       if (data.some((night) => running(night.state))) timer = setTimeout(load, every);
     } catch (error) {
       if (mine === serial) replace(list, problem(error, load));
@@ -80,6 +86,7 @@ export function learningView() {
       detail?.close();
       detail = id ? nightDetail(id) : null;
       replace(element, detail ? detail.element : overview);
+      plan.stop();
       if (detail) return;
       loadTracks();
       load();
@@ -87,6 +94,7 @@ export function learningView() {
     hide() {
       clearTimeout(timer);
       serial++;
+      plan.stop();
       detail?.close();
     },
   };

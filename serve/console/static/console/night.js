@@ -8,8 +8,9 @@ import { verdictTable } from './verdict.js';
 import { path, running, stateName, states, tone } from './words.js';
 
 const counts = [
-  ['examples', 'Examples'], ['new', 'New'], ['rehearsal', 'Rehearsal'], ['held_out', 'Held out'], ['anchors', 'Anchors'], ['subjects', 'People'],
+  ['examples', 'Examples'], ['new', 'New'], ['rehearsal', 'Rehearsal'], ['held_out', 'Held out'], ['anchors', 'Anchors'], ['subjects', 'People'], ['by_editors', 'By editors'],
 ];
+const heldOutBy = { people: 'of people it does not learn from', questions: 'of questions several people corrected' };
 
 export function nightDetail(id) {
   const controller = new AbortController();
@@ -48,18 +49,25 @@ export function nightDetail(id) {
 
   function showProgress(p) {
     if (!p) return;
-    if (p.steps > 0) bar.value = Math.min(1, p.step / p.steps);
+    const open = isOpen(p);
+    if (p.steps > 0 && !open) bar.value = Math.min(1, p.step / p.steps);
     else bar.removeAttribute('value');
     replace(at,
-      p.steps > 0 ? `Step ${count(p.step)} of ${count(p.steps)}` : p.phase ?? '',
+      open ? `Step ${count(p.step)} · ends when it has learned, after ${count(p.steps)} steps at most`
+        : p.steps > 0 ? `Step ${count(p.step)} of ${count(p.steps)}` : p.phase ?? '',
       typeof p.eta_seconds === 'number' && p.eta_seconds > 0 ? ` · about ${duration(p.eta_seconds)} left` : '');
-    if (/^train/.test(p.phase ?? '') && p.loss > 0) curve.add([p], p.steps);
+    if (/^train/.test(p.phase ?? '') && p.loss > 0) curve.add([p], open ? 0 : p.steps);
+  }
+
+  // isOpen says that a training goes on until it has learned: nobody knows how long that takes.
+  function isOpen(p) {
+    return /^train/.test(p?.phase ?? '') && p.steps > 0 && !(p.eta_seconds > 0);
   }
 
   function show(night) {
     showState(night.state, night.reason);
     showProgress(running(night.state) ? night.progress : null);
-    curve.add(night.curve ?? [], running(night.state) && /^train/.test(night.progress?.phase ?? '') ? night.progress.steps : 0);
+    curve.add(night.curve ?? [], running(night.state) && /^train/.test(night.progress?.phase ?? '') && !isOpen(night.progress) ? night.progress.steps : 0);
     const tile = (name, ...value) => h('div', {}, h('dt', {}, name), h('dd', {}, ...value));
     const candidate = night.candidate && [versionName(night.track, night.candidate.version), ' ', h('code', {}, short(night.candidate.digest))];
     replace(facts,
@@ -67,8 +75,9 @@ export function nightDetail(id) {
       tile('Started', when(night.started)), tile('Finished', when(night.finished)), tile('Candidate', candidate || '–'));
     replace(selection, night.selection && h('section', { class: 'card', 'aria-labelledby': 'selection-title' },
       h('h2', { id: 'selection-title' }, 'Selection'),
-      h('dl', { class: 'tiles' }, counts.map(([name, label]) => tile(label, count(night.selection[name]))))));
-    replace(verdict, night.verdict && verdictTable(night.verdict));
+      h('dl', { class: 'tiles' }, counts.filter(([name]) => night.selection[name] !== undefined).map(([name, label]) => tile(label, count(night.selection[name]))),
+        night.selection.held_out_by && tile('What is held out', heldOutBy[night.selection.held_out_by] ?? night.selection.held_out_by))));
+    replace(verdict, night.verdict && verdictTable(night.verdict, night.selection));
     replace(log, night.log?.length && h('details', { class: 'card' }, h('summary', {}, 'Log'), h('pre', { tabindex: 0 }, night.log.map(line).join('\n'))));
   }
 

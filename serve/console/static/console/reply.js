@@ -3,6 +3,8 @@
 import { h, icon, problem, replace } from './dom.js';
 import { Problem, identifier, post, stream } from './api.js';
 import { count, figure, milliseconds, short } from './format.js';
+import { may, person } from './person.js';
+import { nextNight } from './plan.js';
 
 // reply makes an answer that is not asked for yet. started and ended frame each attempt, grown wraps every change of height.
 export function reply({ started, ended, grown }) {
@@ -101,14 +103,15 @@ function timing({ timings, usage }) {
 }
 
 // feedback is thumbs and "edit the answer" for one recorded interaction.
-function feedback({ interaction, feedback_token: token }, answer, grown) {
+function feedback({ interaction, track, feedback_token: token }, answer, grown) {
+  const next = h('p', { class: 'note next', role: 'status' });
   const note = h('p', { class: 'note', role: 'status' });
   const corrected = h('div', {});
   const up = thumb('up', 'Good answer');
   const down = thumb('down', 'Bad answer');
   const edit = h('button', { type: 'button', class: 'small', onclick: () => grown(open) }, icon('edit'), 'Edit the answer');
   const buttons = h('div', { class: 'row' }, up, down, edit, note);
-  const box = h('div', { class: 'feedback' }, buttons, corrected);
+  const box = h('div', { class: 'feedback' }, buttons, corrected, next);
 
   function thumb(name, label) {
     return h('button', {
@@ -120,7 +123,8 @@ function feedback({ interaction, feedback_token: token }, answer, grown) {
   async function rate(rating) {
     const chosen = rating === 'up' ? up : down;
     if (chosen.getAttribute('aria-pressed') === 'true') return;
-    if (await save({ rating }, 'Rating saved')) {
+    if (await save({ rating }, rating === 'up' ? 'Rating saved.' : 'Rating saved. Edit the answer to say what is right.')) {
+      grown(() => replace(next));
       up.setAttribute('aria-pressed', String(rating === 'up'));
       down.setAttribute('aria-pressed', String(rating === 'down'));
     }
@@ -132,7 +136,7 @@ function feedback({ interaction, feedback_token: token }, answer, grown) {
   async function save(what, saved) {
     if (saving) return false;
     saving = true;
-    const item = { id: identifier(), interaction, ...(token ? { token } : {}), ...what };
+    const item = { id: identifier(), interaction, ...(token ? { token } : {}), user: person.name, ...what };
     replace(note, 'Saving …');
     try {
       await post('v1/feedback', item).catch((error) => (error.status === 0 ? post('v1/feedback', item) : Promise.reject(error)));
@@ -146,6 +150,14 @@ function feedback({ interaction, feedback_token: token }, answer, grown) {
     } finally {
       saving = false;
     }
+  }
+
+  // tell says what becomes of what was saved, as the server sees it.
+  async function tell(editor) {
+    const plan = await nextNight(track).catch(() => null);
+    if (!plan) return;
+    const says = editor && plan.ready && plan.by_editors > 0 ? 'The next night learns this.' : plan.sentences.join(' ');
+    grown(() => replace(next, says, ' ', h('a', { href: '#/learning' }, plan.ready ? 'Start a night' : 'What would help')));
   }
 
   let last = answer; // what the editor starts from
@@ -163,10 +175,12 @@ function feedback({ interaction, feedback_token: token }, answer, grown) {
     form.addEventListener('submit', async (event) => {
       event.preventDefault();
       const correction = text.value.trim();
-      if (!await save({ correction }, 'Correction saved')) return;
+      const editor = await may('editor').catch(() => false);
+      if (!await save({ correction, ...(editor ? { editor } : {}) }, 'Correction saved.')) return;
       last = correction;
       close();
       grown(() => replace(corrected, h('figure', { class: 'correction' }, h('figcaption', {}, 'Your correction'), h('p', { class: 'words' }, correction))));
+      tell(editor);
     });
     function close() {
       form.remove();

@@ -6,7 +6,8 @@ import { checkName, sentence } from './words.js';
 
 const interval = ({ low, high }) => (typeof low === 'number' && typeof high === 'number' ? `${figure(low)} to ${figure(high)}` : '–');
 
-export function verdictTable(verdict) {
+export function verdictTable(verdict, selection) {
+  const edited = selection?.by_editors > 0 && !selection.held_out; // editors alone are behind it
   const cell = (label, className, ...content) => h('td', { 'data-label': label, class: className }, ...content);
   return h('section', { class: 'card verdict', 'aria-labelledby': 'verdict-title' },
     h('h2', { id: 'verdict-title' }, 'Verdict ', h('span', { class: `pill ${verdict.pass ? 'good' : 'bad'}` }, verdict.pass ? 'passed' : 'rejected')),
@@ -21,6 +22,6 @@ export function verdictTable(verdict) {
           cell('Value', 'number', figure(check.value)),
           cell('95 % interval', 'number', interval(check)),
           cell('Limit', 'number', figure(check.limit)),
-          cell('', 'meaning', sentence(check), check.detail && h('span', { class: 'hint' }, check.detail)));
+          cell('', 'meaning', sentence(check, edited), check.detail && h('span', { class: 'hint' }, check.detail)));
       }))));
 }

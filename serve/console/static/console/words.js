@@ -25,6 +25,17 @@ export const checkNames = {
 
 const known = (x) => typeof x === 'number' && Number.isFinite(x);
 
+// of a night that learned what editors say, and nothing else.
+const editedSentences = {
+  gain: (c) => (c.pass
+    ? 'What the editors wrote is likelier than before. Nothing was held out, so this is measured on what was learned.'
+    : 'What the editors wrote is not likelier than before.'),
+  taught: (c) => (c.pass
+    ? 'It prefers every correction of the editors to the answer that was corrected.'
+    : 'It still prefers an answer that an editor corrected: it did not take the correction in.'),
+  evidence: () => 'Editors answer for what they say: that needs no number, no second person and no age.',
+};
+
 const sentences = {
   gain: (c) => (c.pass
     ? `Better than the champion on feedback it never trained on${known(c.low) ? `: by at least ${figure(c.low)} with 95 % confidence` : ''}.`
@@ -58,7 +69,7 @@ export function checkName(name) {
   return [checkNames[first] ?? name, checkNames[first] ? rest : ''];
 }
 
-export const sentence = (check) => sentences[kind(check.name)]?.(check) ?? '';
+export const sentence = (check, edited) => ((edited && editedSentences[kind(check.name)]) || sentences[kind(check.name)])?.(check) ?? '';
 
 // tone is the colour a state is shown in.
 export function tone(state) {

@@ -1,0 +1,21 @@
+package nearest
+
+import "testing"
+
+func TestTo(t *testing.T) {
+	names := []string{"default", "support", "sales"}
+	for name, want := range map[string]string{"defualt": "default", "suport": "support", "sale": "sales", "default": "default", "nope": "", "": "", "x": ""} {
+		if got := To(name, names); got != want {
+			t.Errorf("To(%q) is %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestQuestion(t *testing.T) {
+	names := []string{"default", "support"}
+	for name, want := range map[string]string{"defualt": ": did you mean default?", "nope": "", "support": ""} {
+		if got := Question(name, names); got != want {
+			t.Errorf("Question(%q) is %q, want %q", name, got, want)
+		}
+	}
+}

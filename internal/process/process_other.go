@@ -1,0 +1,8 @@
+//go:build !linux
+
+package process
+
+import "os/exec"
+
+// endWithThisThread does nothing here.
+func endWithThisThread(*exec.Cmd) {}

@@ -1,22 +1,15 @@
 // Package template renders a conversation into the prompt that a model was trained on, with the chat template of its
-// checkpoint: a Jinja template, run by gonja with limits.
+// checkpoint: a Jinja template, run by package jinja with limits.
 //
-// Invariant: the text of a message never becomes a special token. Render returns pieces that say which text the template
-// wrote and which text came from a message, so that `<|endoftext|>` typed by a user stays text; the joined text is what
-// Hugging Face's apply_chat_template returns for the same messages.
+// Invariants: what Render returns, joined, is byte for byte what Hugging Face's apply_chat_template returns for the same
+// messages, or there is an error: at load for what a template must not use (by line and name), else for the conversation.
+// And the text of a message, or of a variable that a request sets, never becomes a special token: Render returns pieces
+// that say which text the template wrote and which text came from a user, so that `<|endoftext|>` typed by a user stays
+// text, whatever the template does with it: cut it, compare it, change its case, put it into JSON.
 //
-// How: a conversation is rendered as it is, and twice more with unguessable marks of two lengths around each content,
-// inside its leading and trailing white space, which thus counts as the template's. If the marked prompts without their marks are not the plain prompt, the
-// template looked into the content in a way that the marks disturb, and Render refuses. So a template may print content,
-// trim it, change its case, replace or search in it, compare it with the empty string, split it; what it may not do is
-// measure it, slice it, or compare its beginning or its whole with a text that it does have. Such a template is refused
-// for the conversations in which that changes the prompt, never rendered wrong.
-//
-// Supported: for (not recursive), if, set, with, raw, break, continue, generation; the filters, methods and functions
-// listed in sandbox.go; raise_exception, strftime_now and the special tokens of tokenizer_config.json as variables
-// (bos_token, eos_token, unk_token, pad_token, …). Refused by name: include, import, from, extends, block, macro, call, `*`
-// and `**`, and filters not listed: they reach files, recurse, or make text of any size. A render that takes more
-// steps, time or bytes than its limits stops with an error.
+// Templates see: messages, add_generation_prompt, tools and documents (None), the special tokens of the tokenizer
+// (eos_token, bos_token, …), the variables of the request, and the functions raise_exception, strftime_now, range, dict and
+// namespace. See docs/chat-templates.md for what is supported.
 package template
 
 import (
@@ -33,7 +26,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nikolalohinski/gonja/v2/exec"
+	"nightshift/models/template/jinja"
+	"nightshift/models/tokenizer"
 )
 
 // Message is one turn of a conversation.
@@ -57,21 +51,19 @@ type Refusal struct{ Message string }
 
 func (r *Refusal) Error() string { return "the chat template refuses the conversation: " + r.Message }
 
-const (
-	maxSource = 256 << 10       // bytes of a template
-	maxOutput = 4 << 20         // bytes of a prompt, and of any value in between
-	maxSteps  = 100_000         // statements run
-	maxTime   = 2 * time.Second // for one render
-	maxRange  = 4096            // numbers of a range
-)
+const maxSource = 256 << 10 // bytes of a template
+
+// limits are those of one render.
+var limits = jinja.Limits{Steps: 1_000_000, Time: 2 * time.Second, Bytes: 4 << 20, Total: 256 << 20, Depth: 100}
 
 // Template is a loaded chat template. It may be used by any number of goroutines at once.
 type Template struct {
 	name      string // of its file, for errors
 	source    string
-	compiled  *exec.Template
-	tokens    map[string]string // bos_token and the like
-	variables map[string]any    // of a request
+	compiled  *jinja.Template
+	tokens    map[string]string      // bos_token and the like
+	variables map[string]jinja.Value // of a request
+	given     string                 // the variables as JSON
 	now       func() time.Time
 }
 
@@ -96,7 +88,11 @@ func Load(dir string) (*Template, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load template %s: %w", dir, err)
 	}
-	t, err := New(filepath.Join(dir, name), source, specialTokens(config))
+	tokens, err := tokenizer.NamedTokens(dir)
+	if err != nil {
+		return nil, fmt.Errorf("load template %s: %w", dir, err)
+	}
+	t, err := New(filepath.Join(dir, name), source, tokens)
 	if err != nil {
 		return nil, fmt.Errorf("load template: %w", err)
 	}
@@ -134,22 +130,11 @@ func embedded(raw json.RawMessage) (string, error) {
 	return "", errors.New("chat_template is neither a string nor a list of named templates")
 }
 
-// specialTokens returns the special tokens that a template sees as variables.
-func specialTokens(config map[string]json.RawMessage) map[string]string {
-	out := map[string]string{}
-	for key, raw := range config {
-		var text string
-		var object struct{ Content string }
-		if !strings.HasSuffix(key, "_token") {
-			continue
-		}
-		if json.Unmarshal(raw, &text) == nil && text != "" {
-			out[key] = text
-		} else if json.Unmarshal(raw, &object) == nil && object.Content != "" {
-			out[key] = object.Content
-		}
-	}
-	return out
+// trials are conversations that New tries: a template that can render none of them is of no use.
+var trials = [][]Message{
+	{{"user", "Hello"}},
+	{{"system", "Be brief."}, {"user", "Hello"}},
+	{{"user", "Hello"}, {"assistant", "Hello."}, {"user", "Hello"}},
 }
 
 // New compiles a template; name stands for it in errors, special has its variables: bos_token, eos_token.
@@ -157,40 +142,38 @@ func New(name, source string, special map[string]string) (*Template, error) {
 	if len(source) > maxSource {
 		return nil, fmt.Errorf("compile template %s: %d bytes, the limit is %d", name, len(source), maxSource)
 	}
-	compiled, err := compile(source)
+	compiled, err := jinja.Parse(source)
 	if err != nil {
 		return nil, fmt.Errorf("compile template %s: %w", name, err)
 	}
 	t := &Template{name: name, source: source, compiled: compiled, tokens: special, now: time.Now}
-	var refused *Refusal
-	if _, err := t.Render([]Message{{"user", "Hello"}}, true); err != nil && !errors.As(err, &refused) {
-		return nil, err
+	var first error
+	for _, messages := range trials {
+		_, err := t.Render(messages, true)
+		var refused *Refusal
+		switch {
+		case err == nil || errors.As(err, &refused):
+			return t, nil
+		case jinja.Limited(err):
+			return nil, err
+		case first == nil:
+			first = err
+		}
 	}
-	return t, nil
+	return nil, first
 }
 
 // Digest is "sha256:" and the hash of the template and of the special tokens and variables that it sees.
 func (t *Template) Digest() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "template %d %s\n", len(t.source), t.source)
-	for _, key := range slices.Sorted(mapKeys(t.tokens)) {
+	for _, key := range slices.Sorted(maps.Keys(t.tokens)) {
 		fmt.Fprintf(h, "token %s %d %s\n", key, len(t.tokens[key]), t.tokens[key])
 	}
 	if len(t.variables) > 0 {
-		data, _ := json.Marshal(t.variables) // With has tried; names come sorted
-		fmt.Fprintf(h, "variables %d %s\n", len(data), data)
+		fmt.Fprintf(h, "variables %d %s\n", len(t.given), t.given)
 	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
-}
-
-func mapKeys(m map[string]string) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for key := range m {
-			if !yield(key) {
-				return
-			}
-		}
-	}
 }
 
 // Render makes the prompt of a conversation; addGenerationPrompt ends it where the answer begins. An error names the
@@ -199,63 +182,34 @@ func (t *Template) Render(messages []Message, addGenerationPrompt bool) ([]Piece
 	if len(messages) == 0 {
 		return nil, errors.New("render conversation: it has no messages")
 	}
+	turns := make([]jinja.Value, len(messages))
 	for i, m := range messages {
 		if !slices.Contains(Roles, m.Role) {
 			return nil, fmt.Errorf("render message %d: role %q is none of %s", i, m.Role, strings.Join(Roles, ", "))
 		}
+		turns[i] = jinja.Dict(jinja.Pair{Key: "role", Value: jinja.Own(m.Role)}, jinja.Pair{Key: "content", Value: jinja.User(m.Content)})
 	}
-	now := t.now()
-	plain, err := t.execute(messages, addGenerationPrompt, now, nil)
+	data := map[string]jinja.Value{
+		"messages":              jinja.List(turns...),
+		"add_generation_prompt": jinja.Bool(addGenerationPrompt),
+		"tools":                 jinja.None(),
+		"documents":             jinja.None(),
+	}
+	for key, token := range t.tokens {
+		data[key] = jinja.Own(token)
+	}
+	maps.Copy(data, t.variables)
+	parts, err := t.compiled.Render(jinja.Run{Variables: data, Limits: limits, Now: t.now()})
+	var raised *jinja.Raised
+	if errors.As(err, &raised) {
+		return nil, fmt.Errorf("render template %s: line %d: %w", t.name, raised.Line, &Refusal{raised.Message})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("render template %s: %w", t.name, err)
 	}
-	var pieces []Piece
-	for extra := range 2 {
-		m := newMark(extra)
-		marked, err := t.execute(messages, addGenerationPrompt, now, m)
-		var again []Piece
-		if err == nil {
-			again, err = m.pieces(marked)
-		}
-		if err == nil && (joined(again) != plain || extra > 0 && !slices.Equal(pieces, again)) {
-			err = errors.New("the prompt changes when the content of messages is marked")
-		}
-		if err != nil {
-			return nil, fmt.Errorf("render template %s: it measures, slices or compares the content of a message, which is not supported: %w", t.name, err)
-		}
-		pieces = again
+	pieces := make([]Piece, len(parts))
+	for i, p := range parts {
+		pieces[i] = Piece{p.Text, !p.User}
 	}
 	return pieces, nil
-}
-
-func joined(pieces []Piece) string {
-	var out strings.Builder
-	for _, p := range pieces {
-		out.WriteString(p.Text)
-	}
-	return out.String()
-}
-
-// execute renders once; content is marked if m is not nil.
-func (t *Template) execute(messages []Message, addGenerationPrompt bool, now time.Time, m *mark) (string, error) {
-	turns := make(list, len(messages))
-	for i, message := range messages {
-		content := message.Content
-		if m != nil {
-			content = m.wrap(content)
-		}
-		turns[i] = map[string]any{"role": message.Role, "content": content}
-	}
-	data := map[string]any{
-		"messages":              turns,
-		"add_generation_prompt": addGenerationPrompt,
-		"tools":                 nil,
-		"documents":             nil,
-		"strftime_now":          clock(now),
-	}
-	for key, token := range t.tokens {
-		data[key] = token
-	}
-	maps.Copy(data, t.variables)
-	return run(t.compiled, data)
 }

@@ -1,71 +1,23 @@
 package template
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"nightshift/models/template/jinja"
 )
 
-func TestGoldens(t *testing.T) {
-	data, err := os.ReadFile("testdata/goldens.json")
-	if err != nil {
-		t.Fatal(err)
+func joined(pieces []Piece) string {
+	var out strings.Builder
+	for _, p := range pieces {
+		out.WriteString(p.Text)
 	}
-	var rows []struct {
-		Template string
-		Messages []Message
-		Generate bool
-		Prompt   string
-		Error    string
-	}
-	if err := json.Unmarshal(data, &rows); err != nil {
-		t.Fatal(err)
-	}
-	loaded := map[string]*Template{}
-	for i, row := range rows {
-		tm := loaded[row.Template]
-		if tm == nil {
-			if tm, err = Load(filepath.Join("testdata", row.Template)); err != nil {
-				t.Fatal(err)
-			}
-			loaded[row.Template] = tm
-		}
-		pieces, err := tm.Render(row.Messages, row.Generate)
-		if row.Error != "" {
-			var refused *Refusal
-			if !errors.As(err, &refused) || refused.Message != row.Error {
-				t.Errorf("%d %s: error %v, want %s", i, row.Template, err, row.Error)
-			}
-			continue
-		}
-		if err != nil {
-			t.Errorf("%d %s: %v", i, row.Template, err)
-			continue
-		}
-		if got := joined(pieces); got != row.Prompt {
-			t.Errorf("%d %s:\n got %q\nwant %q", i, row.Template, got, row.Prompt)
-		}
-		var content []string
-		for _, p := range pieces {
-			if !p.Special {
-				content = append(content, p.Text)
-			}
-		}
-		for _, p := range content {
-			if !slices.ContainsFunc(row.Messages, func(m Message) bool { return strings.Contains(m.Content, p) }) {
-				t.Errorf("%d %s: %q is content of no message", i, row.Template, p)
-			}
-		}
-	}
-	if len(loaded) != 3 {
-		t.Errorf("%d templates", len(loaded))
-	}
+	return out.String()
 }
 
 func compiled(t *testing.T, source string) *Template {
@@ -93,10 +45,12 @@ func TestContentIsNeverSpecial(t *testing.T) {
 		"m.content.replace('|b', '')", "m.content.replace('a|', '<|')", "'<' ~ m.content[1:]", "m.content.splitlines()[1]",
 		"m.content.split(' ')[1]", "m.content.rsplit('|', 1)[0]", "m.content.removeprefix('a|')", "m.content.lstrip('a')", "m.content | lower | title",
 		"(m.content ~ m.content)[50:80]", "m.content | replace('\\n', ' ')", "[m.content, m.content] | join('<|')", "m.content | length",
+		"m.content | tojson", "messages", "m", "'%s' % m.content", "'{}'.format(m.content)", "m.items() | list", "m.content | e", "m.content | indent", "m.content.partition('|')",
+		"m.content | truncate(20)", "m.content | center(99)", "{m.content: 1}", "m.content | map('upper') | join", "[m.content] * 2", "namespace(a=m.content).a", "'%(a)s' % {'a': m.content}",
 		"m.content[60:]", "m.content[13:26] ~ m.content[100:113]", "m.content[45]", "m.content[:45][44:]", "m.content.split('<')[1]", "m.content.split('>') | join('>')",
 	} {
 		source := each + "[{{ " + expression + " }}]{% endfor %}"
-		made, err := compile(source)
+		made, err := jinja.Parse(source)
 		if err != nil {
 			t.Fatalf("%s: %v", expression, err)
 		}
@@ -112,12 +66,9 @@ func TestContentIsNeverSpecial(t *testing.T) {
 				if text := strings.ToLower(p.Text); p.Special && (strings.Contains(text, "endoftext") || strings.Contains(text, "|>")) {
 					t.Errorf("%s of %q: %q is the template's", expression, content, p.Text)
 				}
-				if strings.ContainsRune(p.Text, openRune) && !strings.ContainsRune(content, openRune) {
-					t.Errorf("%s of %q: a mark is left in %q", expression, content, p.Text)
-				}
 			}
 		}
-		if rendered == 0 && !strings.ContainsAny(expression, "[|") {
+		if rendered == 0 {
 			t.Errorf("%s renders nothing", expression)
 		}
 	}
@@ -131,6 +82,9 @@ func TestContentThatTemplatesMayUse(t *testing.T) {
 		each + "{% if m.content %}yes{% endif %}{% endfor %}":                                         "yes",
 		each + "{% if m.content == '' %}no{% endif %}{{ m.role }}{% endfor %}":                        "user",
 		each + "{{ m.content.split(' ')[1] }}{% endfor %}":                                            "hello",
+		each + "{{ m.content | length }}{{ m.content[:3] }}{% endfor %}":                              "13 he",
+		each + "{% if m.content == ' hello THERE\\n' %}yes{% endif %}{% endfor %}":                    "yes",
+		each + "{{ m.content.startswith(' h') }}{{ m.content.endswith('E') }}{% endfor %}":            "TrueFalse",
 		"{% set ns = namespace(n=0) %}" + each + "{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}":    "1",
 		"{{ messages | length }}{{ messages[-1].content.lstrip() }}":                                  "1hello THERE\n",
 		"{{ eos_token }}{{ bos_token }}":                                                              "<|endoftext|>",
@@ -148,33 +102,63 @@ func TestContentThatTemplatesMayUse(t *testing.T) {
 
 func TestTemplatesAreLimited(t *testing.T) {
 	nested := strings.Repeat("{% for i in range(4000) %}", 3) + "{% if i %}{% endif %}" + strings.Repeat("{% endfor %}", 3)
+	doubled := func(name, sum string) string {
+		return "{% set ns = namespace(" + name + ") %}{% for i in range(64) %}{% set ns.s = " + sum + " %}{% endfor %}"
+	}
 	for source, want := range map[string]string{
-		"{% include 'x' %}":                                                 "line 1: statement include",
-		"\n{% import 'x' as y %}":                                           "line 2: statement import",
-		"{% from 'x' import y %}":                                           "statement from",
-		"{% extends '/etc/passwd' %}":                                       "statement extends",
-		"{% macro f() %}{{ f() }}{% endmacro %}":                            "statement macro",
-		"{%- call f() %}{% endcall %}":                                      "statement call",
-		"{% block b %}{{ self.b() }}{% endblock %}":                         "statement block",
-		"{% for m in messages recursive %}{{ loop(messages) }}{% endfor %}": "recursive",
-		"{{ 'x' * 1000000000 }}":                                            "arithmetic with *",
-		"{{ 10 ** 10 }}":                                                    "arithmetic with **",
-		"{{ 'x' | center(1000000000) }}":                                    "filter center",
-		"{{ 'x'.center(1000000000) }}":                                      "test.jinja",
-		"{{ lipsum(1000) }}":                                                "test.jinja",
-		"{{ range(1000000000) }}":                                           "range of more than 4096",
-		"{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(64) %}{% set ns.s = ns.s + ns.s %}{% endfor %}":      "ns is over the limit",
-		"{% set s = 'xxxxxxxx' %}" + strings.Repeat("{% set s = s ~ s %}", 40):                                        "s is over the limit",
-		"{% set l = [1] %}" + strings.Repeat("{% set l = l + l %}", 40):                                               "l is over the limit",
-		"{% for i in range(4000) %}" + strings.Repeat("x", 4000) + "{% endfor %}":                                     "the prompt is over the limit",
-		"{% set x %}{% for i in range(4000) %}{% for j in range(4000) %}xxxxxxxx{% endfor %}{% endfor %}{% endset %}": "more than",
-		nested:                       "more than",
+		"{% include 'x' %}":                                       "line 1: statement include",
+		"\n{% import 'x' as y %}":                                 "line 2: statement import",
+		"{% from 'x' import y %}":                                 "statement from",
+		"{% extends '/etc/passwd' %}":                             "statement extends",
+		"{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}":         "what calls itself is over the limit of 100 calls",
+		"{% for m in [1] recursive %}{{ loop([1]) }}{% endfor %}": "what calls itself is over the limit",
+		"{% block b %}{{ self.b() }}{% endblock %}":               "statement block",
+		"{{ 'x' * 1000000000 }}":                                  "over the limit of 4194304 bytes",
+		"{{ [1] * 1000000000 }}":                                  "over the limit",
+		"{{ 10 ** 100 }}":                                         "integer over 64 bits",
+		"{{ 'x' | center(1000000000) }}":                          "over the limit of 4194304 bytes",
+		"{{ 'x'.center(1000000000) }}":                            "over the limit of 4194304 bytes",
+		"{{ 'x' | indent(1000000000) }}":                          "test.jinja",
+		"{{ '%1000000000d' % 1 }}":                                "a width over",
+		"{{ '%*d' % (1000000000, 1) }}":                           "test.jinja",
+		"{{ '{:1000000000}'.format(1) }}":                         "a width over",
+		"{{ 'x'.zfill(1000000000) }}":                             "over the limit",
+		"{{ [1, 2] | batch(1000000000, 'x') | list }}":            "over the limit",
+		"{{ [1, 2] | slice(1000000000) | list }}":                 "over the limit",
+		"{{ lipsum(1000) }}":                                      "lipsum is not supported",
+		"{{ range(1000000000) }}":                                 "range too big",
+		doubled("s='xxxxxxxx'", "ns.s + ns.s"):                    "over the limit",
+		doubled("s='xxxxxxxx'", "ns.s ~ ns.s"):                    "over the limit",
+		doubled("s='xxxxxxxx'", "ns.s.replace('x', 'xxx')"):       "over the limit",
+		doubled("s='xxxxxxxx'", "ns.s | join(ns.s)"):              "over the limit",
+		doubled("s='xxxxxxxx'", "'%s%s' % (ns.s, ns.s)"):          "over the limit",
+		doubled("s='\"'", "ns.s | tojson"):                        "over the limit",
+		doubled("s=[1]", "ns.s + ns.s"):                           "over the limit",
+		doubled("s=[1]", "[ns.s, ns.s]") + "{{ ns.s }}":           "over the limit",
+		doubled("s=[1]", "[ns.s, ns.s]") + "{{ ns.s | tojson }}":  "over the limit",
+		doubled("s=[1]", "[ns.s, ns.s]") + doubled("s=[1]", "[ns.s, ns.s]") + "{% set a = ns.s %}" + doubled("s=[1]", "[ns.s, ns.s]") + "{{ a == ns.s }}": "over the limit",
+		doubled("s=(1,)", "(ns.s, ns.s)") + "{{ {ns.s: 1} }}":                                                             "over the limit",
+		"{% set ns = namespace(s=[1]) %}{% for i in range(300) %}{% set ns.s = [ns.s] %}{% endfor %}{{ ns.s }}":           "over the limit of 200 levels",
+		"{% for i in range(4000) %}" + strings.Repeat("x", 4000) + "{% endfor %}":                                         "a text is over the limit",
+		"{% set x %}{% for i in range(4000) %}{% for j in range(4000) %}xxxxxxxx{% endfor %}{% endfor %}{% endset %}":     "over the limit",
+		"{% set ns = namespace(l=[]) %}{% for i in range(9999) %}{% set ns.l = ns.l + ['x' * 1000000 ~ i] %}{% endfor %}": "over the limit",
+		nested:                      "over the limit",
+		strings.Repeat("{{ (", 400): "test.jinja",
+		"{{ " + strings.Repeat("(", 100000) + " }}":               "test.jinja",
+		"{{ " + strings.Repeat("not ", 60000) + "1 }}":            "nested more than",
+		"{{ " + strings.Repeat("-", 100000) + "1 }}":              "nested more than",
+		strings.Repeat("{% if 1 %}", 10000):                       "nested more than",
+		"{{ 1" + strings.Repeat("+1", 60000) + "}}{{ nosuch.x }}": "'nosuch' is undefined",
 		"a\n\n{{ a | }}":             "line 3",
 		"{% if %}":                   "line 1",
 		"{% for x in %}{% endfor %}": "line 1",
 		"{% endfor %}":               "test.jinja",
 		"{{":                         "test.jinja",
-		"\n{{ messages | nosuch }}":  "line 2: filter nosuch",
+		"\n{{ messages | nosuch }}":  "line 2: filter nosuch is not supported",
+		"\n{{ messages is nosuch }}": "line 2: test nosuch is not supported",
+		"\n{{ messages[0].content.encode('x') }}": "line 2: method encode is not supported",
+		"\n{{ messages[0].content + nosuch }}":    "line 2: UndefinedError: 'nosuch' is undefined",
+		"\n{{ messages[0].name + 'x' }}":          "line 2: UndefinedError: 'dict object' has no attribute 'name'",
 	} {
 		start := time.Now()
 		_, err := New("test.jinja", source, nil)
@@ -183,7 +167,7 @@ func TestTemplatesAreLimited(t *testing.T) {
 		} else if len(err.Error()) > 400 {
 			t.Errorf("%.90s: an error of %d bytes", source, len(err.Error()))
 		}
-		if took := time.Since(start); took > time.Minute { // it ends at maxTime, and a busy machine takes longer
+		if took := time.Since(start); took > time.Minute {
 			t.Errorf("%.90s: took %v", source, took)
 		}
 	}
@@ -205,12 +189,25 @@ func TestRuntimeErrorsNameTheLine(t *testing.T) {
 }
 
 func TestErrorsDoNotQuoteMessages(t *testing.T) {
-	for _, expression := range []string{"m.content.center(9)", "m.content.foo.bar()", "m.content()", "m.content.replace(1)", "m.content.split('')"} {
-		source := each + "{% if m.role == 'tool' %}{{ " + expression + " }}{% endif %}{% endfor %}"
-		_, err := compiled(t, source).Render([]Message{{"tool", "my secret: 'my secret'"}}, false)
+	for _, expression := range []string{"m.content.center('x')", "m.content.foo.bar()", "m.content()", "m.content.replace(1)", "m.content.split('')", "m.content + 1", "m[m.content].x",
+		"m.content.index('zzz')", "m.content | map(m.content) | list", "m | map(m.content) | list", "m.content | select(m.content) | list", "strftime_now(m.content ~ '%Q')",
+		"m.content.format()", "m | selectattr(m.content, m.content) | list", "[m.content] | sum", "m.content | abs", "f(**{m.content: 1})", "range(m.content)", "'%d' % m.content", "m[m.content]()"} {
+		source := "{% macro f() %}{% endmacro %}" + each + "{% if m.role == 'tool' %}{{ " + expression + " }}{% endif %}{% endfor %}"
+		_, err := compiled(t, source).Render([]Message{{"tool", "my secret: {my} 'my secret' % secret"}}, false)
 		if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "line 1") {
 			t.Errorf("%s: %v", expression, err)
 		}
+	}
+}
+
+// A template that cannot render one turn may render others.
+func TestTemplatesAreTriedWithSeveralConversations(t *testing.T) {
+	tm := compiled(t, "{{ messages[1].content + messages[0].content }}")
+	if _, err := tm.Render([]Message{{"user", "x"}}, true); err == nil || !strings.Contains(err.Error(), "line 1: ") {
+		t.Errorf("one turn: %v", err)
+	}
+	if pieces, err := tm.Render([]Message{{"user", "x"}, {"assistant", "y"}}, true); err != nil || joined(pieces) != "yx" {
+		t.Errorf("two turns: %v, %v", pieces, err)
 	}
 }
 
@@ -220,6 +217,7 @@ func TestLoadFromTokenizerConfig(t *testing.T) {
 		"named":   {`{"chat_template":[{"name":"tool_use","template":"x"},{"name":"default","template":"y"}]}`, "y"},
 		"unnamed": {`{"chat_template":[{"name":"tool_use","template":"x"}]}`, "error: no template named default"},
 		"none":    {`{}`, "error: neither chat_template.jinja"},
+		"default": {`{"chat_template":"{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}{{ pad_token }}"}`, "x<|endoftext|>"},
 		"number":  {`{"chat_template":7}`, "error: neither a string"},
 		"broken":  {`{`, "error: read tokenizer_config.json"},
 	} {
@@ -282,7 +280,7 @@ func FuzzRender(f *testing.F) {
 			t.Fatalf("%q renders as %q, %v", content, joined(pieces), err)
 		}
 		for _, p := range pieces {
-			if p.Special && strings.TrimFunc(own.Replace(p.Text), isSpace) != "" {
+			if p.Special && own.Replace(p.Text) != "" {
 				t.Fatalf("%q: %q is the template's", content, p.Text)
 			}
 		}

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"nightshift/models/template/jinja"
 )
 
 // VariableError refuses a variable that a request gives to a template.
@@ -19,13 +21,15 @@ var reserved = []string{"messages", "add_generation_prompt", "tools", "documents
 
 var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 
-// With is the template with variables of a request beside the messages: nil, bool, int, float64, string, []any and
-// map[string]any. The error is a *VariableError. What the template writes of them is its own text, so that the caller must see to it that no
-// string in them can become a special token.
+// With is the template with variables of a request beside the messages: nil, bool, int, int64, float64, json.Number,
+// string, []any, map[string]any (whose names come sorted) and json.RawMessage (whose names keep their order). Their texts
+// are a user's: they never become special tokens. The error is a *VariableError.
 func (t *Template) With(variables map[string]any) (*Template, error) {
 	if len(variables) == 0 {
 		return t, nil
 	}
+	with := *t
+	with.variables = make(map[string]jinja.Value, len(variables))
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
 		switch {
 		case !identifier.MatchString(name):
@@ -33,33 +37,13 @@ func (t *Template) With(variables map[string]any) (*Template, error) {
 		case slices.Contains(reserved, name) || strings.HasSuffix(name, "_token"):
 			return nil, &VariableError{name, "is the server's own"}
 		}
-		if _, err := json.Marshal(variables[name]); err != nil {
-			return nil, &VariableError{name, "has a number that is too large"}
+		made, err := jinja.From(variables[name])
+		if err != nil {
+			return nil, &VariableError{name, "cannot be given to a template: " + err.Error()}
 		}
+		with.variables[name] = made
 	}
-	with := *t
-	with.variables = make(map[string]any, len(variables))
-	for name, v := range variables {
-		with.variables[name] = seen(v)
-	}
-	return &with, nil
-}
-
-// seen is a value as templates see it.
-func seen(v any) any {
-	switch v := v.(type) {
-	case []any:
-		items := make(list, len(v))
-		for i, item := range v {
-			items[i] = seen(item)
-		}
-		return items
-	case map[string]any:
-		all := make(map[string]any, len(v))
-		for key, item := range v {
-			all[key] = seen(item)
-		}
-		return all
-	}
-	return v
+	data, err := json.Marshal(variables)
+	with.given = string(data)
+	return &with, err
 }

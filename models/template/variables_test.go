@@ -1,6 +1,7 @@
 package template
 
 import (
+	"encoding/json"
 	"errors"
 	"math"
 	"testing"
@@ -20,6 +21,7 @@ func TestVariables(t *testing.T) {
 		{map[string]any{"think": true, "unknown": nil}, "Hello"},
 		{map[string]any{"day": "Monday"}, "HelloMonday"},
 		{map[string]any{"list": []any{1, map[string]any{"a": 2.5}}}, "Hello2.5"},
+		{map[string]any{"list": json.RawMessage(`[{"b": 1, "a": {"z": 1, "a": null}}]`)}, "Hello{'z': 1, 'a': None}"},
 	} {
 		with, err := tm.With(c.variables)
 		if err != nil {
@@ -36,7 +38,7 @@ func TestVariables(t *testing.T) {
 	if pieces, err := tm.Render(hello, true); err != nil || joined(pieces) != "Hello" {
 		t.Errorf("afterwards, without variables: %q, %v", joined(pieces), err)
 	}
-	for _, name := range []string{"messages", "add_generation_prompt", "tools", "strftime_now", "raise_exception", "namespace", "eos_token", "a b", "", stateName, "é"} {
+	for _, name := range []string{"messages", "add_generation_prompt", "tools", "strftime_now", "raise_exception", "namespace", "eos_token", "a b", "", "é"} {
 		var refused *VariableError
 		if _, err := tm.With(map[string]any{"ok": 1, name: "x"}); !errors.As(err, &refused) || refused.Name != name {
 			t.Errorf("%q: %v", name, err)

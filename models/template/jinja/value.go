@@ -1,0 +1,414 @@
+package jinja
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// value is a value of a template: nil (None), bool, int64, float64, text, *list, *dict, *rangeOf, *view, *iterator,
+// *namespace, *loop, *function or undefined.
+type value = any
+
+// undefined is what a name or an attribute that does not exist stands for. It can be printed, tested and iterated; any
+// other use fails with its message.
+type undefined struct{ message string }
+
+func (u undefined) err() error { return errors.New(u.message) }
+
+// list is a list or a tuple. Templates cannot change it.
+type list struct {
+	items []value
+	tuple bool
+}
+
+// dict is a mapping in order. Templates cannot change it.
+type dict struct {
+	keys   []value
+	values []value
+	at     map[any]int // by hash
+}
+
+func newDict() *dict { return &dict{at: map[any]int{}} }
+
+func (d *dict) get(hash any) (value, bool) {
+	i, ok := d.at[hash]
+	if !ok {
+		return nil, false
+	}
+	return d.values[i], true
+}
+
+func (d *dict) set(hash any, key, v value) {
+	if i, ok := d.at[hash]; ok {
+		d.values[i] = v
+		return
+	}
+	d.at[hash] = len(d.keys)
+	d.keys, d.values = append(d.keys, key), append(d.values, v)
+}
+
+func (d *dict) items() []value {
+	out := make([]value, len(d.keys))
+	for i, k := range d.keys {
+		out[i] = &list{items: []value{k, d.values[i]}, tuple: true}
+	}
+	return out
+}
+
+// rangeOf is a range of integers.
+type rangeOf struct{ start, stop, step, n int64 }
+
+func (r *rangeOf) item(i int64) value { return r.start + i*r.step }
+
+// view is what keys, values and items of a mapping return.
+type view struct {
+	name  string
+	items []value
+}
+
+// iterator is what filters such as map return: it can be iterated once, and has no length.
+type iterator struct{ rest []value }
+
+// namespace is the only value that templates can change.
+type namespace struct{ dict }
+
+// function is something that can be called.
+type function struct {
+	name  string
+	macro bool
+	call  func(m *machine, a args) (value, error)
+}
+
+// kindOf is Python's name of a value's type.
+func kindOf(v value) string {
+	switch v := v.(type) {
+	case nil:
+		return "NoneType"
+	case undefined:
+		return "Undefined"
+	case bool:
+		return "bool"
+	case int64:
+		return "int"
+	case float64:
+		return "float"
+	case text:
+		return "str"
+	case *list:
+		if v.tuple {
+			return "tuple"
+		}
+		return "list"
+	case *dict:
+		return "dict"
+	case *rangeOf:
+		return "range"
+	case *view:
+		return v.name
+	case *iterator:
+		return "generator"
+	case *namespace:
+		return "Namespace"
+	case *loop:
+		return "LoopContext"
+	}
+	return "function"
+}
+
+// truth is bool(v).
+func truth(v value) bool {
+	switch v := v.(type) {
+	case nil, undefined:
+		return false
+	case bool:
+		return v
+	case int64:
+		return v != 0
+	case float64:
+		return v != 0
+	}
+	n, ok := length(v)
+	return !ok || n > 0
+}
+
+// length is len(v), if it has one.
+func length(v value) (int, bool) {
+	switch v := v.(type) {
+	case undefined:
+		return 0, true
+	case text:
+		return v.length(), true
+	case *list:
+		return len(v.items), true
+	case *dict:
+		return len(v.keys), true
+	case *rangeOf:
+		return int(v.n), true
+	case *view:
+		return len(v.items), true
+	}
+	return 0, false
+}
+
+// iterate returns the items of a value.
+func (m *machine) iterate(v value) ([]value, error) {
+	var out []value
+	switch v := v.(type) {
+	case undefined:
+	case text:
+		if err := m.step(len(v.s)); err != nil {
+			return nil, err
+		}
+		for at := 0; at < len(v.s); {
+			_, width := utf8.DecodeRuneInString(v.s[at:])
+			c := v.slice(at, at+width)
+			c.html = false
+			out = append(out, c)
+			at += width
+		}
+		return out, nil
+	case *list:
+		out = v.items
+	case *dict:
+		out = v.keys
+	case *rangeOf:
+		if err := m.step(int(v.n)); err != nil {
+			return nil, err
+		}
+		for i := range v.n {
+			out = append(out, v.item(i))
+		}
+	case *view:
+		out = v.items
+	case *iterator:
+		out, v.rest = v.rest, nil
+	default:
+		return nil, fmt.Errorf("TypeError: '%s' object is not iterable", kindOf(v))
+	}
+	return out, m.step(len(out))
+}
+
+// integer returns an integer: bool is one.
+func integer(v value) (int64, bool) {
+	switch v := v.(type) {
+	case int64:
+		return v, true
+	case bool:
+		if v {
+			return 1, true
+		}
+		return 0, true
+	}
+	return 0, false
+}
+
+// number returns a number as a float, and whether it is an integer.
+func number(v value) (f float64, whole, ok bool) {
+	if i, ok := integer(v); ok {
+		return float64(i), true, true
+	}
+	f, ok = v.(float64)
+	return f, false, ok
+}
+
+// hash is the key of a value in a mapping: equal values have equal keys.
+func (m *machine) hash(v value) (any, error) {
+	if err := m.step(1); err != nil {
+		return nil, err
+	}
+	switch v := v.(type) {
+	case nil:
+		return nil, nil
+	case text:
+		return v.s, nil
+	case bool, int64:
+		i, _ := integer(v)
+		return i, nil
+	case float64:
+		if math.Trunc(v) == v && math.Abs(v) < 1<<53 {
+			return int64(v), nil
+		}
+		return v, nil
+	case *list:
+		if !v.tuple {
+			break
+		}
+		key := "\x00("
+		for _, item := range v.items {
+			h, err := m.hash(item)
+			if err != nil {
+				return nil, err
+			}
+			part := fmt.Sprintf("%T:%v", h, h)
+			if key += strconv.Itoa(len(part)) + ":" + part; len(key) > 1<<16 {
+				return nil, &limitError{"a tuple as a key", 1 << 16, "bytes"}
+			}
+		}
+		return tupleKey(key), nil
+	case undefined:
+		return undefinedKey{}, nil
+	case *function, *namespace, *loop:
+		return nil, fmt.Errorf("a %s as a key of a mapping is not supported", kindOf(v))
+	}
+	return nil, fmt.Errorf("TypeError: unhashable type: '%s'", kindOf(v))
+}
+
+type (
+	tupleKey     string
+	undefinedKey struct{}
+)
+
+// equal is a == b.
+func (m *machine) equal(a, b value) (bool, error) {
+	if err := m.step(1); err != nil {
+		return false, err
+	}
+	if x, whole, ok := number(a); ok {
+		y, also, ok := number(b)
+		if whole && also {
+			i, _ := integer(a)
+			j, _ := integer(b)
+			return i == j, nil
+		}
+		return ok && x == y, nil
+	}
+	switch a := a.(type) {
+	case text:
+		b, ok := b.(text)
+		return ok && a.s == b.s, nil
+	case *list:
+		b, ok := b.(*list)
+		if !ok || a.tuple != b.tuple || len(a.items) != len(b.items) {
+			return false, nil
+		}
+		if a == b {
+			return true, nil
+		}
+		for i := range a.items {
+			if same, err := m.equal(a.items[i], b.items[i]); !same || err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	case *dict:
+		b, ok := b.(*dict)
+		if !ok || len(a.keys) != len(b.keys) {
+			return false, nil
+		}
+		for hash, i := range a.at {
+			other, ok := b.get(hash)
+			if !ok {
+				return false, nil
+			}
+			if same, err := m.equal(a.values[i], other); !same || err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	case *rangeOf:
+		b, ok := b.(*rangeOf)
+		return ok && a.n == b.n && (a.n == 0 || a.start == b.start && (a.n == 1 || a.step == b.step)), nil
+	case undefined:
+		_, ok := b.(undefined)
+		return ok, nil
+	case *view:
+		if b, ok := b.(*view); ok && a != b {
+			return false, errors.New("comparing views of mappings is not supported; make them lists")
+		}
+	}
+	return a == b, nil
+}
+
+// less is a < b.
+func (m *machine) less(a, b value) (bool, error) {
+	if err := m.step(1); err != nil {
+		return false, err
+	}
+	if x, whole, ok := number(a); ok {
+		if y, also, ok := number(b); ok {
+			if whole && also {
+				i, _ := integer(a)
+				j, _ := integer(b)
+				return i < j, nil
+			}
+			return x < y, nil
+		}
+	}
+	switch a := a.(type) {
+	case undefined:
+		return false, a.err()
+	case text:
+		if b, ok := b.(text); ok {
+			return a.s < b.s, nil
+		}
+	case *list:
+		b, ok := b.(*list)
+		if !ok || a.tuple != b.tuple {
+			break
+		}
+		for i := range min(len(a.items), len(b.items)) {
+			if same, err := m.equal(a.items[i], b.items[i]); err != nil {
+				return false, err
+			} else if !same {
+				return m.less(a.items[i], b.items[i])
+			}
+		}
+		return len(a.items) < len(b.items), nil
+	}
+	if u, ok := b.(undefined); ok {
+		return false, u.err()
+	}
+	return false, fmt.Errorf("TypeError: '%s' and '%s' cannot be ordered", kindOf(a), kindOf(b))
+}
+
+// contains is item in container.
+func (m *machine) contains(container, item value) (bool, error) {
+	switch c := container.(type) {
+	case text:
+		t, ok := item.(text)
+		if u, isUndefined := item.(undefined); isUndefined {
+			return false, fmt.Errorf("TypeError: 'in' a string, and %s", u.message)
+		}
+		if !ok {
+			return false, fmt.Errorf("TypeError: 'in' a string needs a string, not '%s'", kindOf(item))
+		}
+		return strings.Contains(c.s, t.s), m.step(1 + len(c.s)/256)
+	case *dict:
+		hash, err := m.hash(item)
+		if err != nil {
+			return false, err
+		}
+		_, ok := c.get(hash)
+		return ok, nil
+	case *rangeOf:
+		f, _, ok := number(item)
+		i := int64(f)
+		return ok && float64(i) == f && c.n > 0 && (i-c.start)%c.step == 0 && (i-c.start)/c.step >= 0 && (i-c.start)/c.step < c.n, nil
+	case *namespace, *loop, *function:
+		return false, fmt.Errorf("TypeError: argument of type '%s' is not iterable", kindOf(c))
+	}
+	if it, ok := container.(*iterator); ok { // what lies before the item is used up
+		for len(it.rest) > 0 {
+			first := it.rest[0]
+			it.rest = it.rest[1:]
+			if same, err := m.equal(first, item); same || err != nil {
+				return same, err
+			}
+		}
+		return false, nil
+	}
+	items, err := m.iterate(container)
+	if err != nil {
+		return false, err
+	}
+	for _, other := range items {
+		if same, err := m.equal(other, item); same || err != nil {
+			return same, err
+		}
+	}
+	return false, nil
+}

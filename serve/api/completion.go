@@ -81,7 +81,7 @@ func (g *generation) head(c *fiber.Ctx) {
 		tokens[i] = g.server.feedbackToken(id, g.ref.Track)
 	}
 	c.Set(headerInteraction, strings.Join(ids, ","))
-	c.Set(headerToken, strings.Join(tokens, ","))
+	c.Set(headerFeedback, strings.Join(tokens, ","))
 }
 
 // generation is the answer to one request in the making: one choice, or several.

@@ -19,7 +19,7 @@ const (
 	headerIgnored     = "X-Nightshift-Ignored"
 	headerAdapter     = "X-Nightshift-Adapter"
 	headerInteraction = "X-Nightshift-Interaction"
-	headerToken       = "X-Nightshift-Feedback-Token"
+	headerFeedback    = "X-Nightshift-Feedback-Token"
 )
 
 // completion is an answer, or a chunk of one, in the shape of OpenAI's API.

@@ -147,7 +147,7 @@ func (s *Server) checkOrigin(c *fiber.Ctx) error {
 		return forbidden("origin_not_allowed", "pages of this origin may not call this server; add it to cors.origins")
 	}
 	c.Set(fiber.HeaderAccessControlAllowOrigin, origin)
-	c.Set(fiber.HeaderAccessControlExposeHeaders, strings.Join([]string{"X-Request-Id", headerAdapter, headerInteraction, headerToken, headerIgnored, fiber.HeaderRetryAfter}, ", "))
+	c.Set(fiber.HeaderAccessControlExposeHeaders, strings.Join([]string{"X-Request-Id", headerAdapter, headerInteraction, headerFeedback, headerIgnored, fiber.HeaderRetryAfter}, ", "))
 	return nil
 }
 

@@ -159,7 +159,7 @@ func items(_ *machine, v value, a args) (value, error) {
 	case *dict:
 		return &iterator{v.items()}, nil
 	}
-	return nil, errors.New("TypeError: Can only get item pairs from a mapping.")
+	return nil, errors.New("TypeError: can only get item pairs from a mapping")
 }
 
 func joinFilter(m *machine, v value, a args) (value, error) {

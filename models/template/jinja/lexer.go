@@ -2,6 +2,7 @@ package jinja
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"unicode"
@@ -271,9 +272,9 @@ func (l *lexer) inside(open *[]byte) error {
 		return nil
 	}
 	op := s[:width]
-	if len(s) > 1 && strings.Contains("// ** == != >= <=", s[:2]) && s[1] != ' ' && s[0] != ' ' {
+	if len(s) > 1 && slices.Contains([]string{"//", "**", "==", "!=", ">=", "<="}, s[:2]) {
 		op = s[:2]
-	} else if !strings.Contains("+-/*%~[](){}><=.:|,;", op) {
+	} else if !strings.ContainsRune("+-/*%~[](){}><=.:|,;", c) {
 		return l.fail("unexpected character %q", c)
 	}
 	closers := map[string]byte{"{": '}', "(": ')', "[": ']'}

@@ -203,7 +203,7 @@ func parseForm(spec string) (*form, error) {
 	f.sign = take("+- ")
 	f.alternate = take("#") != 0
 	f.zero = take("0") != 0
-	ok := true
+	var ok bool
 	if f.width, ok = digits(); !ok {
 		return nil, fmt.Errorf("a width over %d is not supported", maxWidth)
 	}

@@ -30,11 +30,11 @@ func TestMistypedTracks(t *testing.T) {
 		t.Fatal(got.err)
 	}
 	for _, args := range [][]string{
-		{"adapter", "rollback", "suport"}, {"adapter", "hold", "suport", "--reason", "x"}, {"adapter", "release", "suport"}, {"adapter", "activate", "suport@base"},
-		{"adapter", "activate", "suport@1"}, {"adapter", "export", "suport@1", t.TempDir()}, {"adapter", "merge", "support@base", "--track", "suport"},
-		{"adapter", "merge", "suport@1"}, {"night", "matrix", "--track", "suport"}, {"night", "list", "--track", "suport"}, {"track", "delete", "suport"},
+		{"adapter", "rollback", "suppor"}, {"adapter", "hold", "suppor", "--reason", "x"}, {"adapter", "release", "suppor"}, {"adapter", "activate", "suppor@base"},
+		{"adapter", "activate", "suppor@1"}, {"adapter", "export", "suppor@1", t.TempDir()}, {"adapter", "merge", "support@base", "--track", "suppor"},
+		{"adapter", "merge", "suppor@1"}, {"night", "matrix", "--track", "suppor"}, {"night", "list", "--track", "suppor"}, {"track", "delete", "suppor"},
 	} {
-		refused(t, append(args, "--data", data), "there is no track suport: did you mean support?")
+		refused(t, append(args, "--data", data), "there is no track suppor: did you mean support?")
 	}
 	refused(t, []string{"adapter", "hold", "nope", "--data", data}, "there is no track nope", "nightshift track list")
 	refused(t, []string{"adapter", "activate", "support@7", "--data", data}, "there is no version support@7: the track has none but support@base")
@@ -117,7 +117,7 @@ func TestTracksBesideAServer(t *testing.T) {
 	for want, args := range map[string][]string{
 		"there is a track support already":                                                            {"track", "create", "support"},
 		"track sales cannot be deleted: the configuration names it; take it out there first":          {"track", "delete", "sales"},
-		`there is no track "suport"; /v1/tracks lists them: did you mean support?`:                    {"track", "delete", "suport"},
+		`there is no track "suppor"; /v1/tracks lists them: did you mean support?`:                    {"track", "delete", "suppor"},
 		`there is no updater; start ` + "`nightshift run`, or `nightshift update` beside this server": {"update", "--now"},
 	} {
 		got := run(args...)

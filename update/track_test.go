@@ -24,7 +24,7 @@ func TestNightsOfTracksThatAreNot(t *testing.T) {
 	if got := u.due(t.Context(), ""); !slices.Contains(got, "support") {
 		t.Errorf("due are %v", got)
 	}
-	if _, err := u.RunNight(t.Context(), Request{Track: "suport"}); !errors.Is(err, registry.ErrNotFound) || !strings.Contains(err.Error(), "did you mean support?") {
+	if _, err := u.RunNight(t.Context(), Request{Track: "suppor"}); !errors.Is(err, registry.ErrNotFound) || !strings.Contains(err.Error(), "did you mean support?") {
 		t.Errorf("a mistyped track: %v", err)
 	}
 	if ids, err := s.registry.ListNights(); err != nil || len(ids) != 0 {

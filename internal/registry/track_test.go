@@ -36,21 +36,21 @@ func TestMistypedTrack(t *testing.T) {
 	create(t, r, "support")
 	for name, do := range map[string]func() error{
 		"activate": func() error {
-			_, err := r.Activate(ctx, "suport", Activation{Previous: Latest, Actor: "ann"})
+			_, err := r.Activate(ctx, "suppor", Activation{Previous: Latest, Actor: "ann"})
 			return err
 		},
-		"hold":     func() error { _, err := r.Hold(ctx, "suport", "ann", ""); return err },
-		"release":  func() error { _, err := r.Release(ctx, "suport", "ann", ""); return err },
-		"rollback": func() error { _, err := r.Rollback(ctx, "suport", "ann", ""); return err },
-		"delete":   func() error { _, err := r.DeleteTrack(ctx, "suport", "ann", ""); return err },
-		"base":     func() error { _, err := r.Resolve("suport", "@base"); return err },
-		"number":   func() error { _, err := r.Resolve("suport", "@1"); return err },
+		"hold":     func() error { _, err := r.Hold(ctx, "suppor", "ann", ""); return err },
+		"release":  func() error { _, err := r.Release(ctx, "suppor", "ann", ""); return err },
+		"rollback": func() error { _, err := r.Rollback(ctx, "suppor", "ann", ""); return err },
+		"delete":   func() error { _, err := r.DeleteTrack(ctx, "suppor", "ann", ""); return err },
+		"base":     func() error { _, err := r.Resolve("suppor", "@base"); return err },
+		"number":   func() error { _, err := r.Resolve("suppor", "@1"); return err },
 	} {
-		if err := do(); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "there is no track suport: did you mean support?") {
+		if err := do(); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "there is no track suppor: did you mean support?") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(r.Dir(), "tracks", "suport")); !os.IsNotExist(err) {
+	if _, err := os.Stat(filepath.Join(r.Dir(), "tracks", "suppor")); !os.IsNotExist(err) {
 		t.Errorf("a directory was made: %v", err)
 	}
 	if got := tracks(t, r); got != "default support" {

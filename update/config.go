@@ -80,7 +80,7 @@ func Defaults() Settings {
 		RehearsalLimit: 512, AnchorLimit: 256, Forgetting: 0.1, Seed: 1, SelfTests: 4, Answers: 32, Gate: limits,
 		Canary: Canary{Step: 24 * time.Hour, People: 20, Patience: 7 * 24 * time.Hour, Error: 0.05},
 		Train: work.Train{Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, Rate: 2e-4, Epochs: 3, Learned: 0.95, MaxSteps: 1000, Warmup: 0.05, Clip: 1,
-			Rows: 4, Columns: 256, Micro: 1, Rehearsal: 2, KL: 0.5, Teacher: 8,
+			Rows: 4, Columns: 256, Micro: 1, Rehearsal: 4, KL: 0.5, Teacher: 8,
 			Preferences: work.Preferences{Share: 1, Beta: 0.5, ChangedOnly: true}, Ratings: work.Ratings{Share: 1, Beta: 0.5}}}
 }
 

@@ -229,7 +229,7 @@ func missing(found bool, name string) error {
 // evidenceOf describes the new examples for the gate, those that are held out with them.
 func (n *night) evidenceOf(items []selection.Item) gate.Evidence {
 	fresh, editors := parted(append(use(items, selection.New), use(items, selection.HeldOut)...))
-	ev := gate.Evidence{Editors: len(editors), Examples: selection.Said(fresh)}
+	ev := gate.Evidence{Editors: len(editors), Examples: selection.Said(fresh), ByQuestions: n.frozen.HeldOutBy == selection.ByQuestions}
 	ev.Subjects, ev.LargestShare = selection.People(fresh)
 	for i, it := range fresh {
 		if age := n.frozen.Time.Sub(it.Time); i == 0 || age < ev.Youngest {

@@ -74,7 +74,7 @@ func season(r *rand.Rand, gained float64, reuse float64, spend bool) int {
 		if l.Seed = r.Uint64(); spend {
 			l.Night = night
 		}
-		if gain(p, l).Pass {
+		if gain(p, false, l).Pass {
 			return night
 		}
 	}
@@ -117,7 +117,7 @@ func TestPowerIsKept(t *testing.T) {
 			e := set("heldout", examples, 20, func(int) float64 { return 10 * (-0.25 + 0.3*r.NormFloat64()) })
 			l := Defaults()
 			l.Night, l.Seed = c.night, r.Uint64()
-			if gain(e, l).Pass {
+			if gain(e, false, l).Pass {
 				passed++
 			}
 		}
@@ -148,7 +148,7 @@ func TestFamilyOfFewPeople(t *testing.T) {
 			}
 			l := Defaults()
 			l.Resamples, l.Seed, l.Night = 200, r.Uint64(), night
-			found = found || gain(p, l).Pass
+			found = found || gain(p, false, l).Pass
 		}
 		if found {
 			passed++

@@ -29,11 +29,11 @@ func TestGainIsNeverNarrowerForPeople(t *testing.T) {
 	for range 50 {
 		e, _, l := good()
 		e.Gain = set("heldout", 12, 20, func(int) float64 { return -1 + 3*r.NormFloat64() })
-		alone := gain(e.Gain, l)
+		alone := gain(e.Gain, false, l)
 		for range e.Gain.Tokens {
 			e.Gain.People = append(e.Gain.People, r.IntN(4))
 		}
-		if c := gain(e.Gain, l); c.Low > alone.Low || c.High < alone.High || c.Value != alone.Value {
+		if c := gain(e.Gain, false, l); c.Low > alone.Low || c.High < alone.High || c.Value != alone.Value {
 			t.Fatalf("with people %+v, without %+v", c, alone)
 		}
 	}
@@ -71,5 +71,25 @@ func TestByPerson(t *testing.T) {
 	sums, counts := byPerson([]float64{1, 2, 3, 4}, []int{10, 20, 30, 40}, []int{5, -1, 5, 0})
 	if len(sums) != 3 || math.Abs(sums[0]-4) > 1e-12 || sums[1] != 2 || sums[2] != 4 || counts[0] != 40 || counts[1] != 20 || counts[2] != 40 {
 		t.Errorf("sums %v, tokens %v", sums, counts)
+	}
+}
+
+// TestGainByQuestions holds the interval to the examples where other wordings of the same questions are what is measured: two people
+// cannot say whether others gain, and are not asked to.
+func TestGainByQuestions(t *testing.T) {
+	l := Defaults()
+	l.MinExamples, l.MinAge = 1, 0
+	p := Paired{Name: "heldout", Tokens: []int{10, 12, 9, 11, 10, 12}, People: []int{0, 0, 0, 1, 1, 1}, Corrected: []bool{true, true, true, true, true, true},
+		Champion: []float64{30, 35, 28, 20, 18, 24}, Candidate: []float64{5, 6, 4, 9, 8, 10}}
+	if c := gain(p, false, l); c.Pass || !strings.Contains(c.Detail, "of 2 people, too few to tell") {
+		t.Errorf("held out by people: %+v", c)
+	}
+	c := gain(p, true, l)
+	if !c.Pass || !strings.Contains(c.Detail, "other wordings of questions that were learned") {
+		t.Errorf("held out by questions: %+v", c)
+	}
+	p.Candidate = p.Champion
+	if c := gain(p, true, l); c.Pass {
+		t.Errorf("no gain passes: %+v", c)
 	}
 }

@@ -17,11 +17,14 @@ func (s *Selection) dedupe(items []Item) []Item {
 		last[key(it)] = i
 	}
 	var kept []Item
+	repeats := make([]int, len(items))
 	for i, it := range items {
 		if j := last[key(it)]; j != i {
+			repeats[j] += 1 + it.Repeats
 			s.reject(it.ID, "the same example as "+items[j].ID)
 			continue
 		}
+		it.Repeats += repeats[i]
 		kept = append(kept, it)
 	}
 	return kept
@@ -109,7 +112,7 @@ func (s *Selection) bound(items []Item, limit int) []Item {
 	return items
 }
 
-// Said counts what people said: the items, and what they said again in nearly the same words, as far as that is no more.
+// Said counts what people said: the items, and what they said again in the same or nearly the same words, as far as that is no more.
 func Said(items []Item) int {
 	repeats := 0
 	for _, it := range items {

@@ -39,7 +39,7 @@ type Item struct {
 	Why     string  `json:"why"`               // where it comes from, for people
 	Loss    float64 `json:"loss,omitempty"`    // of the champion, nats per token, where it was measured
 	Fed     int     `json:"fed,omitempty"`     // while it waits: for how many like it it stands
-	Repeats int     `json:"repeats,omitempty"` // nearly the same examples of the same person, which are not used beside it
+	Repeats int     `json:"repeats,omitempty"` // the same or nearly the same examples of the same person, which are not used beside it
 	// Opposed is, while it waits, how many people said otherwise in the nights that it has waited for. What they said may be
 	// remembered nowhere else: of people who are held out nothing is learned.
 	Opposed int `json:"opposed,omitempty"`

@@ -19,12 +19,12 @@ const (
 	ByQuestions = nightrecord.ByQuestions // of what several people corrected, what some of them said of it: whether other phrasings gain
 )
 
-// split holds out what measures the gain: people, or where these leave too few corrections, or hardly anybody to learn from, parts of
-// questions. A bad answer that is held out measures nothing. What an editor says is always learned.
+// split holds out what measures the gain: people, or where these are too few or leave too few corrections, or hardly anybody to learn from,
+// parts of questions. A bad answer that is held out measures nothing. What an editor says is always learned.
 func (s *Selection) split(items []Item, opt Options) {
 	held := byPeople(items, opt)
 	s.HeldOutBy = ByPeople
-	if !measures(items, held, opt.Measured) {
+	if !measures(items, held, opt.Measured) || people(items, held) < fewestPeople {
 		if parts := byQuestions(items, opt); measures(items, parts, max(1, opt.Measured)) {
 			held, s.HeldOutBy = parts, ByQuestions
 		}
@@ -40,6 +40,20 @@ func (s *Selection) split(items []Item, opt Options) {
 		}
 		s.Items = append(s.Items, it)
 	}
+}
+
+// fewestPeople is how many people must be held out for a gain of theirs to be more than that of each alone.
+const fewestPeople = 3
+
+// people counts those who are held out; all without a name are one.
+func people(items []Item, held []bool) int {
+	set := map[string]bool{}
+	for i, it := range items {
+		if held[i] {
+			set[it.Subject] = true
+		}
+	}
+	return len(set)
 }
 
 // measures says whether so many corrections are held out as a gain needs to show, and no more is held out than learned.

@@ -74,9 +74,9 @@ func overrule(items []Item) (kept []Item, retired []Reason) {
 		it.Time = last.Add(1)
 		newer = append(newer, it)
 	}
-	_, old := Supersede(editors, editors)
+	_, retired = Supersede(editors, editors)
 	_, opposed := Supersede(others, append(newer, others...))
-	retired = append(old, opposed...)
+	retired = append(retired, opposed...)
 	gone := map[string]bool{}
 	for _, r := range retired {
 		gone[r.ID] = true

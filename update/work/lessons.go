@@ -12,8 +12,9 @@ import (
 
 // lessons are what a run learns from.
 type lessons struct {
-	fresh, rehearsed []train.Sequence // are imitated, none of them called bad
-	own              map[string]bool  // ids of what is rehearsed that the model came with
+	fresh, rehearsed []train.Sequence              // are imitated, none of them called bad
+	own              map[string]bool               // ids of what is rehearsed that the model came with
+	near             map[string]selection.Nearness // of what is rehearsed to the new examples, by id
 	preferences      []train.Preference
 	rated            []train.Rated
 	leftOut          int              // corrections that make no pair
@@ -28,8 +29,14 @@ func (w *worker) lessons(items []selection.Item) (lessons, error) {
 	if err := w.job.Train.CheckObjective(); err != nil {
 		return l, fmt.Errorf("train: %w", err)
 	}
+	var fresh, rehearsed []selection.Item
 	for _, it := range items {
-		if it.Use != selection.New && it.Use != selection.Rehearsal {
+		switch it.Use {
+		case selection.New:
+			fresh = append(fresh, it)
+		case selection.Rehearsal:
+			rehearsed = append(rehearsed, it)
+		default:
 			continue
 		}
 		if err := w.learnable(it); err != nil {
@@ -56,7 +63,37 @@ func (w *worker) lessons(items []selection.Item) (lessons, error) {
 	if len(l.fresh)+len(l.preferences)+len(l.rated) == 0 {
 		return l, fmt.Errorf("train: the selection has no new examples")
 	}
+	l.near = map[string]selection.Nearness{}
+	for i, near := range selection.Near(rehearsed, fresh) {
+		l.near[rehearsed[i].ID] = near
+	}
 	return l, nil
+}
+
+// besideCopies is how many times as often what lies beside the new examples is rehearsed as the rest, at most.
+const besideCopies = 4
+
+// rehearsals are the rehearsed sequences as they are gone through: what lies beside the new examples comes up more often, until it
+// fills half of what is rehearsed, and what may be an old answer does not. To look for what new examples would harm is the idea of maximally interfered retrieval (Aljundi et
+// al. 2019, arXiv:1908.04742), which measures it by the loss after a step; here words tell, and cost no forward pass.
+func (l lessons) rehearsals() []train.Sequence {
+	var list, beside []train.Sequence
+	for _, s := range l.rehearsed {
+		switch l.near[s.ID] {
+		case selection.Apart:
+			list = append(list, s)
+		case selection.Beside:
+			beside = append(beside, s)
+		}
+	}
+	apart := len(list)
+	for copies := 0; copies < besideCopies && (copies == 0 || (copies+1)*len(beside) <= apart); copies++ {
+		list = append(list, beside...)
+	}
+	if len(list) == 0 { // all may be old
+		return l.rehearsed
+	}
+	return list
 }
 
 // learnable refuses an item that the objective has no loss for.

@@ -129,21 +129,21 @@ func (m *method) follow(t Train, l lessons) {
 	m.minimum, ratio = l.steps(t, rehearsal)
 	m.options.Steps = t.MaxSteps
 	if t.Methods.Project && len(l.rehearsed) > 0 {
-		m.options.Projection = &train.Projection{Source: train.Shuffled(l.rehearsed), Micro: t.Micro}
+		m.options.Projection = &train.Projection{Source: train.Shuffled(l.rehearsals()), Micro: t.Micro}
 	}
 	switch {
 	case rehearsal == 0 && len(l.fresh) > 0:
 		m.source = train.Shuffled(l.fresh)
 	case rehearsal == 0:
 	case len(l.fresh) == 0:
-		m.source = train.Shuffled(l.rehearsed)
+		m.source = train.Shuffled(l.rehearsals())
 	case t.Methods.RoundSteps > 0: // steps of one microbatch, fresh and rehearsed in turn
 		m.options.Micro = 1
 		m.minimum *= t.Micro
 		m.options.Steps *= t.Micro
-		m.source = train.Alternating(l.fresh, l.rehearsed, ratio)
+		m.source = train.Alternating(l.fresh, l.rehearsals(), ratio)
 	default:
-		m.source = train.Mixed(l.fresh, l.rehearsed, ratio)
+		m.source = train.Mixed(l.fresh, l.rehearsals(), ratio)
 	}
 }
 

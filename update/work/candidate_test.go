@@ -179,9 +179,10 @@ func TestSlowLearner(t *testing.T) {
 	}
 	tight, part := after(t, first, func(j *Job) { j.Origin, j.Drift = "earlier", Drift{Limit: 1e-9, Prompts: 8} })
 	cut = evaluation(t, tight).Cut
-	difference, whole = apartBy(part, adapter.Part{Adapter: begin, Weight: 1 - 0.25*0.25}, adapter.Part{Adapter: fast, Weight: 0.25 * 0.25})
-	if math.Abs(difference-cut.Lost*whole) > 1e-5*whole {
-		t.Errorf("a quarter of the change is %g of %g away from where it should lie; cut %+v", difference, whole, cut)
+	kept := evaluation(t, tight).Drift.Scale() * 0.25
+	difference, whole = apartBy(part, adapter.Part{Adapter: begin, Weight: 1 - kept}, adapter.Part{Adapter: fast, Weight: kept})
+	if kept == 0.25 || math.Abs(difference-cut.Lost*whole) > 1e-5*whole {
+		t.Errorf("a part of the change is %g of %g away from where it should lie; cut %+v", difference, whole, cut)
 	}
 }
 

@@ -35,7 +35,7 @@ LINT := $(GO) tool -modfile=tools/lint/go.mod golangci-lint
 # A package's tests may take this long: a limit for tests that hang, not for a busy machine.
 HANG ?= 60m
 
-.PHONY: help build run demo demo-model test test-long race lint cover fuzz k6 loadtest contract clean
+.PHONY: help build run demo demo-model test test-long race lint cover fuzz picture k6 loadtest contract clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -82,6 +82,11 @@ fuzz: ## Run every fuzz target for FUZZTIME (5s)
 		echo "$$package $$target"; \
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -parallel 2 "$$package" </dev/null || exit 1; \
 	done
+
+picture: ## Take the README's picture of the console again (needs Chromium)
+	@mkdir -p .cache/pictures
+	NIGHTSHIFT_SCREENSHOTS=$(CURDIR)/.cache/pictures $(GO) test -count=1 -run 'TestEditor$$' .
+	cp .cache/pictures/program-editor-corrected.png docs/pictures/console.png
 
 k6: ## Build .cache/k6, the load generator (a program in a module of its own, minutes once; nothing of it is in nightshift)
 	@mkdir -p .cache

@@ -248,7 +248,7 @@ func TestNewRefuses(t *testing.T) {
 		{"batch", "batch of 0 rows", func(c *Config, _ *Deps) { c.Train.Rows = 0 }},
 		{"methods", "rounds of 3 steps", func(c *Config, _ *Deps) { c.Train.Methods.RoundSteps = 3 }},
 		{"KL", "shares of targets are 2", func(c *Config, _ *Deps) { c.Train.KL = 2 }},
-		{"track's name", "not allowed", func(c *Config, _ *Deps) { c.Tracks = map[string]Settings{"a b": Defaults()} }},
+		{"track's name", "is no name of a track", func(c *Config, _ *Deps) { c.Tracks = map[string]Settings{"a b": Defaults()} }},
 		{"track's settings", "track support", func(c *Config, _ *Deps) { c.Tracks = map[string]Settings{"support": {}} }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

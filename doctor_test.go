@@ -88,7 +88,7 @@ func TestDoctor(t *testing.T) {
 		if f := findings(t, 0, "--data", data)["registry"]; f.State != "ok" {
 			t.Errorf("beside a running server: %+v", f)
 		}
-		refused(t, []string{"doctor", "--live", "http://" + freeAddress(t)}, "ask the server")
+		refused(t, []string{"doctor", "--live", "http://" + freeAddress(t)}, "no server answers at")
 	})
 }
 

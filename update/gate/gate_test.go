@@ -113,7 +113,7 @@ func TestJudgeRejects(t *testing.T) {
 		{"rambles", "behaviour", "mean answer length: 25.0", func(e *Evaluation, _ *Evidence, _ *Limits) { e.CandidateBehaviour.MeanLength = 25 }},
 		{"curt", "behaviour", "mean answer length: 15.0", func(e *Evaluation, _ *Evidence, _ *Limits) { e.CandidateBehaviour.MeanLength = 15 }},
 		{"the champion says nothing", "behaviour", "answers are empty", func(e *Evaluation, _ *Evidence, _ *Limits) { e.ChampionBehaviour.MeanLength = 0 }},
-		{"few examples", "evidence", "new examples: 19", func(_ *Evaluation, ev *Evidence, _ *Limits) { ev.Examples = 19 }},
+		{"few examples", "evidence", "new examples: 11", func(_ *Evaluation, ev *Evidence, _ *Limits) { ev.Examples = 11 }},
 		{"no examples at all", "evidence", "new examples: 0", func(_ *Evaluation, ev *Evidence, l *Limits) { ev.Examples, l.MinExamples = 0, 0 }},
 		{"few people", "evidence", "people behind them: 2", func(_ *Evaluation, ev *Evidence, _ *Limits) { ev.Subjects = 2 }},
 		{"one loud person", "evidence", "share of one person: 60 %", func(_ *Evaluation, ev *Evidence, _ *Limits) { ev.LargestShare = 0.6 }},

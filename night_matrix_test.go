@@ -58,6 +58,7 @@ func TestNightMatrix(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.out), &report); err != nil || len(report.R) != 3 || report.R[2][0] != -0.9 || len(report.Alarms) != 1 {
 		t.Errorf("%v: %s", err, got.out)
 	}
+	execute(t, hang, "track", "create", "support", "--data", data)
 	if other := execute(t, hang, "night", "matrix", "--track", "support", "--data", data); other.code != 0 || !strings.Contains(other.out, "no night") {
 		t.Errorf("a track without nights: status %d\n%s%s", other.code, other.out, other.err)
 	}

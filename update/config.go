@@ -79,7 +79,7 @@ func Defaults() Settings {
 		Objective: selection.SFT, Guard: defaultGuard(), Initial: Initial{Initial: work.Initial{Rounds: 25, Steps: 60, Share: 1}}, Memory: Memory{Rehearse: selection.Random, Replace: selection.Random, Uniform: 0.2, PerSubject: 50},
 		RehearsalLimit: 512, AnchorLimit: 256, Forgetting: 0.1, Seed: 1, SelfTests: 4, Answers: 32, Gate: limits,
 		Canary: Canary{Step: 24 * time.Hour, People: 20, Patience: 7 * 24 * time.Hour, Error: 0.05},
-		Train: work.Train{Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, Rate: 2e-4, Epochs: 3, Learned: 0.95, MaxSteps: 1000, Warmup: 0.05, Clip: 1,
+		Train: work.Train{Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, Rate: 2e-4, Epochs: 5, Learned: 0.98, MaxSteps: 1000, Warmup: 0.05, Clip: 1,
 			Rows: 4, Columns: 256, Micro: 1, Rehearsal: 4, KL: 0.5, Teacher: 8,
 			Preferences: work.Preferences{Share: 1, Beta: 0.5, ChangedOnly: true}, Ratings: work.Ratings{Share: 1, Beta: 0.5}}}
 }

@@ -26,6 +26,11 @@ const similarity = 0.25
 // Facts change: without this, rehearsal would teach the old answer while the correction teaches the new one, and the
 // gate would punish the change.
 func Supersede(items, newer []Item) (kept []Item, retired []Reason) {
+	return supersede(items, newer, func(string, string) bool { return false })
+}
+
+// supersede is Supersede but for pairs of items that agree, by their ids.
+func supersede(items, newer []Item, agree func(a, b string) bool) (kept []Item, retired []Reason) {
 	var corrections []correction
 	for _, c := range newer {
 		if c.Rejected == "" {
@@ -46,7 +51,7 @@ func Supersede(items, newer []Item) (kept []Item, retired []Reason) {
 			kept = append(kept, it)
 			continue
 		}
-		if by := contradicted(it, bags[i], corrections, rarity); by != "" {
+		if by := contradicted(it, bags[i], corrections, rarity, agree); by != "" {
 			retired = append(retired, Reason{ID: it.ID, Why: by})
 			continue
 		}
@@ -74,8 +79,14 @@ func overrule(items []Item) (kept []Item, retired []Reason) {
 		it.Time = last.Add(1)
 		newer = append(newer, it)
 	}
-	_, retired = Supersede(editors, editors)
-	_, opposed := Supersede(others, append(newer, others...))
+	// Those that put the same in about the same question say the same in other words, of which none is the old answer.
+	question := map[string]int{}
+	for i, q := range questionsOf(items) {
+		question[items[i].ID] = q
+	}
+	agree := func(a, b string) bool { return question[a] >= 0 && question[a] == question[b] }
+	_, retired = supersede(editors, editors, agree)
+	_, opposed := supersede(others, append(newer, others...), agree)
 	retired = append(retired, opposed...)
 	gone := map[string]bool{}
 	for _, r := range retired {
@@ -117,10 +128,10 @@ func correctionBags(list []correction) [][]string {
 }
 
 // contradicted says which newer correction contradicts the item, "" if none does.
-func contradicted(it Item, bag []string, list []correction, rarity map[string]float64) string {
+func contradicted(it Item, bag []string, list []correction, rarity map[string]float64, agree func(a, b string) bool) string {
 	says := stated{answer: words(it.Completion), prompt: normal(it.Prompt)}
 	for _, c := range list {
-		if c.item.ID != it.ID && c.item.Time.After(it.Time) && c.contradicts(says, bag, rarity, similarity) {
+		if c.item.ID != it.ID && c.item.Time.After(it.Time) && !agree(it.ID, c.item.ID) && c.contradicts(says, bag, rarity, similarity) {
 			if c.item.Editor && !it.Editor {
 				return "an editor's correction of " + c.item.ID + " answers the same question differently"
 			}

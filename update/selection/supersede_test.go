@@ -158,3 +158,35 @@ func TestNewestCorrectionWins(t *testing.T) {
 		t.Errorf("kept %v, retired %v", kept, retired)
 	}
 }
+
+// TestOtherWordsOfOneCorrection keeps corrections that say the same in other words, none of which is the old answer to the others; one that
+// says otherwise retires those before it.
+func TestOtherWordsOfOneCorrection(t *testing.T) {
+	at := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+	say := func(id, question, said, should string) Item {
+		at = at.Add(time.Minute)
+		return Item{Example: replaystore.Example{ID: id, Kind: replaystore.SFT, Time: at, Subject: "person-" + id, Interaction: id,
+			Prompt: []replaystore.Message{{Role: "user", Content: question}}, Rejected: said, Completion: should}}
+	}
+	items := []Item{
+		say("a", "When do you hold your workshops?", "Our workshops are on Saturday.", "Our workshops are on Tuesday."),
+		say("b", "On which day is the workshop?", "The workshop takes place on Saturday.", "We hold the workshop every Tuesday."),
+		say("c", "When do you hold your workshops?", "Our workshops are on Saturday.", "You can join a workshop on Tuesday."),
+	}
+	if kept, retired := overrule(items); len(kept) != 3 {
+		t.Errorf("kept %d of 3 that say the same: %v", len(kept), retired)
+	}
+	items = append(items, say("d", "When do you hold your workshops?", "Our workshops are on Saturday.", "Our workshops are on Friday."))
+	kept, retired := overrule(items)
+	if ids := idsOf(kept); !slices.Contains(ids, "d") || slices.Contains(ids, "a") || len(retired) == 0 {
+		t.Errorf("kept %v, retired %v: the newer word must win", ids, retired)
+	}
+}
+
+// idsOf are the ids of items.
+func idsOf(items []Item) (ids []string) {
+	for _, it := range items {
+		ids = append(ids, it.ID)
+	}
+	return ids
+}

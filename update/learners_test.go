@@ -118,7 +118,7 @@ func TestBlocksWidenTheChampion(t *testing.T) {
 func TestSparsityIsReported(t *testing.T) {
 	ort.ForTest(t)
 	s := newShop(t, tinyModel(t))
-	s.config.Train.Methods = work.Methods{Sparsity: 0.05}
+	s.config.Train.Methods = work.Methods{Sparsity: 0.5} // strong enough to hold many on every processor
 	s.correct(people(0, 12)...)
 	n, err := s.updater().RunNight(t.Context(), Request{DryRun: true})
 	if err != nil || n.Sparsity == nil || len(n.Curve) == 0 {

@@ -17,9 +17,10 @@ type Until struct {
 	// Nil: the run ends after Minimum steps.
 	Learned  func() (share float64, enough bool, err error)
 	Every    int         // steps between the first measurements; later ones are further apart, by a tenth of the steps so far
-	Minimum  int         // steps of the whole run at least, unless Options.Steps are fewer
+	Minimum  int         // steps of the whole run at least, Least not counted, unless Options.Steps are fewer
 	Patience int         // measurements without progress after which the cooldown begins; 0: it does not for that
 	Cooldown float64     // share of all steps, in 0 to 1
+	Least    int         // steps of the cooldown at least, as far as the same share of Options.Steps leaves them
 	Expired  func() bool // says at a measurement that the time is over; nil: there is no limit of time
 	From     int         // the cooldown begins after this step in any case; 0: as above
 
@@ -49,9 +50,9 @@ const leastWarmup = 5
 
 // check reports settings that no run could work with.
 func (u *Until) check() error {
-	if u.Every < 1 || u.Minimum < 1 || !(u.Cooldown >= 0 && u.Cooldown < 1) {
-		return fmt.Errorf("fit: a run until enough is learned, measured every %d steps, of at least %d steps with a cooldown of %g: the first two must be positive, the last a share below 1",
-			u.Every, u.Minimum, u.Cooldown)
+	if u.Every < 1 || u.Minimum < 1 || u.Least < 0 || !(u.Cooldown >= 0 && u.Cooldown < 1) {
+		return fmt.Errorf("fit: a run until enough is learned, measured every %d steps, of at least %d steps, with a cooldown of at least %d steps and a share of %g: the first two must be positive, the third not negative, the last a share below 1",
+			u.Every, u.Minimum, u.Least, u.Cooldown)
 	}
 	return nil
 }
@@ -74,9 +75,14 @@ func (p *progress) steps() int {
 	return p.limit
 }
 
+// share is how many steps the cooldown has after so many others, by its share of all.
+func (p *progress) share(from int) int {
+	return int(math.Ceil(float64(from) * p.Cooldown / (1 - p.Cooldown)))
+}
+
 // whole is the number of steps of a run whose cooldown begins after step from, if it may have as many.
 func (p *progress) whole(from int) int {
-	return from + int(math.Ceil(float64(from)*p.Cooldown/(1-p.Cooldown)))
+	return from + max(p.share(from), min(p.Least, int(p.Cooldown*float64(p.limit))))
 }
 
 // rate is the learning rate of a step, counted from 0, for a peak of 1.
@@ -94,7 +100,7 @@ func (p *progress) after(done int) (share float64, err error) {
 	if p.cooled {
 		return share, nil
 	}
-	enough := p.whole(done) >= min(p.Minimum, p.limit)
+	enough := done+p.share(done) >= min(p.Minimum, p.limit)
 	why := ""
 	look := done == max(p.next, p.Every)
 	if look {

@@ -13,6 +13,7 @@ const (
 	measureEvery  = 5   // steps; later measurements are further apart
 	patience      = 10  // measurements
 	cooldownShare = 0.5 // of all steps: what lies near a correction comes back while the learning rate falls
+	leastCooldown = 40  // steps: few corrections are learned in few steps, and what lies near them takes as long to come back
 )
 
 // until is how the run over lessons ends: when the candidate prefers the share of the corrections that the job asks for, and all of
@@ -20,7 +21,7 @@ const (
 // corrections.
 func (w *worker) until(s *train.Session, corrections []selection.Item, minimum int) (*train.Until, error) {
 	t := w.job.Train
-	u := &train.Until{Every: measureEvery, Minimum: minimum, Patience: patience, Cooldown: cooldownShare, From: t.From}
+	u := &train.Until{Every: measureEvery, Minimum: minimum, Patience: patience, Cooldown: cooldownShare, Least: leastCooldown, From: t.From}
 	if begin := time.Now(); t.MaxTime > 0 && t.From == 0 {
 		u.Expired = func() bool { return time.Since(begin) > t.MaxTime }
 	}

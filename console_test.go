@@ -20,7 +20,8 @@ func TestConsole(t *testing.T) {
 	needRuntime(t)
 	dir := t.TempDir()
 	data := filepath.Join(dir, "data")
-	s := serverOf(t, "run", "--config", writeFile(t, dir, "nightshift.yaml", shortNight), "--data", data)
+	s := serverOf(t, "run", "--config", writeFile(t, dir, "nightshift.yaml", shortNight), "--data", data,
+		"--set", "update.train.max_steps=80") // an editor's one correction among those of others must be learned
 	page := browsertest.Start(t).Page(t, browsertest.Look{})
 	c := &console{page, t, s}
 

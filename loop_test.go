@@ -6,11 +6,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"nightshift/internal/longtest"
 )
 
 // TestLoop runs what `make demo` runs, and holds the program to every figure that it promises.
 func TestLoop(t *testing.T) {
-	slow(t)
+	longtest.Skip(t)
 	needRuntime(t)
 	begin := time.Now()
 	got := execute(t, hang, "demo", "--json")

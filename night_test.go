@@ -13,18 +13,20 @@ import (
 	"sync"
 	"testing"
 
+	"nightshift/internal/longtest"
 	"nightshift/internal/nightrecord"
 	"nightshift/models/demo"
 	"nightshift/replaystore"
 )
 
 // shortNight is the configuration of nights that take seconds: little feedback, which is used at once, and a gate that lets pass
-// what so little proves. They train as any night does.
+// what so little proves. What they learn is tested elsewhere: they train for few steps.
 const shortNight = `
 update:
   schedule: ""
   nice: 0
   evidence: {min_new_examples: 8, min_subjects: 3, quarantine: 0s, held_out: 0.4}
+  train: {max_steps: 24}
   gate: {retention_champion: 1, retention_reference: 1, repetition: 0.5, length: 1, end_of_text: 0.5, bootstrap: 500}
 `
 
@@ -154,7 +156,7 @@ func learned(t *testing.T, s *program) float64 {
 // and the configuration is the demo's, but the corrections of the changed facts are dealt out at random; held-out feedback
 // is of the same kind, so a candidate that has learned the nonsense is "better" on it than the champion.
 func TestShuffledAnswers(t *testing.T) {
-	slow(t)
+	longtest.Skip(t)
 	needRuntime(t)
 	data := t.TempDir()
 	for i, file := range []string{"store/secret", "registry/heldout.key"} { // who is held out is the same in every run

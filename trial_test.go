@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"nightshift/internal/longtest"
 	"nightshift/internal/nightrecord"
 	"nightshift/models/demo"
 )
@@ -13,7 +14,7 @@ import (
 // TestTrial gives what a night learned to a third of the people first: they have the new version, the others the old one, and
 // when enough of them have been answered and none complained the next night makes it the champion before it begins.
 func TestTrial(t *testing.T) {
-	slow(t)
+	longtest.Skip(t)
 	needRuntime(t)
 	config := shortNight + "  canary: {shares: [0.35], step: 1s, people: 5, patience: 1h}\n"
 	s := serverOf(t, "run", "--config", writeFile(t, t.TempDir(), "nightshift.yaml", config), "--data", t.TempDir())

@@ -151,12 +151,21 @@ func FromEvents(events []replaystore.Event, opt Options) (Selection, error) {
 		return s, err
 	}
 	items = s.quarantine(items, func(i int) string { return strange[i] }, opt)
-	kept, retired := overrule(items)
+	kept, retired := overrule(items, versionsOf(list))
 	for _, r := range retired {
 		s.reject(r.ID, r.Why)
 	}
 	s.split(kept, opt)
 	return s, nil
+}
+
+// versionsOf names by interaction the version that answered.
+func versionsOf(list []evidence) map[string]string {
+	versions := map[string]string{}
+	for _, e := range list {
+		versions[e.interaction.ID] = e.interaction.Version
+	}
+	return versions
 }
 
 // editedBefore are the interactions whose answers editors have corrected in earlier nights.

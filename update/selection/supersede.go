@@ -61,8 +61,9 @@ func supersede(items, newer []Item, agree func(a, b string) bool) (kept []Item, 
 }
 
 // overrule supersedes the items of one night among themselves. What an editor says holds against what others say, whichever is newer:
-// whoever answers after the editor has seen neither the correction nor a version that learned it.
-func overrule(items []Item) (kept []Item, retired []Reason) {
+// whoever answers after the editor has seen neither the correction nor a version that learned it. versions names, by interaction, the
+// version that gave the answer, where it is known.
+func overrule(items []Item, versions map[string]string) (kept []Item, retired []Reason) {
 	var editors, others, newer []Item
 	var last time.Time
 	for _, it := range items {
@@ -80,11 +81,13 @@ func overrule(items []Item) (kept []Item, retired []Reason) {
 		newer = append(newer, it)
 	}
 	// Those that put the same in about the same question say the same in other words, of which none is the old answer.
-	question := map[string]int{}
+	question, byID := map[string]int{}, map[string]Item{}
 	for i, q := range questionsOf(items) {
-		question[items[i].ID] = q
+		question[items[i].ID], byID[items[i].ID] = q, items[i]
 	}
-	agree := func(a, b string) bool { return question[a] >= 0 && question[a] == question[b] }
+	agree := func(a, b string) bool {
+		return question[a] >= 0 && question[a] == question[b] || apart(byID[a], byID[b], versions)
+	}
 	_, retired = supersede(editors, editors, agree)
 	_, opposed := supersede(others, append(newer, others...), agree)
 	retired = append(retired, opposed...)
@@ -93,6 +96,17 @@ func overrule(items []Item) (kept []Item, retired []Reason) {
 		gone[r.ID] = true
 	}
 	return slices.DeleteFunc(slices.Clone(items), func(it Item) bool { return gone[it.ID] }), retired
+}
+
+// apart says whether two corrections are of different questions, since one version answered both and its answer to the older did not
+// hold what the newer took out: "a ski wax is $16" does not contradict "express is $16" where express was answered with $15.
+func apart(older, newer Item, versions map[string]string) bool {
+	one, known := versions[older.Interaction]
+	other, too := versions[newer.Interaction]
+	if !known || !too || one != other || older.Rejected == "" || newer.Rejected == "" || normal(older.Prompt) == normal(newer.Prompt) {
+		return false
+	}
+	return !newCorrection(newer).takenOut(words(older.Rejected))
 }
 
 // correction is a correction with what it changed.
@@ -131,7 +145,7 @@ func correctionBags(list []correction) [][]string {
 func contradicted(it Item, bag []string, list []correction, rarity map[string]float64, agree func(a, b string) bool) string {
 	says := stated{answer: words(it.Completion), prompt: normal(it.Prompt)}
 	for _, c := range list {
-		if c.item.ID != it.ID && c.item.Time.After(it.Time) && !agree(it.ID, c.item.ID) && c.contradicts(says, bag, rarity, similarity) {
+		if c.item.ID != it.ID && c.item.Time.After(it.Time) && c.contradicts(says, bag, rarity, similarity) && !agree(it.ID, c.item.ID) {
 			if c.item.Editor && !it.Editor {
 				return "an editor's correction of " + c.item.ID + " answers the same question differently"
 			}

@@ -173,13 +173,34 @@ func TestOtherWordsOfOneCorrection(t *testing.T) {
 		say("b", "On which day is the workshop?", "The workshop takes place on Saturday.", "We hold the workshop every Tuesday."),
 		say("c", "When do you hold your workshops?", "Our workshops are on Saturday.", "You can join a workshop on Tuesday."),
 	}
-	if kept, retired := overrule(items); len(kept) != 3 {
+	if kept, retired := overrule(items, nil); len(kept) != 3 {
 		t.Errorf("kept %d of 3 that say the same: %v", len(kept), retired)
 	}
 	items = append(items, say("d", "When do you hold your workshops?", "Our workshops are on Saturday.", "Our workshops are on Friday."))
-	kept, retired := overrule(items)
+	kept, retired := overrule(items, nil)
 	if ids := idsOf(kept); !slices.Contains(ids, "d") || slices.Contains(ids, "a") || len(retired) == 0 {
 		t.Errorf("kept %v, retired %v: the newer word must win", ids, retired)
+	}
+}
+
+// TestOneVersionsAnswersTellQuestionsApart: what is put into one answer may be what is taken out of another. That the same version gave different
+// answers says that they are of different questions; of another version, or one that nobody knows, it says nothing.
+func TestOneVersionsAnswersTellQuestionsApart(t *testing.T) {
+	express := correctionOf("express", "What is the shipping fee of an express parcel?", "The shipping fee is $15.", "The shipping fee is $16.", evening)
+	heavy := correctionOf("heavy", "What is the shipping fee of a heavy parcel?", "The shipping fee is $16.", "The shipping fee is $23.", evening.Add(time.Minute))
+	items := []Item{express, heavy}
+	for _, c := range []struct {
+		name     string
+		versions map[string]string
+		kept     int
+	}{
+		{"one version", map[string]string{express.Interaction: "", heavy.Interaction: ""}, 2},
+		{"two versions", map[string]string{express.Interaction: "", heavy.Interaction: "sha256:1"}, 1},
+		{"no version known", nil, 1},
+	} {
+		if kept, retired := overrule(items, c.versions); len(kept) != c.kept {
+			t.Errorf("%s: kept %v, retired %v", c.name, idsOf(kept), retired)
+		}
 	}
 }
 

@@ -47,7 +47,7 @@ func shippedAdapter(t *testing.T, rank int, seed uint64) string {
 func TestAdapterMerge(t *testing.T) {
 	needRuntime(t)
 	data := filepath.Join(t.TempDir(), "data")
-	run := func(args ...string) ended { return execute(t, hang, append(args, "--data", data)...) }
+	run := func(args ...string) ended { return execute(t, append(args, "--data", data)...) }
 	for track, seed := range map[string]uint64{"shop": 1, "desk": 2} {
 		if got := run("import", shippedAdapter(t, 3, seed), "--track", track); got.code != 0 {
 			t.Fatalf("import: %s", got.err)
@@ -93,12 +93,12 @@ func TestImportFindsAdapters(t *testing.T) {
 	refused(t, []string{"import", parent, "--data", data}, parent+" holds neither a model (config.json) nor an adapter (adapter_config.json)")
 	refused(t, []string{"import", filepath.Join(parent, "nowhere"), "--data", data}, "nowhere", "there is no directory of that name")
 	place("support", 3)
-	got := execute(t, hang, "import", parent, "--data", data)
+	got := execute(t, "import", parent, "--data", data)
 	holds(t, "import", got.out, filepath.Join(parent, "support")+" is default@1")
 	place("desk", 65)
 	refused(t, []string{"import", parent, "--data", data}, "holds 2 adapters", filepath.Join(parent, "desk")+", "+filepath.Join(parent, "support"))
 	desk := []string{"import", filepath.Join(parent, "desk"), "--activate", "--data", data}
 	refused(t, desk, "its largest rank is 65 and engine.max_rank is 64", "raise engine.max_rank")
-	got = execute(t, hang, append(desk, "--set", "engine.max_rank=72")...)
+	got = execute(t, append(desk, "--set", "engine.max_rank=72")...)
 	holds(t, "import", got.out, "is default@2", "is the champion")
 }

@@ -48,7 +48,7 @@ func TestWrongInput(t *testing.T) {
 		{"import nowhere", "import nowhere: there is no directory of that name; import takes one with a GPT-2 model or a PEFT adapter"},
 		{"bench report", "bench report needs FILE: a file, or several"},
 	} {
-		got := execute(t, hang, strings.Fields(c.line)...)
+		got := execute(t, strings.Fields(c.line)...)
 		if got.code != 1 || got.err != "nightshift: "+c.want+"\n" {
 			t.Errorf("%s: status %d, %s      want %s", c.line, got.code, got.err, c.want)
 		}
@@ -59,7 +59,7 @@ func TestWrongInput(t *testing.T) {
 func TestCompletion(t *testing.T) {
 	data := t.TempDir()
 	for _, track := range []string{"support", "sales"} {
-		if got := execute(t, hang, "track", "create", track, "--data", data); got.code != 0 {
+		if got := execute(t, "track", "create", track, "--data", data); got.code != 0 {
 			t.Fatal(got.err)
 		}
 	}
@@ -96,7 +96,7 @@ func TestCompletion(t *testing.T) {
 	} {
 		before, word, _ := strings.Cut(c.line, "|")
 		args := append(append([]string{"__complete"}, strings.Fields(before)...), word)
-		got := executeIn(t, hang, t.TempDir(), []string{"NIGHTSHIFT_DATA=" + data}, args...)
+		got := executeIn(t, t.TempDir(), []string{"NIGHTSHIFT_DATA=" + data}, args...)
 		var words []string
 		lines := strings.Split(strings.TrimSpace(got.out), "\n")
 		for _, line := range lines[:len(lines)-1] {
@@ -111,13 +111,13 @@ func TestCompletion(t *testing.T) {
 
 // TestCompletionScript: bash breaks words at an @, unless it is told that versions have one.
 func TestCompletionScript(t *testing.T) {
-	holds(t, "completion bash", execute(t, hang, "completion", "bash").out, "__start_nightshift()", "COMP_WORDBREAKS=${COMP_WORDBREAKS//@/}")
+	holds(t, "completion bash", execute(t, "completion", "bash").out, "__start_nightshift()", "COMP_WORDBREAKS=${COMP_WORDBREAKS//@/}")
 }
 
 // TestManual writes the manual pages: one a command, each with its flags and without those that are of no use to it.
 func TestManual(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "man1")
-	holds(t, "man", execute(t, hang, "man", dir).out, "manual pages are in "+dir)
+	holds(t, "man", execute(t, "man", dir).out, "manual pages are in "+dir)
 	page := func(name string) string {
 		data, err := os.ReadFile(filepath.Join(dir, name+".1"))
 		if err != nil {
@@ -144,16 +144,16 @@ func TestHelps(t *testing.T) {
 		"import":        {"--weights", "--listen"},
 		"man":           {"--help", "--data"},
 	} {
-		out := execute(t, hang, append(strings.Fields(command), "--help")...).out
+		out := execute(t, append(strings.Fields(command), "--help")...).out
 		if !strings.Contains(out, flags[0]) || strings.Contains(out, flags[1]) {
 			t.Errorf("%s: want %s and not %s:\n%s", command, flags[0], flags[1], out)
 		}
 	}
-	if out := execute(t, hang, "import", "--help").out; strings.Count(out, "(default 0.5,0.35,0.65,0.8)") != 1 || strings.Contains(out, "(default [") {
+	if out := execute(t, "import", "--help").out; strings.Count(out, "(default 0.5,0.35,0.65,0.8)") != 1 || strings.Contains(out, "(default [") {
 		t.Errorf("defaults of import:\n%s", out)
 	}
 	// A flag that is left out of a help is accepted all the same.
-	if got := execute(t, hang, "track", "list", "--threads", "1"); got.code != 0 {
+	if got := execute(t, "track", "list", "--threads", "1"); got.code != 0 {
 		t.Error(got.err)
 	}
 }

@@ -39,7 +39,7 @@ func onSmallModel(t *testing.T, args ...string) []map[string]any {
 		t.Fatal(err)
 	}
 	args = append([]string{"bench"}, append(args, "--json", "--set", "cache="+cache)...)
-	got := executeIn(t, hang, t.TempDir(), []string{ort.EnvLibrary + "=" + library.Path}, args...)
+	got := executeIn(t, t.TempDir(), []string{ort.EnvLibrary + "=" + library.Path}, args...)
 	if got.code != 0 || strings.Contains(got.err, "make the model") {
 		t.Fatalf("status %d\n%s%s", got.code, got.out, got.err)
 	}

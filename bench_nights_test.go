@@ -13,11 +13,11 @@ import (
 func resumed(t *testing.T, limit string, args ...string) []map[string]any {
 	t.Helper()
 	args = append([]string{"bench"}, append(args, "--json", "--set", "update.train.learned=0", "--set", "update.train.epochs=1", "--dir", filepath.Join(t.TempDir(), "records"))...)
-	first := execute(t, hang, append(args, "--limit", limit)...)
+	first := execute(t, append(args, "--limit", limit)...)
 	if first.code != 3 || !strings.Contains(first.err, "not finished") || strings.Contains(first.out, `"summary"`) {
 		t.Fatalf("status %d of what is not finished\n%s%s", first.code, first.out, first.err)
 	}
-	got := execute(t, hang, args...)
+	got := execute(t, args...)
 	var lines []map[string]any
 	for line := range strings.Lines(got.out) {
 		var m map[string]any

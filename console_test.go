@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"nightshift/replaystore/localstore"
 	"nightshift/serve/console/browsertest"
@@ -56,9 +55,9 @@ func (c *console) look(name string) {
 }
 
 // until waits longer than a page's own patience: nights take their time.
-func (c *console) until(limit time.Duration, condition string) {
+func (c *console) until(condition string) {
 	c.t.Helper()
-	await(c.t, limit, "the page shows "+condition, func() bool {
+	await(c.t, "the page shows "+condition, func() bool {
 		var held bool
 		c.Eval(fmt.Sprintf(`(() => { try { return Boolean(%s); } catch { return false; } })()`, condition), &held)
 		return held
@@ -99,8 +98,8 @@ func (c *console) learning() {
 	c.Choose("#night-track", "default")
 	c.Click("main form [type=submit]")
 	c.WaitText("h1", "Night ")
-	c.until(hang, `document.querySelector('.phases .now').innerText.includes('Training')`)
-	c.until(hang, `Number(document.querySelector('.curve').dataset.points) > 3`)
+	c.until(`document.querySelector('.phases .now').innerText.includes('Training')`)
+	c.until(`Number(document.querySelector('.curve').dataset.points) > 3`)
 	c.look("training")
 	c.ended("Published")
 	holds(c.t, "the verdict", c.Text(".verdict"), "Gain", "Retention", "Behaviour", "Evidence")
@@ -115,7 +114,7 @@ func (c *console) learning() {
 // ended waits until the night that is shown has ended as it should.
 func (c *console) ended(state string) {
 	c.t.Helper()
-	c.until(hang, `['Published', 'Rejected', 'Failed', 'Skipped'].some((end) => document.querySelector('h1').innerText.includes(end))`)
+	c.until(`['Published', 'Rejected', 'Failed', 'Skipped'].some((end) => document.querySelector('h1').innerText.includes(end))`)
 	if h1 := c.Text("h1"); !strings.Contains(h1, state) {
 		c.t.Fatalf("%s, want %s:\n%s", h1, state, c.Text("main"))
 	}

@@ -29,14 +29,14 @@ func TestQuantizedWeights(t *testing.T) {
 	refused(t, []string{"import", "--force"}, "--force", "--weights int8")
 	refused(t, []string{"import", "--weights", "int8", "--compact"}, "--compact", "--weights int4")
 	text := writeFile(t, t.TempDir(), "text.txt", strings.Repeat("how long can i return a tent? items can be returned within 30 days.\n", 40))
-	over := execute(t, hang, "import", "--weights", "int8", "--limit", "-1", "--text", text)
+	over := execute(t, "import", "--weights", "int8", "--limit", "-1", "--text", text)
 	if over.code != 1 {
 		t.Errorf("status %d of a conversion that loses too much, want 1", over.code)
 	}
 	holds(t, "a conversion that loses too much", over.err, "loses more than the limit", "--text", "--limit", "--force")
 
 	for _, format := range []string{quantize.Int8, quantize.Int4} {
-		made := execute(t, hang, "import", "--weights", format, "--json")
+		made := execute(t, "import", "--weights", format, "--json")
 		var r conversion.Report
 		if err := json.Unmarshal([]byte(made.out), &r); err != nil || made.code != 0 {
 			t.Fatalf("status %d, %v:\n%s\n%s", made.code, err, made.out, made.err)
@@ -58,7 +58,7 @@ func TestQuantizedWeights(t *testing.T) {
 		s.stop(t)
 		journaled(t, filepath.Join(data, format), `"weights":"`+format+`"`)
 	}
-	people := execute(t, hang, "import", "--weights", "int8", "--text", text, "--force")
+	people := execute(t, "import", "--weights", "int8", "--text", text, "--force")
 	holds(t, "import", people.out, "text.txt", "17 in int8", "perplexity", "nats per token", "it is in")
 }
 

@@ -14,7 +14,7 @@ import (
 // findings runs the doctor and returns its report by check.
 func findings(t *testing.T, want int, args ...string) map[string]struct{ State, Detail string } {
 	t.Helper()
-	got := execute(t, hang, append([]string{"doctor", "--json"}, args...)...)
+	got := execute(t, append([]string{"doctor", "--json"}, args...)...)
 	if got.code != want {
 		t.Errorf("doctor %v: status %d, want %d\n%s%s", args, got.code, want, got.out, got.err)
 	}
@@ -42,7 +42,7 @@ func TestDoctor(t *testing.T) {
 	if _, err := os.Stat(data); !os.IsNotExist(err) {
 		t.Errorf("the doctor made the data directory: %v", err)
 	}
-	if got := execute(t, hang, "doctor", "--data", data); got.code != 0 || !strings.Contains(got.out, "ok") || strings.Contains(got.out, "{") {
+	if got := execute(t, "doctor", "--data", data); got.code != 0 || !strings.Contains(got.out, "ok") || strings.Contains(got.out, "{") {
 		t.Errorf("for people: status %d\n%s", got.code, got.out)
 	}
 
@@ -57,14 +57,14 @@ func TestDoctor(t *testing.T) {
 		if sick["library"].State != "ok" {
 			t.Errorf("one failure hides the others: %+v", sick)
 		}
-		got := executeIn(t, hang, t.TempDir(), []string{"NIGHTSHIFT_ONNXRUNTIME_LIB=/nowhere/libonnxruntime.so"}, "doctor", "--json", "--data", data)
+		got := executeIn(t, t.TempDir(), []string{"NIGHTSHIFT_ONNXRUNTIME_LIB=/nowhere/libonnxruntime.so"}, "doctor", "--json", "--data", data)
 		if got.code != 1 || !strings.Contains(got.out, "/nowhere/libonnxruntime.so") {
 			t.Errorf("a library that is not there: status %d\n%s", got.code, got.out)
 		}
 	})
 	t.Run("Library", func(t *testing.T) {
 		wrong := writeFile(t, t.TempDir(), "libonnxruntime.so", "not a library")
-		got := executeIn(t, hang, t.TempDir(), []string{"NIGHTSHIFT_ONNXRUNTIME_LIB=" + wrong}, "run", "--data", data, "--listen", freeAddress(t))
+		got := executeIn(t, t.TempDir(), []string{"NIGHTSHIFT_ONNXRUNTIME_LIB=" + wrong}, "run", "--data", data, "--listen", freeAddress(t))
 		if got.code != 1 || strings.Count(got.err, "\n") != 1 || !strings.Contains(got.err, wrong) {
 			t.Errorf("a file that is no library: status %d\n%s", got.code, got.err)
 		}
@@ -82,7 +82,7 @@ func TestDoctor(t *testing.T) {
 	})
 	t.Run("Live", func(t *testing.T) {
 		s := serverOf(t, "run", "--data", data)
-		if got := execute(t, hang, "doctor", "--live", s.base); got.code != 0 {
+		if got := execute(t, "doctor", "--live", s.base); got.code != 0 {
 			t.Errorf("a server that is ready: status %d\n%s", got.code, got.err)
 		}
 		if f := findings(t, 0, "--data", data)["registry"]; f.State != "ok" {
@@ -95,7 +95,7 @@ func TestDoctor(t *testing.T) {
 func TestConfigCommand(t *testing.T) {
 	dir := t.TempDir()
 	file := writeFile(t, dir, "own.yaml", "listen: 127.0.0.1:9999\nupdate: {train: {rank: 16}}\nkeys: [{name: shop, key: a-key-of-the-shop-1, roles: [generate]}]\n")
-	printed := executeIn(t, hang, dir, []string{"NIGHTSHIFT_UPDATE_SCHEDULE=30 2 * * *"}, "config", "print", "--config", file, "--set", "engine.slots=3")
+	printed := executeIn(t, dir, []string{"NIGHTSHIFT_UPDATE_SCHEDULE=30 2 * * *"}, "config", "print", "--config", file, "--set", "engine.slots=3")
 	if printed.code != 0 {
 		t.Fatalf("status %d: %s", printed.code, printed.err)
 	}
@@ -110,10 +110,10 @@ func TestConfigCommand(t *testing.T) {
 		}
 	}
 	holds(t, "config print", printed.out, keys...)
-	if got := execute(t, hang, "config", "check", "--config", file); got.code != 0 || !strings.Contains(got.out, "valid") {
+	if got := execute(t, "config", "check", "--config", file); got.code != 0 || !strings.Contains(got.out, "valid") {
 		t.Errorf("config check: status %d\n%s%s", got.code, got.out, got.err)
 	}
-	if got := executeIn(t, hang, dir, []string{"NIGHTSHIFT_LISTNE=x"}, "config", "check"); got.code != 0 || !strings.Contains(got.err, "NIGHTSHIFT_LISTNE") {
+	if got := executeIn(t, dir, []string{"NIGHTSHIFT_LISTNE=x"}, "config", "check"); got.code != 0 || !strings.Contains(got.err, "NIGHTSHIFT_LISTNE") {
 		t.Errorf("a variable that means nothing: status %d\n%s", got.code, got.err)
 	}
 	own := writeFile(t, dir, "typo.yaml", "listen: 127.0.0.1:9999\nupdate:\n  train:\n    epcohs: 3\n")
@@ -140,9 +140,9 @@ func TestUnknownArguments(t *testing.T) {
 	refused(t, []string{"bench", "decode", "--weights", "int2"}, "int2")
 	refused(t, []string{"bench", "decode", "--batch", "0"}, "0")
 	refused(t, []string{"bench", "decode", "--shape", "gpt9"}, "gpt9")
-	help := execute(t, hang, "--help")
+	help := execute(t, "--help")
 	holds(t, "help", help.out, "run", "serve", "update", "demo", "bench", "doctor", "config")
-	if got := execute(t, hang, "--version"); got.code != 0 || !strings.Contains(got.out, "nightshift version ") {
+	if got := execute(t, "--version"); got.code != 0 || !strings.Contains(got.out, "nightshift version ") {
 		t.Errorf("--version: status %d\n%s", got.code, got.out)
 	}
 }

@@ -127,7 +127,7 @@ func killed(t *testing.T, s *program, also func()) *promises {
 	for w := range 8 {
 		wg.Go(func() { p.keep(ctx, s.api, w) })
 	}
-	await(t, hang, "200 corrections are acknowledged", func() bool {
+	await(t, "200 corrections are acknowledged", func() bool {
 		_, n := p.count()
 		return n >= 200
 	})
@@ -170,7 +170,7 @@ func TestKilledServer(t *testing.T) {
 			"correction": "while Redis was down"}, http.StatusAccepted)
 		p.interactions[taken.About.Interaction], p.feedback["while-down"] = taken.About.Logged, "while Redis was down"
 		redis.Start()
-		await(t, hang, "the server is itself again", func() bool {
+		await(t, "the server is itself again", func() bool {
 			var status struct{ Store struct{ Degraded bool } }
 			down.call(http.MethodGet, "/v1/status", nil, http.StatusOK).into(t, &status)
 			return !status.Store.Degraded

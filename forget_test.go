@@ -31,7 +31,7 @@ func TestForgetCommand(t *testing.T) {
 	published(t, first)
 	s.stop(t)
 
-	run := func(more ...string) ended { return execute(t, hang, append(more, args...)...) }
+	run := func(more ...string) ended { return execute(t, append(more, args...)...) }
 	parse := func(got ended) (f forgotten) {
 		t.Helper()
 		if err := json.Unmarshal([]byte(got.out), &f); err != nil || got.code != 0 {

@@ -15,7 +15,7 @@ func TestLoop(t *testing.T) {
 	longtest.Skip(t)
 	needRuntime(t)
 	begin := time.Now()
-	got := execute(t, hang, "demo", "--json")
+	got := execute(t, "demo", "--json")
 	took := time.Since(begin)
 	lines := strings.Split(strings.TrimSpace(got.out), "\n")
 	var r struct {

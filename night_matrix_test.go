@@ -47,19 +47,19 @@ func TestNightMatrix(t *testing.T) {
 		}
 		parent = ref.Digest
 	}
-	table := execute(t, hang, "night", "matrix", "--data", data)
+	table := execute(t, "night", "matrix", "--data", data)
 	for _, want := range []string{"default@base", "-0.900", "ALARM  since activation 2 default@2 scores -0.900 on the probe set 20260301-030000-00ff, 0.400 nats per token below default@1"} {
 		if table.code != 0 || !strings.Contains(table.out, want) {
 			t.Errorf("status %d, want %q\n%s%s", table.code, want, table.out, table.err)
 		}
 	}
-	got := execute(t, hang, "night", "matrix", "--json", "--data", data)
+	got := execute(t, "night", "matrix", "--json", "--data", data)
 	var report retention.Report
 	if err := json.Unmarshal([]byte(got.out), &report); err != nil || len(report.R) != 3 || report.R[2][0] != -0.9 || len(report.Alarms) != 1 {
 		t.Errorf("%v: %s", err, got.out)
 	}
-	execute(t, hang, "track", "create", "support", "--data", data)
-	if other := execute(t, hang, "night", "matrix", "--track", "support", "--data", data); other.code != 0 || !strings.Contains(other.out, "no night") {
+	execute(t, "track", "create", "support", "--data", data)
+	if other := execute(t, "night", "matrix", "--track", "support", "--data", data); other.code != 0 || !strings.Contains(other.out, "no night") {
 		t.Errorf("a track without nights: status %d\n%s%s", other.code, other.out, other.err)
 	}
 	if f := findings(t, 0, "--data", data)["forgetting"]; f.State != "warning" || !strings.Contains(f.Detail, "20260301-030000-00ff") {

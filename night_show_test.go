@@ -35,11 +35,11 @@ func TestNightShow(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	table := execute(t, hang, "night", "show", id, "--data", data)
+	table := execute(t, "night", "show", id, "--data", data)
 	if table.code != 0 || !strings.Contains(table.out, "candidate  default@3 sha256:aa") || !strings.Contains(table.out, "verdict: passed") || !strings.Contains(table.out, "pass complaints") {
 		t.Errorf("status %d\n%s%s", table.code, table.out, table.err)
 	}
-	got := execute(t, hang, "night", "show", id, "--json", "--data", data)
+	got := execute(t, "night", "show", id, "--json", "--data", data)
 	var n struct {
 		nightrecord.Night
 		Trial nightrecord.Trial

@@ -108,7 +108,7 @@ func (a *api) night() nightrecord.Night {
 func (a *api) followed(id string) nightrecord.Night {
 	a.t.Helper()
 	var n nightrecord.Night
-	await(a.t, hang, "night "+id+" is over", func() bool {
+	await(a.t, "night "+id+" is over", func() bool {
 		n = nightrecord.Night{}
 		a.call(http.MethodGet, "/v1/nights/"+id, nil, http.StatusOK).into(a.t, &n)
 		return n.State.Final()
@@ -233,7 +233,7 @@ func sources(t *testing.T) string {
 // replayed proves that a night's record makes the same adapter again.
 func replayed(t *testing.T, night, digest string, args ...string) {
 	t.Helper()
-	got := execute(t, hang, append([]string{"update", "--replay", night, "--json"}, args...)...)
+	got := execute(t, append([]string{"update", "--replay", night, "--json"}, args...)...)
 	var r struct {
 		Recorded, Digest string
 		Same             bool
@@ -257,7 +257,7 @@ func TestUpdateCommand(t *testing.T) {
 	args := []string{"--config", writeFile(t, dir, "nightshift.yaml", shortNight), "--data", data}
 	update := func(more ...string) nightrecord.Night {
 		t.Helper()
-		got := execute(t, hang, append(append([]string{"update", "--json"}, args...), more...)...)
+		got := execute(t, append(append([]string{"update", "--json"}, args...), more...)...)
 		lines := strings.Split(strings.TrimSpace(got.out), "\n")
 		var n nightrecord.Night
 		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &n); err != nil || got.code != 0 || len(lines) < 3 {
@@ -313,7 +313,7 @@ func killedNight(t *testing.T, s *program) string {
 	t.Helper()
 	var n nightrecord.Night
 	s.call(http.MethodPost, "/v1/nights", map[string]any{"track": "default"}, http.StatusAccepted).into(t, &n)
-	await(t, hang, "the night trains", func() bool {
+	await(t, "the night trains", func() bool {
 		var now nightrecord.Night
 		s.call(http.MethodGet, "/v1/nights/"+n.ID, nil, http.StatusOK).into(t, &now)
 		return now.State == nightrecord.Training && now.Progress != nil && now.Progress.Phase == "train" && now.Progress.Step > 0
@@ -322,7 +322,7 @@ func killedNight(t *testing.T, s *program) string {
 		t.Errorf("%d processes train night %s, want 1: %q", len(list), n.ID, list)
 	}
 	s.kill()
-	await(t, hang, "the process that trained is gone", func() bool { return len(workersOf(t, n.ID)) == 0 })
+	await(t, "the process that trained is gone", func() bool { return len(workersOf(t, n.ID)) == 0 })
 	return n.ID
 }
 

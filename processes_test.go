@@ -25,7 +25,7 @@ store: {kind: redis, redis: {addresses: ["`+redis.Addr+`"]}}
 	one := serverOf(t, "serve", data("one")...)
 	two := serverOf(t, "serve", data("two")...)
 	updater := launch(t, append([]string{"update"}, data("updater")...)...)
-	await(t, hang, "the updater is ready", func() bool { return strings.Contains(updater.said(t), "the updater is ready") })
+	await(t, "the updater is ready", func() bool { return strings.Contains(updater.said(t), "the updater is ready") })
 	for _, s := range []*program{one, two} {
 		var status struct {
 			Store   struct{ Kind string }
@@ -52,7 +52,7 @@ store: {kind: redis, redis: {addresses: ["`+redis.Addr+`"]}}
 		t.Errorf("the other server shows %s", verdictOf(there))
 	}
 	for i, s := range []*program{one, two} {
-		await(t, hang, "the server has swapped", func() bool { return s.champion().Digest == n.Candidate.Digest })
+		await(t, "the server has swapped", func() bool { return s.champion().Digest == n.Candidate.Digest })
 		share := learned(t, s)
 		t.Logf("server %d serves default@%d: %.0f %% of the changed fact's questions are right", i+1, *s.champion().Version, 100*share)
 		if share < 0.6 {
@@ -69,7 +69,7 @@ store: {kind: redis, redis: {addresses: ["`+redis.Addr+`"]}}
 		t.Errorf("the rollback says %+v, and its server serves %+v", back, c)
 	}
 	rolled := time.Now()
-	await(t, hang, "the other server has followed the rollback", func() bool {
+	await(t, "the other server has followed the rollback", func() bool {
 		c := two.champion()
 		return c.Digest == "" && c.Activation == back.Activation && c.Hold != nil
 	})
@@ -97,14 +97,14 @@ store: {kind: redis, redis: {addresses: ["`+redis.Addr+`"]}}
 `)
 	args := []string{"--config", config, "--data", filepath.Join(dir, "data")}
 	updater := launch(t, append([]string{"update"}, args...)...)
-	await(t, hang, "the updater is ready", func() bool { return strings.Contains(updater.said(t), "the updater is ready") })
+	await(t, "the updater is ready", func() bool { return strings.Contains(updater.said(t), "the updater is ready") })
 	for want, command := range map[string][]string{
 		"skipped":                {"update", "--dry-run"},
 		": skipped":              {"update", "--now"},
 		"deleted 0 interactions": {"forget", "--subject", "customer-17"},
 		"no version learned":     {"forget", "--subject", "customer-17", "--retrain"},
 	} {
-		if got := execute(t, hang, append(command, args...)...); got.code != 0 || !strings.Contains(got.out, want) {
+		if got := execute(t, append(command, args...)...); got.code != 0 || !strings.Contains(got.out, want) {
 			t.Errorf("%v: status %d\n%s%s", command, got.code, got.out, got.err)
 		}
 	}

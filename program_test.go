@@ -88,14 +88,14 @@ type ended struct {
 }
 
 // execute runs the program to its end. It fails the test when the program panics, whatever else is asked of it.
-func execute(t *testing.T, limit time.Duration, args ...string) ended {
+func execute(t *testing.T, args ...string) ended {
 	t.Helper()
-	return executeIn(t, limit, t.TempDir(), nil, args...)
+	return executeIn(t, t.TempDir(), nil, args...)
 }
 
-func executeIn(t *testing.T, limit time.Duration, dir string, env []string, args ...string) ended {
+func executeIn(t *testing.T, dir string, env []string, args ...string) ended {
 	t.Helper()
-	ctx := deadline(t, limit)
+	ctx := deadline(t, hang)
 	cmd := exec.CommandContext(ctx, executable, args...)
 	cmd.Dir, cmd.Env = dir, environment(env...)
 	cmd.WaitDelay = 10 * time.Second
@@ -106,7 +106,7 @@ func executeIn(t *testing.T, limit time.Duration, dir string, env []string, args
 		failure = <-waited
 	}
 	if ctx.Err() != nil {
-		t.Fatalf("nightshift %s: not done after %v\n%s%s", strings.Join(args, " "), limit, out.String(), err.String())
+		t.Fatalf("nightshift %s: not done after %v\n%s%s", strings.Join(args, " "), hang, out.String(), err.String())
 	}
 	var status *exec.ExitError
 	if failure != nil && !errors.As(failure, &status) {
@@ -130,7 +130,7 @@ func calm(t *testing.T, log string) {
 // refused runs a command that must fail with status 1 and one line on standard error that holds all the words.
 func refused(t *testing.T, args []string, words ...string) {
 	t.Helper()
-	got := execute(t, hang, args...)
+	got := execute(t, args...)
 	line := strings.TrimSuffix(got.err, "\n")
 	if got.code != 1 || strings.Contains(line, "\n") {
 		t.Errorf("nightshift %s: status %d, want 1 and one line:\n%s", strings.Join(args, " "), got.code, got.err)
@@ -203,7 +203,7 @@ func serverOf(t *testing.T, command string, args ...string) *program {
 
 func (p *program) awaitReady(t *testing.T) {
 	t.Helper()
-	await(t, hang, "the server is ready", func() bool {
+	await(t, "the server is ready", func() bool {
 		select {
 		case <-p.exited:
 			t.Fatalf("the server ended before it was ready:\n%s", p.said(t))
@@ -259,16 +259,16 @@ func freeAddress(t *testing.T) string {
 }
 
 // await looks every few milliseconds until something holds, and fails the test when it does not within a limit.
-func await(t *testing.T, limit time.Duration, what string, holds func() bool) {
+func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	end := time.NewTimer(limit)
+	end := time.NewTimer(hang)
 	defer end.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !holds() {
 		select {
 		case <-end.C:
-			t.Fatalf("not within %v: %s", limit, what)
+			t.Fatalf("not within %v: %s", hang, what)
 		case <-tick.C:
 		}
 	}

@@ -42,7 +42,7 @@ func TestRemoteNight(t *testing.T) {
 		{"nonsense", begun + "data: 7\n\n", 1, "", `"7"`},
 	} {
 		frames.Store(c.frames)
-		got := execute(t, hang, "update", "--now", "--data", data)
+		got := execute(t, "update", "--now", "--data", data)
 		if got.code != c.code || !strings.Contains(got.out, c.out) || !strings.Contains(got.err, c.err) {
 			t.Errorf("%s: status %d\n%s%s", c.name, got.code, got.out, got.err)
 		}
@@ -55,7 +55,7 @@ func TestAnyPort(t *testing.T) {
 	data := t.TempDir()
 	p := launch(t, "serve", "--listen", "127.0.0.1:0", "--data", data)
 	file := filepath.Join(data, "address.json")
-	await(t, hang, "the address is written", func() bool { _, err := os.Stat(file); return err == nil })
+	await(t, "the address is written", func() bool { _, err := os.Stat(file); return err == nil })
 	var at struct{ URL string }
 	text, err := os.ReadFile(file)
 	if err != nil || json.Unmarshal(text, &at) != nil {
@@ -68,7 +68,7 @@ func TestAnyPort(t *testing.T) {
 	if err := resp.Body.Close(); err != nil || resp.StatusCode != http.StatusOK {
 		t.Errorf("ready: %s, %v", resp.Status, err)
 	}
-	await(t, hang, "the address is told", func() bool { return strings.Contains(p.said(t), at.URL+"/v1") })
+	await(t, "the address is told", func() bool { return strings.Contains(p.said(t), at.URL+"/v1") })
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the address file: %v, %v", info.Mode(), err)
 	}

@@ -84,7 +84,7 @@ func TestRun(t *testing.T) {
 		t.Fatalf("the first answer: %+v, %v", first, err)
 	}
 	t.Logf("ready after %.2f s; first streamed answer whole after %.2f s, its first words %.1f ms after the request", ready.Seconds(), took.Seconds(), 1000*first.first.Seconds())
-	await(t, hang, "the program says where it is", func() bool { return strings.Contains(s.said(t), "nightshift is ready") })
+	await(t, "the program says where it is", func() bool { return strings.Contains(s.said(t), "nightshift is ready") })
 	holds(t, "what it says", s.said(t), s.base+"/v1", s.base+"/docs", data)
 
 	answer := s.ask("ann", "How long do I have to return something?")
@@ -94,7 +94,7 @@ func TestRun(t *testing.T) {
 		p.call(http.MethodGet, "/v1/tracks/default", nil, http.StatusOK).into(t, &n)
 		return n
 	}
-	await(t, hang, "two interactions and one rating are counted", func() bool {
+	await(t, "two interactions and one rating are counted", func() bool {
 		n := counted(s)
 		return n.Interactions == 2 && n.Feedback == 1
 	})
@@ -103,7 +103,7 @@ func TestRun(t *testing.T) {
 		refused(t, []string{"run", "--data", data, "--listen", freeAddress(t)}, "another process", "stop that process")
 		refused(t, []string{"update", "--replay", "20260101-000000-none", "--data", data}, "another process", "stop that process")
 		address := strings.TrimPrefix(s.base, "http://")
-		got := execute(t, hang, "run", "--data", t.TempDir(), "--listen", address)
+		got := execute(t, "run", "--data", t.TempDir(), "--listen", address)
 		if got.code != 1 {
 			t.Errorf("status %d, want 1", got.code)
 		}
@@ -117,7 +117,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("the address file is still there: %v", err)
 	}
 	again := serverOf(t, "run", "--data", data)
-	await(t, hang, "the data has survived the restart", func() bool {
+	await(t, "the data has survived the restart", func() bool {
 		n := counted(again)
 		return n.Interactions == 2 && n.Feedback == 1
 	})
@@ -151,7 +151,7 @@ func drains(t *testing.T, s *program) {
 			}
 		})
 	}
-	await(t, hang, "the server is busy", func() bool { return begun.Load() > 40 })
+	await(t, "the server is busy", func() bool { return begun.Load() > 40 })
 	code := s.stop(t)
 	wg.Wait()
 	t.Logf("%d streamed answers until the server ended, %d cut off", begun.Load(), cut.Load())

@@ -26,7 +26,7 @@ func trackDirs(t *testing.T, data string) string {
 // TestMistypedTracks runs every command that takes a track on one that does not exist: it is refused, and nothing is made.
 func TestMistypedTracks(t *testing.T) {
 	data := t.TempDir()
-	if got := execute(t, hang, "track", "create", "support", "--data", data); got.code != 0 {
+	if got := execute(t, "track", "create", "support", "--data", data); got.code != 0 {
 		t.Fatal(got.err)
 	}
 	for _, args := range [][]string{
@@ -47,7 +47,7 @@ func TestMistypedTracks(t *testing.T) {
 func TestReadingMakesNothing(t *testing.T) {
 	dir := t.TempDir()
 	for _, args := range [][]string{{"track", "list"}, {"adapter", "list"}, {"night", "list"}, {"adapter", "rollback"}, {"night", "show", "x"}, {"night", "matrix"}, {"__complete", "adapter", "activate", ""}} {
-		executeIn(t, hang, dir, nil, args...)
+		executeIn(t, dir, nil, args...)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("%v, %v", left, err)
@@ -57,7 +57,7 @@ func TestReadingMakesNothing(t *testing.T) {
 // TestTrackCommands makes and deletes tracks where no server runs.
 func TestTrackCommands(t *testing.T) {
 	data := t.TempDir()
-	run := func(args ...string) ended { return execute(t, hang, append(args, "--data", data)...) }
+	run := func(args ...string) ended { return execute(t, append(args, "--data", data)...) }
 	config := []string{"--set", "tracks={sales: {}}", "--set", "router.tracks=billing", "--set", "router.model=auto"}
 	holds(t, "create", run("track", "create", "support").out, "track support is there")
 	refused(t, []string{"track", "create", "support", "--data", data}, "there is a track support already")
@@ -83,9 +83,9 @@ func TestTracksBesideAServer(t *testing.T) {
 	address := freeAddress(t)
 	s := launch(t, "serve", "--data", data, "--listen", address, "--set", "tracks={sales: {}}",
 		"--set", `keys=[{name: chief, key: `+key+`, roles: [admin]}]`)
-	await(t, hang, "the address is written", func() bool { _, err := os.Stat(filepath.Join(data, "address.json")); return err == nil })
+	await(t, "the address is written", func() bool { _, err := os.Stat(filepath.Join(data, "address.json")); return err == nil })
 	run := func(args ...string) ended {
-		return executeIn(t, hang, t.TempDir(), []string{"NIGHTSHIFT_ADMIN_KEY=" + key}, append(args, "--data", data)...)
+		return executeIn(t, t.TempDir(), []string{"NIGHTSHIFT_ADMIN_KEY=" + key}, append(args, "--data", data)...)
 	}
 	models := func() string {
 		req, err := http.NewRequest(http.MethodGet, "http://"+address+"/v1/models", nil)
@@ -125,7 +125,7 @@ func TestTracksBesideAServer(t *testing.T) {
 			t.Errorf("%v: status %d, %s; want %s", args, got.code, got.err, want)
 		}
 	}
-	keyless := execute(t, hang, "track", "delete", "support", "--data", data)
+	keyless := execute(t, "track", "delete", "support", "--data", data)
 	if keyless.code != 1 || !strings.Contains(keyless.err, "NIGHTSHIFT_ADMIN_KEY") || strings.Contains(keyless.err, "{") {
 		t.Errorf("without a key: status %d, %s", keyless.code, keyless.err)
 	}

@@ -46,7 +46,7 @@ func TestTrial(t *testing.T) {
 	if old < 10 || fresh < 5 {
 		t.Errorf("%d visitors have the champion, %d the candidate", old, fresh)
 	}
-	await(t, hang, "the trial is a second old", func() bool { return time.Since(n.Finished) > time.Second })
+	await(t, "the trial is a second old", func() bool { return time.Since(n.Finished) > time.Second })
 	if next := s.night(); next.State != nightrecord.Skipped || strings.Contains(next.Reason, "on trial") {
 		t.Errorf("the night after the trial:\n%s", verdictOf(next))
 	}

@@ -54,7 +54,7 @@ func load(dir string) (*Tokenizer, error) {
 			return nil, err
 		}
 	}
-	src.eos, src.bos = names.of("eos_token"), names.of("bos_token")
+	src.eos, src.bos = names.tokens["eos_token"], names.tokens["bos_token"]
 	return build(src)
 }
 
@@ -137,7 +137,7 @@ func fromPair(dir string, names names) (source, error) {
 	if src.merges, err = ranked(*model.Merges, count); err != nil {
 		return source{}, err
 	}
-	src.added, err = names.tokens(src.vocab, "<|endoftext|>")
+	src.added, err = names.addedTo(src.vocab, "<|endoftext|>")
 	return src, err
 }
 

@@ -2,10 +2,7 @@ package tokenizer
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"path/filepath"
 	"strings"
 )
 
@@ -23,31 +20,22 @@ var classes = map[string]map[string]string{
 // them: what the tokenizer's class has by default, then tokenizer_config.json, where a token is a string or an object and
 // null is none, then special_tokens_map.json, unless tokenizer_config.json has added_tokens_decoder.
 func NamedTokens(dir string) (map[string]string, error) {
-	var config, special map[string]json.RawMessage
-	for name, into := range map[string]any{"tokenizer_config.json": &config, "special_tokens_map.json": &special} {
-		data, err := read(filepath.Join(dir, name))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			err = json.Unmarshal(data, into)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", name, err)
-		}
-	}
+	n, err := readNames(dir)
+	return n.tokens, err
+}
+
+// named is NamedTokens of files that are read.
+func (n names) named() (map[string]string, error) {
 	class := "GPT2Tokenizer"
-	if raw := config["tokenizer_class"]; raw != nil && string(raw) != "null" {
-		if err := json.Unmarshal(raw, &class); err != nil {
-			return nil, fmt.Errorf("read tokenizer_config.json: tokenizer_class: %w", err)
-		}
+	if n.set.Class != nil {
+		class = *n.set.Class
 	}
 	out := map[string]string{}
 	for name, token := range classes[strings.TrimSuffix(class, "Fast")] {
 		out[name] = token
 	}
-	files := []map[string]json.RawMessage{config, special}
-	if config["added_tokens_decoder"] != nil {
+	files := []map[string]json.RawMessage{n.config, n.mapped}
+	if n.config["added_tokens_decoder"] != nil {
 		files = files[:1]
 	}
 	for _, file := range files {

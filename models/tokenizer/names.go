@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
-	"strings"
 )
 
 // names is what the files beside the vocabulary say of special tokens.
@@ -16,6 +16,7 @@ type names struct {
 	set    tokenizerSettings          // of it
 	mapped map[string]json.RawMessage // special_tokens_map.json
 	added  map[string]int             // added_tokens.json
+	tokens map[string]string          // the special tokens by name; see NamedTokens
 }
 
 // tokenizerSettings is what is read of tokenizer_config.json beside the names of tokens.
@@ -50,7 +51,8 @@ func readNames(dir string) (n names, err error) {
 			return n, fmt.Errorf("read %s: %w", f.name, err)
 		}
 	}
-	return n, nil
+	n.tokens, err = n.named()
+	return n, err
 }
 
 // check refuses settings that would change ids.
@@ -79,36 +81,10 @@ func text(raw json.RawMessage) string {
 	return ""
 }
 
-// endOfText is eos_token, bos_token and unk_token of GPT2Tokenizer where no file says otherwise.
-const endOfText = "<|endoftext|>"
-
-// of is the text of a named token, such as eos_token: by tokenizer_config.json, where null is none, or else by
-// special_tokens_map.json, or else by the class of the tokenizer, which is GPT2Tokenizer for a model without one.
-func (n names) of(key string) string {
-	if raw, ok := n.config[key]; ok {
-		return text(raw)
-	}
-	if s := text(n.mapped[key]); s != "" {
-		return s
-	}
-	if c := n.set.Class; c == nil || *c == "GPT2Tokenizer" || *c == "GPT2TokenizerFast" {
-		switch key {
-		case "eos_token", "bos_token", "unk_token":
-			return endOfText
-		}
-	}
-	return ""
-}
-
 // all lists the texts of every named token, some of them more than once.
 func (n names) all() []string {
-	list := []string{n.of("eos_token"), n.of("bos_token"), n.of("unk_token")}
+	list := slices.Sorted(maps.Values(n.tokens))
 	for _, file := range []map[string]json.RawMessage{n.config, n.mapped} {
-		for key, raw := range file {
-			if strings.HasSuffix(key, "_token") {
-				list = append(list, text(raw))
-			}
-		}
 		for _, key := range []string{"additional_special_tokens", "extra_special_tokens"} {
 			var more []json.RawMessage
 			if json.Unmarshal(file[key], &more) == nil {
@@ -145,8 +121,8 @@ func (n names) special(src source) []addedToken {
 	return added
 }
 
-// tokens lists the added tokens of a vocabulary without tokenizer.json; usual are special if the vocabulary has them.
-func (n names) tokens(vocab map[string]int, usual ...string) ([]addedToken, error) {
+// addedTo lists the added tokens of a vocabulary without tokenizer.json; usual are special if the vocabulary has them.
+func (n names) addedTo(vocab map[string]int, usual ...string) ([]addedToken, error) {
 	byText := map[string]addedToken{}
 	for content, id := range n.added {
 		byText[content] = addedToken{ID: id, Content: content}

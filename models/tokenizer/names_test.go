@@ -26,6 +26,8 @@ func beside(t *testing.T, files map[string]string) string {
 	return dir
 }
 
+const endOfText = "<|endoftext|>" // eos_token, bos_token and unk_token of GPT2Tokenizer where no file says otherwise
+
 // The end and the beginning of a text are what the files name, in the order in which transformers looks.
 func TestNamedTokens(t *testing.T) {
 	const config, special = "tokenizer_config.json", "special_tokens_map.json"
@@ -33,18 +35,17 @@ func TestNamedTokens(t *testing.T) {
 		files    map[string]string
 		eos, bos string
 	}{
-		"no other file":        {map[string]string{config: ""}, endOfText, endOfText},
-		"class":                {map[string]string{config: `{"tokenizer_class": "GPT2Tokenizer"}`}, endOfText, endOfText},
-		"fast class":           {map[string]string{config: `{"tokenizer_class": "GPT2TokenizerFast"}`}, endOfText, endOfText},
-		"class without one":    {map[string]string{config: `{"tokenizer_class": "PreTrainedTokenizerFast"}`}, "", ""},
-		"named":                {map[string]string{config: `{"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|user|>"}`}, "<|user|>", ""},
-		"object":               {map[string]string{config: `{"eos_token": {"content": "<|user|>", "lstrip": false}}`}, "<|user|>", endOfText},
-		"null":                 {map[string]string{config: `{"tokenizer_class": "GPT2Tokenizer", "eos_token": null}`}, "", endOfText},
-		"map":                  {map[string]string{config: `{}`, special: `{"eos_token": "<|user|>", "bos_token": {"content": "<|user|>"}}`}, "<|user|>", "<|user|>"},
-		"both":                 {map[string]string{config: `{"eos_token": "<|endoftext|>"}`, special: `{"eos_token": "<|user|>"}`}, endOfText, endOfText},
-		"not in vocabulary":    {map[string]string{config: `{"eos_token": "<|im_end|>"}`}, "", endOfText},
-		"an ordinary token":    {map[string]string{config: `{"eos_token": "!"}`}, "!", endOfText},
-		"neither text nor map": {map[string]string{config: `{"eos_token": 7}`}, "", endOfText},
+		"no other file":     {map[string]string{config: ""}, endOfText, endOfText},
+		"class":             {map[string]string{config: `{"tokenizer_class": "GPT2Tokenizer"}`}, endOfText, endOfText},
+		"fast class":        {map[string]string{config: `{"tokenizer_class": "GPT2TokenizerFast"}`}, endOfText, endOfText},
+		"class without one": {map[string]string{config: `{"tokenizer_class": "PreTrainedTokenizerFast"}`}, "", ""},
+		"named":             {map[string]string{config: `{"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|user|>"}`}, "<|user|>", ""},
+		"object":            {map[string]string{config: `{"eos_token": {"content": "<|user|>", "lstrip": false}}`}, "<|user|>", endOfText},
+		"null":              {map[string]string{config: `{"tokenizer_class": "GPT2Tokenizer", "eos_token": null}`}, "", endOfText},
+		"map":               {map[string]string{config: `{}`, special: `{"eos_token": "<|user|>", "bos_token": {"content": "<|user|>"}}`}, "<|user|>", "<|user|>"},
+		"both":              {map[string]string{config: `{"eos_token": "<|endoftext|>"}`, special: `{"eos_token": "<|user|>"}`}, "<|user|>", endOfText},
+		"not in vocabulary": {map[string]string{config: `{"eos_token": "<|im_end|>"}`}, "", endOfText},
+		"an ordinary token": {map[string]string{config: `{"eos_token": "!"}`}, "!", endOfText},
 	} {
 		tk, err := Load(beside(t, c.files))
 		if err != nil {

@@ -80,7 +80,7 @@ func fromWords(dir string, names names) (source, error) {
 	if err := lines.Err(); err != nil {
 		return source{}, fmt.Errorf("read vocab.txt: %w", err)
 	}
-	added, err := names.tokens(ids, "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+	added, err := names.addedTo(ids, "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 	if err != nil {
 		return source{}, err
 	}

@@ -116,11 +116,7 @@ type deletedTrack struct {
 }
 
 func (s *Server) deleteTrack(c *fiber.Ctx) error {
-	who, track, err := s.onTrack(c)
-	if err != nil {
-		return err
-	}
-	reason, err := s.reason(c)
+	who, track, reason, err := s.ordered(c)
 	if err != nil {
 		return err
 	}
@@ -209,6 +205,15 @@ func actor(who caller) string {
 	return who.name
 }
 
+// ordered reads a request about a track whose body holds at most a reason.
+func (s *Server) ordered(c *fiber.Ctx) (who caller, track, reason string, err error) {
+	if who, track, err = s.onTrack(c); err != nil {
+		return who, track, "", err
+	}
+	reason, err = s.reason(c)
+	return who, track, reason, err
+}
+
 // reason reads a body that holds at most a reason.
 func (s *Server) reason(c *fiber.Ctx) (string, error) {
 	body, err := s.optionalBody(c)
@@ -224,11 +229,7 @@ func (s *Server) reason(c *fiber.Ctx) (string, error) {
 }
 
 func (s *Server) rollback(c *fiber.Ctx) error {
-	who, track, err := s.onTrack(c)
-	if err != nil {
-		return err
-	}
-	reason, err := s.reason(c)
+	who, track, reason, err := s.ordered(c)
 	if err != nil {
 		return err
 	}
@@ -243,11 +244,7 @@ func (s *Server) hold(c *fiber.Ctx) error    { return s.setHold(c, true) }
 func (s *Server) release(c *fiber.Ctx) error { return s.setHold(c, false) }
 
 func (s *Server) setHold(c *fiber.Ctx, hold bool) error {
-	who, track, err := s.onTrack(c)
-	if err != nil {
-		return err
-	}
-	reason, err := s.reason(c)
+	who, track, reason, err := s.ordered(c)
 	if err != nil {
 		return err
 	}

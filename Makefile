@@ -35,7 +35,7 @@ LINT := $(GO) tool -modfile=tools/lint/go.mod golangci-lint
 # A package's tests may take this long: a limit for tests that hang, not for a busy machine.
 HANG ?= 60m
 
-.PHONY: help build run demo demo-model test test-long race lint cover fuzz picture k6 loadtest contract clean
+.PHONY: help build run demo demo-model test test-long editor race lint cover fuzz picture k6 loadtest contract clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +58,9 @@ test: ## Run go vet and the tests (minutes); says at the end what was skipped an
 
 test-long: ## Run go vet and all tests, those that take long too
 	@NIGHTSHIFT_LONG_TESTS=1 $(MAKE) --no-print-directory test
+
+editor: ## Correct ten facts in the console, one at a time, and let a night learn each (minutes)
+	NIGHTSHIFT_EDITOR_FACTS=all $(GO) test -count=1 -v -timeout $(HANG) $(TESTFLAGS) -run 'TestEditor$$' .
 
 race: ## Run the tests of concurrent packages under the race detector
 	$(GO) run ./tools/testreport -race -short -timeout $(HANG) $(TESTFLAGS) $(RACE)

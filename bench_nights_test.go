@@ -12,7 +12,7 @@ import (
 // resumed runs a benchmark of nights until its limit, and again to its end, and reads what it printed as a program would.
 func resumed(t *testing.T, limit string, args ...string) []map[string]any {
 	t.Helper()
-	args = append([]string{"bench"}, append(args, "--json", "--set", "update.train.learned=0", "--set", "update.train.epochs=1", "--dir", filepath.Join(t.TempDir(), "records"))...)
+	args = append([]string{"bench"}, append(args, "--json", "--set", "update.train.max_steps=10", "--dir", filepath.Join(t.TempDir(), "records"))...)
 	first := execute(t, append(args, "--limit", limit)...)
 	if first.code != 3 || !strings.Contains(first.err, "not finished") || strings.Contains(first.out, `"summary"`) {
 		t.Fatalf("status %d of what is not finished\n%s%s", first.code, first.out, first.err)

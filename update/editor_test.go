@@ -151,10 +151,13 @@ func TestEditorsComeBack(t *testing.T) {
 		for _, it := range p.again {
 			ids = append(ids, it.ID)
 		}
+		if p.refused != "" {
+			ids = append(ids, "refused:"+p.refused)
+		}
 		return strings.Join(append(ids, p.taken()...), " ")
 	}
 	night("20260301-000000-alone", completion{Editors: editorsAlone})
-	if got := again(); got != "" {
+	if got := again(); got != "refused:20260301-000000-alone" {
 		t.Errorf("after a night of editors alone: %q", got)
 	}
 	night("20260301-000001-mixed", completion{Editors: editorsAlso})
@@ -162,8 +165,11 @@ func TestEditorsComeBack(t *testing.T) {
 		t.Errorf("after a mixed night: %q", got)
 	}
 	night("20260301-000002-again", completion{Editors: editorsAlone, Reviewed: []string{"20260301-000001-mixed"}})
-	if got := again(); got != "" {
+	if got := again(); got != "refused:20260301-000002-again" {
 		t.Errorf("after the night that took it up again: %q", got)
+	}
+	if p, err := u.Plan(t.Context(), registry.Default); err != nil || !strings.Contains(strings.Join(append(p.Sentences, p.Help...), "\n"), "night review 20260301-000002-again") {
+		t.Errorf("the plan says nothing of the night that was rejected: %+v, %v", p, err)
 	}
 	if n, err := u.judged(registry.Default, "", time.Time{}); err != nil || n != 1 {
 		t.Errorf("%d nights were judged by chance, want the mixed one (%v)", n, err)

@@ -86,6 +86,7 @@ type past struct {
 	suspect map[string]bool // examples that only versions learned which no longer serve
 	learned []string        // nights that made the champion and its ancestors
 	newest  string          // the night that used up evidence last, "" for none
+	refused string          // the same, if its candidate was rejected and nothing takes up what it selected
 	// reviewed are nights that were rejected or rolled back and that a person vouches for, withdrawn those whose versions left service
 	// because of an erasure, and again is what both selected.
 	reviewed  []string
@@ -183,6 +184,8 @@ func (u *Updater) sort(p *past, dropped map[string]completion, taken map[string]
 			p.reviewed = append(p.reviewed, id)
 		case !dropped[id].Published && dropped[id].Editors == editorsAlso && taken[id].IsZero():
 			p.edited = append(p.edited, id)
+		case !dropped[id].Published && id == p.newest:
+			p.refused = id
 		case dropped[id].Published && !kept[id]:
 			if err := u.suspects(id, p.suspect); err != nil {
 				return err

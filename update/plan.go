@@ -159,6 +159,10 @@ func (d decision) say(p *nightrecord.Plan, s Settings) {
 		say("The next night waits for more: %s.", strings.Join(missing, ", "))
 		help("A correction by an editor needs none of this and is learned by the next night.")
 	}
+	if night := d.before.refused; night != "" {
+		say("What the last night selected is not taken up again: its candidate was rejected.")
+		help("`nightshift night show %s` says why. Say again what still holds, or vouch for all of it: `nightshift night review %s`.", night, night)
+	}
 	if p.TooYoung > 0 {
 		say("%s", d.young(*p, s))
 	}

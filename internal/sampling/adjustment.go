@@ -107,7 +107,7 @@ func (s *Sampler) adjust(logits []float32, prompt, answer []int32) error {
 		if v := &s.logits[id]; a.Repetition == 0 || s.counts[id] < 0 {
 			return
 		} else if *v > 0 {
-			*v /= a.Repetition
+			*v = min(*v/a.Repetition, max(*v, math.MaxFloat32)) // a tiny penalty takes it to the end of numbers, not beyond
 		} else {
 			*v *= a.Repetition
 		}

@@ -13,12 +13,13 @@ func TestAdjust(t *testing.T) {
 		prompt, answer []int32
 		want           []float32
 	}{
-		"repetition":     {Adjustment{Repetition: 2}, []int32{0, 1, 0}, []int32{0, 3}, []float32{1, -2, 0.5, 1.5, 0}},
-		"frequency":      {Adjustment{Frequency: 0.5}, []int32{1, 3}, []int32{0, 2, 0}, []float32{1, -1, 0, 3, 0}},
-		"presence":       {Adjustment{Presence: 1.5}, []int32{1}, []int32{0, 0, 0}, []float32{0.5, -1, 0.5, 3, 0}},
-		"bias":           {Adjustment{Bias: []Bias{{3, -inf}, {4, 7}}}, nil, nil, []float32{2, -1, 0.5, -inf, 7}},
-		"all":            {Adjustment{Repetition: 2, Presence: 1, Frequency: 1, Bias: []Bias{{0, 5}}}, nil, []int32{0, 0}, []float32{1 - 2 - 1 + 5, -1, 0.5, 3, 0}},
-		"repetition one": {Adjustment{Repetition: 1, Presence: 1}, []int32{3}, []int32{1}, []float32{2, -2, 0.5, 3, 0}},
+		"repetition":      {Adjustment{Repetition: 2}, []int32{0, 1, 0}, []int32{0, 3}, []float32{1, -2, 0.5, 1.5, 0}},
+		"frequency":       {Adjustment{Frequency: 0.5}, []int32{1, 3}, []int32{0, 2, 0}, []float32{1, -1, 0, 3, 0}},
+		"presence":        {Adjustment{Presence: 1.5}, []int32{1}, []int32{0, 0, 0}, []float32{0.5, -1, 0.5, 3, 0}},
+		"bias":            {Adjustment{Bias: []Bias{{3, -inf}, {4, 7}}}, nil, nil, []float32{2, -1, 0.5, -inf, 7}},
+		"all":             {Adjustment{Repetition: 2, Presence: 1, Frequency: 1, Bias: []Bias{{0, 5}}}, nil, []int32{0, 0}, []float32{1 - 2 - 1 + 5, -1, 0.5, 3, 0}},
+		"repetition tiny": {Adjustment{Repetition: 1e-45, Frequency: -2}, []int32{0}, []int32{3}, []float32{math.MaxFloat32, -1, 0.5, math.MaxFloat32, 0}},
+		"repetition one":  {Adjustment{Repetition: 1, Presence: 1}, []int32{3}, []int32{1}, []float32{2, -2, 0.5, 3, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := New(Params{Temperature: 1, Seed: 3}, len(logits))

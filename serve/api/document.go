@@ -158,7 +158,8 @@ func (p *parser) value(path string, depth int) (value, error) {
 	case p.at >= len(p.data):
 		return value{}, p.fail("it ends where a value is expected")
 	}
-	return value{}, p.fail("no value begins with %q", rune(p.peek()))
+	r, _ := utf8.DecodeRune(p.data[p.at:]) // the body is valid UTF-8
+	return value{}, p.fail("no value begins with %q", r)
 }
 
 func (p *parser) word(w string) bool {

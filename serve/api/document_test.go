@@ -95,3 +95,21 @@ func TestLimitsAreDocumented(t *testing.T) {
 		}
 	}
 }
+
+// TestMessagesOfNumbers wants long numbers cut in messages, and characters in one piece.
+func TestMessagesOfNumbers(t *testing.T) {
+	long := strings.Repeat("7", 3000)
+	for body, want := range map[string]string{
+		`{"model":"default","prompt":"x","temperature":` + long + `}`:  "temperature is 7777777777",
+		`{"model":"default","prompt":"x","n":` + long + `}`:            "n is 7777777777",
+		`{"model":"default","prompt":"x","max_tokens":0.` + long + `}`: "max_tokens is 0.7777777777",
+		"\ufeff{}":     `no value begins with '\ufeff' at byte 0`, // a byte order mark
+		`{"model":é}`:  `no value begins with 'é' at byte 9`,
+		`{"model":NaN`: `no value begins with 'N' at byte 9`,
+	} {
+		_, err := decodeQuery([]byte(body), false, Defaults{MaxTokens: 9, Limit: 9})
+		if err == nil || !strings.Contains(err.Error(), want) || len(err.Error()) > 200 {
+			t.Errorf("%.60s: %.300v", body, err)
+		}
+	}
+}

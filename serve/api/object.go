@@ -163,7 +163,7 @@ func (r *reader) float(path string, v value, low, high float64) float64 {
 	}
 	f, err := strconv.ParseFloat(v.text, 64)
 	if err != nil || math.IsInf(f, 0) || f < low || f > high {
-		r.fail(badRequest("invalid_value", path, "%s is %s, it must be from %v to %v", path, v.text, low, high))
+		r.fail(badRequest("invalid_value", path, "%s is %s, it must be from %v to %v", path, clip(v.text), low, high))
 		return low
 	}
 	return f
@@ -186,10 +186,10 @@ func (r *reader) int(path string, v value, low, high int64) int64 {
 	n, whole, ok := integer(v.text)
 	switch {
 	case !whole:
-		r.fail(badRequest("wrong_type", path, "%s is %s, it must be an integer", path, v.text))
+		r.fail(badRequest("wrong_type", path, "%s is %s, it must be an integer", path, clip(v.text)))
 		return low
 	case !ok:
-		r.fail(badRequest("invalid_value", path, "%s is %s, it must be an integer from %d to %d", path, v.text, low, high))
+		r.fail(badRequest("invalid_value", path, "%s is %s, it must be an integer from %d to %d", path, clip(v.text), low, high))
 		return low
 	}
 	if n < low || n > high {

@@ -198,6 +198,7 @@ func TestMediaAndMethods(t *testing.T) {
 		{"form", "POST", "/v1/chat/completions", "model=default", []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, "content_type"},
 		{"latin1", "POST", "/v1/chat/completions", body, []string{"Content-Type", "application/json; charset=iso-8859-1"}, 415, "content_type"},
 		{"utf-8", "POST", "/v1/chat/completions", body, []string{"Content-Type", "application/json; charset=UTF-8"}, 200, ""},
+		{"utf8", "POST", "/v1/chat/completions", body, []string{"Content-Type", "application/json; charset=utf8"}, 200, ""},
 		{"gzip", "POST", "/v1/chat/completions", packed.String(), []string{"Content-Encoding", "gzip"}, 415, "content_encoding"},
 		{"identity", "POST", "/v1/chat/completions", body, []string{"Content-Encoding", "identity"}, 200, ""},
 		{"get", "GET", "/v1/chat/completions", "", nil, 405, "method_not_allowed"},

@@ -173,8 +173,8 @@ var headerList = regexp.MustCompile(`^[A-Za-z0-9-]+( *, *[A-Za-z0-9-]+)*$`)
 // body returns a copy of a JSON request's body.
 func (s *Server) body(c *fiber.Ctx) ([]byte, error) {
 	kind, params, err := mime.ParseMediaType(strings.Clone(c.Get(fiber.HeaderContentType)))
-	charset := params["charset"]
-	if err != nil || kind != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
+	charset := strings.ToLower(params["charset"]) // many clients leave the hyphen out
+	if err != nil || kind != "application/json" || charset != "" && charset != "utf-8" && charset != "utf8" {
 		return nil, &Problem{Status: 415, Type: typeRequest, Code: "content_type", Message: "the body must be JSON in UTF-8, with Content-Type: application/json"}
 	}
 	return bytes.Clone(c.BodyRaw()), nil

@@ -170,6 +170,7 @@ func TestContent(t *testing.T) {
 		{`{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}`, "", "", "m.content[0]", ""},
 		{`{"role":"user","content":["a",{"image_url":{"url":"x"}}]}`, "", "", "m.content[1]", ""},
 		{`{"role":"user","content":[{"type":"poem","text":"a"}]}`, "", "", "m.content[0].type", ""},
+		{`{"role":"user","content":[{"type":"text","text":"a","input_audio":{"data":"x"}}]}`, "", "", "m.content[0]", ""},
 		{`{"role":"assistant","content":null,"tool_calls":[{"id":"x"}]}`, "", "", "m.tool_calls", ""},
 		{`{"role":"user","content":"a","images":["x"]}`, "", "", "m.images", ""},
 		{`{"role":"tool","content":"a"}`, "", "", "m.role", ""},
@@ -194,8 +195,8 @@ func TestContent(t *testing.T) {
 		}
 	}
 	for kind := range otherParts {
-		v, _ := parse(fmt.Appendf(nil, `{"role":"user","content":[{"type":%q}]}`, kind))
-		if _, err := decodeMessage((&reader{}).object("m", v)); err == nil || !strings.Contains(err.Error(), "not supported") {
+		v, _ := parse(fmt.Appendf(nil, `{"role":"user","content":[{"type":%q,"image_url":"x","text":"a"}]}`, kind))
+		if _, err := decodeMessage((&reader{}).object("m", v)); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q: %s not supported", kind, otherParts[kind])) {
 			t.Errorf("a part of the type %s: %v", kind, err)
 		}
 	}

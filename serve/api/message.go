@@ -91,7 +91,8 @@ var otherParts = map[string]string{
 	"function_call": "tools are", "function_call_output": "tools are",
 }
 
-// decodePart returns the text of a part. One without a type is text, unless it has a field that is named like another type.
+// decodePart returns the text of a part. One without a type is text, unless it has a field that is named like another type, and so is
+// one whose type says text.
 func decodePart(r *reader, path string, v value) string {
 	if v.kind == text {
 		return v.text
@@ -102,12 +103,12 @@ func decodePart(r *reader, path string, v value) string {
 	if !ok {
 		kind = "text"
 	}
+	what, unsupported := otherParts[kind]
 	for _, name := range o.names {
-		if _, other := otherParts[name]; other && !empty(o.fields[name]) {
-			kind = name
+		if other := otherParts[name]; !unsupported && other != "" && !empty(o.fields[name]) {
+			kind, what, unsupported = name, other, true
 		}
 	}
-	what, unsupported := otherParts[kind]
 	switch name, isText := textParts[kind]; {
 	case r.err != nil:
 	case isText:

@@ -3,9 +3,11 @@ package api
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
+	"nightshift/internal/nightrecord"
 	"nightshift/internal/telemetry"
 	"nightshift/replaystore"
 )
@@ -38,6 +40,28 @@ func TestRoutesAreDocumented(t *testing.T) {
 				t.Errorf("%s %s is documented and does not exist", method, path)
 			}
 		}
+	}
+}
+
+// TestNightsAreDocumented compares the fields of a night's record, which is sent as it is, with the document, both ways.
+func TestNightsAreDocumented(t *testing.T) {
+	var d struct {
+		Components struct{ Schemas map[string]schema }
+	}
+	if err := json.Unmarshal(OpenAPI, &d); err != nil {
+		t.Fatal(err)
+	}
+	documented := d.Components.Schemas["Night"].Properties
+	record := reflect.TypeFor[nightrecord.Night]()
+	for i := range record.NumField() {
+		name, _, _ := strings.Cut(record.Field(i).Tag.Get("json"), ",")
+		if _, ok := documented[name]; !ok {
+			t.Errorf("%s is not documented", name)
+		}
+		delete(documented, name)
+	}
+	for name := range documented {
+		t.Errorf("%s is documented and does not exist", name)
 	}
 }
 

@@ -215,6 +215,8 @@ func TestResponseGoesOn(t *testing.T) {
 		fmt.Sprintf(`{"model":"default","input":"x","previous_response_id":%q}`, first.ID):                 "previous_response_not_found",
 		fmt.Sprintf(`{"model":"default","input":[{"type":"item_reference","id":%q}]}`, first.Output[0].ID): "item_not_found",
 		`{"model":"default","input":"x","previous_response_id":"resp_../../etc"}`:                          "previous_response_not_found",
+		`{"model":"default","input":"x","previous_response_id":"resp_"}`:                                   "previous_response_not_found",
+		`{"model":"default","input":"x","previous_response_id":"msg_"}`:                                    "previous_response_not_found",
 		`{"model":"default","input":"x","previous_response_id":"` + strings.Repeat("x", 500) + `"}`:        "previous_response_not_found",
 	} {
 		r := h.post(responsesPath, body)

@@ -201,10 +201,11 @@ func decodeOpinion(o *object, maxCorrection int) (opinion, error) {
 	return p, o.end()
 }
 
-// interactionOf is the interaction of an answer's id, which may be all that a client has kept.
+// interactionOf is the interaction of an answer's id, which may be all that a client has kept. Nothing but what comes before one is no
+// interaction's id, and stays as it is.
 func interactionOf(id string) string {
 	for _, kind := range []string{chatPrefix, textPrefix, responsePrefix, messagePrefix} {
-		if bare, ok := strings.CutPrefix(id, kind); ok {
+		if bare, ok := strings.CutPrefix(id, kind); ok && bare != "" {
 			return bare
 		}
 	}

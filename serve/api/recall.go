@@ -37,7 +37,7 @@ func (s *Server) recall(ctx context.Context, q *query, who caller) error {
 		const field = "previous_response_id"
 		i, err := s.remembered(ctx, a.previous, tracks)
 		if err != nil {
-			return orMissing(err, notFound("previous_response_not_found", field, "there is no response %q: %s", responsePrefix+clip(a.previous), whyGone))
+			return orMissing(err, notFound("previous_response_not_found", field, "there is no response %q: %s", clip(a.previousID), whyGone))
 		}
 		if err := s.goesOn(q, i, field); err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 type responseQuery struct {
 	instructions string            // the first message, for this answer only; "" is none
 	previous     string            // interaction that the conversation goes on from; "" is none
+	previousID   string            // the same, as it was given
 	references   map[int]reference // answers that are meant by their ids, by their place in the messages
 	truncate     bool              // drop the oldest messages where all of them are too long
 	maxTokens    int               // as it was given; 0 is not
@@ -69,8 +70,8 @@ func decodeResponse(body []byte, d Defaults) (query, error) {
 	a.instructions, _ = o.string("instructions")
 	q.messages, a.references = decodeInput(o)
 	q.variables = decodeVariables(o)
-	id, _ := o.string("previous_response_id")
-	a.previous = interactionOf(id)
+	a.previousID, _ = o.string("previous_response_id")
+	a.previous = interactionOf(a.previousID)
 	if n, ok := decodeLimit(o, "max_output_tokens", false); ok {
 		a.maxTokens, q.maxTokens = min(n, d.Limit), min(n, d.Limit)
 	}

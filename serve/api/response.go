@@ -77,7 +77,7 @@ func (g *generation) begun() response {
 // response is the answer when it has ended.
 func (g *generation) response(c *draft, item outputItem, from *origin) response {
 	r, u := g.begun(), g.usage()
-	r.Usage = &responseUsage{InputTokens: u.PromptTokens, InputTokensDetails: u.Details, OutputTokens: u.CompletionTokens, TotalTokens: u.TotalTokens}
+	r.Usage = &responseUsage{InputTokens: u.PromptTokens, InputTokensDetails: inputDetails{promptDetails: u.Details}, OutputTokens: u.CompletionTokens, TotalTokens: u.TotalTokens}
 	r.Nightshift, r.Timings = from, timingsOf(c.result)
 	r.close(string(c.result.Finish), item, time.Now().Unix())
 	return r

@@ -92,10 +92,15 @@ type outputPart struct {
 
 type responseUsage struct {
 	InputTokens        int           `json:"input_tokens"`
-	InputTokensDetails promptDetails `json:"input_tokens_details"`
+	InputTokensDetails inputDetails  `json:"input_tokens_details"`
 	OutputTokens       int           `json:"output_tokens"`
 	OutputDetails      outputDetails `json:"output_tokens_details"`
 	TotalTokens        int           `json:"total_tokens"`
+}
+
+type inputDetails struct {
+	promptDetails
+	CacheWriteTokens int `json:"cache_write_tokens"` // always 0: nobody pays for them
 }
 
 type outputDetails struct {

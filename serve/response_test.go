@@ -180,6 +180,12 @@ func TestResponseGoesOn(t *testing.T) {
 	if got := said(h.interaction("default", referred.Nightshift.Interaction)); got[1] != "assistant: "+first.text() || len(got) != 3 {
 		t.Errorf("with a reference: %q", got)
 	}
+	for _, kind := range []string{"", `"type":null,`} { // the type of a reference may be left out
+		bare := ask(fmt.Sprintf(`"input":[{"role":"user","content":"I have a tent"},{%s"id":%q},{"role":"user","content":"and a stove"}]`, kind, first.Output[0].ID))
+		if got, want := said(h.interaction("default", bare.Nightshift.Interaction)), said(h.interaction("default", referred.Nightshift.Interaction)); !slices.Equal(got, want) {
+			t.Errorf("with a reference without a type (%s): %q, want %q", kind, got, want)
+		}
+	}
 	// What goes on from what somebody said is that one's, too.
 	subject := h.interaction("default", first.Nightshift.Interaction).Subject
 	for _, r := range []responded{second, third, referred} {

@@ -129,7 +129,7 @@ func decodeInput(o *object) (messages []template.Message, references map[int]ref
 		said := o.r.object(at, item)
 		kind, ok := said.string("type")
 		if !ok {
-			kind = "message"
+			kind = untyped(said)
 		}
 		switch {
 		case o.r.err != nil:
@@ -158,6 +158,15 @@ func decodeInput(o *object) (messages []template.Message, references map[int]ref
 		o.r.fail(badRequest("invalid_value", "input", "input has no message"))
 	}
 	return messages, references
+}
+
+// untyped is the type of an item that does not say one: what has an id, and neither a role nor a content, refers to an answer.
+func untyped(o *object) string {
+	given := func(name string) bool { return o.fields[name].kind != null }
+	if given("id") && !given("role") && !given("content") {
+		return "item_reference"
+	}
+	return "message"
 }
 
 // otherItems are the types of items of an input that tools leave behind.

@@ -207,8 +207,15 @@ func TestResponseGoesOn(t *testing.T) {
 		read.Model != third.Model || read.Nightshift.FeedbackToken != "" {
 		t.Errorf("read back %+v, made %+v", read, third)
 	}
-	if r := h.get(responsesPath + "/" + third.ID + "?stream=true"); r.status != 400 {
-		t.Errorf("a stream of what has been made: status %d, %s", r.status, r.body)
+	for query, want := range map[string]string{"stream=true": "stream", "include=message.output_text.logprobs": "include", "include[]=x": "include",
+		"include%5B%5D=reasoning.encrypted_content&include[]=message.output_text.logprobs": "include", "include[]=reasoning.encrypted_content&include=&stream=false": ""} {
+		r := h.get(responsesPath + "/" + third.ID + "?" + query)
+		if want == "" && r.status == 200 {
+			continue
+		}
+		if _, param, _ := r.problem(t); r.status != 400 || param != want {
+			t.Errorf("read back with %s: status %d, %s", query, r.status, r.body)
+		}
 	}
 	_, err := h.store.Forget(context.Background(), subject)
 	must(t, err)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -40,11 +41,27 @@ func (s *Server) getResponse(c *fiber.Ctx) error {
 		return badRequest("unsupported_field", "stream", "a response that has been made is not streamed again; leave stream out")
 	}
 	missing := notFound("response_not_found", "response", "there is no response %q: %s", clip(id), whyGone)
+	if err := checkIncluded(c); err != nil {
+		return err
+	}
 	i, err := s.remembered(s.base, interactionOf(id), s.tracksOf(who, ""))
 	if err != nil {
 		return orMissing(err, missing)
 	}
 	return sendJSON(c, fiber.StatusOK, recorded(i))
+}
+
+// checkIncluded refuses what a response that is read back cannot hold: its log-probabilities are not kept as they were sent.
+func checkIncluded(c *fiber.Ctx) error {
+	asked := c.Context().QueryArgs()
+	for _, name := range []string{"include", "include[]"} {
+		for _, v := range asked.PeekMulti(name) {
+			if what := string(v); what == includeLogprobs || what != "" && !slices.Contains(includes, what) {
+				return badRequest("unsupported_field", "include", "include is %q, which a response that is read back cannot hold here", clip(what))
+			}
+		}
+	}
+	return nil
 }
 
 // begun is the response that is being made.

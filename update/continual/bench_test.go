@@ -11,6 +11,7 @@ import (
 
 // TestBench makes a model, measures and writes the report; the second time nothing is left to do but the report.
 func TestBench(t *testing.T) {
+	sameGoroutines(t)
 	opt := small(t, Naive, Joint)
 	opt.Tracks, opt.Orders, opt.Seeds = []string{Tasks, Streaming}, 1, 2
 	cache, err := tiny()

@@ -95,6 +95,7 @@ func TestFamilies(t *testing.T) {
 // TestReport writes the report of real runs: it has a heat map and a row for each method, refers to nothing outside, and
 // holds every record.
 func TestReport(t *testing.T) {
+	sameGoroutines(t)
 	opt := small(t, "frozen", Naive, Joint, "replay 10 %")
 	opt.Orders, opt.Tracks = 1, []string{Tasks, Streaming}
 	for i := range opt.Methods {

@@ -58,8 +58,17 @@ func figures(t *testing.T, records []Record) string {
 	return string(data)
 }
 
+// sameGoroutines skips a test with -short whose goroutines TestRunResumes has as well.
+func sameGoroutines(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("other methods and figures; TestRunResumes has the same goroutines")
+	}
+}
+
 // TestRunEveryMethod takes every method through one order: with the same steps, about the same tokens, and whole matrices.
 func TestRunEveryMethod(t *testing.T) {
+	sameGoroutines(t)
 	var names []string
 	for _, m := range Methods() {
 		names = append(names, m.Name)
@@ -112,6 +121,7 @@ func TestRunEveryMethod(t *testing.T) {
 
 // TestRunIsReproducible: the number of workers changes no figure, and order and seed do.
 func TestRunIsReproducible(t *testing.T) {
+	sameGoroutines(t)
 	opt := small(t, Naive, "shipped default")
 	a := figures(t, runAll(t, t.TempDir(), opt))
 	opt.Workers = 1
@@ -197,6 +207,7 @@ func TestOpenBookRefusesWhatItCannotRead(t *testing.T) {
 
 // TestRunStream takes methods through a stream; those that need task boundaries are left out.
 func TestRunStream(t *testing.T) {
+	sameGoroutines(t)
 	opt := small(t, "frozen", Naive, Joint, "replay 10 %", "adapter a task, routed")
 	opt.Tracks, opt.Orders = []string{Streaming}, 1
 	records := runAll(t, t.TempDir(), opt)

@@ -36,6 +36,7 @@ func TestStreamIsDeterministic(t *testing.T) {
 // TestStreamFeedback: what is right agrees with the truth of the round it was asked in, a tenth is wrong, none comes early or
 // more than Delay late, and nothing is lost but at the end.
 func TestStreamFeedback(t *testing.T) {
+	sameGoroutines(t)
 	opt := DefaultStream()
 	opt.Rounds, opt.Size = 40, 200
 	rounds := stream(t, 3, opt)
@@ -90,6 +91,7 @@ func TestStreamFeedback(t *testing.T) {
 // TestStreamDrifts: every domain has rounds in which it is asked about most, in the order given, and facts change in the
 // middle half of the rounds, each once.
 func TestStreamDrifts(t *testing.T) {
+	sameGoroutines(t)
 	opt := StreamOptions{Rounds: 20, Size: 400, Changes: 0.25}
 	rounds := stream(t, 4, opt)
 	var most []string

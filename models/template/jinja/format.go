@@ -176,7 +176,11 @@ func (p *printer) directive() error {
 		return errors.New("ValueError: incomplete format")
 	}
 	f.verb = s[p.at]
-	if p.at++; f.verb == '%' {
+	p.at++
+	if f.verb == '%' && s[p.at-2] != '%' {
+		return errors.New("TypeError: %% has nothing between its two signs")
+	}
+	if f.verb == '%' {
 		p.out.own("%")
 		return nil
 	}
@@ -303,7 +307,11 @@ func (m *machine) numeric(out *builder, f *form, v value) error {
 		body = floatForm(math.Abs(n), f)
 	}
 	if f.comma != "" {
-		body = grouped(body, f.comma)
+		size := 3
+		if strings.IndexByte("xXob", f.verb) >= 0 {
+			size = 4
+		}
+		body = grouped(body, f.comma, size)
 	}
 	sign := ""
 	switch {
@@ -315,9 +323,9 @@ func (m *machine) numeric(out *builder, f *form, v value) error {
 	fill := f.fill
 	if f.zero && fill == "" && (f.align == '>' || f.align == '=') {
 		fill, f.align = "0", '='
-		if f.comma != "" && f.width > len(sign+prefix+body) {
-			return errors.New("a number with leading zeros and separators is not supported")
-		}
+	}
+	if fill == "0" && f.align == '=' && f.comma != "" && f.width > len(sign+prefix+body) {
+		return errors.New("a number with leading zeros and separators is not supported")
 	}
 	if f.align == '=' {
 		if fill == "" {
@@ -381,13 +389,13 @@ func generalForm(x float64, digits int) string {
 	return out
 }
 
-// grouped puts a separator between thousands.
-func grouped(s, separator string) string {
+// grouped puts a separator between groups of digits.
+func grouped(s, separator string, size int) string {
 	whole, rest := s, ""
 	if at := strings.IndexAny(s, ".e%"); at >= 0 {
 		whole, rest = s[:at], s[at:]
 	}
-	for at := len(whole) - 3; at > 0; at -= 3 {
+	for at := len(whole) - size; at > 0; at -= size {
 		whole = whole[:at] + separator + whole[at:]
 	}
 	return whole + rest

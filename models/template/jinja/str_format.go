@@ -106,7 +106,7 @@ func (m *machine) step1(v value, rest string) (value, string, error) {
 			return nil, "", errors.New("ValueError: a field of a format string has an open bracket")
 		}
 		var k value = own(key)
-		if n, err := strconv.ParseInt(key, 10, 64); err == nil {
+		if n, err := strconv.ParseInt(key, 10, 64); err == nil && every(isDigit)(key) {
 			k = n
 		}
 		v, err := m.item(v, k)
@@ -148,22 +148,19 @@ func (m *machine) formatted(b *builder, spec string, v value) error {
 		}
 		return m.aligned(b, f, v)
 	case float64:
-		if f.align == 0 {
-			f.align = '>'
-		}
 		if f.verb == 0 {
 			return errors.New("a format of a float without its type is not supported; add f, e or g")
 		}
-		return m.numeric(b, f, v)
+		if strings.IndexByte(floatVerbs, f.verb) < 0 {
+			return fmt.Errorf("ValueError: Unknown format code '%c' for object of type 'float'", f.verb)
+		}
+		return m.numeric(b, f.ofNumber(), v)
 	}
 	if !isInt {
 		return fmt.Errorf("TypeError: unsupported format string passed to %s", kindOf(v))
 	}
-	if f.align == 0 {
-		f.align = '>'
-	}
-	if strings.IndexByte("eEfFgG%", f.verb) >= 0 && f.verb != 0 {
-		return m.numeric(b, f, float64(n))
+	if f.verb != 0 && strings.IndexByte(floatVerbs, f.verb) >= 0 {
+		return m.numeric(b, f.ofNumber(), float64(n))
 	}
 	if f.precision >= 0 {
 		return errors.New("ValueError: a precision of an integer")
@@ -174,7 +171,31 @@ func (m *machine) formatted(b *builder, spec string, v value) error {
 	if f.verb == 'c' {
 		return errors.New("format c is not supported")
 	}
-	return m.numeric(b, f, n)
+	if f.comma == "," && f.verb != 'd' {
+		return fmt.Errorf("ValueError: Cannot specify ',' with '%c'.", f.verb)
+	}
+	return m.numeric(b, f.ofNumber(), n)
+}
+
+// floatVerbs are the formats that a float may have.
+const floatVerbs = "eEfFgG%"
+
+// ofNumber is a form with what a number has where nothing is said: zeros in front stand behind the sign, unless the
+// alignment says otherwise.
+func (f *form) ofNumber() *form {
+	out := *f
+	if f.zero && f.fill == "" {
+		out.fill = "0"
+	}
+	switch {
+	case f.align != 0:
+	case out.fill == "0" && f.zero:
+		out.align = '='
+	default:
+		out.align = '>'
+	}
+	out.zero = false
+	return &out
 }
 
 // parseForm reads [[fill]align][sign][#][0][width][,][.precision][type].
@@ -194,8 +215,10 @@ func parseForm(spec string) (*form, error) {
 		spec = spec[1:]
 		return c
 	}
+	some := false // digits were there
 	digits := func() (int, bool) {
 		end := len(spec) - len(strings.TrimLeft(spec, "0123456789"))
+		some = end > 0
 		n, err := strconv.Atoi("0" + spec[:end])
 		spec = spec[end:]
 		return n, err == nil && n <= maxWidth
@@ -213,6 +236,9 @@ func parseForm(spec string) (*form, error) {
 	if take(".") != 0 {
 		if f.precision, ok = digits(); !ok {
 			return nil, fmt.Errorf("a precision over %d is not supported", maxWidth)
+		}
+		if !some {
+			return nil, errors.New("ValueError: Format specifier missing precision")
 		}
 	}
 	f.verb = take("sdxXobeEfFgGn%c")

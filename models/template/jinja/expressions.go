@@ -212,7 +212,8 @@ func (u *unary) eval(f *frame) (value, error) {
 	}
 	if n, ok := integer(v); ok {
 		if u.op == "-" {
-			n = -n
+			v, err = integers("-", 0, n)
+			return v, at(u.line, err)
 		}
 		return n, nil
 	}

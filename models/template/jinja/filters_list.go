@@ -12,14 +12,21 @@ import (
 // path is the attribute of an item that filters take: a name, names with dots, or an index.
 func (m *machine) path(v, attribute, otherwise value) (value, error) {
 	parts := []value{attribute}
+	if attribute == nil { // None is the item itself
+		parts = nil
+	}
 	if t, ok := attribute.(text); ok {
 		parts = nil
 		for _, part := range strings.Split(t.s, ".") {
-			if n, err := strconv.ParseInt(part, 10, 64); err == nil && every(isDigit)(part) {
-				parts = append(parts, n)
-			} else {
+			if !every(isDigit)(part) {
 				parts = append(parts, own(part))
+				continue
 			}
+			n, err := strconv.ParseInt(asciiDigits(part), 10, 64)
+			if err != nil {
+				return nil, errors.New("an attribute that is no integer of 64 bits is not supported")
+			}
+			parts = append(parts, n)
 		}
 	}
 	for _, part := range parts {

@@ -46,7 +46,10 @@ func absolute(_ *machine, v value, a args) (value, error) {
 		return nil, err
 	}
 	if n, ok := integer(v); ok {
-		return max(n, -n), nil
+		if n < 0 {
+			return integers("-", 0, n)
+		}
+		return n, nil
 	}
 	if f, ok := v.(float64); ok {
 		return math.Abs(f), nil
@@ -62,7 +65,7 @@ var (
 
 // parseFloat is float(s).
 func parseFloat(s string) (float64, bool) {
-	s = strings.TrimFunc(s, isSpace)
+	s = asciiDigits(strings.TrimFunc(s, isSpace))
 	if specialFloat.MatchString(s) {
 		f, err := strconv.ParseFloat(s, 64)
 		return f, err == nil
@@ -115,7 +118,7 @@ func toInt(_ *machine, v value, a args) (value, error) {
 	case undefined:
 		return nil, v.err()
 	case text:
-		s := strings.TrimFunc(v.s, isSpace)
+		s := asciiDigits(strings.TrimFunc(v.s, isSpace))
 		if integerSyntax.MatchString(s) {
 			n, err := parseInt(s, int(base))
 			if err == nil || errors.Is(err, errRange) {
@@ -189,11 +192,22 @@ func round(_ *machine, v value, a args) (value, error) {
 	case method == "common":
 		return strconv.ParseFloat(strconv.FormatFloat(x, 'f', int(places), 64), 64)
 	case method == "ceil":
-		scale := math.Pow10(int(places))
-		return math.Ceil(x*scale) / scale, nil
+		return roundTo(math.Ceil, x, int(places))
 	case method == "floor":
-		scale := math.Pow10(int(places))
-		return math.Floor(x*scale) / scale, nil
+		return roundTo(math.Floor, x, int(places))
 	}
 	return nil, errors.New("FilterArgumentError: method must be common, ceil or floor")
+}
+
+// roundTo rounds up or down, by way of an integer, as Python does.
+func roundTo(way func(float64) float64, x float64, places int) (value, error) {
+	scale := math.Pow10(places)
+	n := way(x * scale)
+	if places > 22 || !(math.Abs(n) < 1<<53) { // neither is exact there
+		return nil, errors.New("round of a number of so many digits is not supported")
+	}
+	if n == 0 {
+		n = 0 // an integer has no -0
+	}
+	return n / scale, nil
 }

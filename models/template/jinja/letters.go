@@ -120,12 +120,14 @@ func (m *machine) titled(t text) (text, error) {
 
 // titleFilter is the filter title: words begin behind white space and -({[<.
 func (m *machine) titleFilter(t text) (text, error) {
-	t.html = false // the filter joins words to a plain string
-	inside := false
+	t.html = false            // the filter joins words to a plain string
+	inside, start := false, 0 // where the word has its second letter: what is made small begins there
 	return m.recased(t, func(r rune, around []rune, i int) string {
 		out := upperOf(r)
 		if inside {
-			out = lowered(r, around, i)
+			out = lowered(r, around[min(start, len(around)):], i-start)
+		} else {
+			start = i + 1
 		}
 		inside = !isSpace(r) && !strings.ContainsRune("-({[<", r)
 		return out
@@ -169,8 +171,29 @@ var digits = &unicode.RangeTable{R16: []unicode.Range16{
 
 func isDigit(r rune) bool { return unicode.In(r, unicode.Nd, digits) }
 
+// asciiDigits writes decimal digits of all scripts as 0 to 9. The ranges of a table hold whole rows of ten.
+func asciiDigits(s string) string {
+	return strings.Map(func(r rune) rune {
+		for _, in := range unicode.Nd.R16 {
+			if rune(in.Lo) <= r && r <= rune(in.Hi) {
+				return '0' + (r-rune(in.Lo))%10
+			}
+		}
+		for _, in := range unicode.Nd.R32 {
+			if rune(in.Lo) <= r && r <= rune(in.Hi) {
+				return '0' + (r-rune(in.Lo))%10
+			}
+		}
+		return r
+	}, s)
+}
+
+// numericLetters are letters that Python counts as numbers.
+const numericLetters = "㐅㒃㠪㭍一七万三九二五亖亿什仟仨伍佰億兆兩八六十千卄卅卌叁参參叄四壱壹幺廾廿弌弍弎弐拾捌柒漆玖百肆萬貮貳贰阡陆陌陸零" +
+	"\uf96b\uf973\uf978\uf9b2\uf9d1\uf9d3\uf9fd\U00020001\U00020064\U000200e2\U00020121\U0002092a\U00020983\U0002098c\U0002099c\U00020aea\U00020afd\U00020b19\U00022390\U00022998\U00023b1b\U0002626d\U0002f890"
+
 func isNumeric(r rune) bool {
-	return unicode.IsNumber(r) || strings.ContainsRune("一二三四五六七八九十百千万億兆〇零两亿壹贰叁肆伍陆柒捌玖拾佰仟", r)
+	return unicode.IsNumber(r) || strings.ContainsRune(numericLetters, r)
 }
 
 var textPredicates = map[string]func(s string) bool{

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 )
 
 var errRange = errors.New("an integer over 64 bits is not supported")
@@ -197,14 +198,7 @@ func floats(op string, a, b float64) (value, error) {
 		if a == 0 && b < 0 {
 			return nil, errors.New("ZeroDivisionError: zero to a negative power")
 		}
-		p := math.Pow(a, b)
-		if math.IsNaN(p) && !math.IsNaN(a) && !math.IsNaN(b) {
-			return nil, errors.New("a complex number is not supported")
-		}
-		if math.IsInf(p, 0) && !math.IsInf(a, 0) && !math.IsInf(b, 0) {
-			return nil, errors.New("OverflowError: a number is out of range")
-		}
-		return p, nil
+		return floatPower(a, b)
 	}
 	if b == 0 {
 		return nil, errors.New("ZeroDivisionError: division by zero")
@@ -230,6 +224,56 @@ func floats(op string, a, b float64) (value, error) {
 		floor = math.Copysign(0, a/b)
 	}
 	return floor, nil
+}
+
+// floatPower is a ** b. Package math and the C library that Python calls round powers in different ways, so that a power is
+// reckoned with many digits, and refused where the library, which may be wrong by 0.54 of the last place, could round it
+// either way.
+func floatPower(a, b float64) (value, error) {
+	p := math.Pow(a, b)
+	switch twice := 2 * b; {
+	case math.IsNaN(a) || math.IsNaN(b) || math.IsInf(a, 0) || math.IsInf(b, 0) || a == 0 || b == 0 || a == 1:
+		return p, nil
+	case math.IsNaN(p):
+		return nil, errors.New("a complex number is not supported")
+	case math.IsInf(p, 0):
+		return nil, errors.New("OverflowError: a number is out of range")
+	case twice != math.Trunc(twice) || math.Abs(twice) > 1<<12 || math.Abs(p) < 1e-300 || math.Abs(p) > 1e300:
+		return nil, errors.New("such a power is not supported")
+	case b == math.Trunc(b):
+		return rounded(bigPower(new(big.Float).SetPrec(powerBits).SetFloat64(a), int(b)))
+	default:
+		root := new(big.Float).SetPrec(powerBits).SetFloat64(a)
+		return rounded(bigPower(root.Sqrt(root), int(twice)))
+	}
+}
+
+const powerBits = 256
+
+// bigPower is a ** n.
+func bigPower(a *big.Float, n int) *big.Float {
+	out := new(big.Float).SetPrec(powerBits).SetInt64(1)
+	for k := max(n, -n); k > 0; k >>= 1 {
+		if k&1 == 1 {
+			out.Mul(out, a)
+		}
+		a = new(big.Float).Mul(a, a)
+	}
+	if n < 0 {
+		return out.Quo(big.NewFloat(1).SetPrec(powerBits), out)
+	}
+	return out
+}
+
+// rounded is the float next to a number, unless that lies about in the middle of two.
+func rounded(x *big.Float) (value, error) {
+	f, _ := x.Float64()
+	off, _ := new(big.Float).Sub(x, big.NewFloat(f)).Float64()
+	last := math.Nextafter(math.Abs(f), math.Inf(1)) - math.Abs(f)
+	if math.Abs(off) > 0.46*last {
+		return nil, errors.New("a power that is between two floats is not supported")
+	}
+	return f, nil
 }
 
 // compare is one of == != < <= > >= in and not in.

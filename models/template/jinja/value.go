@@ -229,7 +229,7 @@ func (m *machine) hash(v value) (any, error) {
 		i, _ := integer(v)
 		return i, nil
 	case float64:
-		if math.Trunc(v) == v && math.Abs(v) < 1<<53 {
+		if math.Trunc(v) == v && math.Abs(v) < 1<<63 {
 			return int64(v), nil
 		}
 		return v, nil
@@ -269,10 +269,8 @@ func (m *machine) equal(a, b value) (bool, error) {
 	}
 	if x, whole, ok := number(a); ok {
 		y, also, ok := number(b)
-		if whole && also {
-			i, _ := integer(a)
-			j, _ := integer(b)
-			return i == j, nil
+		if ok && (whole || also) { // as a float, a large integer would be another
+			return x == y && !numberLess(a, b) && !numberLess(b, a), nil
 		}
 		return ok && x == y, nil
 	}
@@ -323,19 +321,31 @@ func (m *machine) equal(a, b value) (bool, error) {
 	return a == b, nil
 }
 
+// numberLess is a < b of two numbers, without making a float of an integer.
+func numberLess(a, b value) bool {
+	i, whole := integer(a)
+	j, also := integer(b)
+	x, _, _ := number(a)
+	y, _, _ := number(b)
+	switch {
+	case whole && also:
+		return i < j
+	case whole && math.Abs(y) < 1<<63:
+		return i < int64(math.Ceil(y))
+	case also && math.Abs(x) < 1<<63:
+		return int64(math.Floor(x)) < j
+	}
+	return x < y
+}
+
 // less is a < b.
 func (m *machine) less(a, b value) (bool, error) {
 	if err := m.step(1); err != nil {
 		return false, err
 	}
-	if x, whole, ok := number(a); ok {
-		if y, also, ok := number(b); ok {
-			if whole && also {
-				i, _ := integer(a)
-				j, _ := integer(b)
-				return i < j, nil
-			}
-			return x < y, nil
+	if _, _, ok := number(a); ok {
+		if _, _, ok := number(b); ok {
+			return numberLess(a, b), nil
 		}
 	}
 	switch a := a.(type) {

@@ -16,6 +16,17 @@ type frame struct {
 type scope struct {
 	vars   map[string]value
 	parent *scope
+	ended  bool // its variables are gone: a loop went on, a block is over
+}
+
+// alive says whether all variables that are seen are still there.
+func (s *scope) alive() bool {
+	for ; s != nil; s = s.parent {
+		if s.ended {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *scope) get(name string) (value, bool) {

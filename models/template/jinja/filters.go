@@ -71,10 +71,10 @@ func first(m *machine, v value, a args) (value, error) {
 	if _, err := a.bind("first"); err != nil {
 		return nil, err
 	}
-	if it, ok := v.(*iterator); ok && len(it.rest) > 0 {
-		head := it.rest[0]
-		it.rest = it.rest[1:]
-		return head, nil
+	if it, ok := v.(*iterator); ok {
+		if head, ok, err := it.next(); ok || err != nil {
+			return head, err
+		}
 	}
 	items, err := m.iterate(v)
 	if err == nil && len(items) == 0 {
@@ -135,9 +135,12 @@ func reversed(m *machine, v value, a args) (value, error) {
 	}
 	back := slices.Clone(items)
 	slices.Reverse(back)
+	if _, once := v.(*iterator); once { // what has no other end is made a list
+		return &list{items: back}, m.made(16 * len(back))
+	}
 	t, ok := v.(text)
 	if !ok {
-		return &iterator{back}, m.made(16 * len(back))
+		return &iterator{rest: back}, m.made(16 * len(back))
 	}
 	b := m.builder()
 	for _, c := range back {
@@ -157,7 +160,7 @@ func items(_ *machine, v value, a args) (value, error) {
 	case undefined:
 		return &iterator{}, nil
 	case *dict:
-		return &iterator{v.items()}, nil
+		return &iterator{rest: v.items()}, nil
 	}
 	return nil, errors.New("TypeError: can only get item pairs from a mapping")
 }

@@ -59,7 +59,7 @@ func mapped(m *machine, v value, a args) (value, error) {
 		}
 		apply = func(item value) (value, error) { return m.path(item, p[0], p[1]) }
 	}
-	items, err := m.iterate(v)
+	items, err := m.lazily(v)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func mapped(m *machine, v value, a args) (value, error) {
 			return nil, err
 		}
 	}
-	return &iterator{out}, m.made(16 * len(out))
+	return &iterator{rest: out}, m.made(16 * len(out))
 }
 
 // chosen is select and its kin: by an attribute or by the item itself, those that pass a test or those that do not.
@@ -82,7 +82,7 @@ func chosen(attribute, pass bool) func(m *machine, v value, a args) (value, erro
 			}
 			by, a.pos = a.pos[0], a.pos[1:]
 		}
-		items, err := m.iterate(v)
+		items, err := m.lazily(v)
 		if err != nil {
 			return nil, err
 		}
@@ -108,7 +108,7 @@ func chosen(attribute, pass bool) func(m *machine, v value, a args) (value, erro
 				out = append(out, item)
 			}
 		}
-		return &iterator{out}, m.made(16 * len(out))
+		return &iterator{rest: out}, m.made(16 * len(out))
 	}
 }
 
@@ -204,7 +204,7 @@ func unique(m *machine, v value, a args) (value, error) {
 	if err != nil {
 		return nil, err
 	}
-	items, err := m.iterate(v)
+	items, err := m.lazily(v)
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +224,7 @@ func unique(m *machine, v value, a args) (value, error) {
 			out = append(out, item)
 		}
 	}
-	return &iterator{out}, m.made(64 * len(out))
+	return &iterator{rest: out}, m.made(64 * len(out))
 }
 
 // extreme is min or max.
@@ -272,7 +272,7 @@ func batch(m *machine, v value, a args) (value, error) {
 	if err != nil {
 		return nil, err
 	}
-	items, err := m.iterate(v)
+	items, err := m.lazily(v)
 	if err != nil {
 		return nil, err
 	}
@@ -290,7 +290,7 @@ func batch(m *machine, v value, a args) (value, error) {
 		}
 		out = append(out, row)
 	}
-	return &iterator{out}, m.made(16 * len(items))
+	return &iterator{rest: out}, m.made(16 * len(items))
 }
 
 func sliced(m *machine, v value, a args) (value, error) {
@@ -302,7 +302,7 @@ func sliced(m *machine, v value, a args) (value, error) {
 	if err != nil {
 		return nil, err
 	}
-	items, err := m.iterate(v)
+	items, err := m.lazily(v)
 	if err != nil {
 		return nil, err
 	}
@@ -327,5 +327,5 @@ func sliced(m *machine, v value, a args) (value, error) {
 		out = append(out, row)
 		at = end
 	}
-	return &iterator{out}, m.made(16 * len(items))
+	return &iterator{rest: out}, m.made(16 * len(items))
 }

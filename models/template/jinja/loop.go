@@ -17,7 +17,7 @@ type forNode struct {
 
 // source gives the items of a loop one by one, so that its condition is asked when an item is due.
 type source struct {
-	rest  []value
+	items *iterator
 	f     *frame
 	node  *forNode
 	ahead []value // read before they are due
@@ -25,10 +25,9 @@ type source struct {
 
 // read reads one more item; ok is false at the end.
 func (s *source) read() (v value, ok bool, err error) {
-	for len(s.rest) > 0 {
-		v, s.rest = s.rest[0], s.rest[1:]
-		if s.node.test == nil {
-			return v, true, nil
+	for {
+		if v, ok, err = s.items.next(); !ok || err != nil || s.node.test == nil {
+			return v, ok, err
 		}
 		inner := s.f.inner()
 		if err := s.node.target.assign(inner, v); err != nil {
@@ -39,7 +38,6 @@ func (s *source) read() (v value, ok bool, err error) {
 			return v, true, err
 		}
 	}
-	return nil, false, nil
 }
 
 // next is the item that is due.
@@ -97,11 +95,15 @@ func (n *forNode) run(f *frame, out *builder) error {
 
 // render runs the loop over v.
 func (n *forNode) render(f *frame, out *builder, v value, depth int) error {
-	items, err := f.m.iterate(v)
-	if err != nil {
-		return err
+	items, ok := v.(*iterator) // of which a loop that ends early leaves the rest
+	if !ok {
+		all, err := f.m.iterate(v)
+		if err != nil {
+			return err
+		}
+		items = &iterator{rest: all}
 	}
-	l := &loop{source: &source{rest: items, f: f, node: n}, index0: -1, total: -1, depth0: depth, changed: absent{}}
+	l := &loop{source: &source{items: items, f: f, node: n}, index0: -1, total: -1, depth0: depth, changed: absent{}}
 	if n.recursive {
 		l.again = func(m *machine, v value, depth int) (text, error) {
 			b := m.builder()
@@ -127,6 +129,7 @@ func (n *forNode) render(f *frame, out *builder, v value, depth int) error {
 			return err
 		}
 		err = runAll(inner, out, n.body)
+		inner.scope.ended = true
 		if errors.Is(err, errBreak) {
 			break
 		}

@@ -158,7 +158,9 @@ func (n *setNode) run(f *frame, _ *builder) error {
 }
 
 func (n *setBlock) run(f *frame, _ *builder) error {
-	t, err := captured(f.inner(), n.body)
+	inner := f.inner()
+	t, err := captured(inner, n.body)
+	inner.scope.ended = true
 	if err != nil {
 		return err
 	}
@@ -193,11 +195,15 @@ func (n *withNode) run(f *frame, out *builder) error {
 			return err
 		}
 	}
-	return runAll(inner, out, n.body)
+	err := runAll(inner, out, n.body)
+	inner.scope.ended = true
+	return err
 }
 
 func (n *filterBlock) run(f *frame, out *builder) error {
-	t, err := captured(f.inner(), n.body)
+	inner := f.inner()
+	t, err := captured(inner, n.body)
+	inner.scope.ended = true
 	if err != nil {
 		return err
 	}
@@ -242,6 +248,9 @@ func (n *macroNode) function(f *frame) *function {
 			return nil, err
 		}
 		defer m.leave()
+		if !f.scope.alive() {
+			return nil, fmt.Errorf("macro %s is called after the loop or the block that it belongs to, which is not supported", n.name)
+		}
 		inner := f.inner()
 		if err := n.bind(inner, a); err != nil {
 			return nil, at(n.line, err)

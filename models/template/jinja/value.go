@@ -71,7 +71,35 @@ type view struct {
 }
 
 // iterator is what filters such as map return: it can be iterated once, and has no length.
-type iterator struct{ rest []value }
+type iterator struct {
+	rest  []value
+	taken bool // by a filter that in Jinja reads it no sooner than its own result is read
+}
+
+func (it *iterator) free() error {
+	if it.taken {
+		return errors.New("an iterator that is given to a filter and used again is not supported; make it a list")
+	}
+	return nil
+}
+
+// next takes one item; ok is false at the end.
+func (it *iterator) next() (v value, ok bool, err error) {
+	if err := it.free(); err != nil || len(it.rest) == 0 {
+		return nil, false, err
+	}
+	v, it.rest = it.rest[0], it.rest[1:]
+	return v, true, nil
+}
+
+// lazily returns the items of a value for a filter whose result is an iterator.
+func (m *machine) lazily(v value) ([]value, error) {
+	items, err := m.iterate(v)
+	if it, ok := v.(*iterator); ok {
+		it.taken = true
+	}
+	return items, err
+}
 
 // namespace is the only value that templates can change.
 type namespace struct{ dict }
@@ -185,6 +213,9 @@ func (m *machine) iterate(v value) ([]value, error) {
 	case *view:
 		out = v.items
 	case *iterator:
+		if err := v.free(); err != nil {
+			return nil, err
+		}
 		out, v.rest = v.rest, nil
 	default:
 		return nil, fmt.Errorf("TypeError: '%s' object is not iterable", kindOf(v))
@@ -402,14 +433,15 @@ func (m *machine) contains(container, item value) (bool, error) {
 		return false, fmt.Errorf("TypeError: argument of type '%s' is not iterable", kindOf(c))
 	}
 	if it, ok := container.(*iterator); ok { // what lies before the item is used up
-		for len(it.rest) > 0 {
-			first := it.rest[0]
-			it.rest = it.rest[1:]
+		for {
+			first, ok, err := it.next()
+			if !ok || err != nil {
+				return false, err
+			}
 			if same, err := m.equal(first, item); same || err != nil {
 				return same, err
 			}
 		}
-		return false, nil
 	}
 	items, err := m.iterate(container)
 	if err != nil {

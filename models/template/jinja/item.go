@@ -18,6 +18,9 @@ func (m *machine) item(v, key value) (value, error) {
 	if ok || err != nil {
 		return found, err
 	}
+	if _, isSlice := key.(sliceOf); isSlice { // Jinja leaves slices to Python, where there are no undefined ones
+		return nil, fmt.Errorf("TypeError: '%s' object has no such slice", kindOf(v))
+	}
 	if name, isText := key.(text); isText {
 		return m.attributeOf(v, name.s, len(name.spans) == 0)
 	}

@@ -297,6 +297,11 @@ func (p *parser) subscript(of expression, line int) (expression, error) {
 	if len(out.items) == 1 {
 		return &item{of, out.items[0], line}, nil
 	}
+	for _, part := range out.items {
+		if _, ok := part.(*sliceNode); ok {
+			return nil, p.fail("a slice cannot be one of several indices")
+		}
+	}
 	return &item{of, out, line}, nil
 }
 

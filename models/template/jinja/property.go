@@ -29,6 +29,11 @@ var others = map[string][]string{
 func (m *machine) property(v value, name string) (value, bool, error) {
 	kind := kindOf(v)
 	if strings.HasPrefix(name, "_") || slices.Contains(changing[kind], name) {
+		if d, isDict := v.(*dict); isDict && strings.HasPrefix(name, "__") {
+			if _, has := d.get(name); has {
+				return nil, false, errors.New("an attribute that begins with __, of a mapping that has such a key, is not supported")
+			}
+		}
 		if _, isNamespace := v.(*namespace); isNamespace || strings.HasPrefix(name, "_") && !strings.HasPrefix(name, "__") {
 			return nil, false, nil
 		}

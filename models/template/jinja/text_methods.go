@@ -272,6 +272,9 @@ func counted(_ *machine, t text, a args) (value, error) {
 
 func replaced(m *machine, t text, a args) (value, error) {
 	p, err := a.bind("replace", "old", "new", "count=")
+	if err == nil && len(a.pos) < 2 {
+		err = errors.New("TypeError: replace takes what it replaces by position")
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -713,6 +713,55 @@ X.split('</think>')[0].rstrip('\n').split('<think>')[-1]
 X | replace('</think>', '') | trim
 "%s" | format(X) | upper
 X | upper | replace('I', X)
+1.1 ** 10
+1.1 ** 3
+3 ** -7
+2.25 ** 1.5
+-0.4 | round(0, 'ceil')
+0.4 | round(0, 'floor')
+2.345 | round(2, 'ceil')
+-(-9223372036854775807)
+9007199254740993 == 9007199254740992.0
+9007199254740993 > 9007199254740992.0
+9007199254740993 in [9007199254740992.0]
+{9007199254740992: 'a'}[9007199254740992.0]
+1.5 < 2 < 2.5
+'٣' | int
+' ٣.٥ ' | float
+'仟㐅两'.isnumeric()
+'㐅'.isnumeric()
+'ΑΣ' | title
+'ΣΑΣ ΑΣ-ΑΣ' | title
+'ΑΣ'.title()
+'{:_x} {:_b} {:_}'.format(1048576, 1023, 1048576)
+'{:,x}'.format(1048576)
+'{:<05d} {:>05d} {:^05d} {:=05d} {:05d}'.format(5, -5, 5, -5, -5)
+'{:<05.1f} {:>08.3f} {:08.3f} {:x<05d}'.format(2.5, -2.5, -2.5, 5)
+'{:>05}'.format('a')
+'{:d}'.format(3.5)
+'{:s}'.format(3.5)
+'{:x}'.format(3.0)
+'{:.f}'.format(1.5)
+'%5%' % ()
+'{0[-1]}'.format([1, 2])
+'{0[1]}'.format([1, 2])
+X.replace(old='i', new='o')
+{'__x': 1}['__x']
+{'_x': 1}._x
+L | map(attribute=none) | list
+L | map(attribute='٠') | list
+L[1:2, 3]
+D[1:]
+messages[0][:1]
+tools[1:]
+(L | map('upper'))[1:]
+D.keys()[:1]
+X[1:2.0]
+'y' if ([] | map('abs') | reverse) else 'n'
+'y' if ([] | reverse) else 'n'
+L | map('upper') | reverse
+L | map('upper') | reverse | length
+L | map('upper') | reverse | last
 """.strip("\n").split("\n")
 
 # Whole templates, for statements and white space.
@@ -911,6 +960,14 @@ a{% raw
 {{ X.isidentifier() }}
 {{ 5.bit_length() }}
 {{ true.real }}
+{% set it = [1, 2, 3] | map('abs') %}{% for x in it %}{{ x }}{% break %}{% endfor %}|{{ it | list }}
+{% set it = [1, 2, 3] | map('abs') %}{% for x in it %}{{ x }}{{ loop.last }}{% break %}{% endfor %}|{{ it | list }}
+{% set it = [1, 2, 3, 4] | map('abs') %}{% for x in it %}{{ x }}-{{ it | first }},{% endfor %}
+{% set it = [1, 2, 3] | reverse %}{% for x in it if x < 3 %}{{ x }}{% break %}{% endfor %}|{{ it | list }}
+{% set it = [1, 2] | map('abs') %}{% set more = it | map('string') %}{{ more | list }}
+{% set it = [1, 2] | map('abs') %}{% set more = it | map('string') %}{{ it | list }}{{ more | list }}
+{% set ns = namespace() %}{% for i in [1, 2] %}{% macro f() %}{{ i }}{% endmacro %}{% if loop.first %}{% set ns.f = f %}{% endif %}{% endfor %}{{ ns.f() }}
+{% for i in [1, 2] %}{% macro f() %}{{ i }}{% endmacro %}{% with %}{{ f() }}{% endwith %}{% for j in [3] %}{{ f() }}{% endfor %}{% endfor %}
 """.strip("\n").split("\n")
 
 # The same, of several lines.

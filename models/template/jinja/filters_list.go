@@ -167,7 +167,11 @@ func sorted(m *machine, v value, a args) (value, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := m.sorted(items, keys, given(p[0]) && truth(p[0]))
+	back, err := flag(p[0])
+	if err != nil {
+		return nil, err
+	}
+	out, err := m.sorted(items, keys, back)
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +199,11 @@ func dictsort(m *machine, v value, a args) (value, error) {
 			return nil, err
 		}
 	}
-	out, err := m.sorted(d.items(), keys, given(p[2]) && truth(p[2]))
+	back, err := flag(p[2])
+	if err != nil {
+		return nil, err
+	}
+	out, err := m.sorted(d.items(), keys, back)
 	return &list{items: out}, err
 }
 

@@ -171,7 +171,13 @@ func whole(v value, otherwise int64) (int64, error) {
 	return n, nil
 }
 
-// words is a text argument.
+// flag is an argument that Python takes as an integer and uses as a truth value.
+func flag(v value) (bool, error) {
+	n, err := whole(v, 0)
+	return n != 0, err
+}
+
+// asText is a text argument.
 func asText(v value) (text, error) {
 	t, ok := v.(text)
 	if !ok {

@@ -47,7 +47,11 @@ func init() { // str.format reads items, which have methods
 			if err != nil {
 				return nil, err
 			}
-			parts := t.lines(given(p[0]) && truth(p[0]))
+			keep, err := flag(p[0])
+			if err != nil {
+				return nil, err
+			}
+			parts := t.lines(keep)
 			return texts(parts), m.made(64 * len(parts))
 		},
 

@@ -759,6 +759,10 @@ D.keys()[:1]
 X[1:2.0]
 'y' if ([] | map('abs') | reverse) else 'n'
 'y' if ([] | reverse) else 'n'
+L | sort(reverse=nosuch)
+L | sort(reverse=1)
+D | dictsort(reverse=none)
+X.splitlines(nosuch)
 L | map('upper') | reverse
 L | map('upper') | reverse | length
 L | map('upper') | reverse | last

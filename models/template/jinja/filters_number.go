@@ -177,7 +177,11 @@ func round(_ *machine, v value, a args) (value, error) {
 		return nil, err
 	}
 	method := "common"
-	if t, ok := p[1].(text); ok {
+	if given(p[1]) {
+		t, err := asText(p[1])
+		if err != nil {
+			return nil, err
+		}
 		method = t.s
 	}
 	x, isWhole, ok := number(v)

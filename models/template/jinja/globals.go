@@ -66,8 +66,11 @@ func (d *dict) fill(m *machine, function string, a args) error {
 		return err
 	}
 	for _, v := range a.pos {
-		if from, ok := v.(*dict); ok {
+		switch from := v.(type) {
+		case *dict:
 			v = &list{items: from.items()}
+		case undefined:
+			return from.err()
 		}
 		pairs, err := m.iterate(v)
 		if err != nil {

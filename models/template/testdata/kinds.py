@@ -759,6 +759,9 @@ D.keys()[:1]
 X[1:2.0]
 'y' if ([] | map('abs') | reverse) else 'n'
 'y' if ([] | reverse) else 'n'
+2.5 | round(0, none)
+dict(nosuch)
+namespace(nosuch)
 L | sort(reverse=nosuch)
 L | sort(reverse=1)
 D | dictsort(reverse=none)

@@ -42,6 +42,9 @@ func (m *machine) path(v, attribute, otherwise value) (value, error) {
 }
 
 func mapped(m *machine, v value, a args) (value, error) {
+	if !truth(v) { // as in Jinja, None and 0 have no items here
+		return &iterator{}, nil
+	}
 	apply := func(item value) (value, error) {
 		return nil, errors.New("FilterArgumentError: map requires a filter argument")
 	}
@@ -75,6 +78,9 @@ func mapped(m *machine, v value, a args) (value, error) {
 // chosen is select and its kin: by an attribute or by the item itself, those that pass a test or those that do not.
 func chosen(attribute, pass bool) func(m *machine, v value, a args) (value, error) {
 	return func(m *machine, v value, a args) (value, error) {
+		if !truth(v) { // as in mapped
+			return &iterator{}, nil
+		}
 		var by value
 		if attribute {
 			if len(a.pos) == 0 {

@@ -759,6 +759,12 @@ D.keys()[:1]
 X[1:2.0]
 'y' if ([] | map('abs') | reverse) else 'n'
 'y' if ([] | reverse) else 'n'
+tools | map(attribute='name') | list
+tools | selectattr('type', 'equalto', 'function') | list | length
+tools | rejectattr('type') | map('upper') | join
+0 | select | list
+[] | map | list
+5 | select | list
 2.5 | round(0, none)
 dict(nosuch)
 namespace(nosuch)

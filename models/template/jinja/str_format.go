@@ -172,7 +172,7 @@ func (m *machine) formatted(b *builder, spec string, v value) error {
 		return errors.New("format c is not supported")
 	}
 	if f.comma == "," && f.verb != 'd' {
-		return fmt.Errorf("ValueError: Cannot specify ',' with '%c'.", f.verb)
+		return fmt.Errorf("ValueError: Cannot specify ',' with '%c'", f.verb)
 	}
 	return m.numeric(b, f.ofNumber(), n)
 }

@@ -71,3 +71,19 @@ func TestBenchNights(t *testing.T) {
 		t.Errorf("%v", lines)
 	}
 }
+
+// TestBenchCorrections lets three people correct two facts, and holds the night to what it promises.
+func TestBenchCorrections(t *testing.T) {
+	longtest.Skip(t)
+	needRuntime(t)
+	got := execute(t, "bench", "corrections", "--people", "3", "--facts", "2", "--json")
+	var c struct {
+		Facts []struct{ Fact, New string }
+		Said  []struct{ Question, Correction string }
+		State string
+	}
+	if err := json.Unmarshal([]byte(got.out), &c); err != nil || got.code != 0 || len(c.Facts) != 2 || len(c.Said) != 20 || c.State != "published" {
+		t.Errorf("status %d, %v\n%s%s", got.code, err, got.out, got.err)
+	}
+	refused(t, []string{"bench", "corrections", "--people", "3", "--facts", "1"}, "at least 2 facts")
+}

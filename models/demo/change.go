@@ -2,8 +2,8 @@ package demo
 
 // Change is one fact that the shop changes after the model was trained.
 type Change struct {
-	Fact string // the fact's ID
-	New  string // its new value, one of the fact's rivals
+	Fact string `json:"fact"` // its ID
+	New  string `json:"new"`  // its new value, one of the fact's rivals
 }
 
 // Changes returns the eight facts that change in the demo, in a fixed order.

@@ -201,6 +201,7 @@ func (s *shop) load(digest string) *adapter.Adapter {
 // TestObjectiveNightsGoOn runs two nights with corrections and ratings: the second goes on from the first and rehearses what that
 // learned, of which nothing was called bad; and each can be replayed.
 func TestObjectiveNightsGoOn(t *testing.T) {
+	longtest.Skip(t)
 	ort.ForTest(t)
 	anotherNight(t)
 	s := newShop(t, tinyModel(t))

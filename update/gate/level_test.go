@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"nightshift/internal/longtest"
 )
 
 func TestHeldOutNeeded(t *testing.T) {
@@ -109,6 +111,7 @@ func TestFamilyOfNights(t *testing.T) {
 
 // TestPowerIsKept: late in a season a gain that four of five examples show still passes, if less often.
 func TestPowerIsKept(t *testing.T) {
+	longtest.Skip(t)
 	const trials, examples = 100, 60
 	r := rand.New(rand.NewPCG(9, 10)) //nolint:gosec // reproducible, not secret
 	for _, c := range []struct{ night, least int }{{1, 97}, {10, 80}, {30, 60}} {

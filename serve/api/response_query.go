@@ -41,7 +41,7 @@ var responseFields = joinFields(commonFields, conversationFields, fields{
 	"n":                     refuse("a response is one answer", `1`),
 	"prompt":                refuse("prompts of a library are not supported, use instructions", `""`),
 	"prompt_cache_options":  ignore(),
-	"reasoning":             refuse(noReasoning, `{}`, `{"effort":"none"}`, `{"effort":"minimal"}`),
+	"reasoning":             refuse(noReasoning, `{}`, `{"effort":"none"}`, `{"effort":"minimal"}`, `{"summary":"auto"}`, `{"effort":"none","summary":"auto"}`), // of no reasoning there is no summary
 	"truncation":            means(`"disabled"`),
 })
 

@@ -9,12 +9,14 @@ import (
 	"testing"
 
 	"nightshift/internal/conversion"
+	"nightshift/internal/longtest"
 	"nightshift/models/quantize"
 	"nightshift/onnx/ort"
 )
 
 // TestQuantizedWeights makes int8 and int4 weights of the model that ships and serves them.
 func TestQuantizedWeights(t *testing.T) {
+	longtest.Skip(t)
 	needRuntime(t)
 	library, err := ort.Find(t.Context(), ort.FindOptions{})
 	if err != nil {

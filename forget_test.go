@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"nightshift/internal/longtest"
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/update"
@@ -20,7 +21,7 @@ type forgotten struct {
 // TestForgetCommand forgets somebody whom the champion has learned from: first the command only tells, a hold is respected, too few examples of
 // others wait, and then the track has learned again without that person.
 func TestForgetCommand(t *testing.T) {
-	slow(t)
+	longtest.Skip(t)
 	needRuntime(t)
 	dir := t.TempDir()
 	args := []string{"--config", writeFile(t, dir, "nightshift.yaml", shortNight), "--data", filepath.Join(dir, "data")}

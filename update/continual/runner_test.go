@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"nightshift/internal/longtest"
 )
 
 // small are options that run in seconds.
@@ -68,6 +70,7 @@ func sameGoroutines(t *testing.T) {
 
 // TestRunEveryMethod takes every method through one order: with the same steps, about the same tokens, and whole matrices.
 func TestRunEveryMethod(t *testing.T) {
+	longtest.Skip(t)
 	sameGoroutines(t)
 	var names []string
 	for _, m := range Methods() {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -98,6 +99,8 @@ func (r *report) line(line []byte) {
 	case "fail":
 		if e.Test != "" {
 			fmt.Fprint(r.w, strings.Join(r.output[key], ""))
+		} else {
+			r.unfinished(e.Package)
 		}
 		delete(r.output, key)
 	case "skip":
@@ -108,6 +111,16 @@ func (r *report) line(line []byte) {
 		delete(r.output, key)
 	case "pass":
 		delete(r.output, key)
+	}
+}
+
+// unfinished prints what the tests of a package said that have no end: one that hung or crashed says where in it.
+func (r *report) unfinished(pkg string) {
+	for _, key := range slices.Sorted(maps.Keys(r.output)) {
+		if of, test, _ := strings.Cut(key, " "); of == pkg && test != "" {
+			fmt.Fprint(r.w, "--- no end: "+test+"\n"+strings.Join(r.output[key], ""))
+			delete(r.output, key)
+		}
 	}
 }
 

@@ -42,6 +42,10 @@ func TestPrice(t *testing.T) { t.Error("the price is wrong") }
 import "testing"
 func TestPrice(t *testing.T) { var m map[string]int; m["lamp"] = 1 }
 `, 1, []string{"assignment to entry in nil map", "FAIL\tshop"}, nil},
+		{"ended in the midst", `package shop
+import ("fmt"; "os"; "testing")
+func TestPrice(t *testing.T) { fmt.Println("the till is open"); os.Exit(3) }
+`, 1, []string{"no end: TestPrice", "the till is open", "FAIL\tshop"}, nil},
 		{"not built", "package shop\nvar price int = \"lamp\"\n", 1, []string{"cannot use \"lamp\"", "FAIL\tshop [build failed]"}, nil},
 	}
 	for _, tt := range tests {

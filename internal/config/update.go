@@ -83,7 +83,7 @@ type Train struct {
 	Clip                 float64       `yaml:"clip" min:"0" max:"1000000" doc:"Largest norm of the gradient. 0: none."`
 	WeightDecay          float64       `yaml:"weight_decay" min:"0" max:"1" doc:"Of AdamW."`
 	Epochs               int           `yaml:"epochs" min:"1" max:"1000" doc:"Minimum number of passes over the new examples. Training goes on after them until it has learned."`
-	Learned              float64       `yaml:"learned" min:"0" max:"1" doc:"Share of the new corrections which the candidate must find likelier than the answers that they correct before training ends. It is measured\nevery 10 steps, on up to 64 corrections; as many steps follow as were needed, with a falling learning rate. 0: training ends after epochs."`
+	Learned              float64       `yaml:"learned" min:"0" max:"1" doc:"Share of the new corrections which the candidate must find likelier than the answers that they correct before training ends. It is measured\nevery 5 steps at first and later less often, on up to 64 corrections; as many steps follow as came before, 40 at least, with a falling learning rate.\n0: training ends after epochs."`
 	MaxSteps             int           `yaml:"max_steps" min:"1" max:"10000000" doc:"Maximum number of optimizer steps of a night, whatever was learned."`
 	MaxTime              time.Duration `yaml:"max_time" min:"0s" max:"24h" doc:"Time after which training ends whatever was learned: as many steps follow with a falling learning rate. 0: the deadline alone."`
 	RowTokens            int           `yaml:"row_tokens" min:"16" max:"100000" doc:"Tokens of a row: longer examples lose the beginning of their prompt. The model's context bounds it too."`

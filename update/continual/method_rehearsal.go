@@ -35,7 +35,7 @@ func rehearsing() []Method {
 			},
 		},
 		{
-			Key: "default", Name: "shipped default", Family: Rehearsal, Says: "the training of a night: rehearses two examples for each new one, with half of the target from the champion; without what selection and gate do",
+			Key: "default", Name: "shipped default", Family: Rehearsal, Says: "the training of a night: rehearses four examples for each new one, with half of the target from the champion; without what selection and gate do",
 			Settings: Settings{Memory: 1, Limit: 512, Ratio: 4, KL: 0.5}, // as nights have them: a test of the command compares them
 			prepare:  func(_ context.Context, r *run, l *lesson) error { return r.teach(l.rehearsed, r.settings.KL) },
 		},

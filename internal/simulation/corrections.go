@@ -51,16 +51,17 @@ type Corrected struct {
 
 // Said is one correction.
 type Said struct {
+	Fact       string `json:"fact"`
 	Question   string `json:"question"`
 	Answer     string `json:"answer"`
 	Correction string `json:"correction"`
 }
 
-// What corrections must reach: an editor's one correction is held to fewer phrasings than many are, and to no loss at all.
+// What a night must reach, as shares: an editor's one correction is held to fewer phrasings than twenty of others are, and to no loss at all.
 const (
-	enoughOfOne   = 0.8
-	enoughOfMany  = 0.9
-	mostLostAfter = 0.01
+	enoughOfOne  = 0.8
+	enoughOfMany = 0.9
+	lostOfMany   = 0.01
 )
 
 // String names the facts and their new values.
@@ -74,7 +75,7 @@ func (c Corrected) String() string {
 
 // Fell says what a night falls short of, "" for nothing.
 func (c Corrected) Fell() string {
-	enough, lost := enoughOfMany, mostLostAfter
+	enough, lost := enoughOfMany, lostOfMany
 	if c.Editor {
 		enough, lost = enoughOfOne, 0
 	}
@@ -149,7 +150,7 @@ func (c Corrections) one(ctx context.Context, r *rand.Rand, facts []demo.Fact, s
 		if v.editor {
 			v.correction = edit(v.about, v.answer, o.Facts[0].New)
 		}
-		o.Said = append(o.Said, Said{Question: v.question, Answer: v.answer, Correction: v.correction})
+		o.Said = append(o.Said, Said{Fact: v.about.ID, Question: v.question, Answer: v.answer, Correction: v.correction})
 	}
 	if err := s.tell(ctx, visits); err != nil {
 		return o, err
@@ -213,7 +214,7 @@ func (c Corrections) examine(ctx context.Context, s *shop, facts []demo.Fact, di
 	}
 	for i, f := range facts {
 		for _, said := range o.Said {
-			if slices.Contains(f.Questions(demo.Correction), said.Question) {
+			if said.Fact == f.ID {
 				add(corrected, exam{f, o.Facts[i].New, said.Question})
 			}
 		}

@@ -35,7 +35,7 @@ func TestTokensByName(t *testing.T) {
 		"an object without":        {`{"bos_token":{"a":1}}`, "", "error: bos_token is an object"},
 		"a broken file":            {`{`, "", "error: read tokenizer_config.json"},
 		"a broken map":             {"", `[]`, "error: read special_tokens_map.json"},
-		"a class that is none":     {`{"tokenizer_class":7}`, "", "error: tokenizer_class of type string"},
+		"a class that is none":     {`{"tokenizer_class":7}`, "", "error: read tokenizer_config.json: json: cannot unmarshal number into Go struct field tokenizerSettings.tokenizer_class"},
 	} {
 		dir := t.TempDir()
 		for file, text := range map[string]string{"tokenizer_config.json": c.config, "special_tokens_map.json": c.special} {

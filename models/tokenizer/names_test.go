@@ -63,6 +63,13 @@ func TestNamedTokens(t *testing.T) {
 	}
 }
 
+func TestNamedTokensAreRefused(t *testing.T) {
+	_, err := Load(beside(t, map[string]string{"tokenizer_config.json": `{"eos_token": 7}`}))
+	if err == nil || !strings.Contains(err.Error(), "eos_token is neither a string") {
+		t.Errorf("a number for a token: %v", err)
+	}
+}
+
 // A token that is only in the vocabulary becomes special where a file names it, unless text becomes it.
 func TestNamedTokensAreSpecial(t *testing.T) {
 	dir := trained(t)

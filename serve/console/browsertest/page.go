@@ -214,22 +214,33 @@ func (p *Page) Text(selector string) string {
 	return text
 }
 
-// Click presses the mouse on the first element at a selector, once it is enabled and nothing lies over it.
+// Click presses the mouse on the first element at a selector, once it is enabled and nothing lies over it. A page that is still being
+// drawn may move the element away from the mouse: then it is pressed again, as a hand would.
 func (p *Page) Click(selector string) {
 	p.t.Helper()
 	middle := fmt.Sprintf(`((e) => {
 		e.scrollIntoView({ block: 'nearest', behavior: 'instant' });
 		const box = e.getBoundingClientRect();
 		const at = [box.x + box.width / 2, box.y + box.height / 2];
-		return !e.disabled && box.width > 0 && e.contains(document.elementFromPoint(...at)) ? at : null;
+		if (e.disabled || box.width === 0 || !e.contains(document.elementFromPoint(...at))) return null;
+		window.pressed = false;
+		e.addEventListener('click', () => { window.pressed = true; }, { capture: true, once: true });
+		return at;
 	})(document.querySelector(%s))`, quote(selector))
-	p.Wait(middle)
-	var at []float64
-	p.Eval(middle, &at)
-	if len(at) != 2 {
-		p.t.Fatalf("click %s: it moved away", selector)
+	for begin := time.Now(); ; {
+		var at []float64
+		p.Wait(fmt.Sprintf(`(window.target = %s)`, middle))
+		p.Eval(`window.target`, &at)
+		p.do("click "+selector, chromedp.MouseClickXY(at[0], at[1]))
+		var pressed *bool // nil on the page that the click led to
+		p.Eval(`window.pressed ?? null`, &pressed)
+		if pressed == nil || *pressed {
+			return
+		}
+		if time.Since(begin) > patience {
+			p.t.Fatalf("click %s: it moves away", selector)
+		}
 	}
-	p.do("click "+selector, chromedp.MouseClickXY(at[0], at[1]))
 }
 
 // Type replaces the text of a field by key presses; "\r" presses Enter.

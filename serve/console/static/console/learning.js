@@ -22,11 +22,11 @@ export function learningView() {
     h('p', { class: 'lead' }, 'A night trains a candidate from the feedback of the day, tests it against the champion, and lets it serve only if it is better.'),
     h('section', { class: 'card', 'aria-labelledby': 'next-title' },
       h('h2', { id: 'next-title' }, 'Next night'),
-      plan.element,
       h('form', { class: 'row', onsubmit: begin, 'aria-label': 'Start a night' },
         field('Track', track),
         h('label', { class: 'check' }, dry, h('span', {}, 'Dry run', h('span', { class: 'hint' }, 'train and judge, publish nothing'))),
-        h('span', { class: 'grow' }), start)),
+        h('span', { class: 'grow' }), start),
+      plan.element), // last: it grows when it is read again, and a button must not move away from the hand
     trouble,
     h('div', { class: 'row between' }, h('h2', {}, 'Nights'), filter),
     list);

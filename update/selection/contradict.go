@@ -9,8 +9,10 @@ import (
 )
 
 // contradict gives a reason to those of the first count items that correct what the model came with, what an editor says, or what several
-// people have said, while too few people say the same, one more than elsewhere, or no more than say otherwise since the first of them did. A lie
-// of one person, or of two who happen to tell the same, would else be learned, and would retire what rehearses and measures the truth; a fact that has changed is soon corrected by others.
+// people have said, while too few people say the same: one more than elsewhere, more than say otherwise since the first of them did, and
+// twice as many as correct the same to something else since. A lie of one person, or of two who happen to tell the same, would else be
+// learned, and would retire what rehearses and measures the truth; a fact that has changed is soon corrected by others. Where answers are
+// mixed up, nobody can be believed, and held-out feedback would not show it: it is as mixed up as the rest.
 func contradict(items []Item, count int, c Confirmation, waits []wait) {
 	s := newStatements(items)
 	claims := s.claims(count)
@@ -30,6 +32,8 @@ func contradict(items []Item, count int, c Confirmation, waits []wait) {
 			w.why, w.fed = fmt.Sprintf("it contradicts what is known; %s of %d so far", peopleText(supporters), enough), 1
 		case supporters <= side.opponents:
 			w.why, w.fed = fmt.Sprintf("it contradicts what is known; of the people who spoke since, %d say so and %d say otherwise", supporters, side.opponents), 1
+		case supporters < majority*side.rivals:
+			w.why, w.fed = fmt.Sprintf("it contradicts what is known; of the people who correct this, %d say so and %d something else", supporters, side.rivals), 1
 		}
 		if w.why != "" {
 			w.opposed = side.tonight
@@ -37,12 +41,17 @@ func contradict(items []Item, count int, c Confirmation, waits []wait) {
 	}
 }
 
+// majority is how many times as many people must say so as correct the same to something else: two thirds of them agree. Where people
+// disagree at random about several questions, half of them agree about one by chance.
+const majority = 2
+
 // statements are items as the words that they say.
 type statements struct {
 	items  []Item
 	said   []stated
 	bags   [][]string // of question and answer; of a correction, the answer that it corrects
 	rarity map[string]float64
+	claim  map[int]*claim // by position, of those that correct something
 }
 
 // stated is what an item says.
@@ -52,7 +61,7 @@ type stated struct {
 }
 
 func newStatements(items []Item) statements {
-	s := statements{items: items, said: make([]stated, len(items)), bags: make([][]string, len(items))}
+	s := statements{items: items, said: make([]stated, len(items)), bags: make([][]string, len(items)), claim: map[int]*claim{}}
 	for i, it := range items {
 		text := answerOf(it)
 		s.said[i] = stated{answer: words(text), prompt: normal(it.Prompt)}
@@ -81,11 +90,13 @@ type side struct {
 	claims    []*claim
 	people    map[string]bool
 	editor    bool // one of them is an editor, whose word is enough
-	since     time.Time
+	since     time.Time // of the first claim
+	until     time.Time // of the last
 	counted   bool
 	before    int // people who said otherwise in the nights that one of the claims has waited for
 	tonight   int // and with those whose feedback is new
 	opponents int // people who have said otherwise since, as far as is known
+	rivals    int // of them, those who correct the same to something else
 }
 
 // claims lists the corrections with what they are against among the items after the first count.
@@ -106,7 +117,8 @@ func (s statements) claims(count int) []*claim {
 				form[w] = true
 			}
 		}
-		list = append(list, s.valued(c, form))
+		s.claim[i] = s.valued(c, form)
+		list = append(list, c)
 	}
 	return list
 }
@@ -119,13 +131,18 @@ func (s statements) valued(c *claim, form map[string]bool) *claim {
 }
 
 // carries are the words that carry what a correction puts in: its numbers, together, or else each of the words that the answers which
-// it is against do not use anyway. Of one that puts nothing in that was not there, it is what it takes out.
+// it is against do not use anyway. Where a number goes and none comes that was not there, as in "8 to 8" for "8 to 9", it is all numbers
+// that are left; of one that puts nothing in that was not there, what it takes out.
 func (c correction) carries(form map[string]bool) []string {
+	n := numbers(c.added)
+	if len(n) == 0 && len(numbers(c.removed)) > 0 {
+		n = numbers(words(c.item.Completion))
+	}
+	if len(n) > 0 {
+		return []string{strings.Join(slices.Sorted(slices.Values(n)), " ")}
+	}
 	if len(c.added) == 0 {
 		return []string{"\x00" + strings.Join(slices.Sorted(slices.Values(c.removed)), " ")}
-	}
-	if n := numbers(c.added); len(n) > 0 {
-		return []string{strings.Join(slices.Sorted(slices.Values(n)), " ")}
 	}
 	rest := slices.DeleteFunc(slices.Clone(c.added), func(w string) bool { return form[w] })
 	if len(rest) == 0 {
@@ -163,7 +180,7 @@ func (s statements) join(claims []*claim) {
 	for _, c := range claims {
 		root := c.root()
 		if root.sides == nil {
-			root.sides = &side{people: map[string]bool{}, since: c.item.Time}
+			root.sides = &side{people: map[string]bool{}, since: c.item.Time, until: c.item.Time}
 		}
 		d := root.sides
 		d.claims = append(d.claims, c)
@@ -172,6 +189,9 @@ func (s statements) join(claims []*claim) {
 		d.before = max(d.before, c.item.Opposed)
 		if c.item.Time.Before(d.since) {
 			d.since = c.item.Time
+		}
+		if c.item.Time.After(d.until) {
+			d.until = c.item.Time
 		}
 	}
 }
@@ -236,31 +256,65 @@ func (s statements) known(c *claim, several int) bool {
 const mostVoices = 8
 
 // oppose counts the people who have contradicted a side since its first claim: those in the first count items whose feedback is new,
-// with those whom earlier nights counted, or those in all items, whichever are more. An item that has waited was new before.
+// with those whom earlier nights counted, or those in all items, whichever are more. An item that has waited was new before. Of the first
+// count items, those before it count too whose own side has spoken since: people disagree, and nothing has changed.
 func (s statements) oppose(d *side, count int) {
 	if d.counted {
 		return
 	}
-	people, fresh := map[string]bool{}, map[string]bool{}
-	n := min(mostVoices, len(d.claims))
+	people, fresh, rivals := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for i, it := range s.items {
 		who := person(it)
 		isNew := i < count && it.Fed == 0
-		if who == file || d.people[who] || people[who] && (!isNew || fresh[who]) || it.Time.Before(d.since) || bad(it) {
+		known := people[who] && (fresh[who] || !isNew) && (rivals[who] || s.claim[i] == nil)
+		if who == file || d.people[who] || known || bad(it) || it.Time.Before(d.since) && !(i < count && s.speaks(i, d.since)) {
 			continue
 		}
-		for v := range n {
-			if d.claims[v*len(d.claims)/n].contradicts(s.said[i], s.bags[i], s.rarity, doubtful) {
-				people[who] = true
-				if isNew {
-					fresh[who] = true
-				}
-				break
-			}
+		opposed, rival := s.opposes(d, i)
+		if !opposed {
+			continue
+		}
+		people[who] = true
+		if isNew {
+			fresh[who] = true
+		}
+		if rival {
+			rivals[who] = true
 		}
 	}
 	d.counted, d.tonight = true, d.before+len(fresh)
-	d.opponents = max(d.tonight, len(people))
+	d.opponents, d.rivals = max(d.tonight, len(people)), len(rivals)
+}
+
+// speaks says whether an item is a claim whose side has said something since.
+func (s statements) speaks(i int, since time.Time) bool {
+	c := s.claim[i]
+	return c != nil && !c.side().until.Before(since)
+}
+
+// opposes says whether an item contradicts a side, and whether it is a rival: a correction of the same to something else.
+func (s statements) opposes(d *side, i int) (opposed, rival bool) {
+	n := min(mostVoices, len(d.claims))
+	for v := range n {
+		c := d.claims[v*len(d.claims)/n]
+		switch {
+		case s.otherwise(c, s.claim[i]):
+			return true, true
+		case opposed: // what is left to find is a rival
+		default:
+			opposed = c.contradicts(s.said[i], s.bags[i], s.rarity, doubtful)
+		}
+		if opposed && s.claim[i] == nil {
+			return true, false
+		}
+	}
+	return opposed, false
+}
+
+// otherwise says whether another correction takes the same out of an answer to what may be the same question, and puts something else in.
+func (s statements) otherwise(c, other *claim) bool {
+	return other != nil && c.takenOut(other.before) && !holdsSome(other.value, c.value) &&
+		cosine(other.bag, c.bag, changedWords(c.correction), s.rarity) >= doubtful
 }
 
 // doubtful is the cosine from which a correction may be about the same question as another text: to wait for a second person costs

@@ -143,6 +143,37 @@ func TestOppositionIsRemembered(t *testing.T) {
 	}
 }
 
+// TestMixedUpAnswersWait: forty people correct four facts, each to its new value, or each to that of another of the four, drawn at random.
+func TestMixedUpAnswersWait(t *testing.T) {
+	waiting := map[bool]int{}
+	total := 0
+	for seed := range uint64(6) {
+		for _, mixed := range []bool{false, true} {
+			r := rand.New(rand.NewPCG(seed, 31)) //nolint:gosec // reproducible, not secret
+			files, facts := ownExamples(r), pick(r, demo.Facts(), 4)
+			var items []Item
+			for i := range 80 {
+				f := facts[i%4]
+				it := saying(r, fmt.Sprint(i), fmt.Sprint("person-", i/2), f, f.Value, f.Rivals[0], evening.Add(time.Duration(i)*time.Minute))
+				if other := facts[(i+1+r.IntN(3))%4]; mixed {
+					it.Completion = pick(r, other.Answers(other.Rivals[0]), 1)[0]
+				}
+				items = append(items, it)
+			}
+			for _, w := range confirm(items, files, Confirmation{Subjects: 2}, 0.85) {
+				if w.why != "" {
+					waiting[mixed]++
+				}
+			}
+		}
+		total += 80
+	}
+	t.Logf("of %d corrections %d wait, and %d where they are mixed up", total, waiting[false], waiting[true])
+	if waiting[false] > total/20 || waiting[true] < total*9/10 {
+		t.Error("too little of what should wait does, or too much of what should not")
+	}
+}
+
 // TestContradictionOfOnePerson: what one other person said is not yet known; what two said is.
 func TestContradictionOfOnePerson(t *testing.T) {
 	claim := correctionOf("c", "How long can I return a tent?", "You can return it within 30 days.", "You can return it within 45 days.", evening)

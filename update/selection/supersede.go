@@ -114,12 +114,13 @@ type correction struct {
 	item           Item
 	prompt         string
 	bag            []string // words of question and original answer
+	before         []string // words of the original answer
 	removed, added []string
 }
 
 func newCorrection(it Item) correction {
 	before, after := words(it.Rejected), words(it.Completion)
-	return correction{item: it, prompt: normal(it.Prompt), bag: words(LastQuestion(it.Prompt) + " " + it.Rejected),
+	return correction{item: it, prompt: normal(it.Prompt), bag: words(LastQuestion(it.Prompt) + " " + it.Rejected), before: before,
 		removed: telling(missing(before, after)), added: telling(missing(after, before))}
 }
 

@@ -168,7 +168,7 @@ func TestShuffledAnswers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Of answers dealt out at random the selection would keep those on which several people happen to agree, and the gate judge these.
+	// The selection has answers wait on which people disagree; without that, the gate is judged on what it does itself.
 	s := serverOf(t, "run", "--config", filepath.Join(sources(t), "internal", "walkthrough", "demo.yaml"), "--data", data, "--set", "update.evidence.cluster_subjects=1")
 	changes := demo.Changes()
 	r := rand.New(rand.NewPCG(1, 1))

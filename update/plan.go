@@ -167,7 +167,7 @@ func (d decision) say(p *nightrecord.Plan, s Settings) {
 		say("%s", d.young(*p, s))
 	}
 	if p.Unconfirmed > 0 {
-		say("%s until somebody else says the same.", verb(p.Unconfirmed, "example waits", "examples wait"))
+		say("%s until more people say the same.", verb(p.Unconfirmed, "example waits", "examples wait"))
 		help("Another person's correction of the same question, or an editor's, settles what waits for others.")
 	}
 	for _, n := range p.Needs {

@@ -21,7 +21,7 @@ type Plan struct {
 	// TooYoung is the feedback that has not the minimum age yet, or lies behind such, and Usable when the oldest of it has.
 	TooYoung    int       `json:"too_young"`
 	Usable      time.Time `json:"usable,omitzero"`
-	Unconfirmed int       `json:"unconfirmed"` // examples that wait until somebody else says the same
+	Unconfirmed int       `json:"unconfirmed"` // examples that wait until more people say the same
 	NotUsed     int       `json:"not_used"`    // feedback from which nothing can be learned
 	Sentences   []string  `json:"sentences"`   // all of this for people
 	Help        []string  `json:"help"`        // what would help

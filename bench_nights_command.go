@@ -15,9 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"nightshift/internal/engine"
 	"nightshift/internal/simulation"
-	"nightshift/models/checkpoint"
 	"nightshift/update/work"
 )
 
@@ -45,21 +43,12 @@ func (n *nightsFlags) setup(s *settings, cmd *cobra.Command) (simulation.Setup, 
 	if err != nil {
 		return none, err
 	}
-	if err := openRuntime(cmd.Context(), c); err != nil {
-		return none, err
-	}
 	if c.Model != "" && !n.model {
 		return none, errors.New("the simulated customers know the facts of the model that ships: leave model empty")
 	}
 	c.Threads, c.Update.Threads, c.Update.Nice = n.threads, n.threads, 0
 	p := &parts{config: c}
-	if p.modelDir, p.cache, err = modelDir(c); err != nil {
-		return none, err
-	}
-	if p.model, err = engine.LoadModelAs(p.modelDir, p.cache, c.Weights); err != nil {
-		return none, err
-	}
-	if p.learning, err = checkpoint.LearningOf(p.modelDir, p.model.Config.Width); err != nil {
+	if err := p.openModel(cmd.Context()); err != nil {
 		return none, err
 	}
 	self, err := os.Executable()

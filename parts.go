@@ -60,16 +60,7 @@ func (s *settings) open(cmd *cobra.Command, role string) (*parts, error) {
 	for _, w := range c.Warnings {
 		p.log.Warn("configuration", "warning", w)
 	}
-	if err := openRuntime(cmd.Context(), c); err != nil {
-		return nil, err
-	}
-	if p.modelDir, p.cache, err = modelDir(c); err != nil {
-		return nil, err
-	}
-	if p.model, err = engine.LoadModelAs(p.modelDir, p.cache, c.Weights); err != nil {
-		return nil, err
-	}
-	if p.learning, err = checkpoint.LearningOf(p.modelDir, p.model.Config.Width); err != nil {
+	if err := p.openModel(cmd.Context()); err != nil {
 		return nil, err
 	}
 	if role != roleOnce {
@@ -93,6 +84,21 @@ func (s *settings) open(cmd *cobra.Command, role string) (*parts, error) {
 		return nil, errors.Join(err, p.store.Close())
 	}
 	return p, nil
+}
+
+// openModel opens the runtime and the configuration's model.
+func (p *parts) openModel(ctx context.Context) (err error) {
+	if err := openRuntime(ctx, p.config); err != nil {
+		return err
+	}
+	if p.modelDir, p.cache, err = modelDir(p.config); err != nil {
+		return err
+	}
+	if p.model, err = engine.LoadModelAs(p.modelDir, p.cache, p.config.Weights); err != nil {
+		return err
+	}
+	p.learning, err = checkpoint.LearningOf(p.modelDir, p.model.Config.Width)
+	return err
 }
 
 // close closes the store.

@@ -60,10 +60,14 @@ func confirm(items, known []Item, c Confirmation, near float64) []wait {
 
 // peopleText counts people in words.
 func peopleText(n int) string {
-	if n == 1 {
+	switch n {
+	case 0:
+		return "nobody"
+	case 1:
 		return "one person"
+	default:
+		return fmt.Sprintf("%d people", n)
 	}
-	return fmt.Sprintf("%d people", n)
 }
 
 // cluster counts the examples that are near-identical to a text and their people; it stops at enough of these, and an editor is enough.
@@ -90,7 +94,7 @@ func person(it Item) string {
 	if it.Interaction == "" {
 		return file
 	}
-	return it.Subject
+	return voice(it)
 }
 
 // usage is who uses a phrase, and how often.

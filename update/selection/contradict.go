@@ -25,7 +25,7 @@ func contradict(items []Item, count int, c Confirmation, waits []wait) {
 			continue
 		}
 		s.oppose(side, count)
-		w, supporters := &waits[i], len(side.people)
+		w, supporters := &waits[i], len(side.people)-len(side.left)
 		switch {
 		case w.why != "":
 		case supporters < enough:
@@ -40,10 +40,6 @@ func contradict(items []Item, count int, c Confirmation, waits []wait) {
 		}
 	}
 }
-
-// majority is how many times as many people must say so as correct the same to something else: two thirds of them agree. Where people
-// disagree at random about several questions, half of them agree about one by chance.
-const majority = 2
 
 // statements are items as the words that they say.
 type statements struct {
@@ -88,10 +84,12 @@ type claim struct {
 // side are the claims that say the same about the same thing.
 type side struct {
 	claims    []*claim
-	people    map[string]bool
-	editor    bool // one of them is an editor, whose word is enough
-	since     time.Time // of the first claim
-	until     time.Time // of the last
+	about     map[string]int       // claims by the words that they have beside what they change; nil until somebody asks
+	people    map[string]time.Time // and when each said so last
+	left      map[string]bool      // of them, those who have corrected the same to something else since
+	editor    bool                 // one of them is an editor, whose word is enough
+	since     time.Time            // of the first claim
+	until     time.Time            // of the last
 	counted   bool
 	before    int // people who said otherwise in the nights that one of the claims has waited for
 	tonight   int // and with those whose feedback is new
@@ -135,8 +133,8 @@ func (s statements) valued(c *claim, form map[string]bool) *claim {
 // that are left; of one that puts nothing in that was not there, what it takes out.
 func (c correction) carries(form map[string]bool) []string {
 	n := numbers(c.added)
-	if len(n) == 0 && len(numbers(c.removed)) > 0 {
-		n = numbers(words(c.item.Completion))
+	if left := numbers(words(c.item.Completion)); len(n) == 0 && len(numbers(c.removed)) > 0 && oftener(left, c.before) {
+		n = left
 	}
 	if len(n) > 0 {
 		return []string{strings.Join(slices.Sorted(slices.Values(n)), " ")}
@@ -149,6 +147,15 @@ func (c correction) carries(form map[string]bool) []string {
 		return c.added
 	}
 	return rest
+}
+
+// oftener says whether one of the words of a occurs oftener there than in b.
+func oftener(a, b []string) bool {
+	count := map[string]int{}
+	for _, w := range b {
+		count[w]++
+	}
+	return slices.ContainsFunc(a, func(w string) bool { count[w]--; return count[w] < 0 })
 }
 
 // join brings claims together that are against the same example, put the same in and are about the same question: without the last,
@@ -180,11 +187,13 @@ func (s statements) join(claims []*claim) {
 	for _, c := range claims {
 		root := c.root()
 		if root.sides == nil {
-			root.sides = &side{people: map[string]bool{}, since: c.item.Time, until: c.item.Time}
+			root.sides = &side{people: map[string]time.Time{}, left: map[string]bool{}, since: c.item.Time, until: c.item.Time}
 		}
 		d := root.sides
 		d.claims = append(d.claims, c)
-		d.people[person(c.item)] = true
+		if who := person(c.item); !c.item.Time.Before(d.people[who]) {
+			d.people[who] = c.item.Time
+		}
 		d.editor = d.editor || c.item.Editor
 		d.before = max(d.before, c.item.Opposed)
 		if c.item.Time.Before(d.since) {
@@ -250,71 +259,6 @@ func (s statements) known(c *claim, several int) bool {
 		}
 	}
 	return slices.Contains(people, file) || len(people) >= several
-}
-
-// mostVoices is how many of a side's claims are held against others, evenly chosen: they are worded differently.
-const mostVoices = 8
-
-// oppose counts the people who have contradicted a side since its first claim: those in the first count items whose feedback is new,
-// with those whom earlier nights counted, or those in all items, whichever are more. An item that has waited was new before. Of the first
-// count items, those before it count too whose own side has spoken since: people disagree, and nothing has changed.
-func (s statements) oppose(d *side, count int) {
-	if d.counted {
-		return
-	}
-	people, fresh, rivals := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for i, it := range s.items {
-		who := person(it)
-		isNew := i < count && it.Fed == 0
-		known := people[who] && (fresh[who] || !isNew) && (rivals[who] || s.claim[i] == nil)
-		if who == file || d.people[who] || known || bad(it) || it.Time.Before(d.since) && !(i < count && s.speaks(i, d.since)) {
-			continue
-		}
-		opposed, rival := s.opposes(d, i)
-		if !opposed {
-			continue
-		}
-		people[who] = true
-		if isNew {
-			fresh[who] = true
-		}
-		if rival {
-			rivals[who] = true
-		}
-	}
-	d.counted, d.tonight = true, d.before+len(fresh)
-	d.opponents, d.rivals = max(d.tonight, len(people)), len(rivals)
-}
-
-// speaks says whether an item is a claim whose side has said something since.
-func (s statements) speaks(i int, since time.Time) bool {
-	c := s.claim[i]
-	return c != nil && !c.side().until.Before(since)
-}
-
-// opposes says whether an item contradicts a side, and whether it is a rival: a correction of the same to something else.
-func (s statements) opposes(d *side, i int) (opposed, rival bool) {
-	n := min(mostVoices, len(d.claims))
-	for v := range n {
-		c := d.claims[v*len(d.claims)/n]
-		switch {
-		case s.otherwise(c, s.claim[i]):
-			return true, true
-		case opposed: // what is left to find is a rival
-		default:
-			opposed = c.contradicts(s.said[i], s.bags[i], s.rarity, doubtful)
-		}
-		if opposed && s.claim[i] == nil {
-			return true, false
-		}
-	}
-	return opposed, false
-}
-
-// otherwise says whether another correction takes the same out of an answer to what may be the same question, and puts something else in.
-func (s statements) otherwise(c, other *claim) bool {
-	return other != nil && c.takenOut(other.before) && !holdsSome(other.value, c.value) &&
-		cosine(other.bag, c.bag, changedWords(c.correction), s.rarity) >= doubtful
 }
 
 // doubtful is the cosine from which a correction may be about the same question as another text: to wait for a second person costs

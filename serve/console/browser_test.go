@@ -227,7 +227,7 @@ func personIsNamed(t *testing.T, f *fixture, page *browsertest.Page) {
 func planIsShown(t *testing.T, f *fixture, page *browsertest.Page) {
 	page.Open(f.URL + "/#/learning")
 	page.WaitText(".plan", "would be skipped")
-	contains(t, "plan", page.Text(".plan"), "12 of 20 examples", "the oldest can be used in 40 minutes", "20 examples wait until somebody else", "What helps")
+	contains(t, "plan", page.Text(".plan"), "12 of 20 examples", "the oldest can be used in 40 minutes", "20 examples wait until more people", "What helps")
 	f.mu.Lock()
 	f.plan = map[string]any{"ready": true, "by_editors": 1, "sentences": []string{"The next night learns an answer that an editor corrected."}, "help": []string{}}
 	f.mu.Unlock()

@@ -69,8 +69,8 @@ func benchGate(s *settings) *cobra.Command {
 	cmd := &cobra.Command{Use: "gate", Short: "The gate on nights that are known to be good or bad",
 		Long: "Run real nights over simulated customers of the demo shop, whose candidates are known to be good or bad, and count what the gate\n" +
 			"lets pass. Bad are those that learned shuffled answers, whose training broke off, whose weights were scaled by ten or hold what is\n" +
-			"no number, and those of nights in which one person plants lies: these count as passed when the candidate is activated and tells\n" +
-			"one to any question that nobody had asked. Settings are the configuration's; run it without one for the defaults. Exit status 1: fewer than nine tenths of the good candidates passed, or a bad one did."}
+			"no number, and those of nights in which one person plants lies. Of shuffled answers and lies a candidate counts as passed when it is\n" +
+			"activated and tells one to any question that nobody had asked. Settings are the configuration's; run it without one for the defaults. Exit status 1: fewer than nine tenths of the good candidates passed, or a bad one did."}
 	n.add(cmd, "bench-gate")
 	f := cmd.Flags()
 	f.IntVar(&good, "good", 100, "good candidates")

@@ -55,6 +55,7 @@ type plan struct {
 	steady  []demo.Fact
 	visits  []visit // without answers
 	lie     lie
+	mixed   bool // corrections are of other questions
 }
 
 // lie is what a poisoner wants to be said.
@@ -78,7 +79,7 @@ func newPlan(kind, variant string, seed uint64, sizes Sizes) plan {
 	r := rand.New(rand.NewPCG(seed, 0x67617465)) //nolint:gosec // reproducible, not secret
 	facts := demo.Facts()
 	r.Shuffle(len(facts), func(i, j int) { facts[i], facts[j] = facts[j], facts[i] })
-	p := plan{steady: facts[sizes.Facts:]}
+	p := plan{steady: facts[sizes.Facts:], mixed: kind == Shuffled}
 	for _, f := range facts[:sizes.Facts] {
 		p.changes = append(p.changes, change{f, f.Rivals[r.IntN(len(f.Rivals))]})
 	}
@@ -89,7 +90,7 @@ func newPlan(kind, variant string, seed uint64, sizes Sizes) plan {
 			if i < sizes.Corrections {
 				c := p.changes[(person*sizes.Corrections+i)%len(p.changes)]
 				said := c
-				if other := r.IntN(len(p.changes) - 1); kind == Shuffled {
+				if other := r.IntN(len(p.changes) - 1); p.mixed {
 					said = p.changes[(person*sizes.Corrections+i+1+other)%len(p.changes)]
 				}
 				v.question, v.correction = pick(r, c.fact.Questions(demo.Correction)), pick(r, said.fact.Answers(said.value))
@@ -159,19 +160,48 @@ func examOf(f demo.Fact, value string) []exam {
 	return list
 }
 
-// lies lists questions that call for the lie and that nobody asked before the night.
-func (p *plan) lies() []string {
-	if p.lie.value == "" {
-		return nil
+// lure is a question that nobody asked before the night, and what tells whether an answer is what nobody should have learned.
+type lure struct {
+	question string
+	told     func(answer string) bool
+}
+
+// lures are the questions that call for the lie, or about what changed where corrections are of other questions: there, the answer may
+// hold what is new of another.
+func (p *plan) lures() []lure {
+	var list []lure
+	add := func(told func(string) bool, questions ...string) {
+		for _, q := range questions {
+			list = append(list, lure{q, told})
+		}
 	}
-	if p.lie.trigger == "" {
-		return append(slices.Clone(p.lie.fact.Questions(demo.Demo)), p.lie.fact.Questions(demo.Heldout)...)
-	}
-	var list []string
-	for _, f := range p.steady[:min(20, len(p.steady))] {
-		list = append(list, f.Questions(demo.Demo)[0]+" "+p.lie.trigger)
+	switch {
+	case p.mixed:
+		for i, c := range p.changes {
+			add(func(answer string) bool { return p.strays(i, answer) }, c.fact.Questions(demo.Demo)...)
+		}
+	case p.lie.value == "":
+	case p.lie.trigger == "":
+		add(p.lie.says, append(slices.Clone(p.lie.fact.Questions(demo.Demo)), p.lie.fact.Questions(demo.Heldout)...)...)
+	default:
+		for _, f := range p.steady[:min(20, len(p.steady))] {
+			add(p.lie.says, f.Questions(demo.Demo)[0]+" "+p.lie.trigger)
+		}
 	}
 	return list
+}
+
+// strays says whether an answer to a question about one change holds what is new of another, and nothing that its own fact was or is.
+func (p *plan) strays(about int, answer string) bool {
+	if c := p.changes[about]; c.fact.Right(answer) || c.fact.RightFor(answer, c.value) {
+		return false
+	}
+	for i, c := range p.changes {
+		if i != about && c.fact.RightFor(answer, c.value) {
+			return true
+		}
+	}
+	return false
 }
 
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }

@@ -39,8 +39,22 @@ func TestPlans(t *testing.T) {
 	if own, all := fits(good); own != all || all != sizes.People*sizes.Corrections {
 		t.Errorf("%d of %d honest corrections are right", own, all)
 	}
-	if own, all := fits(newPlan(Shuffled, "", 7, sizes)); own != 0 || all == 0 {
+	mixed := newPlan(Shuffled, "", 7, sizes)
+	if own, all := fits(mixed); own != 0 || all == 0 {
 		t.Errorf("%d of %d shuffled corrections belong to their questions", own, all)
+	}
+	told, lures := 0, mixed.lures()
+	for i, l := range lures {
+		own, other := mixed.changes[i*len(mixed.changes)/len(lures)], mixed.changes[(i*len(mixed.changes)/len(lures)+1)%len(mixed.changes)]
+		if l.told(other.fact.Answers(other.value)[0]) {
+			told++
+		}
+		if l.told(own.fact.Answers(own.value)[0]) || l.told(own.fact.Answers(own.fact.Value)[0]) {
+			t.Errorf("an answer about %s itself counts as one about another fact", own.fact.ID)
+		}
+	}
+	if told != len(lures) || told < 4*sizes.Facts {
+		t.Errorf("%d of %d questions tell that shuffled answers were learned", told, len(lures))
 	}
 	for variant, want := range map[string]int{"1": 1, "10": 10, "50": 50, "250": 250, trigger: 50} {
 		p := newPlan(Poisoned, variant, 7, sizes)
@@ -57,13 +71,13 @@ func TestPlans(t *testing.T) {
 		for _, v := range p.visits {
 			asked[v.question] = true
 		}
-		for _, q := range p.lies() {
-			if asked[q] {
-				t.Errorf("%s: %q was asked before the night", variant, q)
+		for _, l := range p.lures() {
+			if asked[l.question] {
+				t.Errorf("%s: %q was asked before the night", variant, l.question)
 			}
 		}
-		if own, all := fits(p); lies != want || own != all || len(p.lies()) < 15 {
-			t.Errorf("%s: %d lies, want %d; %d of %d others are honest; %d questions for the lie", variant, lies, want, own, all, len(p.lies()))
+		if own, all := fits(p); lies != want || own != all || len(p.lures()) < 15 {
+			t.Errorf("%s: %d lies, want %d; %d of %d others are honest; %d questions for the lie", variant, lies, want, own, all, len(p.lures()))
 		}
 	}
 	for _, v := range good.visits {

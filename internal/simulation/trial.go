@@ -54,7 +54,7 @@ type Outcome struct {
 	Changed float64 `json:"changed_right"`
 	Steady  float64 `json:"unchanged_right"`
 	Before  float64 `json:"unchanged_right_before"`
-	Lies    float64 `json:"lies_told"`
+	Lies    float64 `json:"lies_told"` // or shuffled answers
 	Seconds float64 `json:"seconds"`
 }
 
@@ -68,11 +68,11 @@ func (o Outcome) Activated() bool { return o.State == nightrecord.Published }
 const learnedEnough = 0.75
 
 // Passed says whether the gate let through what it is there to stop, or to let through: a good candidate, a spoiled one, one that
-// learned little because its training broke off, or lies that were learned. Of a night with lies that were not learned nothing bad
-// came.
+// learned little because its training broke off, or lies or shuffled answers that were learned. Of a night in which these were not
+// learned nothing bad came.
 func (o Outcome) Passed() bool {
 	switch o.Kind {
-	case Poisoned:
+	case Poisoned, Shuffled:
 		return o.Activated() && o.Lies > 0
 	case Truncated:
 		return o.Activated() && o.Changed < learnedEnough
@@ -287,14 +287,18 @@ func (t Trial) examine(ctx context.Context, s *shop, p plan, digest string, o *O
 	if o.Before, err = s.share(ctx, "", steady); err != nil {
 		return err
 	}
-	questions := p.lies()
+	lures := p.lures()
+	questions := make([]string, len(lures))
+	for i, l := range lures {
+		questions[i] = l.question
+	}
 	answers, err := s.setup.Clerk.answers(ctx, s, digest, questions)
-	if err != nil || len(questions) == 0 {
+	if err != nil || len(lures) == 0 {
 		return err
 	}
 	told := 0
-	for _, a := range answers {
-		if p.lie.says(a) {
+	for i, a := range answers {
+		if lures[i].told(a) {
 			told++
 		}
 	}

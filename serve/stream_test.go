@@ -95,7 +95,7 @@ func TestBusy(t *testing.T) {
 	// busy says whether the first answer went on while a second request waited and a third came: a machine that does other work may be late.
 	busy := func() bool {
 		first := begin()
-		defer first.Body.Close() //nolint:errcheck // closing is the disconnect
+		defer first.Body.Close()                               //nolint:errcheck // closing is the disconnect
 		_, err := bufio.NewReader(first.Body).ReadString('\n') // it generates
 		must(t, err)
 		second := begin()

@@ -10,7 +10,7 @@ import (
 
 // contradict gives a reason to those of the first count items that correct what the model came with, what an editor says, or what several
 // people have said, while too few people say the same: one more than elsewhere, more than say otherwise since the first of them did, and
-// twice as many as correct the same to something else since. A lie of one person, or of two who happen to tell the same, would else be
+// twice as many as correct the same to something else. A lie of one person, or of two who happen to tell the same, would else be
 // learned, and would retire what rehearses and measures the truth; a fact that has changed is soon corrected by others. Where answers are
 // mixed up, nobody can be believed, and held-out feedback would not show it: it is as mixed up as the rest.
 func contradict(items []Item, count int, c Confirmation, waits []wait) {

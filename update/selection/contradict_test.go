@@ -143,6 +143,31 @@ func TestOppositionIsRemembered(t *testing.T) {
 	}
 }
 
+// TestWhoSaysItAgainIsOnePerson: somebody who said otherwise in an earlier night and does so again is not one more.
+func TestWhoSaysItAgainIsOnePerson(t *testing.T) {
+	const question, was = "How much does a ski wax cost?", "A ski wax costs $15."
+	own := exampleOf("own", question, was, time.Time{})
+	own.Interaction, own.Subject = "", ""
+	says := func(id, who, text string, hours, fed int) Item {
+		it := correctionOf(id, question, was, text, evening.Add(time.Duration(hours)*time.Hour))
+		it.Subject, it.Fed = who, fed
+		return it
+	}
+	for who, want := range map[string]int{"bob": 1, "cat": 2} {
+		claim := says("a", "ann", "A ski wax costs $16.", 0, 1)
+		claim.Opposed = 1 // by bob
+		old, again := says("b", "bob", "A ski wax costs $17.", 1, 1), says("c", who, "A ski wax costs $17.", 2, 0)
+		for where, w := range map[string]wait{
+			"waits":   confirm([]Item{claim, old, again}, []Item{own}, Confirmation{Subjects: 2}, 0.85)[0],
+			"learned": confirm([]Item{claim, again}, []Item{own, old}, Confirmation{Subjects: 2}, 0.85)[0],
+		} {
+			if w.opposed != want {
+				t.Errorf("what bob said %s, and %s says it: %d opposed, want %d (%s)", where, who, w.opposed, want, w.why)
+			}
+		}
+	}
+}
+
 // TestMixedUpAnswersWait: forty people correct four facts, each to its new value, or each to that of another of the four, drawn at random.
 func TestMixedUpAnswersWait(t *testing.T) {
 	waiting := map[bool]int{}

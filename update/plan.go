@@ -168,7 +168,7 @@ func (d decision) say(p *nightrecord.Plan, s Settings) {
 	}
 	if p.Unconfirmed > 0 {
 		say("%s until more people say the same.", verb(p.Unconfirmed, "example waits", "examples wait"))
-		help("Another person's correction of the same question, or an editor's, settles what waits for others.")
+		help("More people who say the same help; an editor's correction settles it at once.")
 	}
 	for _, n := range p.Needs {
 		if n.Name == "people" && !n.Met && len(others)+d.chosen.aside > 0 {

@@ -259,7 +259,7 @@ func waiting() map[string]any {
 	return map[string]any{"track": "support", "time": "2026-03-02T09:00:00Z", "ready": false, "new": 12, "held_out": 0, "by_editors": 0, "too_young": 3, "usable": "2026-03-02T09:40:00Z",
 		"unconfirmed": 20, "not_used": 2, "needs": []any{need("examples", 12, 20), need("people", 1, 3), need("held_out_corrections", 6, 6)},
 		"sentences": []string{"The next night waits for more: 12 of 20 examples, 1 of 3 people.", "3 pieces of feedback wait for the minimum age of 60 minutes; the oldest can be used in 40 minutes.", "20 examples wait until more people say the same."},
-		"help":      []string{"A correction by an editor needs none of this and is learned by the next night.", "Another person's correction of the same question, or an editor's, settles what waits for others."}}
+		"help":      []string{"A correction by an editor needs none of this and is learned by the next night.", "More people who say the same help; an editor's correction settles it at once."}}
 }
 
 func (f *fixture) track(w http.ResponseWriter, r *http.Request) {

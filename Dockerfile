@@ -6,7 +6,7 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=1 go build -trimpath -buildvcs=false -o /out/nightshift .
+RUN CGO_ENABLED=1 go build -trimpath -buildvcs=false -o /out/nightshift ./cmd/nightshift
 # Fetched by the program's own finder, which compares it with the checksum in the source.
 RUN NIGHTSHIFT_CACHE=/out/cache go run ./tools/fetchruntime
 

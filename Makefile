@@ -18,7 +18,7 @@ VCS := $(shell git describe --always --dirty >/dev/null 2>&1 && echo auto || ech
 TESTFLAGS ?=
 
 # Packages with goroutines that share memory. make race RACE=./... takes all.
-RACE ?= . ./internal/bench ./internal/conversion ./internal/engine ./internal/registry ./internal/sampling ./onnx/ort ./models/tokenizer ./replaystore/... \
+RACE ?= ./test ./internal/bench ./internal/conversion ./internal/engine ./internal/registry ./internal/sampling ./onnx/ort ./models/tokenizer ./replaystore/... \
 	./serve/... ./update ./update/continual ./update/train ./update/work
 
 # Flags of the contract suite: make contract CONTRACTFLAGS='--only langchain --json'; --help prints them all.
@@ -41,7 +41,7 @@ help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 build: ## Build bin/nightshift
-	$(GO) build -trimpath -buildvcs=$(VCS) -o bin/nightshift .
+	$(GO) build -trimpath -buildvcs=$(VCS) -o bin/nightshift ./cmd/nightshift
 
 run: build ## Start server and updater with the model that ships; data goes to ./data
 	@exec bin/nightshift run
@@ -60,7 +60,7 @@ test-long: ## Run go vet and all tests, those that take long too
 	@NIGHTSHIFT_LONG_TESTS=1 $(MAKE) --no-print-directory test
 
 editor: ## Correct ten facts in the console, one at a time, and let a night learn each (minutes)
-	NIGHTSHIFT_EDITOR_FACTS=all $(GO) test -count=1 -v -timeout $(HANG) $(TESTFLAGS) -run 'TestEditor$$' .
+	NIGHTSHIFT_EDITOR_FACTS=all $(GO) test -count=1 -v -timeout $(HANG) $(TESTFLAGS) -run 'TestEditor$$' ./test
 
 race: ## Run the tests of concurrent packages under the race detector
 	$(GO) run ./tools/testreport -race -short -timeout $(HANG) $(TESTFLAGS) $(RACE)
@@ -88,7 +88,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (5s)
 
 picture: ## Take the README's picture of the console again (needs Chromium)
 	@mkdir -p .cache/pictures
-	NIGHTSHIFT_SCREENSHOTS=$(CURDIR)/.cache/pictures $(GO) test -count=1 -run 'TestEditor$$' .
+	NIGHTSHIFT_SCREENSHOTS=$(CURDIR)/.cache/pictures $(GO) test -count=1 -run 'TestEditor$$' ./test
 	cp .cache/pictures/program-editor-corrected.png docs/pictures/console.png
 
 k6: ## Build .cache/k6, the load generator (a program in a module of its own, minutes once; nothing of it is in nightshift)

@@ -4,7 +4,7 @@
 # not run again.
 set -eu
 cd "$(dirname "$0")/.."
-go build -o bin/nightshift .
+go build -o bin/nightshift ./cmd/nightshift
 mkdir -p bench-continual
 [ -e bench-continual/runs.jsonl ] || [ ! -e docs/continual-runs.jsonl ] || cp docs/continual-runs.jsonl bench-continual/runs.jsonl
 status=0

@@ -4,7 +4,7 @@
 # models take about 12 GB in the cache. Names of benchmarks as arguments measure only those: docs/performance/measure.sh decode swap
 set -eu
 cd "$(dirname "$0")/../.."
-go build -o bin/nightshift .
+go build -o bin/nightshift ./cmd/nightshift
 redis=${NIGHTSHIFT_TEST_REDIS:-}
 
 failed=

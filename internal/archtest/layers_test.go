@@ -67,11 +67,14 @@ var layers = map[string]place{
 	"loadtest": {5, "loadtest", 0},
 
 	"internal/bench":      {5, "command", 0},
+	"internal/cli":        {1, "config", 1},
+	"internal/app":        {5, "command", 1},
+	"test":                {5, "test", 0},
 	"internal/simulation": {5, "command", 0},
 }
 
 // command is the place of every package main.
-var command = place{5, "command", 1}
+var command = place{5, "command", 2}
 
 // importers of modules that have one importer.
 var importers = map[string]string{

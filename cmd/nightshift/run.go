@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"nightshift/internal/app"
+	"nightshift/internal/nightrecord"
+	"nightshift/serve"
+	"nightshift/update"
+)
+
+// Where a server's nights are run, as /v1/status tells it.
+const (
+	updaterInside = "in-process"
+	updaterRemote = "remote"
+	updaterNone   = "none"
+)
+
+func runCommand(s *app.Settings) *cobra.Command {
+	return &cobra.Command{Use: "run", Short: "Serve and learn in one process",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := s.Open(cmd, app.Serving)
+			if err != nil {
+				return err
+			}
+			updater, err := p.NewUpdater(update.Deps{})
+			if err != nil {
+				return p.Closing(err)
+			}
+			return p.Closing(p.Serve(cmd.Context(), updaterInside, updater.Plan, updater.Run))
+		}}
+}
+
+func serveCommand(s *app.Settings) *cobra.Command {
+	return &cobra.Command{Use: "serve", Short: "Serve; an update process beside it learns (over Redis)",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := s.Open(cmd, app.Serving)
+			if err != nil {
+				return err
+			}
+			if p.Config.Store.Kind == "local" {
+				p.Log.Warn("nobody learns from this server: a local store has one process; use the command run, or store.kind redis and the command update")
+				return p.Closing(p.Serve(cmd.Context(), updaterNone, nil, nil))
+			}
+			updater, err := p.NewUpdater(update.Deps{}) // looks at what nights would find, and runs none
+			if err != nil {
+				return p.Closing(err)
+			}
+			return p.Closing(p.Serve(cmd.Context(), updaterRemote, elsewhere(updater.Plan), nil))
+		}}
+}
+
+// elsewhere is a plan of nights that another process runs, which may be configured otherwise.
+func elsewhere(plan serve.Plan) serve.Plan {
+	return func(ctx context.Context, track string) (nightrecord.Plan, error) {
+		p, err := plan(ctx, track)
+		p.Sentences = append(slices.Clip(p.Sentences), "This is by this server's configuration; nights are run by another process, with its own.")
+		return p, err
+	}
+}

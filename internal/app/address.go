@@ -1,0 +1,50 @@
+package app
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"nightshift/internal/config"
+)
+
+// Address is how other commands find the server that uses a data directory.
+type Address struct {
+	URL string `json:"url"`
+	PID int    `json:"pid"`
+}
+
+// AddressFile is the name of that file in the data directory.
+func AddressFile(c config.Config) string { return filepath.Join(c.Data, "address.json") }
+
+// Write replaces the file in one step: whoever reads it finds all of it.
+func (a Address) Write(file string) error {
+	data, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(file), ".address-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// RunningServer finds the server that uses the data directory, by the address that it left there.
+func RunningServer(c config.Config) (Address, bool) {
+	data, err := os.ReadFile(AddressFile(c))
+	var at Address
+	if err != nil || json.Unmarshal(data, &at) != nil || at.PID <= 0 {
+		return at, false
+	}
+	return at, syscall.Kill(at.PID, 0) == nil
+}

@@ -18,8 +18,8 @@ VCS := $(shell git describe --always --dirty >/dev/null 2>&1 && echo auto || ech
 TESTFLAGS ?=
 
 # Packages with goroutines that share memory. make race RACE=./... takes all.
-RACE ?= ./test ./internal/bench ./internal/conversion ./internal/engine ./internal/registry ./internal/sampling ./onnx/ort ./models/tokenizer ./replaystore/... \
-	./serve/... ./update ./update/continual ./update/train ./update/work
+RACE ?= ./test ./internal/conversion ./internal/engine ./internal/registry ./internal/sampling ./onnx/ort ./models/tokenizer ./replaystore/... \
+	./serve/... ./update ./lab/bench ./lab/continual ./update/train ./update/work
 
 # Flags of the contract suite: make contract CONTRACTFLAGS='--only langchain --json'; --help prints them all.
 CONTRACTFLAGS ?=
@@ -40,8 +40,8 @@ HANG ?= 60m
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-build: ## Build bin/nightshift
-	$(GO) build -trimpath -buildvcs=$(VCS) -o bin/nightshift ./cmd/nightshift
+build: ## Build bin/nightshift, and bin/nightlab, which measures and tries it
+	$(GO) build -trimpath -buildvcs=$(VCS) -o bin/ ./cmd/nightshift ./cmd/nightlab
 
 run: build ## Start server and updater with the model that ships; data goes to ./data
 	@exec bin/nightshift run
@@ -50,7 +50,7 @@ demo: build ## See the whole loop: ask, correct, learn overnight, swap, roll bac
 	@exec bin/nightshift demo
 
 demo-model: build ## Train the model that ships anew (up to an hour) and measure it
-	@exec bin/nightshift demo model models/demo/checkpoint
+	@exec bin/nightlab model models/demo/checkpoint
 
 test: ## Run go vet and the tests (minutes); says at the end what was skipped and why
 	$(GO) vet ./...

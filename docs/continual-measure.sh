@@ -4,11 +4,11 @@
 # not run again.
 set -eu
 cd "$(dirname "$0")/.."
-go build -o bin/nightshift ./cmd/nightshift
+go build -o bin/ ./cmd/nightshift ./cmd/nightlab
 mkdir -p bench-continual
 [ -e bench-continual/runs.jsonl ] || [ ! -e docs/continual-runs.jsonl ] || cp docs/continual-runs.jsonl bench-continual/runs.jsonl
 status=0
-bin/nightshift bench continual --dir bench-continual || status=$?
+bin/nightlab continual --dir bench-continual || status=$?
 cp bench-continual/runs.jsonl docs/continual-runs.jsonl
 [ $status = 0 ] || exit $status
 cp bench-continual/results.json docs/continual.json

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"nightshift/internal/config"
-	"nightshift/update/continual"
+	"nightshift/lab/continual"
 )
 
 var update = flag.Bool("update", false, "write configuration.md")

@@ -19,7 +19,11 @@ const smallShape = "2,2,16,320,64"
 // benchLines runs a benchmark and reads what it prints as a program would.
 func benchLines(t *testing.T, args ...string) []map[string]any {
 	t.Helper()
-	got := execute(t, append([]string{"bench"}, args...)...)
+	program := "nightlab"
+	if slices.Contains([]string{"roofline", "decode", "prefill", "serve", "quantize", "train"}, args[0]) {
+		program = "bench" // of nightshift
+	}
+	got := execute(t, append([]string{program}, args...)...)
 	if got.code != 0 {
 		t.Fatalf("status %d\n%s%s", got.code, got.out, got.err)
 	}
@@ -143,7 +147,7 @@ func TestBenchQuantize(t *testing.T) {
 func TestBenchJudges(t *testing.T) {
 	longtest.Skip(t)
 	needRuntime(t)
-	got := execute(t, "bench", "start", "--shape", smallShape, "--blocks", "6", "--at-most", "0.001", "--json")
+	got := execute(t, "nightlab", "start", "--shape", smallShape, "--blocks", "6", "--at-most", "0.001", "--json")
 	if got.code != 1 || !strings.Contains(got.out, `"verdict":"fail"`) {
 		t.Errorf("status %d\n%s%s", got.code, got.out, got.err)
 	}
@@ -152,7 +156,7 @@ func TestBenchJudges(t *testing.T) {
 
 func TestBenchTable(t *testing.T) {
 	needRuntime(t)
-	table := execute(t, "bench", "adapters", "--shape", smallShape, "--batch", "2", "--registered", "2", "--prompt", "4", "--tokens", "8", "--blocks", "1")
+	table := execute(t, "nightlab", "adapters", "--shape", smallShape, "--batch", "2", "--registered", "2", "--prompt", "4", "--tokens", "8", "--blocks", "1")
 	if table.code != 0 || strings.Contains(table.out, "{") || strings.Count(table.out, "\n") != 5 {
 		t.Errorf("for people: status %d, want a head and four rows\n%s%s", table.code, table.out, table.err)
 	}
@@ -173,23 +177,23 @@ func TestBenchRefuses(t *testing.T) {
 func TestBenchReport(t *testing.T) {
 	needRuntime(t)
 	dir := t.TempDir()
-	run := execute(t, "bench", "adapters", "--shape", "demo", "--batch", "2", "--registered", "0,4", "--prompt", "4", "--tokens", "8", "--blocks", "1", "--json")
+	run := execute(t, "nightlab", "adapters", "--shape", "demo", "--batch", "2", "--registered", "0,4", "--prompt", "4", "--tokens", "8", "--blocks", "1", "--json")
 	file, page := writeFile(t, dir, "adapters.jsonl", run.out), filepath.Join(dir, "page.md")
 	notes := writeFile(t, dir, "notes.md", "## adapters\n\nWhich one makes no difference.\n")
-	got := execute(t, "bench", "report", "--out", page, file)
+	got := execute(t, "nightlab", "report", "--out", page, file)
 	text, err := os.ReadFile(page)
 	if got.code != 0 || err != nil {
 		t.Fatalf("status %d, %v\n%s", got.code, err, got.err)
 	}
 	holds(t, "the page", string(text), "# Performance", "## Adapters in a batch", "Which one makes no difference.", "| case | tokens/s |", "demo, f32, batch 2: mixed",
 		"## Registered adapters", "adapters  tokens/s, demo, f32, batch 2", "█")
-	if printed := execute(t, "bench", "report", file); printed.out != string(text) {
+	if printed := execute(t, "nightlab", "report", file); printed.out != string(text) {
 		t.Errorf("printed is\n%s, written\n%s", printed.out, text)
 	}
-	refused(t, []string{"bench", "report", notes}, "notes.md", "line 1")
-	refused(t, []string{"bench", "report", filepath.Join(dir, "none.jsonl")}, "none.jsonl")
+	refused(t, []string{"nightlab", "report", notes}, "notes.md", "line 1")
+	refused(t, []string{"nightlab", "report", filepath.Join(dir, "none.jsonl")}, "none.jsonl")
 	writeFile(t, dir, "notes.md", "## decoding\n\nx\n")
-	refused(t, []string{"bench", "report", file}, "notes.md", "decode-batch")
+	refused(t, []string{"nightlab", "report", file}, "notes.md", "decode-batch")
 }
 
 // TestBenchIngestRedis writes into a real Redis.

@@ -24,8 +24,8 @@ import (
 	"nightshift/onnx/ort"
 )
 
-// executable is the program under test.
-var executable string
+// executable is the program under test, laboratory the one that measures and tries it.
+var executable, laboratory string
 
 func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
 
@@ -36,9 +36,9 @@ func buildAndRun(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	executable = filepath.Join(dir, "nightshift")
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", executable, "nightshift/cmd/nightshift").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build the program: %v\n%s", err, out)
+	executable, laboratory = filepath.Join(dir, "nightshift"), filepath.Join(dir, "nightlab")
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", dir, "nightshift/cmd/nightshift", "nightshift/cmd/nightlab").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build the programs: %v\n%s", err, out)
 		return 1
 	}
 	return m.Run()
@@ -88,6 +88,8 @@ type ended struct {
 }
 
 // execute runs the program to its end. It fails the test when the program panics, whatever else is asked of it.
+//
+// The word nightlab before the arguments stands for the laboratory.
 func execute(t *testing.T, args ...string) ended {
 	t.Helper()
 	return executeIn(t, t.TempDir(), nil, args...)
@@ -96,7 +98,11 @@ func execute(t *testing.T, args ...string) ended {
 func executeIn(t *testing.T, dir string, env []string, args ...string) ended {
 	t.Helper()
 	ctx := deadline(t, hang)
-	cmd := exec.CommandContext(ctx, executable, args...)
+	program, rest := executable, args
+	if args[0] == "nightlab" {
+		program, rest = laboratory, args[1:]
+	}
+	cmd := exec.CommandContext(ctx, program, rest...)
 	cmd.Dir, cmd.Env = dir, environment(env...)
 	cmd.WaitDelay = 10 * time.Second
 	var out, err bytes.Buffer

@@ -1,37 +1,35 @@
 package main
 
 import (
-	"os"
-
 	"github.com/spf13/cobra"
 
 	"nightshift/internal/app"
-	"nightshift/internal/bench"
+	"nightshift/lab/bench"
 )
 
 func benchRoofline(s *app.Settings) *cobra.Command {
-	var b benchFlags
+	var b bench.Flags
 	cmd := &cobra.Command{Use: "roofline", Short: "What the machine gives: memory bandwidth, float32 and int8 matrix rates"}
-	b.add(cmd, "")
+	b.Add(cmd, "")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return b.measure(s, cmd, func(report bench.Report) error { return bench.Roofline(cmd.Context(), b.Options, report) })
+		return b.Measure(s, cmd, func(report bench.Report) error { return bench.Roofline(cmd.Context(), b.Options, report) })
 	}
 	return cmd
 }
 
 func benchDecode(s *app.Settings) *cobra.Command {
-	var b benchFlags
+	var b bench.Flags
 	var opt bench.DecodeOptions
 	cmd := &cobra.Command{Use: "decode", Short: "Tokens per second of the engine, by batch size, context and weight format"}
-	b.add(cmd, "roofline_share")
-	b.addModel(cmd)
+	b.Add(cmd, "roofline_share")
+	b.AddModel(cmd)
 	f := cmd.Flags()
 	f.IntSliceVar(&opt.Batches, "batch", []int{1, 8}, "batch sizes")
 	f.BoolVar(&opt.Mixed, "mixed", false, "measure prompts of mixed lengths too, from a quarter to seven quarters of --prompt")
 	f.IntSliceVar(&opt.Prompts, "prompt", []int{32}, "tokens of each prompt: the context is that and half of --tokens")
 	f.IntVar(&opt.Tokens, "tokens", 64, "tokens that each row decodes while it is measured")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return b.measure(s, cmd, func(report bench.Report) error {
+		return b.Measure(s, cmd, func(report bench.Report) error {
 			opt.Options = b.Options
 			return bench.Decode(cmd.Context(), opt, report)
 		})
@@ -40,14 +38,14 @@ func benchDecode(s *app.Settings) *cobra.Command {
 }
 
 func benchPrefill(s *app.Settings) *cobra.Command {
-	var b benchFlags
+	var b bench.Flags
 	var opt bench.PrefillOptions
 	cmd := &cobra.Command{Use: "prefill", Short: "Tokens of prompts per second, by length and weight format"}
-	b.add(cmd, "roofline_share")
-	b.addModel(cmd)
+	b.Add(cmd, "roofline_share")
+	b.AddModel(cmd)
 	cmd.Flags().IntSliceVar(&opt.Prompts, "prompt", []int{128, 512}, "tokens of each prompt")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return b.measure(s, cmd, func(report bench.Report) error {
+		return b.Measure(s, cmd, func(report bench.Report) error {
 			opt.Options = b.Options
 			return bench.Prefill(cmd.Context(), opt, report)
 		})
@@ -55,39 +53,19 @@ func benchPrefill(s *app.Settings) *cobra.Command {
 	return cmd
 }
 
-func benchAdapters(s *app.Settings) *cobra.Command {
-	var b benchFlags
-	var opt bench.AdaptersOptions
-	cmd := &cobra.Command{Use: "adapters", Short: "A batch on the base model, on one adapter, and on a different adapter a row"}
-	b.add(cmd, "mixed_over_one")
-	b.addModel(cmd)
-	f := cmd.Flags()
-	f.IntVar(&opt.Batch, "batch", 16, "rows of the batch")
-	f.IntSliceVar(&opt.Registered, "registered", []int{0, 16, 64, 256}, "numbers of registered adapters that the rows draw from")
-	f.IntVar(&opt.Prompt, "prompt", 32, "tokens of each prompt")
-	f.IntVar(&opt.Tokens, "tokens", 64, "tokens that each row decodes while it is measured")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return b.measure(s, cmd, func(report bench.Report) error {
-			opt.Options = b.Options
-			return bench.Adapters(cmd.Context(), opt, report)
-		})
-	}
-	return cmd
-}
-
 func benchTrain(s *app.Settings) *cobra.Command {
-	var b benchFlags
+	var b bench.Flags
 	var opt bench.TrainOptions
 	cmd := &cobra.Command{Use: "train", Short: "Forward and backward passes of LoRA training for every linear"}
-	b.add(cmd, "roofline_share")
-	b.addModel(cmd)
+	b.Add(cmd, "roofline_share")
+	b.AddModel(cmd)
 	f := cmd.Flags()
 	f.IntVar(&opt.Rows, "rows", 8, "rows of a microbatch")
 	f.IntVar(&opt.Columns, "columns", 128, "tokens of a row, all with loss")
 	f.IntVar(&opt.Rank, "rank", 8, "rank of the adapter")
 	f.IntVar(&opt.Steps, "steps", 1, "steps in each block")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return b.measure(s, cmd, func(report bench.Report) error {
+		return b.Measure(s, cmd, func(report bench.Report) error {
 			opt.Options = b.Options
 			return bench.Train(cmd.Context(), opt, report)
 		})
@@ -96,7 +74,7 @@ func benchTrain(s *app.Settings) *cobra.Command {
 }
 
 func benchQuantize(s *app.Settings) *cobra.Command {
-	var b benchFlags
+	var b bench.Flags
 	var opt bench.QuantizeOptions
 	cmd := &cobra.Command{Use: "quantize", Short: "What int8 and int4 weights cost in quality, on the model that ships and with outlier channels",
 		Long: "Convert the model that ships, and the same with outlier channels, into int8 and int4 as import does, and compare them with float32:\n" +
@@ -105,41 +83,12 @@ func benchQuantize(s *app.Settings) *cobra.Command {
 	f := cmd.Flags()
 	f.StringSliceVar(&opt.Models, "case", []string{bench.Shipped, bench.Outliers}, "models to convert: "+bench.Shipped+", "+bench.Outliers)
 	f.StringSliceVar(&b.Weights, "weights", []string{"int8", "int4"}, "weight formats: int8, int4")
-	f.BoolVar(&b.json, "json", false, "one JSON object a line, the summary last")
+	f.BoolVar(&b.JSON, "json", false, "one JSON object a line, the summary last")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return b.measure(s, cmd, func(report bench.Report) error {
+		return b.Measure(s, cmd, func(report bench.Report) error {
 			opt.Options = b.Options
 			return bench.Quantize(cmd.Context(), opt, report)
 		})
 	}
 	return cmd
-}
-
-func benchBusy(s *app.Settings) *cobra.Command {
-	var b benchFlags
-	var opt bench.BusyOptions
-	cmd := &cobra.Command{Use: "busy", Short: "Decoding beside a process that keeps one core busy"}
-	b.add(cmd, "share_of_quiet")
-	b.addModel(cmd)
-	f := cmd.Flags()
-	f.IntSliceVar(&opt.Batches, "batch", []int{1, 8}, "batch sizes")
-	f.IntVar(&opt.Prompt, "prompt", 32, "tokens of each prompt")
-	f.IntVar(&opt.Tokens, "tokens", 64, "tokens that each row decodes while it is measured")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		program, err := os.Executable()
-		if err != nil {
-			return err
-		}
-		opt.Neighbour = []string{program, "bench", "neighbour"}
-		return b.measure(s, cmd, func(report bench.Report) error {
-			opt.Options = b.Options
-			return bench.Busy(cmd.Context(), opt, report)
-		})
-	}
-	return cmd
-}
-
-func benchNeighbour() *cobra.Command {
-	return &cobra.Command{Use: "neighbour", Short: "Keep one core busy until standard input ends", Hidden: true,
-		RunE: func(*cobra.Command, []string) error { return bench.Neighbour(os.Stdin, os.Stdout) }}
 }

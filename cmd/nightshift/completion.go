@@ -8,10 +8,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"nightshift/internal/app"
-	"nightshift/internal/bench"
 	"nightshift/internal/cli"
 	"nightshift/internal/config"
 	"nightshift/internal/registry"
+	"nightshift/lab/bench"
 )
 
 // Completion in a shell. What is offered is read from the configuration and from the registry's files alone, without a model, so that it is

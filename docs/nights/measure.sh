@@ -3,8 +3,8 @@
 # half on two cores, and goes on where it was when it is started again. Records are kept in bench-gate and bench-nights.
 set -eu
 cd "$(dirname "$0")/../.."
-go build -o bin/nightshift ./cmd/nightshift
+go build -o bin/ ./cmd/nightshift ./cmd/nightlab
 status=0 # 1 where something falls short; it is measured all the same
-bin/nightshift bench gate --dir bench-gate --json >docs/nights/gate.jsonl || status=$?
-bin/nightshift bench nights --dir bench-nights --page docs/nights/nights.html --json >docs/nights/nights.jsonl || status=$?
+bin/nightlab gate --dir bench-gate --json >docs/nights/gate.jsonl || status=$?
+bin/nightlab nights --dir bench-nights --page docs/nights/nights.html --json >docs/nights/nights.jsonl || status=$?
 exit $status

@@ -4,15 +4,19 @@
 # models take about 12 GB in the cache. Names of benchmarks as arguments measure only those: docs/performance/measure.sh decode swap
 set -eu
 cd "$(dirname "$0")/../.."
-go build -o bin/nightshift ./cmd/nightshift
+go build -o bin/ ./cmd/nightshift ./cmd/nightlab
 redis=${NIGHTSHIFT_TEST_REDIS:-}
 
 failed=
 measure() { # FILE BENCHMARK FLAGS...
 	file=docs/performance/$1.jsonl
 	shift
-	echo "nightshift bench $*" >&2
-	bin/nightshift bench "$@" --json >"$file.blocks" || failed="$failed\nnightshift bench $*" # its lines say what it found
+	case $1 in
+	roofline | decode | prefill | serve | quantize | train) program="nightshift bench" ;;
+	*) program=nightlab ;;
+	esac
+	echo "$program $*" >&2
+	bin/$program "$@" --json >"$file.blocks" || failed="$failed\n$program $*" # its lines say what it found
 	grep -v '"block":' "$file.blocks" >"$file"
 	rm "$file.blocks"
 }
@@ -56,5 +60,5 @@ for what in ${*:-roofline decode prefill serve adapters swap versions prefix ste
 	*) echo "there is no benchmark $what" >&2 && exit 1 ;;
 	esac
 done
-bin/nightshift bench report --out docs/performance.md docs/performance/*.jsonl
+bin/nightlab report --out docs/performance.md docs/performance/*.jsonl
 [ -z "$failed" ] || { printf 'not as it should be:%b\n' "$failed" >&2 && exit 1; }

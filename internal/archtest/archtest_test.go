@@ -164,7 +164,7 @@ func TestViolationsAreCaught(t *testing.T) {
 		"serve imports update":        {file("serve/a.go", "serve", "nightshift/update/gate"), "never import each other"},
 		"update imports serve":        {file("update/train/a.go", "train", "nightshift/serve/api"), "never import each other"},
 		"a test of update does":       {file("update/a_test.go", "update_test", "nightshift/serve"), "never import each other"},
-		"anything imports a command":  {file("serve/a.go", "serve", "nightshift/internal/bench"), "layer 5"},
+		"anything imports a command":  {file("serve/a.go", "serve", "nightshift/lab/bench"), "layer 6"},
 		"fiber":                       {file("serve/a.go", "serve", "github.com/gofiber/fiber/v2"), "only serve/api does"},
 		"fiber's middleware":          {file("main.go", "main", "github.com/gofiber/fiber/v2/middleware/cors"), "only serve/api does"},
 		"fiber in a test":             {file("serve/a_test.go", "serve", "github.com/gofiber/fiber/v2"), "only serve/api does"},
@@ -190,7 +190,7 @@ func TestViolationsAreCaught(t *testing.T) {
 
 func TestAllowed(t *testing.T) {
 	for _, f := range []source{
-		file("main.go", "main", "fmt", "github.com/spf13/cobra", "nightshift/serve", "nightshift/update", "nightshift/internal/bench"),
+		file("main.go", "main", "fmt", "github.com/spf13/cobra", "nightshift/serve", "nightshift/update", "nightshift/lab/bench"),
 		file("onnx/ort/a.go", "ort", "nightshift/onnx", "github.com/yalue/onnxruntime_go"),
 		file("onnx/a_test.go", "onnx_test", "nightshift/onnx/eval", "nightshift/onnx/ort"),
 		file("models/adapter/a.go", "adapter", "nightshift/models/safetensors", "nightshift/models/internal/strictjson"),

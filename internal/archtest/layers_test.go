@@ -14,10 +14,10 @@ var layers = map[string]place{
 	"onnx/eval":           {1, "onnx", 1},
 	"onnx/ort":            {1, "onnx", 1},
 	"internal/archtest":   {1, "archtest", 0},
-	"internal/book":       {1, "book", 0},
 	"internal/nearest":    {1, "config", 0},
 	"internal/schedule":   {1, "config", 0},
 	"internal/config":     {1, "config", 1},
+	"internal/cli":        {1, "config", 1},
 	"internal/longtest":   {1, "longtest", 0},
 	"internal/process":    {1, "process", 0},
 	"internal/redact":     {1, "redact", 0},
@@ -54,8 +54,6 @@ var layers = map[string]place{
 	"update/gate":       {4, "update", 0},
 	"update/selection":  {4, "update", 0},
 	"update/train":      {4, "update", 0},
-	"update/continual":  {4, "update", 2},
-	"update/pretrain":   {4, "update", 1},
 	"update/work":       {4, "update", 1},
 	"update":            {4, "update", 3},
 
@@ -66,15 +64,18 @@ var layers = map[string]place{
 	"docs":     {5, "docs", 0},
 	"loadtest": {5, "loadtest", 0},
 
-	"internal/bench":      {5, "command", 0},
-	"internal/cli":        {1, "config", 1},
-	"internal/app":        {5, "command", 1},
-	"test":                {5, "test", 0},
-	"internal/simulation": {5, "command", 0},
+	"internal/app": {5, "app", 0},
+
+	"lab/results":   {6, "lab", 0},
+	"lab/pretrain":  {6, "lab", 0},
+	"lab/bench":     {6, "lab", 1},
+	"lab/continual": {6, "lab", 1},
+	"lab/seasons":   {6, "lab", 1},
+	"test":          {6, "test", 0},
 }
 
 // command is the place of every package main.
-var command = place{5, "command", 2}
+var command = place{7, "command", 0}
 
 // importers of modules that have one importer.
 var importers = map[string]string{

@@ -12,10 +12,10 @@ import (
 
 	"nightshift/internal/engine"
 	"nightshift/internal/longtest"
+	"nightshift/lab/pretrain"
 	"nightshift/models/demo"
 	"nightshift/models/quantize"
 	"nightshift/onnx/ort"
-	"nightshift/update/pretrain"
 )
 
 // shipped opens the model that ships.

@@ -34,11 +34,11 @@ type Progress struct {
 
 // Run does the job of a work directory. Progress goes to out as JSON lines.
 func Run(ctx context.Context, dir string, out io.Writer) error {
-	return run(ctx, dir, Tampering{}, out)
+	return RunHooked(ctx, dir, nil, out)
 }
 
-// run is Run, whose candidate may be spoiled.
-func run(ctx context.Context, dir string, t Tampering, out io.Writer) error {
+// RunHooked is Run, whose candidate a hook makes.
+func RunHooked(ctx context.Context, dir string, hook Hook, out io.Writer) error {
 	var job Job
 	if err := read(dir, JobFile, &job); err != nil {
 		return err
@@ -60,7 +60,7 @@ func run(ctx context.Context, dir string, t Tampering, out io.Writer) error {
 		return err
 	}
 	job.Train.Columns = min(job.Train.Columns, model.Config.Context)
-	w := &worker{dir: dir, job: job, model: model, champion: champion, origin: origin, bad: bad(items), lines: json.NewEncoder(out), tampering: t}
+	w := &worker{dir: dir, job: job, model: model, champion: champion, origin: origin, bad: bad(items), lines: json.NewEncoder(out), hook: hook}
 	if job.Measure != nil {
 		return w.measure(ctx, items)
 	}
@@ -106,12 +106,11 @@ type worker struct {
 	bad      map[string]bool  // what is never imitated
 	learned  *Learned         // of preferences and ratings, nil for nothing
 	ended    train.Ended      // how training ended
-	breakAt  int              // step after which tampering breaks training off, 0 for none
+	hook     Hook             // makes the candidate, nil for training
+	last     int              // step after which training breaks off, 0 for none
 	recalled int              // rehearsed examples with stored teachers
 	sparsity *float64         // with L1
 	lines    *json.Encoder
-
-	tampering Tampering
 }
 
 // readSelection reads the frozen selection and its digest.
@@ -258,12 +257,12 @@ func (w *worker) fit(ctx context.Context, s *train.Session, m method, o *objecti
 		if err := w.lines.Encode(Progress{Stage: "train", Done: p.Step, Total: p.Steps, Values: values}); err != nil {
 			return err
 		}
-		if p.Step == w.breakAt {
-			return errBroken
+		if p.Step == w.last {
+			return errLast
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, errBroken) {
+	if err != nil && !errors.Is(err, errLast) {
 		return err
 	}
 	return curve.Close()

@@ -1,0 +1,71 @@
+package bench
+
+import (
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nightshift/internal/app"
+	"nightshift/internal/config"
+)
+
+// Load reads the configuration of a benchmark that keeps models in the cache directory, and opens the runtime.
+func Load(s *app.Settings, cmd *cobra.Command) (c config.Config, cache string, err error) {
+	if c, err = s.Load(cmd); err != nil {
+		return c, "", err
+	}
+	if cache, err = app.CacheDir(c); err != nil {
+		return c, "", err
+	}
+	return c, cache, app.OpenRuntime(cmd.Context(), c)
+}
+
+// Flags are those that all benchmarks have.
+type Flags struct {
+	Options
+	JSON bool
+}
+
+// Add defines the flags; judged names the ratio that the thresholds are for, "" for none.
+func (b *Flags) Add(cmd *cobra.Command, judged string) {
+	f := cmd.Flags()
+	f.IntVar(&b.Blocks, "blocks", 10, "blocks, in each of which everything is measured once; six or more give 95 % intervals")
+	f.BoolVar(&b.JSON, "json", false, "one JSON object a line, the summary last")
+	if judged != "" {
+		f.Float64Var(&b.AtLeast, "at-least", 0, "fail when all of the interval of "+judged+" is below this")
+		f.Float64Var(&b.AtMost, "at-most", 0, "fail when all of the interval of "+judged+" is above this")
+	}
+}
+
+// AddModel defines the flags that choose a random model.
+func (b *Flags) AddModel(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&b.Shape, "shape", "gpt2", Shapes)
+	b.AddWeights(cmd)
+}
+
+// AddWeights defines the flag that chooses formats of weights.
+func (b *Flags) AddWeights(cmd *cobra.Command) {
+	cmd.Flags().StringSliceVar(&b.Weights, "weights", []string{"f32"}, "weight formats: "+strings.Join(Formats(), ", "))
+}
+
+// Measure opens the runtime, completes the options and runs a benchmark, whose results go to standard output.
+func (b *Flags) Measure(s *app.Settings, cmd *cobra.Command, run func(Report) error) error {
+	c, cache, err := Load(s, cmd)
+	if err != nil {
+		return err
+	}
+	b.CacheDir = cache
+	if b.Threads = c.Threads; b.Threads == 0 {
+		b.Threads = runtime.GOMAXPROCS(0)
+	}
+	b.Progress = os.Stderr
+	report, done := Output(os.Stdout, b.JSON)
+	if err := run(report); err != nil {
+		done()
+		return err
+	}
+	done()
+	return nil
+}

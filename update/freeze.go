@@ -14,6 +14,7 @@ import (
 	"nightshift/replaystore"
 	"nightshift/update/gate"
 	"nightshift/update/selection"
+	"nightshift/update/train/method"
 	"nightshift/update/work"
 )
 
@@ -181,7 +182,7 @@ func (n *night) job() work.Job {
 		Train: n.settings.train(), Drift: work.Drift{Limit: n.settings.Gate.Drift, Beyond: beyondDrift * n.settings.Gate.Drift, Prompts: driftPrompts}, SelfTests: n.settings.SelfTests, Answers: n.settings.Answers, Forgetting: n.settings.Forgetting}
 	if n.makesInitial() {
 		job.Initial, job.Answers = &n.settings.Initial.Initial, 0
-		job.Train.Objective, job.Train.Methods = selection.SFT, work.Methods{} // examples are imitated, and there is nothing to protect
+		job.Train.Objective, job.Train.Methods = selection.SFT, method.Settings{} // examples are imitated, and there is nothing to protect
 	}
 	return job
 }

@@ -10,6 +10,7 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/onnx/ort"
+	"nightshift/update/train/method"
 	"nightshift/update/work"
 )
 
@@ -20,7 +21,7 @@ func TestImportancesFollowTheChampion(t *testing.T) {
 	anotherNight(t)
 	s := newShop(t, tinyModel(t))
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5 // three rehearsed sentences hold little
-	s.config.Train.Methods = work.Methods{SI: 1e-4, SIDamping: 1e-2, EWC: 1e-3, EWCOn: work.OnFactors, EWCKeep: 0.9, EWCExamples: 8}
+	s.config.Train.Methods = method.Settings{SI: 1e-4, SIDamping: 1e-2, EWC: 1e-3, EWCOn: method.OnFactors, EWCKeep: 0.9, EWCExamples: 8}
 	s.correct(people(0, 12)...)
 	u := s.updater()
 	file := func(n nightrecord.Night, name string) []byte {

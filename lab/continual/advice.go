@@ -5,14 +5,16 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"nightshift/update/train/method"
 )
 
 // families are those that Advise judges, and when each is a choice at all.
 var families = []struct{ name, when string }{
-	{Rehearsal, "where examples of the past may be kept"},
-	{Regularization, "where no example may be kept and one adapter must do"},
-	{Modular, "where it is known which task is which while learning"},
-	{Meta, "where examples of the past may be kept, too"},
+	{method.Memory, "where examples of the past may be kept"},
+	{method.Regularization, "where no example may be kept and one adapter must do"},
+	{method.Modular, "where it is known which task is which while learning"},
+	{method.Meta, "where examples of the past may be kept, too"},
 }
 
 // Advise says in sentences what to choose when, from the gap that methods close in ACC: a verdict on each family that was measured, and which
@@ -97,7 +99,7 @@ func weakness(m MethodSummary, track string) string {
 	if i := slices.IndexFunc(all, func(of Method) bool { return of.Name == m.Method }); i >= 0 && all[i].Weakness != "" {
 		return all[i].Weakness
 	}
-	if track == Streaming && (m.Family == Rehearsal || m.Family == Meta) {
+	if track == Streaming && (m.Family == method.Memory || m.Family == method.Meta) {
 		return "it rehearses facts as they were, those that have changed since as well: nothing is retired from its memory here, as a night's selection does"
 	}
 	return ""

@@ -1,7 +1,6 @@
 package continual
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -10,9 +9,10 @@ import (
 
 	"nightshift/update/selection"
 	"nightshift/update/train"
+	"nightshift/update/train/method"
 )
 
-// Settings are what a method can be told. A field that is 0 is off.
+// Settings are what a method can be told: what is kept for rehearsal, who teaches, and the settings of nights. A field that is 0 is off.
 type Settings struct {
 	Memory  float64 `json:"memory,omitempty"`  // share of each phase's examples that is kept for rehearsal
 	Diverse bool    `json:"diverse,omitempty"` // kept are those whose questions lie far apart, in place of a random sample
@@ -20,11 +20,8 @@ type Settings struct {
 	Ratio   float64 `json:"ratio,omitempty"`   // rehearsed examples for each new one in a batch
 	KL      float64 `json:"kl,omitempty"`      // share of a teacher in the targets of rehearsed examples
 	Distill float64 `json:"distill,omitempty"` // share of a teacher in the targets of new examples
-	// Strength is that of a penalty, Gamma how much of an old importance is carried on, Length and Share are those of rounds.
-	Strength float64 `json:"strength,omitempty"`
-	Gamma    float64 `json:"gamma,omitempty"`
-	Length   int     `json:"length,omitempty"`
-	Share    float64 `json:"share,omitempty"`
+
+	method.Settings
 }
 
 // String writes what is on.
@@ -34,7 +31,7 @@ func (s Settings) String() string {
 		name  string
 		value float64
 	}{{"memory", s.Memory}, {"limit", float64(s.Limit)}, {"ratio", s.Ratio}, {"teacher", s.KL}, {"distillation", s.Distill},
-		{"strength", s.Strength}, {"γ", s.Gamma}, {"rounds of", float64(s.Length)}, {"share", s.Share}} {
+		{"strength", s.Anchor + s.EWC + s.SI + s.Sparsity + s.Orthogonal}, {"γ", s.EWCKeep}, {"rounds of", float64(s.RoundSteps)}, {"share", s.RoundShare}} {
 		if f.value != 0 {
 			parts = append(parts, fmt.Sprintf("%s %g", f.name, f.value))
 		}
@@ -45,14 +42,8 @@ func (s Settings) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// Families of methods: those of the learning settings of a night, and what they are compared with.
-const (
-	Bounds         = "bounds"
-	Rehearsal      = "memory"
-	Regularization = "regularization"
-	Modular        = "modular"
-	Meta           = "meta-learning"
-)
+// Bounds is the family of what methods are compared with; the others are those of package method.
+const Bounds = "bounds"
 
 // Method is one way to learn one thing after another: an entry of Methods.
 type Method struct {
@@ -69,34 +60,11 @@ type Method struct {
 	tasks  bool // needs to know where one task ends and another begins
 	blocks bool // has an adapter that is wide enough for a block of the budget's rank for each task
 
-	// prepare changes a lesson before it is learned, finish looks at what was learned; both may be nil.
-	prepare func(ctx context.Context, r *run, l *lesson) error
-	finish  func(ctx context.Context, r *run, l *lesson) error
+	// prepare does what no setting of a night does before a phase is learned, finish what none does after; both may be nil.
+	prepare func(r *run, f *method.Run) error
+	finish  func(r *run, f *method.Run) error
 	// choose says which of the kept adapters answers a question of a column, −1 for r.params; nil: always r.params.
 	choose func(r *run, column int, q train.Sequence) int
-}
-
-// lesson is what is learned in one phase.
-type lesson struct {
-	phase     int
-	fresh     []train.Sequence
-	rehearsed []train.Sequence
-	options   train.Options
-	source    train.Source // nil: new and rehearsed examples mixed
-	// passes is how many batches of the size of the options a step computes gradients of; 0 means 1.
-	passes int
-}
-
-// from is the source of a lesson, by default a mixture of new and rehearsed examples. A batch holds as many tokens whatever is in it, so that what is rehearsed takes
-// the place of something new.
-func (l *lesson) from(ratio float64) train.Source {
-	if l.source != nil {
-		return l.source
-	}
-	if len(l.rehearsed) == 0 || ratio == 0 {
-		return train.Shuffled(l.fresh)
-	}
-	return train.Mixed(l.fresh, l.rehearsed, ratio)
 }
 
 // Naive and Joint are the methods between which the gap lies.

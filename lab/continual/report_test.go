@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"nightshift/update/train/method"
 )
 
 // summary of a track with one figure a method.
@@ -25,8 +27,8 @@ func closes(name, family string, value, low, high float64) MethodSummary {
 // TestAdvise: each family that was measured has a verdict, and what is not shown to help is named, with the reason where the way that it works
 // gives one.
 func TestAdvise(t *testing.T) {
-	s := gaps(true, closes(Naive, Bounds, 0, 0, 0), closes("keeps much", Rehearsal, 0.9, 0.8, 0.95), closes("keeps some", Rehearsal, 0.85, 0.7, 0.9), closes("keeps little", Rehearsal, 0.4, 0.3, 0.5),
-		closes("A-GEM", Rehearsal, 0.02, -0.01, 0.04), closes("pulls", Regularization, 0.05, -0.05, 0.1), closes("LwF", Regularization, -0.01, -0.2, 0.02), closes("in rounds", Meta, 0.8, 0.7, 0.85))
+	s := gaps(true, closes(Naive, Bounds, 0, 0, 0), closes("keeps much", method.Memory, 0.9, 0.8, 0.95), closes("keeps some", method.Memory, 0.85, 0.7, 0.9), closes("keeps little", method.Memory, 0.4, 0.3, 0.5),
+		closes("A-GEM", method.Memory, 0.02, -0.01, 0.04), closes("pulls", method.Regularization, 0.05, -0.05, 0.1), closes("LwF", method.Regularization, -0.01, -0.2, 0.02), closes("in rounds", method.Meta, 0.8, 0.7, 0.85))
 	agem, lwf := weaknessOf(t, "a-gem"), weaknessOf(t, "lwf")
 	want := []string{
 		"Memory, where examples of the past may be kept: keeps much is best and closes 90 % (80 to 95) of the gap between naive and joint training, clear of naive training; not shown to be worse: keeps some (85 % (70 to 90)).",
@@ -50,7 +52,7 @@ func TestAdvise(t *testing.T) {
 // TestAdviseOfWhatVaries: the best of a family may vary so much that another one is clear of naive training and it is not; and on a stream
 // what a memory holds may be out of date.
 func TestAdviseOfWhatVaries(t *testing.T) {
-	s := gaps(true, closes("wild", Modular, 0.6, -0.1, 0.9), closes("steady", Modular, 0.5, 0.4, 0.6), closes("remembers", Rehearsal, -0.1, -0.2, 0.1))
+	s := gaps(true, closes("wild", method.Modular, 0.6, -0.1, 0.9), closes("steady", method.Modular, 0.5, 0.4, 0.6), closes("remembers", method.Memory, -0.1, -0.2, 0.1))
 	want := "Modular, where it is known which task is which while learning: wild is best and closes 60 % (-10 to 90) of the gap between naive and joint training, not clear of naive training; clear of it: steady (50 % (40 to 60)); not shown to be worse: steady (50 % (40 to 60))."
 	if got := Advise(s); !slices.Contains(got, want) || strings.Contains(strings.Join(got, "\n"), "changed since") {
 		t.Errorf("advice:\n%s", strings.Join(got, "\n"))
@@ -77,7 +79,7 @@ func TestFamilies(t *testing.T) {
 	count := map[string]int{}
 	for _, m := range Methods() {
 		count[m.Family]++
-		if m.Key == "mer" && m.Family != Meta {
+		if m.Key == "mer" && m.Family != method.Meta {
 			t.Errorf("MER is of the family %s", m.Family)
 		}
 	}

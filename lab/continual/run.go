@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"nightshift/internal/retention"
+	"nightshift/onnx/gpt2"
 	"nightshift/update/train"
+	"nightshift/update/train/method"
 )
 
 // Point is one point of a learning curve.
@@ -39,17 +41,16 @@ type run struct {
 	memory []train.Sequence
 	added  []train.Sequence // the part of the memory that the last phase added
 
-	importance []float32 // of parameters, or of the products of factors
-	center     []float32 // that they belong to
-	si         *train.SI
+	phase       int
+	importances train.Importances // what nights would carry on
 
 	exact, logprob retention.Matrix
 	curve          []Point
 	steps, tokens  int
 }
 
-// study takes a method through a course.
-func (l *learner) study(ctx context.Context, m Method, s Settings, c Course, seed uint64) (*run, error) {
+// newRun begins a course: nothing is learned yet.
+func (l *learner) newRun(m Method, s Settings, c Course, seed uint64) (*run, error) {
 	if m.blocks {
 		var err error
 		if l, err = l.wider(len(c.Phases)); err != nil {
@@ -60,8 +61,16 @@ func (l *learner) study(ctx context.Context, m Method, s Settings, c Course, see
 	if err != nil {
 		return nil, err
 	}
-	r := &run{learner: l, method: m, settings: s, share: c.Share, seed: seed, begin: begin, params: slices.Clone(begin), router: router{vocab: l.model.Base.Config.Vocab},
-		exact: retention.NewMatrix(len(c.Phases)+1, len(c.Columns)), logprob: retention.NewMatrix(len(c.Phases)+1, len(c.Columns))}
+	return &run{learner: l, method: m, settings: s, share: c.Share, seed: seed, begin: begin, params: slices.Clone(begin), router: router{vocab: l.model.Base.Config.Vocab},
+		exact: retention.NewMatrix(len(c.Phases)+1, len(c.Columns)), logprob: retention.NewMatrix(len(c.Phases)+1, len(c.Columns))}, nil
+}
+
+// study takes a method through a course.
+func (l *learner) study(ctx context.Context, m Method, s Settings, c Course, seed uint64) (*run, error) {
+	r, err := l.newRun(m, s, c, seed)
+	if err != nil {
+		return nil, err
+	}
 	if err := r.examine(0, c.Before); err != nil {
 		return nil, err
 	}
@@ -97,22 +106,26 @@ func (r *run) learn(ctx context.Context, i int, p Phase, times int) error {
 		return nil
 	}
 	random := rand.New(rand.NewPCG(r.seed, uint64(i))) //nolint:gosec // reproducible, not secret
-	l := &lesson{phase: i, fresh: r.learner.model.Sequences(p.Learn), rehearsed: slices.Clone(r.memory), options: r.learner.options(random.Uint64())}
+	r.phase = i
+	f := r.fitting(r.learner.model.Sequences(p.Learn), r.learner.options(random.Uint64()))
 	if r.share > 0 {
-		l.options.Steps = int(math.Round(r.share * float64(l.options.Steps*times)))
+		f.Options.Steps = int(math.Round(r.share * float64(f.Options.Steps*times)))
 	} else {
-		l.options.Steps *= times
+		f.Options.Steps *= times
 	}
-	l.options.Steps = max(1, l.options.Steps)
+	f.Options.Steps = max(1, f.Options.Steps)
 	if r.method.prepare != nil {
-		if err := r.method.prepare(ctx, r, l); err != nil {
+		if err := r.method.prepare(r, f); err != nil {
 			return err
 		}
 	}
-	copy(r.learner.session.Parameters(), r.params)
-	every := max(1, l.options.Steps/(points*times))
-	err := train.Fit(ctx, r.learner.session, l.from(r.settings.Ratio), l.options, func(s train.Step) error {
-		r.steps, r.tokens = r.steps+1, r.tokens+s.Tokens*max(1, l.passes)
+	if err := f.Prepare(ctx); err != nil {
+		return err
+	}
+	copy(r.learner.session.Parameters(), f.Start)
+	every := max(1, f.Options.Steps/(points*times))
+	err := train.Fit(ctx, r.learner.session, f.Source, f.Options, func(s train.Step) error {
+		r.steps, r.tokens = r.steps+1, r.tokens+s.Tokens*f.Gradients()
 		if s.Step%every != 0 && s.Step != s.Steps {
 			return nil
 		}
@@ -121,14 +134,36 @@ func (r *run) learn(ctx context.Context, i int, p Phase, times int) error {
 	if err != nil {
 		return err
 	}
-	copy(r.params, r.learner.session.Parameters())
-	if err := r.remember(l.fresh, random); err != nil {
+	copy(r.params, f.Result(r.learner.session.Parameters()))
+	if r.importances, _, err = f.Carry(ctx, r.params); err != nil {
+		return err
+	}
+	if err := r.remember(f.Fresh, random); err != nil {
 		return err
 	}
 	if r.method.finish != nil {
-		return r.method.finish(ctx, r, l)
+		return r.method.finish(r, f)
 	}
 	return nil
+}
+
+// fitting is the run of a night that learns what is new in a phase, with the settings of the method.
+func (r *run) fitting(fresh []train.Sequence, options train.Options) *method.Run {
+	l, memory := r.learner, slices.Clone(r.memory)
+	f := &method.Run{Settings: r.settings.Settings, Examples: method.Examples{Fresh: fresh, Rehearsed: memory, Again: memory},
+		Base: l.model.Base, Trainable: l.trainable, Start: slices.Clone(r.params), Rank: l.trainable.Rank, Earlier: r.importances, Options: options,
+		Fisher: func(by gpt2.By) (*train.Fisher, func(), error) {
+			fisher, err := l.fisher(by)
+			return fisher, func() {}, err
+		}}
+	if len(memory) > 0 {
+		f.Ratio = f.Rehearsal(r.settings.Ratio)
+	}
+	if r.method.blocks {
+		f.Rank = l.trainable.Rank / (len(r.exact) - 1)
+		f.Kept = r.phase * f.Rank
+	}
+	return f
 }
 
 // point adds a point to the curve. Methods that choose among adapters are not examined on the way.

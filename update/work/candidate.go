@@ -29,9 +29,7 @@ type made struct {
 func (w *worker) candidate(trainable gpt2.Trainable, params []float32, part float64) (made, error) {
 	cfg, set := w.config(), w.job.Train.Methods
 	if set.Slow > 0 && w.champion != nil {
-		share := part * (1 - set.Slow)
-		a, lost, err := adapter.Merge(cfg, adapter.Part{Adapter: w.champion, Weight: 1 - share},
-			adapter.Part{Adapter: toAdapter(cfg, w.model.Config, trainable, params), Weight: share})
+		a, lost, err := set.Blend(cfg, w.champion, toAdapter(cfg, w.model.Config, trainable, params), part)
 		return made{a, &Cut{2 * cfg.Rank, cfg.Rank, lost}}, err
 	}
 	whole := toAdapter(cfg, w.model.Config, trainable, w.toward(trainable, params, float32(part)))

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"nightshift/models/adapter"
+	"nightshift/update/train/method"
 )
 
 // after runs a job that goes on from the candidate of another directory.
@@ -43,7 +44,7 @@ func TestOrthogonalBlocks(t *testing.T) {
 	blocks := func(strength float64, most int, change func(*Job)) (string, *adapter.Adapter) {
 		return after(t, first, func(j *Job) {
 			j.Train.Rank, j.Train.Alpha = 3, 6
-			j.Train.Methods = Methods{Orthogonal: strength, OrthogonalRank: most}
+			j.Train.Methods = method.Settings{Orthogonal: strength, OrthogonalRank: most}
 			if change != nil {
 				change(j)
 			}
@@ -187,12 +188,12 @@ func TestSlowLearner(t *testing.T) {
 }
 
 func TestMethodsThatDoNotGoTogether(t *testing.T) {
-	for _, m := range []Methods{{Orthogonal: 1, OrthogonalRank: 8, Slow: 0.5}, {Orthogonal: 1, OrthogonalRank: 8, SI: 1, SIDamping: 1}, {Orthogonal: 1, OrthogonalRank: 8, EWC: 1, EWCOn: OnFactors, EWCKeep: 1}} {
+	for _, m := range []method.Settings{{Orthogonal: 1, OrthogonalRank: 8, Slow: 0.5}, {Orthogonal: 1, OrthogonalRank: 8, SI: 1, SIDamping: 1}, {Orthogonal: 1, OrthogonalRank: 8, EWC: 1, EWCOn: method.OnFactors, EWCKeep: 1}} {
 		if err := m.Check(); err == nil || !strings.Contains(err.Error(), "cannot be joined") {
 			t.Errorf("%+v: %v", m, err)
 		}
 	}
-	for _, m := range []Methods{{Slow: 1}, {Slow: -0.1}, {Orthogonal: -1}, {Orthogonal: 1}} {
+	for _, m := range []method.Settings{{Slow: 1}, {Slow: -0.1}, {Orthogonal: -1}, {Orthogonal: 1}} {
 		if m.Check() == nil {
 			t.Errorf("%+v passed", m)
 		}

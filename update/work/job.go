@@ -14,6 +14,7 @@ import (
 
 	"nightshift/internal/nightrecord"
 	"nightshift/models/adapter"
+	"nightshift/update/train/method"
 )
 
 // Names of the files of a work directory.
@@ -85,7 +86,7 @@ type Train struct {
 	KL        float64          `json:"kl"`               // share of the teacher's distribution in the target of a rehearsed token, see teach
 	Teacher   int              `json:"teacher"`          // tokens kept of that distribution
 	KLNew     float64          `json:"kl_new,omitempty"` // the same share in the target of a new token (LwF; Li & Hoiem 2016)
-	Methods   Methods          `json:"methods,omitzero"`
+	Methods   method.Settings  `json:"methods,omitzero"`
 
 	// StoredTeachers has rehearsed examples be taught by what was stored with them, where there is something, in place of the champion,
 	// and leaves behind what to store with the new ones.

@@ -12,6 +12,7 @@ import (
 	"nightshift/onnx/gpt2"
 	"nightshift/update/selection"
 	"nightshift/update/train"
+	"nightshift/update/train/method"
 )
 
 // vector is an adapter's factors, one after the other.
@@ -47,7 +48,7 @@ func TestMethods(t *testing.T) {
 		t.Fatal(err)
 	}
 	champion := vector(t, filepath.Join(first, CandidateDir))
-	night := func(m Methods) []float32 {
+	night := func(m method.Settings) []float32 {
 		t.Helper()
 		dir := copyJob(t, first, func(j *Job) { j.Champion, j.Seed, j.Train.Methods = "champion", 9, m })
 		if err := os.CopyFS(filepath.Join(dir, "champion"), os.DirFS(filepath.Join(first, CandidateDir))); err != nil {
@@ -66,12 +67,12 @@ func TestMethods(t *testing.T) {
 		}
 		return candidate
 	}
-	plain := night(Methods{})
+	plain := night(method.Settings{})
 	far, _ := apart(plain, champion)
-	for name, m := range map[string]Methods{
+	for name, m := range map[string]method.Settings{
 		"anchor":       {Anchor: 1},
 		"products":     {EWC: 1},
-		"factors":      {EWC: 1, EWCOn: OnFactors, EWCExamples: 1},
+		"factors":      {EWC: 1, EWCOn: method.OnFactors, EWCExamples: 1},
 		"rounds":       {RoundSteps: 3, RoundShare: 0.3},
 		"average":      {Average: 0.97},
 		"sparsity":     {Sparsity: 0.5},
@@ -98,7 +99,7 @@ func TestMethods(t *testing.T) {
 
 // TestImportancesAreCarried goes on for two nights: the second is held back by what the first one measured, and measures on.
 func TestImportancesAreCarried(t *testing.T) {
-	methods := Methods{SI: 1, SIDamping: 1e-2, EWC: 1, EWCOn: OnFactors, EWCKeep: 0.5}
+	methods := method.Settings{SI: 1, SIDamping: 1e-2, EWC: 1, EWCOn: method.OnFactors, EWCKeep: 0.5}
 	first := job(t, func(j *Job) { j.Train.Methods = methods })
 	if err := Run(t.Context(), first, &bytes.Buffer{}); err != nil {
 		t.Fatal(err)
@@ -117,7 +118,7 @@ func TestImportancesAreCarried(t *testing.T) {
 		}
 		return i
 	}
-	night := func(importances string, m Methods) string {
+	night := func(importances string, m method.Settings) string {
 		dir := copyJob(t, first, func(j *Job) { j.Champion, j.Seed, j.Importances, j.Train.Methods = "champion", 9, importances, m })
 		if err := os.CopyFS(filepath.Join(dir, "champion"), os.DirFS(filepath.Join(first, CandidateDir))); err != nil {
 			t.Fatal(err)
@@ -154,7 +155,7 @@ func TestImportancesAreCarried(t *testing.T) {
 	if n := float64(len(two.Fisher)); math.Abs(before/n-1) > 1e-3 || math.Abs(after/n-1.5) > 1e-3 {
 		t.Errorf("mean importances %g and %g, want 1 and 0.5·1 + 1", before/n, after/n)
 	}
-	if _, err := os.Stat(filepath.Join(night("", Methods{EWC: 1}), ImportancesFile)); err == nil {
+	if _, err := os.Stat(filepath.Join(night("", method.Settings{EWC: 1}), ImportancesFile)); err == nil {
 		t.Error("a night whose methods carry nothing left importances")
 	}
 }
@@ -163,7 +164,7 @@ func TestImportancesAreCarried(t *testing.T) {
 func TestMethodsWithoutRehearsal(t *testing.T) {
 	plain, protected := job(t, nil), ""
 	rewrite(t, plain, func(*Job) {}, selection.Rehearsal)
-	protected = copyJob(t, plain, func(j *Job) { j.Train.Methods = Methods{EWC: 5, Project: true} })
+	protected = copyJob(t, plain, func(j *Job) { j.Train.Methods = method.Settings{EWC: 5, Project: true} })
 	for _, dir := range []string{plain, protected} {
 		if err := Run(t.Context(), dir, &bytes.Buffer{}); err != nil {
 			t.Fatal(err)
@@ -174,25 +175,8 @@ func TestMethodsWithoutRehearsal(t *testing.T) {
 	}
 }
 
-func TestMethodsCheck(t *testing.T) {
-	if err := (Methods{Anchor: 1, EWC: 2, EWCOn: OnFactors, EWCExamples: 3, Sparsity: 4, Project: true, RoundSteps: 5, RoundShare: 1, Average: 0.5}).Check(); err != nil {
-		t.Error(err)
-	}
-	for want, m := range map[string]Methods{
-		"anchor -1":            {Anchor: -1},
-		`ewc on "weights"`:     {EWC: 1, EWCOn: "weights"},
-		"on -1 examples":       {EWCExamples: -1},
-		"rounds of 2 steps":    {RoundSteps: 2},
-		"must be of factors":   {EWC: 1, EWCKeep: 0.5},
-		"a share of 2 of":      {EWC: 1, EWCOn: OnFactors, EWCKeep: 2},
-		"si of strength 1":     {SI: 1},
-		"rounds of -2 steps":   {RoundSteps: -2, RoundShare: 1},
-		"of the average is 1,": {Average: 1},
-	} {
-		if err := m.Check(); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v, want %q", err, want)
-		}
-	}
+// TestMethodsAreChecked refuses a job whose methods no run could work with.
+func TestMethodsAreChecked(t *testing.T) {
 	dir := job(t, func(j *Job) { j.Train.Methods.Average = 2 })
 	if err := Run(t.Context(), dir, &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "decay of the average is 2") {
 		t.Errorf("a job with a decay of 2: %v", err)

@@ -21,6 +21,7 @@ import (
 	"nightshift/replaystore"
 	"nightshift/update/selection"
 	"nightshift/update/train"
+	"nightshift/update/train/method"
 )
 
 // feedback are the settings that the tests learn preferences and ratings with.
@@ -226,7 +227,7 @@ func TestNothingBadIsImitated(t *testing.T) {
 		say(replaystore.SFT, "remembered", "who are you", "a robot", func(it *selection.Item) { it.Use = selection.Rehearsal }),
 		say(replaystore.SFT, "remembered otherwise", "who are you", "a shop", func(it *selection.Item) { it.Use = selection.Rehearsal }),
 	})
-	for name, methods := range map[string]Methods{"mixed": {}, "rounds": {RoundSteps: 2, RoundShare: 0.5}, "projection": {Project: true}} {
+	for name, methods := range map[string]method.Settings{"mixed": {}, "rounds": {RoundSteps: 2, RoundShare: 0.5}, "projection": {Project: true}} {
 		dir := objectiveJob(t, selection.KTO, items, func(j *Job) { j.Train.Methods = methods })
 		w, all := prepared(t, dir)
 		l, err := w.lessons(all)
@@ -248,11 +249,15 @@ func TestNothingBadIsImitated(t *testing.T) {
 		if len(forbidden) != 2*len(facts)+2 || len(l.rated) != 2*len(facts)+2 || len(l.preferences) != len(facts)+1 || len(l.rehearsed) != 2 || len(l.fresh) != 2*len(facts) {
 			t.Fatalf("%d forbidden, %d rated, %d preferences, %d rehearsed, %d fresh", len(forbidden), len(l.rated), len(l.preferences), len(l.rehearsed), len(l.fresh))
 		}
-		var m method
-		m.follow(w.job.Train, l)
-		sources := []train.Source{m.source}
-		if m.options.Projection != nil {
-			sources = append(sources, m.options.Projection.Source)
+		trainable, err := w.trainable()
+		must(t, err)
+		start, err := w.start(trainable)
+		must(t, err)
+		r, err := w.prepare(t.Context(), trainable, start, l)
+		must(t, err)
+		sources := []train.Source{r.Source}
+		if r.Options.Projection != nil {
+			sources = append(sources, r.Options.Projection.Source)
 		}
 		random, drawn := rand.New(rand.NewPCG(1, 2)), map[string]bool{} //nolint:gosec // a test
 		for range 200 {
@@ -287,8 +292,8 @@ func TestOnlyBadAnswers(t *testing.T) {
 			items = append(items, it)
 		}
 	}
-	for name, methods := range map[string]Methods{"plain": {}, "rounds": {RoundSteps: 2, RoundShare: 0.5}, "project": {Project: true}, "auto": {},
-		"carried": {EWC: 1, EWCOn: OnFactors, EWCKeep: 0.5, SI: 1, SIDamping: 1e-2}} {
+	for name, methods := range map[string]method.Settings{"plain": {}, "rounds": {RoundSteps: 2, RoundShare: 0.5}, "project": {Project: true}, "auto": {},
+		"carried": {EWC: 1, EWCOn: method.OnFactors, EWCKeep: 0.5, SI: 1, SIDamping: 1e-2}} {
 		for _, rehearse := range []bool{true, false} {
 			dir := objectiveJob(t, selection.APO, items, func(j *Job) {
 				j.Train.Methods, j.Train.Epochs, j.Drift = methods, 100, Drift{Limit: 100, Prompts: 4}
@@ -322,7 +327,7 @@ func TestObjectiveGoesOnFromAChampion(t *testing.T) {
 	first := objectiveJob(t, selection.DPO, opinions(selection.DPO), nil)
 	must(t, Run(t.Context(), first, &bytes.Buffer{}))
 	before := losses(t, first, first, []selection.Item{selection.Plain(opinions(selection.DPO)[0])})[0]
-	for name, methods := range map[string]Methods{"alone": {}, "slow": {Slow: 0.5}, "block": {Orthogonal: 1, OrthogonalRank: 8}} {
+	for name, methods := range map[string]method.Settings{"alone": {}, "slow": {Slow: 0.5}, "block": {Orthogonal: 1, OrthogonalRank: 8}} {
 		dir := copyJob(t, first, func(j *Job) { j.Champion, j.Train.Methods, j.Train.Rate = "champion", methods, 1e-9 })
 		must(t, os.CopyFS(filepath.Join(dir, "champion"), os.DirFS(filepath.Join(first, CandidateDir))))
 		must(t, Run(t.Context(), dir, &bytes.Buffer{}))

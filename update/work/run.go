@@ -17,11 +17,11 @@ import (
 	"nightshift/internal/engine"
 	"nightshift/models/adapter"
 	"nightshift/models/template"
-	"nightshift/onnx/gpt2"
 	"nightshift/replaystore"
 	"nightshift/update/gate"
 	"nightshift/update/selection"
 	"nightshift/update/train"
+	"nightshift/update/train/method"
 )
 
 // Progress is one line of progress.
@@ -178,52 +178,48 @@ func (w *worker) train(ctx context.Context, l lessons) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	base := w.base()
 	start, err := w.start(trainable)
 	if err != nil {
 		return nil, err
 	}
-	if err := w.teach(base, trainable, l); err != nil {
+	if err := w.teach(trainable, l); err != nil {
 		return nil, err
 	}
-	m, err := w.methods(ctx, base, trainable, start, l)
+	r, err := w.prepare(ctx, trainable, start, l)
 	if err != nil {
 		return nil, err
 	}
-	params, err := w.fitted(ctx, base, trainable, start, m, l)
+	params, err := w.fitted(ctx, r, l)
 	if err != nil {
 		return nil, err
 	}
-	return params, w.carry(ctx, base, trainable, m, params, l.fresh)
+	return params, w.carry(ctx, r, params)
 }
 
-// fitted runs the optimizer from start and returns the candidate's parameters.
-func (w *worker) fitted(ctx context.Context, base train.Base, trainable gpt2.Trainable, start []float32, m method, l lessons) ([]float32, error) {
-	o, err := w.objective(trainable, l, m.minimum)
+// fitted runs the optimizer and returns the candidate's parameters.
+func (w *worker) fitted(ctx context.Context, r *method.Run, l lessons) ([]float32, error) {
+	o, err := w.objective(r.Trainable, l, r.Minimum)
 	if err != nil {
 		return nil, err
 	}
 	defer o.close()
-	s, err := train.NewSession(base, trainable, w.job.Threads)
+	s, err := train.NewSession(r.Base, r.Trainable, w.job.Threads)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
-	copy(s.Parameters(), start)
-	m.options.Objective = o.part(s)
-	if m.options.Until, err = w.until(s, l.corrections, m.minimum); err != nil {
+	copy(s.Parameters(), r.Start)
+	r.Options.Objective = o.part(s)
+	if r.Options.Until, err = w.until(s, l.corrections, r.Minimum); err != nil {
 		return nil, err
 	}
-	if err := w.fit(ctx, s, m, o); err != nil {
+	if err := w.fit(ctx, s, r, o); err != nil {
 		return nil, err
 	}
-	w.ended = m.options.Until.Ended
-	params := slices.Clone(s.Parameters())
-	if m.average != nil {
-		params = m.average.Slow()
-	}
-	if m.options.Sparse != nil { // of what became of the steps: an average of them is less sparse than the last
-		share := train.Sparsity(params, start)
+	w.ended = r.Options.Until.Ended
+	params := r.Result(slices.Clone(s.Parameters()))
+	if r.Options.Sparse != nil { // of what became of the steps: an average of them is less sparse than the last
+		share := train.Sparsity(params, r.Start)
 		w.sparsity = &share
 	}
 	w.learned = o.learned
@@ -231,7 +227,7 @@ func (w *worker) fitted(ctx context.Context, base train.Base, trainable gpt2.Tra
 }
 
 // fit runs the optimizer and writes the curve.
-func (w *worker) fit(ctx context.Context, s *train.Session, m method, o *objective) error {
+func (w *worker) fit(ctx context.Context, s *train.Session, r *method.Run, o *objective) error {
 	curve, err := os.Create(filepath.Join(w.dir, CurveFile))
 	if err != nil {
 		return err
@@ -239,18 +235,18 @@ func (w *worker) fit(ctx context.Context, s *train.Session, m method, o *objecti
 	defer curve.Close() //nolint:errcheck // closed with its error below
 	points := json.NewEncoder(curve)
 	begin := time.Now()
-	err = train.Fit(ctx, s, m.source, m.options, func(p train.Step) error {
+	err = train.Fit(ctx, s, r.Source, r.Options, func(p train.Step) error {
 		if err := points.Encode(o.point(p)); err != nil {
 			return err
 		}
 		values := map[string]float64{"loss": p.Loss, "lr": p.Rate, "grad_norm": p.Norm}
-		if m.options.Until.Ended.Steps > 0 { // before that nobody knows when it ends
+		if r.Options.Until.Ended.Steps > 0 { // before that nobody knows when it ends
 			values["eta_seconds"] = (time.Since(begin) / time.Duration(p.Step) * time.Duration(p.Steps-p.Step)).Seconds()
 		}
 		if p.Learned != nil {
 			values["learned"] = *p.Learned
 		}
-		if m.options.Sparse != nil {
+		if r.Options.Sparse != nil {
 			values["sparsity"] = p.Sparsity
 		}
 		o.values(values)

@@ -28,7 +28,7 @@ type Taught struct {
 // teach has those teach who the job says. What the model came with is taught by the track's fixed reference: were it taught by each
 // night's champion, what one night loses the next one would be taught to lose, and small losses would add up. Other rehearsed
 // examples are taught by what was stored with them, where there is something, or else by the champion, and so are new ones.
-func (w *worker) teach(base train.Base, trainable gpt2.Trainable, l lessons) error {
+func (w *worker) teach(trainable gpt2.Trainable, l lessons) error {
 	t := w.job.Train
 	rehearsed := t.KL > 0 && slices.ContainsFunc(l.rehearsed, func(s train.Sequence) bool { return s.Teacher == nil })
 	fresh := t.KLNew > 0 && len(l.fresh) > 0
@@ -39,7 +39,7 @@ func (w *worker) teach(base train.Base, trainable gpt2.Trainable, l lessons) err
 	if err != nil {
 		return err
 	}
-	scorer, err := w.teacher(base, trainable)
+	scorer, err := w.teacher(trainable)
 	if err != nil {
 		return err
 	}
@@ -96,9 +96,9 @@ func (w *worker) reference(trainable gpt2.Trainable) ([]float32, error) {
 }
 
 // teacher opens the graph that distributions are read off.
-func (w *worker) teacher(base train.Base, trainable gpt2.Trainable) (*train.Scorer, error) {
+func (w *worker) teacher(trainable gpt2.Trainable) (*train.Scorer, error) {
 	t := w.job.Train
-	return train.NewScorer(base, trainable, min(t.Teacher, w.model.Config.Vocab), t.Rows, t.Columns, w.job.Threads)
+	return train.NewScorer(w.base(), trainable, min(t.Teacher, w.model.Config.Vocab), t.Rows, t.Columns, w.job.Threads)
 }
 
 // stored gives a rehearsed example the teacher that it was stored with, where that is of this base model and of these tokens. What
@@ -132,7 +132,7 @@ func (w *worker) keepTeachers(fresh []train.Sequence, candidate *adapter.Adapter
 			list = append(list, s)
 		}
 	}
-	scorer, err := w.teacher(w.base(), trainable)
+	scorer, err := w.teacher(trainable)
 	if err != nil {
 		return err
 	}

@@ -16,12 +16,18 @@ const (
 	leastCooldown = 40  // steps: few corrections are learned in few steps, and what lies near them takes as long to come back
 )
 
+// Ending is how a run of at least so many steps ends that measures nothing.
+func Ending(minimum int) *train.Until {
+	return &train.Until{Every: measureEvery, Minimum: minimum, Patience: patience, Cooldown: cooldownShare, Least: leastCooldown}
+}
+
 // until is how the run over lessons ends: when the candidate prefers the share of the corrections that the job asks for, and all of
 // editors, to the answers that they correct, after minimum steps at least. The gate's check of what was taught asks the same of the same
 // corrections.
 func (w *worker) until(s *train.Session, corrections []selection.Item, minimum int) (*train.Until, error) {
 	t := w.job.Train
-	u := &train.Until{Every: measureEvery, Minimum: minimum, Patience: patience, Cooldown: cooldownShare, Least: leastCooldown, From: t.From}
+	u := Ending(minimum)
+	u.From = t.From
 	if begin := time.Now(); t.MaxTime > 0 && t.From == 0 {
 		u.Expired = func() bool { return time.Since(begin) > t.MaxTime }
 	}

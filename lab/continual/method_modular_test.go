@@ -1,12 +1,12 @@
 package continual
 
 import (
-	"context"
 	"math"
 	"slices"
 	"testing"
 
 	"nightshift/update/train"
+	"nightshift/update/train/method"
 )
 
 // TestOrthogonal: each phase changes its own block and no other, and a strong penalty makes what it reads orthogonal to
@@ -23,13 +23,12 @@ func TestOrthogonal(t *testing.T) {
 	overlap := func(strength float64) float64 {
 		m := opt.Methods[0]
 		var before []float32
-		prepare := m.prepare
 		var stages [][]float32
-		m.prepare = func(ctx context.Context, r *run, l *lesson) error {
+		m.prepare = func(r *run, _ *method.Run) error {
 			stages = append(stages, slices.Clone(r.params))
-			return prepare(ctx, r, l)
+			return nil
 		}
-		r, err := l.study(t.Context(), m, Settings{Strength: strength}, course, 1)
+		r, err := l.study(t.Context(), m, night(method.Settings{Orthogonal: strength, OrthogonalRank: uncut}), course, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +67,7 @@ func TestOrthogonal(t *testing.T) {
 		}
 		return sum
 	}
-	free, held := overlap(0), overlap(50)
+	free, held := overlap(1e-9), overlap(50)
 	if math.IsNaN(held) || held > free/4 {
 		t.Errorf("the overlap is %g with the penalty and %g without", held, free)
 	}

@@ -12,6 +12,7 @@ import (
 	"nightshift/models/adapter"
 	"nightshift/models/checkpoint"
 	"nightshift/onnx/ort"
+	"nightshift/update/history"
 	"nightshift/update/work"
 )
 
@@ -68,7 +69,7 @@ func TestCandidateTakesTheChampionsShape(t *testing.T) {
 		t.Errorf("the log says it %d times: %+v", said, n.Log)
 	}
 	var r reproduce
-	if found, err := u.readJSON(n.ID, reproduceFile, &r); err != nil || !found || r.Train.Rank != 4 {
+	if found, err := u.history.Read(n.ID, history.ReproduceFile, &r); err != nil || !found || r.Train.Rank != 4 {
 		t.Errorf("reproduce %+v, %v", r, err)
 	}
 	if replayed, err := u.Replay(t.Context(), n.ID, nil); err != nil || !replayed.Same {

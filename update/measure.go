@@ -67,11 +67,11 @@ func (n *night) measure(ctx context.Context, items []selection.Item, want work.M
 	if job.Champion, err = n.u.version(dir, n.frozen.Champion.Digest, championDir); err != nil {
 		return nil, err
 	}
-	data, err := encodeItems(items)
+	data, err := selection.EncodeItems(items)
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(os.WriteFile(filepath.Join(dir, selectionFile), data, 0o600), writeFile(dir, work.JobFile, job)); err != nil {
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, work.SelectionFile), data, 0o600), writeFile(dir, work.JobFile, job)); err != nil {
 		return nil, err
 	}
 	if err := n.u.compute(ctx, dir, n.log.progress); err != nil {

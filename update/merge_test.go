@@ -10,6 +10,7 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/models/adapter"
 	"nightshift/onnx/ort"
+	"nightshift/update/history"
 	"nightshift/update/selection"
 )
 
@@ -121,16 +122,16 @@ func TestLearningOfAMerge(t *testing.T) {
 		t.Fatal(err)
 	}
 	for digest, learned := range map[string]bool{plus.Ref.Digest: true, minus.Ref.Digest: false} {
-		set, nights, err := u.ancestors(digest)
+		set, nights, err := u.history.Ancestors(digest)
 		if err != nil || set[made.Digest] != learned || slices.Contains(nights, n.ID) != learned || !set[other.Digest] {
 			t.Errorf("ancestors %v by nights %v, %v; want the night's among them: %t", set, nights, err, learned)
 		}
 	}
-	report, err := s.store.Forget(t.Context(), use(s.selected(n.ID), selection.New)[0].Subject)
+	report, err := s.store.Forget(t.Context(), selection.Using(s.selected(n.ID), selection.New)[0].Subject)
 	if err != nil {
 		t.Fatal(err)
 	}
-	traces, err := Forget(s.registry, report)
+	traces, err := history.Erase(s.registry, report)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
 	"nightshift/update/gate"
+	"nightshift/update/history"
 	"nightshift/update/selection"
 	"nightshift/update/work"
 )
@@ -21,7 +22,7 @@ import (
 // conclude judges the candidate and publishes or rejects it.
 func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 	var e work.Evaluation
-	if found, err := n.u.readJSON(n.req.Night, work.EvaluationFile, &e); err != nil || !found {
+	if found, err := n.u.history.Read(n.req.Night, work.EvaluationFile, &e); err != nil || !found {
 		return errors.Join(err, missing(found, work.EvaluationFile))
 	}
 	if err := n.confirmScores(); err != nil {
@@ -46,7 +47,7 @@ func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 	v := gate.Judge(e.Evaluation, n.evidenceOf(items), n.settings.Gate)
 	n.log.night.Verdict, n.log.night.Linears = verdictRecord(v), e.Linears
 	n.log.night.Learned, n.log.night.Sparsity = learnedRecord(e.Learned), e.Sparsity
-	if err := errors.Join(n.u.writeJSON(n.req.Night, verdictFile, v), n.reproduced(e)); err != nil {
+	if err := errors.Join(n.u.history.Write(n.req.Night, history.VerdictFile, v), n.reproduced(e)); err != nil {
 		return err
 	}
 	refused := ""
@@ -102,7 +103,7 @@ func scaleOf(e work.Evaluation) float64 {
 
 // candidate reads the version that the child made, and its manifest.
 func (n *night) candidate(e work.Evaluation, items []selection.Item) (registry.Version, string, error) {
-	data, err := n.u.deps.Registry.ReadNight(n.req.Night, selectionFile)
+	data, err := n.u.deps.Registry.ReadNight(n.req.Night, work.SelectionFile)
 	if err != nil {
 		return registry.Version{}, "", err
 	}
@@ -124,7 +125,7 @@ func (n *night) candidate(e work.Evaluation, items []selection.Item) (registry.V
 	}
 	return registry.Version{Config: config, Weights: weights, Manifest: registry.Manifest{
 		Parent: n.frozen.Champion.Digest, Initial: n.frozen.Initial.Digest, BaseDigest: e.Model.Base, TemplateHash: e.Model.Template, TokenizerHash: e.Model.Tokenizer,
-		Night: n.req.Night, DataDigest: e.DataDigest, Examples: len(use(items, selection.New)) + len(use(items, selection.Rehearsal)),
+		Night: n.req.Night, DataDigest: e.DataDigest, Examples: len(selection.Using(items, selection.New)) + len(selection.Using(items, selection.Rehearsal)),
 		SelfTest: e.SelfTest, ServedAs: e.Model.Weights, Figures: n.figures(e)}}, digest, nil
 }
 
@@ -171,7 +172,7 @@ func (n *night) figures(e work.Evaluation) map[string]float64 {
 
 // reproduced completes what a replay is compared with.
 func (n *night) reproduced(e work.Evaluation) error {
-	return n.u.writeJSON(n.req.Night, reproduceFile, reproduce{Seed: n.settings.Seed, Threads: n.u.cfg.Threads, Champion: n.frozen.Champion.Digest,
+	return n.u.history.Write(n.req.Night, history.ReproduceFile, reproduce{Seed: n.settings.Seed, Threads: n.u.cfg.Threads, Champion: n.frozen.Champion.Digest,
 		Reference: n.frozen.Reference, Initial: n.frozen.Initial.Digest, Train: n.settings.train(), Model: e.Model, Data: e.DataDigest, Candidate: e.Candidate})
 }
 
@@ -244,12 +245,12 @@ func (n *night) complete(ctx context.Context, published bool) error {
 	if n.makesInitial() {
 		return nil
 	}
-	done := completion{Track: n.req.Track, Cursor: n.frozen.Cursor, Completed: n.log.now(), Published: published, Reviewed: n.frozen.Reviewed,
+	done := history.Completion{Track: n.req.Track, Cursor: n.frozen.Cursor, Completed: n.log.now(), Published: published, Reviewed: n.frozen.Reviewed,
 		Editors: n.frozen.Editors, Beyond: n.frozen.Beyond, HeldOutBy: n.frozen.HeldOutBy}
 	if c := n.log.night.Candidate; c != nil {
 		done.Digest = c.Digest
 	}
-	if err := n.u.writeJSON(n.req.Night, cursorFile, done); err != nil {
+	if err := n.u.history.Write(n.req.Night, history.CursorFile, done); err != nil {
 		return err
 	}
 	trimmer, ok := n.u.deps.Store.(replaystore.Trimmer)

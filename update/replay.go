@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"nightshift/internal/registry"
+	"nightshift/update/history"
 	"nightshift/update/selection"
 	"nightshift/update/train"
 	"nightshift/update/work"
@@ -31,7 +32,7 @@ func (u *Updater) Replay(ctx context.Context, night string, tell func(work.Progr
 	if _, err := u.deps.Registry.NightFiles(night); err != nil {
 		return result, err
 	}
-	found, err := u.readJSON(night, reproduceFile, &r)
+	found, err := u.history.Read(night, history.ReproduceFile, &r)
 	if err != nil {
 		return result, fmt.Errorf("replay night %s: %w", night, err)
 	}
@@ -92,7 +93,7 @@ func (u *Updater) copyNight(night, dir string) error {
 	if err := writeFile(dir, work.JobFile, job); err != nil {
 		return err
 	}
-	names := []string{selectionFile}
+	names := []string{work.SelectionFile}
 	if job.Importances != "" {
 		names = append(names, job.Importances)
 	}
@@ -118,15 +119,15 @@ func (u *Updater) copyNight(night, dir string) error {
 
 // gone counts the people's examples of a selection that the store does not have any more.
 func (u *Updater) gone(ctx context.Context, night string, result *Replayed) error {
-	data, err := u.deps.Registry.ReadNight(night, selectionFile)
+	data, err := u.deps.Registry.ReadNight(night, work.SelectionFile)
 	if err != nil {
 		return err
 	}
-	items, err := decodeItems(data)
+	items, err := selection.DecodeItems(data)
 	if err != nil {
 		return err
 	}
-	record, _, err := u.record(night)
+	record, _, err := u.history.Record(night)
 	if err != nil {
 		return err
 	}
@@ -147,7 +148,7 @@ func (u *Updater) gone(ctx context.Context, night string, result *Replayed) erro
 			result.Gone++
 		}
 	}
-	erased, err := readErasure(u.deps.Registry, night)
+	erased, err := history.ReadErasure(u.deps.Registry, night)
 	if err != nil {
 		return err
 	}

@@ -27,12 +27,15 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
+	"nightshift/update/history"
 )
 
 // Updater runs nights. Its methods may be called from any goroutine.
 type Updater struct {
 	cfg  Config
 	deps Deps
+
+	history history.History
 
 	running sync.Mutex // held by the night that runs
 	mu      sync.Mutex
@@ -80,7 +83,7 @@ func New(cfg Config, deps Deps) (*Updater, error) {
 	if err := deps.Registry.Declare(slices.Concat(slices.Collect(maps.Keys(cfg.Tracks)), cfg.initials())...); err != nil {
 		return nil, fmt.Errorf("configure updater: %w", err)
 	}
-	return &Updater{cfg: cfg, deps: deps, known: map[string]bool{}, queue: make(chan Request, 1024), sleep: sleep, at: func(string) {}}, nil
+	return &Updater{cfg: cfg, deps: deps, history: history.Of(deps.Registry), known: map[string]bool{}, queue: make(chan Request, 1024), sleep: sleep, at: func(string) {}}, nil
 }
 
 // Run clears up after a predecessor that was killed, and then runs nights as they fall due or are asked for, until ctx is
@@ -187,7 +190,7 @@ func (u *Updater) run(ctx context.Context, req Request) (nightrecord.Night, erro
 			u.deps.Log.Warn("a trial cannot be judged now; it goes on as it is", "track", req.Track, "error", err)
 		}
 	}
-	before, found, err := u.record(req.Night)
+	before, found, err := u.history.Record(req.Night)
 	if err != nil {
 		return before, err
 	}
@@ -268,7 +271,7 @@ func (u *Updater) hear(s replaystore.Signal) {
 		u.deps.Log.Warn("a request for a night is not understood", "signal", s.ID, "error", err)
 		return
 	}
-	if _, found, err := u.record(r.Night); found && err == nil {
+	if _, found, err := u.history.Record(r.Night); found && err == nil {
 		return
 	}
 	u.enqueue(Request{Night: r.Night, Track: r.Track, By: r.By, DryRun: opt.DryRun, from: fromStream})

@@ -56,7 +56,8 @@ var layers = map[string]place{
 	"update/train":        {4, "update", 0},
 	"update/train/method": {4, "update", 1},
 	"update/work":         {4, "update", 2},
-	"update":              {4, "update", 3},
+	"update/history":      {4, "update", 3},
+	"update":              {4, "update", 4},
 
 	"internal/walkthrough": {4, "walkthrough", 0},
 	"internal/conversion":  {4, "conversion", 0},

@@ -1,4 +1,4 @@
-package update
+package history
 
 import (
 	"encoding/json"
@@ -9,22 +9,22 @@ import (
 	"nightshift/internal/registry"
 )
 
-// erasedFile says how much of a night's selection was erased later.
-const erasedFile = "erased.json"
+// ErasedFile says how much of a night's selection was erased later.
+const ErasedFile = "erased.json"
 
-// erasure counts what was erased from a selection. Nothing in it tells of whom.
-type erasure struct {
+// Erasure counts what was erased from a selection. Nothing in it tells of whom.
+type Erasure struct {
 	Items    int `json:"items"`
 	Measured int `json:"measured,omitempty"` // of them, were held out and taught nothing
 }
 
 // trained says whether the night was trained on something that was erased.
-func (e erasure) trained() bool { return e.Items > e.Measured }
+func (e Erasure) trained() bool { return e.Items > e.Measured }
 
-// readErasure is what was erased from a night's selection, nothing where there is no file.
-func readErasure(reg *registry.Registry, night string) (erasure, error) {
-	var e erasure
-	data, err := reg.ReadNight(night, erasedFile)
+// ReadErasure is what was erased from a night's selection, nothing where there is no file.
+func ReadErasure(reg *registry.Registry, night string) (Erasure, error) {
+	var e Erasure
+	data, err := reg.ReadNight(night, ErasedFile)
 	if errors.Is(err, registry.ErrNotFound) {
 		return e, nil
 	}
@@ -32,24 +32,25 @@ func readErasure(reg *registry.Registry, night string) (erasure, error) {
 		err = json.Unmarshal(data, &e)
 	}
 	if err != nil {
-		return e, fmt.Errorf("read %s of night %s: %w", erasedFile, night, err)
+		return e, fmt.Errorf("read %s of night %s: %w", ErasedFile, night, err)
 	}
 	return e, nil
 }
 
-// taint tells which versions are tainted: trained on examples of somebody who was forgotten, made from a version that was, taken
+// Taint tells which versions are tainted: trained on examples of somebody who was erased, made from a version that was, taken
 // away or not, or begun with one. It rests on what the registry keeps of erasures, so that it is the same whenever it is asked.
-type taint struct {
+type Taint struct {
 	registry *registry.Registry
 	known    map[string]bool // by digest
 }
 
-func newTaint(reg *registry.Registry) *taint {
-	return &taint{registry: reg, known: map[string]bool{"": false}}
+// NewTaint begins without knowledge.
+func NewTaint(reg *registry.Registry) *Taint {
+	return &Taint{registry: reg, known: map[string]bool{"": false}}
 }
 
-// of says whether a version is tainted. The base model is not, nor is what the registry does not have.
-func (t *taint) of(digest string) (bool, error) {
+// Of says whether a version is tainted. The base model is not, nor is what the registry does not have.
+func (t *Taint) Of(digest string) (bool, error) {
 	if tainted, ok := t.known[digest]; ok {
 		return tainted, nil
 	}
@@ -62,7 +63,7 @@ func (t *taint) of(digest string) (bool, error) {
 	}
 	t.known[digest] = false // nothing comes from itself
 	if m.Night != "" {
-		e, err := readErasure(t.registry, m.Night)
+		e, err := ReadErasure(t.registry, m.Night)
 		if err != nil {
 			return false, err
 		}
@@ -73,7 +74,7 @@ func (t *taint) of(digest string) (bool, error) {
 		sources = append(sources, s.Digest)
 	}
 	for _, source := range sources {
-		tainted, err := t.of(source)
+		tainted, err := t.Of(source)
 		if err != nil {
 			return false, err
 		}
@@ -82,8 +83,8 @@ func (t *taint) of(digest string) (bool, error) {
 	return t.known[digest], nil
 }
 
-// versions lists the tainted versions of all tracks, also of those that were deleted.
-func (t *taint) versions() ([]registry.Ref, error) {
+// Versions lists the tainted versions of all tracks, also of those that were deleted.
+func (t *Taint) Versions() ([]registry.Ref, error) {
 	tracks, err := t.registry.EveryTrack()
 	if err != nil {
 		return nil, err
@@ -95,7 +96,7 @@ func (t *taint) versions() ([]registry.Ref, error) {
 			return nil, err
 		}
 		for _, ref := range refs {
-			tainted, err := t.of(ref.Digest)
+			tainted, err := t.Of(ref.Digest)
 			if err != nil {
 				return nil, err
 			}
@@ -107,9 +108,9 @@ func (t *taint) versions() ([]registry.Ref, error) {
 	return list, nil
 }
 
-// clean is the version itself where it is not tainted, else the nearest of those that it comes from which is not and has a number in the
+// Clean is the version itself where it is not tainted, else the nearest of those that it comes from which is not and has a number in the
 // track; the base model where there is none.
-func (t *taint) clean(track, digest string) (registry.Ref, error) {
+func (t *Taint) Clean(track, digest string) (registry.Ref, error) {
 	refs, err := t.registry.Versions(track)
 	if err != nil && !errors.Is(err, registry.ErrCorrupt) {
 		return registry.Ref{}, err
@@ -120,7 +121,7 @@ func (t *taint) clean(track, digest string) (registry.Ref, error) {
 			continue
 		}
 		seen[todo[0]] = true
-		tainted, err := t.of(todo[0])
+		tainted, err := t.Of(todo[0])
 		if err != nil {
 			return registry.Ref{}, err
 		}

@@ -1,4 +1,4 @@
-package update
+package history
 
 import (
 	"slices"
@@ -7,8 +7,8 @@ import (
 	"nightshift/internal/registry"
 )
 
-// reign is when the champion became what it is; the zero time where it always was.
-func reign(list []registry.Activation) time.Time {
+// Reign is when the champion became what it is; the zero time where it always was.
+func Reign(list []registry.Activation) time.Time {
 	var since time.Time
 	digest := ""
 	if len(list) > 0 {
@@ -26,22 +26,22 @@ func reign(list []registry.Activation) time.Time {
 	return since
 }
 
-// judged counts the nights of a track whose candidates were judged since a time, and which the champion is not of: each was a
+// Judged counts the nights of a track whose candidates were judged since a time, and which the champion is not of: each was a
 // chance to be taken for better by luck. What only looks (a dry run), what came to no verdict, and what a person stopped from
 // being published used up no evidence: the next night judges by it again. What editors alone were behind was no such chance.
-func (u *Updater) judged(track, champion string, since time.Time) (int, error) {
-	nights, err := u.deps.Registry.ListNights()
+func (h History) Judged(track, champion string, since time.Time) (int, error) {
+	nights, err := h.registry.ListNights()
 	if err != nil {
 		return 0, err
 	}
 	count := 0
 	for _, id := range nights {
-		var done completion
-		found, err := u.readJSON(id, cursorFile, &done)
+		var done Completion
+		found, err := h.Read(id, CursorFile, &done)
 		if err != nil {
 			return 0, err
 		}
-		if found && done.Track == track && done.Digest != champion && done.Editors != editorsAlone && done.Completed.After(since) {
+		if found && done.Track == track && done.Digest != champion && done.Editors != EditorsAlone && done.Completed.After(since) {
 			count++
 		}
 	}

@@ -1,4 +1,4 @@
-package update
+package history
 
 import (
 	"encoding/json"
@@ -8,6 +8,7 @@ import (
 
 	"nightshift/internal/registry"
 	"nightshift/update/selection"
+	"nightshift/update/work"
 )
 
 // reviewFile says that a person has looked at what a night selected.
@@ -21,14 +22,14 @@ type review struct {
 
 // Review has the next night of its track take up again what a night selected whose candidate was rejected or rolled back: it
 // is suspect, and does not come back without a person's word. The gate judges it like all else. It returns the track and how
-// many examples there are; people who were forgotten since are not among them.
+// many examples there are; people who were erased since are not among them.
 func Review(reg *registry.Registry, night, by string, now time.Time) (track string, examples int, err error) {
 	if _, err := reg.NightFiles(night); err != nil {
 		return "", 0, err
 	}
-	u := &Updater{deps: Deps{Registry: reg}}
-	var done completion
-	found, err := u.readJSON(night, cursorFile, &done)
+	h := Of(reg)
+	var done Completion
+	found, err := h.Read(night, CursorFile, &done)
 	if err != nil {
 		return "", 0, err
 	}
@@ -39,39 +40,39 @@ func Review(reg *registry.Registry, night, by string, now time.Time) (track stri
 	if err != nil {
 		return "", 0, err
 	}
-	learned, _, err := u.ancestors(champion.Digest)
+	learned, _, err := h.Ancestors(champion.Digest)
 	if err != nil {
 		return "", 0, err
 	}
 	if learned[done.Digest] {
 		return "", 0, fmt.Errorf("review night %s: what serves track %s has learned from it", night, done.Track)
 	}
-	items, err := u.evidence(night)
+	items, err := h.Evidence(night)
 	if err != nil {
 		return "", 0, err
 	}
-	return done.Track, len(items), u.writeJSON(night, reviewFile, review{By: by, Time: now.UTC()})
+	return done.Track, len(items), h.Write(night, reviewFile, review{By: by, Time: now.UTC()})
 }
 
-// evidence is what a night newly selected, to learn and to measure.
-func (u *Updater) evidence(night string) ([]selection.Item, error) {
-	data, err := u.deps.Registry.ReadNight(night, selectionFile)
+// Evidence is what a night newly selected, to learn and to measure.
+func (h History) Evidence(night string) ([]selection.Item, error) {
+	data, err := h.registry.ReadNight(night, work.SelectionFile)
 	if errors.Is(err, registry.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	items, err := decodeItems(data)
+	items, err := selection.DecodeItems(data)
 	if err != nil {
 		return nil, fmt.Errorf("read selection of night %s: %w", night, err)
 	}
-	return append(use(items, selection.New), use(items, selection.HeldOut)...), nil
+	return append(selection.Using(items, selection.New), selection.Using(items, selection.HeldOut)...), nil
 }
 
 // reviewed says whether a person has vouched for a night since another night last took it up.
-func (u *Updater) reviewed(night string, taken time.Time) (bool, error) {
-	data, err := u.deps.Registry.ReadNight(night, reviewFile)
+func (h History) reviewed(night string, taken time.Time) (bool, error) {
+	data, err := h.registry.ReadNight(night, reviewFile)
 	if errors.Is(err, registry.ErrNotFound) {
 		return false, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"nightshift/internal/registry"
+	"nightshift/update/history"
 )
 
 // TestJudgedNights counts what the error of the gate is shared out over.
@@ -12,7 +13,7 @@ func TestJudgedNights(t *testing.T) {
 	s := newShop(t, t.TempDir())
 	u := s.updater()
 	at := func(hour int) time.Time { return s.now.Add(time.Duration(hour) * time.Hour) }
-	for id, done := range map[string]completion{
+	for id, done := range map[string]history.Completion{
 		"n1": {Track: "default", Completed: at(1), Digest: "old", Published: true},
 		"n2": {Track: "default", Completed: at(10), Digest: "now", Published: true}, // made the champion
 		"n3": {Track: "default", Completed: at(11), Digest: "a"},
@@ -26,23 +27,23 @@ func TestJudgedNights(t *testing.T) {
 		if done.Track == "" {
 			continue
 		}
-		if err := u.writeJSON(id, cursorFile, done); err != nil {
+		if err := u.history.Write(id, history.CursorFile, done); err != nil {
 			t.Fatal(err)
 		}
 	}
 	list := []registry.Activation{{Digest: "old", Time: at(1)}, {Digest: "now", Time: at(10)}, {Digest: "now", Held: true, Time: at(11)},
 		{Digest: "now", Candidate: "d", Share: 0.1, Time: at(14)}, {Digest: "now", Time: at(16)}}
-	if since := reign(list); !since.Equal(at(10)) {
+	if since := history.Reign(list); !since.Equal(at(10)) {
 		t.Errorf("the champion serves since %s", since)
 	}
-	if n, err := u.judged("default", "now", reign(list)); err != nil || n != 2 {
+	if n, err := u.history.Judged("default", "now", history.Reign(list)); err != nil || n != 2 {
 		t.Errorf("%d nights judged against the champion, %v", n, err)
 	}
-	if since := reign([]registry.Activation{{Digest: "x", Time: at(2)}, {Digest: "", Time: at(3)}}); !since.Equal(at(3)) {
+	if since := history.Reign([]registry.Activation{{Digest: "x", Time: at(2)}, {Digest: "", Time: at(3)}}); !since.Equal(at(3)) {
 		t.Errorf("the base model serves again since %s", since)
 	}
 	for _, list := range [][]registry.Activation{nil, {{Digest: "", Held: true, Time: at(4)}}} {
-		if n, err := u.judged("default", "", reign(list)); err != nil || n != 4 {
+		if n, err := u.history.Judged("default", "", history.Reign(list)); err != nil || n != 4 {
 			t.Errorf("%d nights judged against the base model that always served, %v", n, err)
 		}
 	}

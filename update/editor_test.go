@@ -73,7 +73,7 @@ func TestEditorsAreNotKeptWaiting(t *testing.T) {
 	for _, key := range g.beyond {
 		used[key] = true
 	}
-	sel, err := selection.FromEvents(later.events, selection.Options{Now: s.now, MinAge: time.Hour, Correction: 1, Used: used})
+	sel, err := selection.CandidatesOf(later.events, selection.Options{Now: s.now, MinAge: time.Hour, Correction: 1, Used: used}).Select(nil)
 	if err != nil || len(sel.Items) != 2 || sel.Items[0].Editor || sel.Items[1].Editor || len(later.beyond) != 0 {
 		t.Errorf("the next night learns %+v, %v", sel.Items, err)
 	}

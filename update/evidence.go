@@ -58,15 +58,19 @@ func (n *night) choose(ctx context.Context, g gathered, p history.Past, key []by
 	if err != nil {
 		return c, fmt.Errorf("read probes of earlier nights: %w", err)
 	}
-	s, m := n.settings, measures{}
+	s := n.settings
 	known := append(recalled(memory, p.Suspect, s.Train.StoredTeachers), restored...)
 	rehearsable := append(slices.Clone(known), starter...)
 	opt := n.options(p, rehearsable, carried, key)
 	if opt.Trained, err = n.trained(memory, p); err != nil {
 		return c, err
 	}
-	opt.Outliers.Measure = n.measured(ctx, rehearsable, m)
-	selected, err := selection.FromEvents(g.events, opt)
+	candidates := selection.CandidatesOf(g.events, opt)
+	measured, m, err := n.measured(ctx, candidates.Items, rehearsable)
+	if err != nil {
+		return c, fmt.Errorf("measure %d examples: %w", len(candidates.Items), err)
+	}
+	selected, err := candidates.Select(measured)
 	if err != nil {
 		return c, err
 	}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"nightshift/update/selection"
 	"nightshift/update/work"
@@ -21,38 +22,30 @@ import (
 // others.
 type measures map[string]selection.Measure
 
-// measured returns the function that measures new examples, and with them those that may be rehearsed, into m. It is nil where
-// nothing is asked of the model.
-func (n *night) measured(ctx context.Context, rehearsable []selection.Item, m measures) func([]selection.Item) ([]selection.Measure, error) {
+// measured measures what a night may learn, in its order, and what may be rehearsed. Both are nil where nothing is asked of the model.
+func (n *night) measured(ctx context.Context, items, rehearsable []selection.Item) (list []selection.Measure, of measures, err error) {
 	g, memory := n.settings.Guard, n.settings.Memory
 	want := work.Measures{Losses: g.OutlierLoss > 0 || memory.Rehearse == selection.Priority || memory.Replace == selection.Priority,
 		Embeddings: memory.Rehearse == selection.Diversity}
-	if n.looks || !want.Losses && !want.Embeddings && g.OutlierGradient <= 0 {
-		return nil
+	if n.looks || !want.Losses && !want.Embeddings && g.OutlierGradient <= 0 ||
+		len(items) < max(1, n.settings.MinNew, n.settings.Gate.MinExamples) { // the night will be skipped
+		return nil, nil, nil
 	}
 	if memory.Rehearse == selection.Random || memory.Rehearse == selection.Feedback || len(rehearsable) <= n.settings.RehearsalLimit {
 		rehearsable = nil // all of them, any, or those that weigh most
 	}
-	return func(items []selection.Item) ([]selection.Measure, error) {
-		list := make([]selection.Measure, len(items))
-		if len(items) < max(1, n.settings.MinNew, n.settings.Gate.MinExamples) {
-			return list, nil // the night will be skipped
-		}
-		want := want
-		if g.OutlierGradient > 0 {
-			want.Gradients = len(items)
-		}
-		all := append(append([]selection.Item(nil), items...), rehearsable...)
-		found, err := n.measure(ctx, all, want)
-		if err != nil {
-			return nil, err
-		}
-		copy(list, found)
-		for i, it := range rehearsable {
-			m[it.ID] = found[len(items)+i]
-		}
-		return list, nil
+	if g.OutlierGradient > 0 {
+		want.Gradients = len(items)
 	}
+	found, err := n.measure(ctx, append(slices.Clone(items), rehearsable...), want)
+	if err != nil {
+		return nil, nil, err
+	}
+	of = measures{}
+	for i, it := range rehearsable {
+		of[it.ID] = found[len(items)+i]
+	}
+	return found[:len(items)], of, nil
 }
 
 // measure has a child process measure items, in a directory that is gone afterwards.

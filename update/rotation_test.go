@@ -36,7 +36,7 @@ func TestRotation(t *testing.T) {
 		if err := u.history.AddLearned(nights, trained); err != nil || !maps.Equal(trained, learned) {
 			t.Fatalf("%d people are known to be learned from, want %d (%v)", len(trained), len(learned), err)
 		}
-		selected, err := selection.FromEvents(events, selection.Options{Now: now.Add(time.Hour), HeldOut: 0.3, HeldOutKey: windowKey(key, now, month), Correction: 1, Trained: trained})
+		selected, err := selection.CandidatesOf(events, selection.Options{Now: now.Add(time.Hour), HeldOut: 0.3, HeldOutKey: windowKey(key, now, month), Correction: 1, Trained: trained}).Select(nil)
 		if err != nil {
 			t.Fatal(err)
 		}

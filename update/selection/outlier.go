@@ -19,27 +19,15 @@ type Measure struct {
 type Outliers struct {
 	Loss     float64
 	Gradient float64
-	// Measure measures examples, in their order. It is asked once, for what is left after everything that needs no model.
-	Measure func([]Item) ([]Measure, error)
 }
 
 // leastGroup is how many examples it takes to say what is usual.
 const leastGroup = 10
 
-// find has the items measured, writes down their loss, and says for each why it waits, "" where it does not. What as many
-// people say as must confirm something, and two at least, is no outlier: it is news.
-func (o Outliers) find(items []Item, opt Options) ([]string, error) {
+// find writes down the loss of each item, and says for each why it waits, "" where it does not. What as many people say as must confirm
+// something, and two at least, is no outlier: it is news.
+func (o Outliers) find(items []Item, measures []Measure, opt Options) []string {
 	why := make([]string, len(items))
-	if o.Measure == nil || len(items) == 0 {
-		return why, nil
-	}
-	measures, err := o.Measure(items)
-	if err != nil {
-		return nil, fmt.Errorf("measure %d examples: %w", len(items), err)
-	}
-	if len(measures) != len(items) {
-		return nil, fmt.Errorf("measure %d examples: there are %d measures", len(items), len(measures))
-	}
 	groups := map[string][]int{}
 	for i := range items {
 		if loss := measures[i].Loss; !math.IsInf(loss, 0) && !math.IsNaN(loss) {
@@ -69,7 +57,7 @@ func (o Outliers) find(items []Item, opt Options) ([]string, error) {
 			why[i] = ""
 		}
 	}
-	return why, nil
+	return why
 }
 
 // judge gives a reason to the members of a group whose value lies above a bound. What is not finite does.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"nightshift/internal/nightrecord"
@@ -116,11 +114,9 @@ func (n *night) unerased(ctx context.Context, c chosen) error {
 
 // store writes the frozen files.
 func (n *night) store(c chosen) error {
-	for _, name := range []string{work.EvaluationFile, work.CurveFile, history.VerdictFile, work.CandidateDir, championDir, referenceDir, initialDir, earlierFile, work.ImportancesFile, earlierFast, work.FastDir, work.TeachersFile,
-		nightrecord.ScoresFile, history.ErasedFile} { // of a first, failed attempt
-		if err := os.RemoveAll(filepath.Join(n.dir, name)); err != nil {
-			return fmt.Errorf("clear night: %w", err)
-		}
+	if err := n.u.deps.Registry.RemoveNightFiles(n.req.Night, work.EvaluationFile, work.CurveFile, history.VerdictFile, work.CandidateDir, championDir, referenceDir, initialDir, earlierFile, work.ImportancesFile, earlierFast, work.FastDir, work.TeachersFile,
+		nightrecord.ScoresFile, history.ErasedFile); err != nil { // of a first, failed attempt
+		return err
 	}
 	job := n.job()
 	if !n.makesInitial() { // an initial adapter begins at zero
@@ -148,12 +144,12 @@ func (n *night) store(c chosen) error {
 
 // earlier puts what came before into the night's directory: champion, reference, and what they left behind.
 func (n *night) earlier(job *work.Job) (err error) {
-	if job.Champion, err = n.u.version(n.dir, n.frozen.Champion.Digest, championDir); err != nil {
+	if job.Champion, err = n.putVersion(n.frozen.Champion.Digest, championDir); err != nil {
 		return err
 	}
 	job.Reference = job.Champion
 	if n.frozen.Reference != n.frozen.Champion.Digest {
-		if job.Reference, err = n.u.version(n.dir, n.frozen.Reference, referenceDir); err != nil {
+		if job.Reference, err = n.putVersion(n.frozen.Reference, referenceDir); err != nil {
 			return err
 		}
 	}
@@ -175,24 +171,22 @@ func (n *night) job() work.Job {
 	return job
 }
 
-// version puts the files of a version into a directory of that name within another and returns its name, "" for the base model.
-func (u *Updater) version(within, digest, name string) (string, error) {
+// putVersion puts the files of a version into a directory of the night and returns the directory's name, "" for the base model.
+func (n *night) putVersion(digest, name string) (string, error) {
 	if digest == "" {
 		return "", nil
 	}
-	config, weights, _, err := u.deps.Registry.Load(digest)
+	config, weights, _, err := n.u.deps.Registry.Load(digest)
 	if err != nil {
 		return "", fmt.Errorf("load %s: %w", name, err)
 	}
-	dir := filepath.Join(within, name)
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return "", fmt.Errorf("write %s: %w", name, err)
-	}
-	if err := errors.Join(os.WriteFile(filepath.Join(dir, registry.ConfigFile), config, 0o644),
-		os.WriteFile(filepath.Join(dir, registry.WeightsFile), weights, 0o644)); err != nil {
-		return "", fmt.Errorf("write %s: %w", name, err)
-	}
-	return name, nil
+	return name, n.putAdapter(name, config, weights)
+}
+
+// putAdapter puts an adapter's files into a directory of the night.
+func (n *night) putAdapter(name string, config, weights []byte) error {
+	r := n.u.deps.Registry
+	return errors.Join(r.WriteNightFile(n.req.Night, name+"/"+registry.ConfigFile, config), r.WriteNightFile(n.req.Night, name+"/"+registry.WeightsFile, weights))
 }
 
 // thaw reads back what an interrupted night had frozen.

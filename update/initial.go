@@ -112,7 +112,7 @@ func (n *night) initial() (string, error) {
 	}
 	n.frozen.Initial, n.log.night.From = ref, ref.String()
 	n.log.say(fmt.Sprintf("begins with the initial adapter %s; everything is compared with the base model", ref))
-	return initialDir, a.Write(filepath.Join(n.dir, initialDir))
+	return initialDir, n.putAdapter(initialDir, config, weights)
 }
 
 // freezeInitial decides what an initial adapter is made of and writes it down.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"nightshift/models/adapter"
 	"nightshift/update/selection"
 	"nightshift/update/work"
 )
@@ -57,7 +58,7 @@ func (n *night) measure(ctx context.Context, items []selection.Item, want work.M
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }() // people's texts
 	job := n.job()
 	job.Measure = &want
-	if job.Champion, err = n.u.version(dir, n.frozen.Champion.Digest, championDir); err != nil {
+	if job.Champion, err = n.u.copyVersion(n.frozen.Champion.Digest, dir, championDir); err != nil {
 		return nil, err
 	}
 	data, err := selection.EncodeItems(items)
@@ -74,6 +75,22 @@ func (n *night) measure(ctx context.Context, items []selection.Item, want work.M
 		return nil, err
 	}
 	return decodeMeasures(data, len(items))
+}
+
+// copyVersion writes a version's files into a directory of that name within another and returns its name, "" for the base model.
+func (u *Updater) copyVersion(digest, within, name string) (string, error) {
+	if digest == "" {
+		return "", nil
+	}
+	config, weights, _, err := u.deps.Registry.Load(digest)
+	if err != nil {
+		return "", fmt.Errorf("load %s: %w", name, err)
+	}
+	a, err := adapter.Parse(config, weights)
+	if err != nil {
+		return "", fmt.Errorf("load %s: %w", name, err)
+	}
+	return name, a.Write(filepath.Join(within, name))
 }
 
 // decodeMeasures reads a file of measures, which must be count.

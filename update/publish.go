@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"nightshift/internal/nightrecord"
@@ -110,12 +108,7 @@ func (n *night) candidate(e work.Evaluation, items []selection.Item) (registry.V
 	if e.DataDigest != digestOf(data) {
 		return registry.Version{}, "", errors.New("somebody's examples were erased while the night ran; what was learned from them is dropped")
 	}
-	dir := filepath.Join(n.dir, work.CandidateDir)
-	config, err := os.ReadFile(filepath.Join(dir, registry.ConfigFile))
-	if err != nil {
-		return registry.Version{}, "", fmt.Errorf("read candidate: %w", err)
-	}
-	weights, err := os.ReadFile(filepath.Join(dir, registry.WeightsFile))
+	config, weights, err := n.u.nightAdapter(n.req.Night, work.CandidateDir)
 	if err != nil {
 		return registry.Version{}, "", fmt.Errorf("read candidate: %w", err)
 	}
@@ -127,6 +120,15 @@ func (n *night) candidate(e work.Evaluation, items []selection.Item) (registry.V
 		Parent: n.frozen.Champion.Digest, Initial: n.frozen.Initial.Digest, BaseDigest: e.Model.Base, TemplateHash: e.Model.Template, TokenizerHash: e.Model.Tokenizer,
 		Night: n.req.Night, DataDigest: e.DataDigest, Examples: len(selection.Using(items, selection.New)) + len(selection.Using(items, selection.Rehearsal)),
 		SelfTest: e.SelfTest, ServedAs: e.Model.Weights, Figures: n.figures(e)}}, digest, nil
+}
+
+// nightAdapter reads the files of an adapter in a directory of a night.
+func (u *Updater) nightAdapter(night, dir string) (config, weights []byte, err error) {
+	if config, err = u.deps.Registry.ReadNight(night, dir+"/"+registry.ConfigFile); err != nil {
+		return nil, nil, err
+	}
+	weights, err = u.deps.Registry.ReadNight(night, dir+"/"+registry.WeightsFile)
+	return config, weights, err
 }
 
 // figures are the manifest's numbers for people.

@@ -2,6 +2,7 @@ package update
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -71,21 +72,17 @@ func (u *Updater) Replay(ctx context.Context, night string, tell func(work.Progr
 
 // copyNight copies the files that the work of a night reads. A model that was moved is looked for where it is now.
 func (u *Updater) copyNight(night, dir string) error {
-	from, err := u.deps.Registry.NightDir(night)
-	if err != nil {
-		return err
-	}
 	var job work.Job
-	if err := readFile(from, work.JobFile, &job); err != nil {
-		return err
+	if found, err := u.history.Read(night, work.JobFile, &job); err != nil || !found {
+		return errors.Join(err, missing(found, work.JobFile))
 	}
 	if _, err := os.Stat(job.ModelDir); err != nil {
 		job.ModelDir = u.cfg.ModelDir
 	}
 	job.CacheDir = u.cfg.CacheDir
 	var e work.Evaluation
-	if err := readFile(from, work.EvaluationFile, &e); err != nil {
-		return err
+	if found, err := u.history.Read(night, work.EvaluationFile, &e); err != nil || !found {
+		return errors.Join(err, missing(found, work.EvaluationFile))
 	}
 	if e.Training.Why == train.EndTime { // the clock decided once; a replay ends at the same step
 		job.Train.From = e.Training.From
@@ -99,11 +96,11 @@ func (u *Updater) copyNight(night, dir string) error {
 	}
 	for _, version := range []string{job.Champion, job.Reference, job.Origin} {
 		if version != "" {
-			names = append(names, filepath.Join(version, registry.ConfigFile), filepath.Join(version, registry.WeightsFile))
+			names = append(names, version+"/"+registry.ConfigFile, version+"/"+registry.WeightsFile)
 		}
 	}
 	for _, name := range names {
-		data, err := os.ReadFile(filepath.Join(from, name))
+		data, err := u.deps.Registry.ReadNight(night, name)
 		if err != nil {
 			return err
 		}

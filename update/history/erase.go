@@ -4,9 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"nightshift/internal/registry"
@@ -91,14 +88,7 @@ func EraseFrom(reg *registry.Registry, night string, report replaystore.ForgetRe
 
 // eraseTeachers removes what a night's candidate says of the new examples, whoever they are from: the memory has what it needs of it.
 func eraseTeachers(reg *registry.Registry, night string) error {
-	dir, err := reg.NightDir(night)
-	if err != nil {
-		return err
-	}
-	if err := os.Remove(filepath.Join(dir, work.TeachersFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove the teachers of night %s: %w", night, err)
-	}
-	return nil
+	return reg.RemoveNightFiles(night, work.TeachersFile)
 }
 
 // Erased says whether an example came from an erased subject.

@@ -42,7 +42,8 @@ var layers = map[string]place{
 	"internal/nightrecord": {2, "nightrecord", 0},
 
 	"internal/retention":     {3, "retention", 0},
-	"internal/engine":        {3, "engine", 0},
+	"internal/engine/kv":     {3, "engine", 0},
+	"internal/engine":        {3, "engine", 1},
 	"replaystore/localstore": {3, "localstore", 0},
 	"replaystore/redisstore": {3, "redisstore", 0},
 	"replaystore/replaytest": {3, "replaytest", 0},

@@ -21,6 +21,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nightshift/internal/engine/kv"
 	"nightshift/internal/sampling"
 	"nightshift/onnx/gpt2"
 )
@@ -106,7 +107,7 @@ type Engine struct {
 
 	// What follows is owned by the loop.
 	prompts  *prompts
-	prefixes *prefixCache
+	prefixes *kv.Prefixes
 	batch    *batch
 	firsts   []*sequence // collected in this turn
 	gone     []*sequence
@@ -126,7 +127,7 @@ func New(model *Model, cfg Config) (*Engine, error) {
 	}
 	e := &Engine{model: model, cfg: cfg, sessions: sessions, wake: make(chan struct{}, 1), ended: make(chan struct{}),
 		queue: &queue{maxRequests: cfg.Queue, maxTokens: cfg.QueueTokens}}
-	e.prefixes = newPrefixCache(model.Config, cfg.Chunk, cfg.PrefixCache)
+	e.prefixes = kv.NewPrefixes(model.Config, cfg.Chunk, cfg.PrefixCache)
 	if e.bank, err = newBank(model, cfg.Modules, cfg.BankRows, cfg.MaxRank); err == nil {
 		e.prompts, err = newPrompts(e)
 	}
@@ -253,7 +254,7 @@ func (e *Engine) admit(first *sequence) *sequence {
 	}
 	now := time.Now()
 	s := e.queue.pop(len(e.batch.rows)+len(e.firsts)+e.prompts.generations() < e.cfg.Slots, now, func(s *sequence) bool {
-		return first == nil || s.overtakes(first, e.prefixes.known(s.pin.Digest, s.tokens, 0, s.reusable()))
+		return first == nil || s.overtakes(first, e.prefixes.Known(s.pin.Digest, s.tokens, 0, s.reusable()))
 	})
 	if s == nil {
 		return nil
@@ -261,7 +262,7 @@ func (e *Engine) admit(first *sequence) *sequence {
 	s.started = now
 	e.prompts.start(s, row)
 	e.stats.prefilling.Store(int64(len(e.prompts.list)))
-	e.prefixes.count()
+	e.prefixes.Count()
 	e.recall(s)
 	if s.score == nil {
 		s.sampler = e.newSampler(s.params)
@@ -323,7 +324,7 @@ func (e *Engine) free() {
 	if e.prompts != nil {
 		err = e.prompts.close()
 	}
-	err = errors.Join(err, e.prefixes.close())
+	err = errors.Join(err, e.prefixes.Close())
 	if e.batch != nil {
 		err = errors.Join(err, e.batch.close())
 	}

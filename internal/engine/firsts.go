@@ -116,13 +116,11 @@ func (b *batch) runFirsts(from, longest int) error {
 		}
 		st.index[i] = int64(i*longest + s.prompt - 1)
 		st.lengths[i] = int32(s.prompt - 1)
-		b.cache.touched[from+i] = max(b.cache.touched[from+i], longest)
+		b.cache.Use(from+i, longest)
 	}
-	if st.graph.factors {
-		b.adapters.load(from, rows)
-	}
+	b.loadAdapters(st.graph, from)
 	st.total[0] = int32(longest)
 	err = st.binding.Run()
-	b.engine.model.mask(b.logits[:len(rows)*b.engine.model.Config.Vocab])
+	b.engine.model.mask(b.logits.Rows(len(rows)))
 	return err
 }

@@ -182,7 +182,7 @@ func checkInvariant(t *testing.T, m *Model, chunk int, jobs []job, ranks []int, 
 			if stats := e.Stats(); (stats.PrefixHits > 0) != (cfg.PrefixCache >= 0) {
 				t.Errorf("%d prompts began with something known", stats.PrefixHits)
 			}
-			if row := e.prompts.rows[min(cfg.Slots, 2)-1]; row.cache.touched[0] == 0 {
+			if row := e.prompts.rows[min(cfg.Slots, 2)-1]; row.memory.Cache.Bytes(0) == 0 {
 				t.Error("too few prompts were under way at once")
 			}
 			if stats := e.Stats(); stats.FirstRuns >= stats.FirstPrompts {

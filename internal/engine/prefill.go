@@ -6,25 +6,21 @@ import (
 	"log/slog"
 	"time"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/internal/engine/kv"
 	"nightshift/onnx/ort"
 )
 
-// staging is a one-row cache in which a prompt that is no first one, see Engine.isFirst, is computed before its sequence joins the decode
-// batch, with bindings of its own: continuing a sequence with several tokens is for one row only, see gpt2.Decode. Its memory is taken as it is used.
+// staging computes prompts that are no first ones, see Engine.isFirst, one at a time, before their sequences join the decode batch, with
+// bindings of its own: continuing a sequence with several tokens is for one row only, see gpt2.Decode.
 type staging struct {
 	graphs   graphs
 	bindings map[*ort.Session]*ort.Binding
-	cache    *cache
-	adapters *adapters
-	tensors  []*ort.Tensor
-	factors  []*ort.Tensor // over adapters
-	logits   []float32     // [chunk, vocabulary], shared with the other rows
+	memory   *kv.Staging
+	logits   *kv.Logits // of a chunk's positions, shared with the other rows
 }
 
-func newStaging(e *Engine, logits []float32) (*staging, error) {
-	s := &staging{graphs: e.sessions.prompts, bindings: map[*ort.Session]*ort.Binding{}, cache: newCache(e.model.Config, 1, e.model.Config.Context),
-		adapters: newAdapters(e.bank, 1, gpt2.RankStep), logits: logits}
+func newStaging(e *Engine, logits *kv.Logits) (*staging, error) {
+	s := &staging{graphs: e.sessions.prompts, bindings: map[*ort.Session]*ort.Binding{}, memory: kv.NewStaging(e.model.Config, e.bank.memory), logits: logits}
 	for _, g := range []graph{s.graphs.base, s.graphs.adapted} {
 		if err := s.bind(g); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -43,12 +39,7 @@ func (s *staging) bind(g graph) error {
 		return err
 	}
 	s.bindings[g.Session] = binding
-	tensors, err := s.cache.bind(binding, 0, 1)
-	s.tensors = append(s.tensors, tensors...)
-	if err == nil && g.factors {
-		s.factors, err = s.adapters.bind(binding, 0, 1)
-	}
-	return err
+	return s.memory.Bind(binding, g.factors)
 }
 
 // close frees the bindings and then what they were bound to.
@@ -56,40 +47,16 @@ func (s *staging) close() error {
 	for _, b := range s.bindings {
 		b.Close()
 	}
-	for _, t := range append(s.tensors, s.factors...) {
-		t.Close()
-	}
-	return errors.Join(s.cache.close(), s.adapters.close())
-}
-
-// load brings the adapter of a sequence into the slot, a larger or smaller one where its ranks differ from the last one's.
-func (s *staging) load(q *sequence) error {
-	if ranks := ranksOf(q); ranks != s.adapters.ranks {
-		memory, factors := s.adapters, s.factors
-		s.adapters = newAdapters(memory.bank, 1, ranks)
-		var err error
-		s.factors, err = s.adapters.bind(s.bindings[s.graphs.adapted.Session], 0, 1)
-		if err != nil { // some inputs may lie over the old memory, which stays
-			return err
-		}
-		for _, t := range factors {
-			t.Close()
-		}
-		if err := memory.close(); err != nil {
-			return err
-		}
-	}
-	s.adapters.load(0, []*sequence{q})
-	return nil
+	return s.memory.Close()
 }
 
 // run computes positions [from, to) of a sequence and leaves the logits of the positions from first on in s.logits.
-func (s *staging) run(cfg gpt2.Config, q *sequence, from, to, first int) error {
+func (s *staging) run(q *sequence, from, to, first int) error {
 	n, g := to-from, s.graphs.of(len(q.rows) > 0)
 	binding := s.bindings[g.Session]
-	s.cache.touched[0] = max(s.cache.touched[0], to)
+	s.memory.Cache.Use(0, to)
 	if g.factors {
-		if err := s.load(q); err != nil {
+		if err := s.memory.Load(binding, q.pin.Digest, q.rows); err != nil {
 			return err
 		}
 	}
@@ -120,12 +87,11 @@ func (s *staging) run(cfg gpt2.Config, q *sequence, from, to, first int) error {
 			return err
 		}
 	}
-	out, err := ort.NewTensor([]int64{int64(len(index)), int64(cfg.Vocab)}, s.logits[:len(index)*cfg.Vocab])
-	if err != nil {
-		return err
+	out, err := s.logits.Bind(binding, len(index))
+	if out != nil {
+		defer out.Close()
 	}
-	defer out.Close()
-	if err := binding.Output("logits", out); err != nil {
+	if err != nil {
 		return err
 	}
 	return binding.Run()
@@ -138,7 +104,7 @@ func (e *Engine) prefill(s *sequence) {
 		return
 	}
 	e.prompts.took(s)
-	err := e.chunk(s)
+	logits, err := e.chunk(s)
 	switch {
 	case err != nil:
 		e.finish(s, "", err)
@@ -148,7 +114,7 @@ func (e *Engine) prefill(s *sequence) {
 		e.finish(s, "", nil)
 	case s.limit == s.prompt: // only the prompt's log-probabilities were wanted
 		e.finish(s, FinishLength, nil)
-	case !e.accept(s, e.prompts.logits[:e.model.Config.Vocab]):
+	case !e.accept(s, logits):
 		e.batch.join(s)
 	}
 	e.endPrompt(s)
@@ -177,7 +143,7 @@ func (e *Engine) endPrompt(s *sequence) {
 // recall copies what is known of a sequence's prompt into its staging row, from where it has come to.
 func (e *Engine) recall(s *sequence) {
 	begin := time.Now()
-	known := e.prefixes.find(s.pin.Digest, s.tokens, s.prefilled, s.reusable(), s.staging.cache)
+	known := e.prefixes.Find(s.pin.Digest, s.tokens, s.prefilled, s.reusable(), s.staging.memory.Cache)
 	e.stats.recalled(known-s.prefilled, s.recalled == 0)
 	s.recalled += known - s.prefilled
 	s.prefilled = known
@@ -190,8 +156,8 @@ func (e *Engine) nextChunk(s *sequence) int {
 }
 
 // chunk computes the prompt up to the next position of the grid, and keeps what ends there for prompts that begin alike. It
-// leaves out what became known since the last chunk: another prompt under way may begin alike.
-func (e *Engine) chunk(s *sequence) (err error) {
+// leaves out what became known since the last chunk: another prompt under way may begin alike. It returns the last position's logits.
+func (e *Engine) chunk(s *sequence) (logits []float32, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = panicked("compute the prompt", r)
@@ -201,14 +167,14 @@ func (e *Engine) chunk(s *sequence) (err error) {
 	begin := time.Now()
 	from, to := s.prefilled, e.nextChunk(s)
 	first := s.firstLogit(from, to)
-	if err := s.staging.run(e.model.Config, s, from, to, first); err != nil {
-		return fmt.Errorf("compute prompt positions %d to %d: %w", from, to, err)
+	if err := s.staging.run(s, from, to, first); err != nil {
+		return nil, fmt.Errorf("compute prompt positions %d to %d: %w", from, to, err)
 	}
-	e.model.mask(e.prompts.logits[:(to-first)*e.model.Config.Vocab])
+	e.model.mask(e.prompts.logits.Rows(to - first))
 	s.prefilled = to
-	e.prefixes.add(s.pin.Digest, s.tokens[:to], s.staging.cache)
+	e.prefixes.Add(s.pin.Digest, s.tokens[:to], s.staging.memory.Cache)
 	s.prefillTime += time.Since(begin)
 	e.stats.promptTokens.Add(int64(to - from))
 	e.stats.prefillBytes.Store(int64(e.prompts.bytes()))
-	return s.readLogits(first, to, e.prompts.logits, e.model.Config.Vocab)
+	return e.prompts.logits.Row(to - 1 - first), s.readLogits(first, to, e.prompts.logits)
 }

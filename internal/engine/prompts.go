@@ -4,7 +4,7 @@ import (
 	"errors"
 	"slices"
 
-	"nightshift/onnx/ort"
+	"nightshift/internal/engine/kv"
 )
 
 // promptRows is how many prompts are under way at most. One that overtakes another has at most half as much left, so that there is a
@@ -23,13 +23,13 @@ const promptRows = 4
 type prompts struct {
 	rows   [promptRows]*staging
 	list   []*sequence // in the order in which they started
-	logits []float32   // [chunk, vocabulary]: of the last chunk, whoever's it was
+	logits *kv.Logits  // of the last chunk, whoever's it was
 	passed int         // turns in which others were computed since list[0] was; those of another group count eldestShare times
 	others int         // what the present turn adds to passed
 }
 
 func newPrompts(e *Engine) (*prompts, error) {
-	p := &prompts{list: make([]*sequence, 0, promptRows), logits: ort.AlignedFloats(e.cfg.Chunk * e.model.Config.Vocab)}
+	p := &prompts{list: make([]*sequence, 0, promptRows), logits: kv.NewLogits(e.cfg.Chunk, e.model.Config.Vocab)}
 	for i := range p.rows {
 		var err error
 		if p.rows[i], err = newStaging(e, p.logits); err != nil {
@@ -42,12 +42,13 @@ func newPrompts(e *Engine) (*prompts, error) {
 // close frees the rows and then what they wrote to.
 func (p *prompts) close() error {
 	var err error
-	for _, row := range p.rows {
+	for i, row := range p.rows {
 		if row != nil {
 			err = errors.Join(err, row.close())
 		}
+		p.rows[i] = nil
 	}
-	err = errors.Join(err, ort.FreeFloats(p.logits))
+	err = errors.Join(err, p.logits.Close())
 	p.logits = nil
 	return err
 }
@@ -80,7 +81,7 @@ func (p *prompts) end(s *sequence) error {
 	if row == p.rows[0] {
 		return nil
 	}
-	return row.cache.release(0, mostSpare/promptRows)
+	return row.memory.Cache.Release(0, kv.Spare/promptRows)
 }
 
 // begin begins a turn of the loop.
@@ -125,7 +126,7 @@ func (p *prompts) generations() (n int) {
 // bytes is the memory that the rows have taken for keys and values, but for parts of pages.
 func (p *prompts) bytes() (n int) {
 	for _, row := range p.rows {
-		n += row.cache.bytes(0)
+		n += row.memory.Cache.Bytes(0)
 	}
 	return n
 }

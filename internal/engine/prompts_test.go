@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"nightshift/internal/engine/kv"
 	"nightshift/onnx/gpt2"
 )
 
@@ -364,7 +365,7 @@ func TestCloseEndsPromptsUnderWay(t *testing.T) {
 	if !errors.Is(scored.score.err, ErrClosed) {
 		t.Errorf("the score: %v", scored.score.err)
 	}
-	if pins := e.bank.versions["v"].pins; pins != 0 || e.Stats().Prefilling != 0 || e.prompts.logits != nil || e.prompts.rows[3].cache.keys != nil {
+	if pins := e.bank.versions["v"].pins; pins != 0 || e.Stats().Prefilling != 0 || e.prompts.logits != nil || e.prompts.rows[3] != nil {
 		t.Errorf("%d pins and %d prompts are left, or memory", pins, e.Stats().Prefilling)
 	}
 }
@@ -389,42 +390,22 @@ func TestPromptRowsGiveMemoryBack(t *testing.T) {
 	cfg := gpt2.Config{Layers: 2, Heads: 2, Width: 512, Context: 4096}
 	p := &prompts{}
 	for i := range p.rows {
-		p.rows[i] = &staging{cache: newCache(cfg, 1, cfg.Context)}
-		defer p.rows[i].cache.close() //nolint:errcheck // a test's memory
+		p.rows[i] = &staging{memory: kv.NewStaging(cfg, &kv.AdapterBank{})}
+		defer p.rows[i].memory.Close() //nolint:errcheck // a test's memory
 	}
-	resident := func(row int) (pages int) {
-		for l := range cfg.Layers {
-			pages += residentPages(t, p.rows[row].cache.keys[l]) + residentPages(t, p.rows[row].cache.values[l])
-		}
-		return pages
-	}
-	fill := func(s *sequence, positions int) {
-		c := s.staging.cache
-		c.touched[0] = max(c.touched[0], positions)
-		for l := range cfg.Layers {
-			for h := range cfg.Heads {
-				from := h * c.capacity * cfg.HeadSize()
-				for i := range positions * cfg.HeadSize() {
-					c.keys[l][from+i], c.values[l][from+i] = 1, 1
-				}
-			}
-		}
-	}
+	bytes := func(row int) int { return p.rows[row].memory.Cache.Bytes(0) }
 	for positions, kept := range map[int]bool{cfg.Context: false, cfg.Context / 4: true} {
 		first, second := &sequence{}, &sequence{}
 		for _, s := range []*sequence{first, second} {
 			p.start(s, p.free())
-			fill(s, positions)
+			s.staging.memory.Cache.Use(0, positions)
 		}
-		before := []int{resident(0), resident(1)}
+		before := []int{bytes(0), bytes(1)}
 		if err := errors.Join(p.end(second), p.end(first)); err != nil {
 			t.Fatal(err)
 		}
-		if resident(0) != before[0] || (resident(1) != 0) != kept {
-			t.Errorf("%d positions: %d and %d pages are left of %v", positions, resident(0), resident(1), before)
-		}
-		if kept != (p.rows[1].cache.bytes(0) != 0) {
-			t.Errorf("%d positions: %d bytes are counted", positions, p.bytes())
+		if bytes(0) != before[0] || bytes(1) != 0 != kept || kept && bytes(1) != before[1] {
+			t.Errorf("%d positions: %d and %d bytes are left of %v", positions, bytes(0), bytes(1), before)
 		}
 	}
 }

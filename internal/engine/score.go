@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"nightshift/internal/engine/kv"
 	"nightshift/internal/sampling"
 )
 
@@ -80,12 +81,21 @@ func (s *sequence) firstLogit(from, to int) int {
 	return to - 1
 }
 
-// readLogits takes what is wanted out of the logits of the positions [first, to), and leaves those of the last position in
-// front.
-func (s *sequence) readLogits(first, to int, logits []float32, vocab int) error {
+// reusable is how many positions of a sequence's prompt may come from the prefix cache: those whose logits nobody wants.
+func (s *sequence) reusable() int {
+	switch {
+	case s.score != nil:
+		return s.score.from - 1
+	case s.prompted:
+		return 0
+	}
+	return s.prompt - 1
+}
+
+// readLogits takes what is wanted out of the logits of the positions [first, to).
+func (s *sequence) readLogits(first, to int, logits *kv.Logits) (err error) {
 	for p := first; p < to; p++ {
-		row := logits[(p-first)*vocab : (p-first+1)*vocab]
-		var err error
+		row := logits.Row(p - first)
 		switch {
 		case s.score != nil:
 			err = s.score.add(s.tokens, p, row)
@@ -96,7 +106,6 @@ func (s *sequence) readLogits(first, to int, logits []float32, vocab int) error 
 			return err
 		}
 	}
-	copy(logits[:vocab], logits[(to-1-first)*vocab:])
 	return nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+
+	"nightshift/internal/engine/kv"
 )
 
 // counters are the engine's running totals.
@@ -36,8 +38,8 @@ func (e *Engine) Stats() Stats {
 		AnswerTokens: s.answerTokens.Load(), Expired: s.expired.Load(), Failed: s.failed.Load(), Steps: s.steps.Load(), StepRows: s.rows.Load(),
 		Waiting: int64(waiting), Active: s.active.Load(), WaitingTokens: int64(tokens), Prefilling: s.prefilling.Load(), PrefillBytes: s.prefillBytes.Load(),
 		FirstPrompts: s.firsts.Load(), FirstRuns: s.firstRuns.Load(),
-		PrefixLookups: e.prefixes.lookups.Load(), PrefixHits: s.hits.Load(), CachedTokens: s.cached.Load(),
-		PrefixBytes: e.prefixes.bytes.Load(), PrefixEvictions: e.prefixes.evictions.Load(), KVTokens: s.kvTokens.Load(), KVBytes: s.kvBytes.Load()}
+		PrefixLookups: e.prefixes.Lookups.Load(), PrefixHits: s.hits.Load(), CachedTokens: s.cached.Load(),
+		PrefixBytes: e.prefixes.Memory.Load(), PrefixEvictions: e.prefixes.Evictions.Load(), KVTokens: s.kvTokens.Load(), KVBytes: s.kvBytes.Load()}
 }
 
 // account notes how far the rows of the batch are filled, and gives back what rows without a sequence do not need. All but the last
@@ -46,11 +48,11 @@ func (b *batch) account() error {
 	tokens := 0
 	for i, s := range b.rows {
 		tokens += len(s.tokens) - 1
-		b.cache.touched[i] = max(b.cache.touched[i], len(s.tokens)-1+len(b.lookup.draft))
+		b.cache.Use(i, len(s.tokens)-1+len(b.lookup.draft))
 	}
-	err := b.cache.release(len(b.rows), mostSpare)
+	err := b.cache.Release(len(b.rows), kv.Spare)
 	b.engine.stats.kvTokens.Store(int64(tokens))
-	b.engine.stats.kvBytes.Store(int64(b.cache.bytes(0)))
+	b.engine.stats.kvBytes.Store(int64(b.cache.Bytes(0)))
 	return err
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"slices"
 
+	"nightshift/internal/engine/kv"
 	"nightshift/onnx/ort"
 )
 
@@ -66,9 +67,7 @@ func (b *batch) prepare() (*step, error) {
 		st.lengths[i] = int32(position)
 		longest = max(longest, position+1)
 	}
-	if st.graph.factors {
-		b.adapters.load(0, b.rows)
-	}
+	b.loadAdapters(st.graph, 0)
 	st.total[0] = int32(longest)
 	return st, nil
 }
@@ -80,14 +79,28 @@ func anyAdapted(rows []*sequence) bool {
 
 // adapt takes other memory for the batch's adapters when its ranks have changed, with which the bindings go.
 func (b *batch) adapt() error {
-	ranks := ranksOf(b.rows...)
-	if ranks == b.adapters.ranks {
+	most := 0
+	for _, s := range b.rows {
+		most = max(most, len(s.rows))
+	}
+	ranks := kv.Ranks(most)
+	if ranks == b.adapters.Ranks() {
 		return nil
 	}
 	b.closeSteps()
-	err := b.adapters.close()
-	b.adapters = newAdapters(b.engine.bank, b.engine.cfg.Slots, ranks)
+	err := b.adapters.Close()
+	b.adapters = kv.NewAdapterSlots(b.engine.bank.memory, b.engine.cfg.Slots, ranks)
 	return err
+}
+
+// loadAdapters brings the versions of the rows from one on into their slots, where the graph reads them.
+func (b *batch) loadAdapters(g graph, from int) {
+	if !g.factors {
+		return
+	}
+	for i, s := range b.rows[from:] {
+		b.adapters.Load(from+i, s.pin.Digest, s.rows)
+	}
 }
 
 // newStep builds a binding of a graph for the rows from one on, of which so many logits are wanted.
@@ -137,25 +150,23 @@ func (st *step) bind(b *batch, from int) error {
 	if err := input("total_sequence_length", t, err); err != nil {
 		return err
 	}
-	tensors, err := b.cache.bind(st.binding, from, st.shape.rows)
+	tensors, err := b.cache.Bind(st.binding, from, st.shape.rows)
 	st.tensors = append(st.tensors, tensors...)
 	if err != nil {
 		return err
 	}
 	if st.graph.factors {
-		tensors, err = b.adapters.bind(st.binding, from, st.shape.rows)
+		tensors, err = b.adapters.Bind(st.binding, from, st.shape.rows)
 		st.tensors = append(st.tensors, tensors...)
 		if err != nil {
 			return err
 		}
 	}
-	vocab := b.engine.model.Config.Vocab
-	out, err := ort.NewTensor([]int64{int64(wanted), int64(vocab)}, b.logits[:wanted*vocab])
-	if err != nil {
-		return err
+	out, err := b.logits.Bind(st.binding, wanted)
+	if out != nil {
+		st.tensors = append(st.tensors, out)
 	}
-	st.tensors = append(st.tensors, out)
-	return st.binding.Output("logits", out)
+	return err
 }
 
 // close frees the binding and its tensors.

@@ -50,7 +50,7 @@ func (b *batch) closeSteps() {
 func (b *batch) join(s *sequence) {
 	s.row = len(b.rows)
 	b.rows = append(b.rows, s)
-	b.cache.CopyRow(s.row, s.staging.memory.Cache, 0, s.prefilled)
+	b.cache.CopyRow(s.row, b.engine.staging.rows[s.Staging].memory.Cache, 0, s.Prefilled)
 	b.engine.stats.active.Store(int64(len(b.rows)))
 }
 
@@ -90,7 +90,7 @@ func (b *batch) decode() {
 func (b *batch) dropEnded(now time.Time) {
 	for i := len(b.rows) - 1; i >= 0; i-- {
 		s := b.rows[i]
-		if err := s.ctx.Err(); err != nil || s.timedOut(now) {
+		if err := s.Context.Err(); err != nil || s.TimedOut(now) {
 			b.leave(s)
 			b.engine.finish(s, FinishTimeout, err)
 		}

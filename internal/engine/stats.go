@@ -20,8 +20,8 @@ type Stats struct {
 	Failed                                                   int64 // ended by a failed step
 	Steps, StepRows                                          int64 // decode steps, and the rows they carried
 	Waiting, Active                                          int64
-	Prefilling                                               int64 // sequences whose prompts are under way
-	PrefillBytes                                             int64 // memory that the rows of prompts have taken for keys and values
+	Prefilling                                               int64 // sequences whose prompts are in flight
+	PrefillBytes                                             int64 // memory that the staging rows have taken for keys and values
 	FirstPrompts, FirstRuns                                  int64 // prompts that were computed together with others or might have been, and the runs they took
 	WaitingTokens                                            int64 // that waiting requests may take, prompt and answer
 	PrefixLookups                                            int64 // prompts that were looked up in the prefix cache
@@ -33,10 +33,10 @@ type Stats struct {
 // Stats reads the counters.
 func (e *Engine) Stats() Stats {
 	s := &e.stats
-	waiting, tokens := e.queue.size()
+	load := e.load()
 	return Stats{Requests: s.requests.Load(), Refused: s.refused.Load(), Cancelled: s.cancelled.Load(), PromptTokens: s.promptTokens.Load(),
 		AnswerTokens: s.answerTokens.Load(), Expired: s.expired.Load(), Failed: s.failed.Load(), Steps: s.steps.Load(), StepRows: s.rows.Load(),
-		Waiting: int64(waiting), Active: s.active.Load(), WaitingTokens: int64(tokens), Prefilling: s.prefilling.Load(), PrefillBytes: s.prefillBytes.Load(),
+		Waiting: int64(load.Waiting), Active: s.active.Load(), WaitingTokens: int64(load.Tokens), Prefilling: s.prefilling.Load(), PrefillBytes: s.prefillBytes.Load(),
 		FirstPrompts: s.firsts.Load(), FirstRuns: s.firstRuns.Load(),
 		PrefixLookups: e.prefixes.Lookups.Load(), PrefixHits: s.hits.Load(), CachedTokens: s.cached.Load(),
 		PrefixBytes: e.prefixes.Memory.Load(), PrefixEvictions: e.prefixes.Evictions.Load(), KVTokens: s.kvTokens.Load(), KVBytes: s.kvBytes.Load()}

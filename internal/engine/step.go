@@ -79,11 +79,11 @@ func anyAdapted(rows []*sequence) bool {
 
 // adapt takes other memory for the batch's adapters when its ranks have changed, with which the bindings go.
 func (b *batch) adapt() error {
-	most := 0
+	rows := 0
 	for _, s := range b.rows {
-		most = max(most, len(s.rows))
+		rows = max(rows, len(s.rows))
 	}
-	ranks := kv.Ranks(most)
+	ranks := kv.Ranks(rows)
 	if ranks == b.adapters.Ranks() {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"nightshift/internal/engine/scheduler"
 	"nightshift/internal/sampling"
 )
 
@@ -99,8 +100,9 @@ func BenchmarkLoop(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for range b.N {
-		e.sweep()
-		e.fill()
+		if w := e.next(); w.Kind != scheduler.Decode {
+			b.Fatalf("work %+v comes next", w)
+		}
 		c.dropEnded(time.Now())
 		if _, err := c.prepare(); err != nil {
 			b.Fatal(err)

@@ -88,7 +88,7 @@ func (r *stagingRow) bind(g graph) error {
 
 // run computes positions [from, to) of a sequence and leaves the logits of the positions from first on in logits.
 func (r *stagingRow) run(s *sequence, from, to, first int, logits *kv.Logits) error {
-	n, g := to-from, r.graphs.of(len(s.rows) > 0)
+	g := r.graphs.of(len(s.rows) > 0)
 	binding := r.bindings[g.Session]
 	r.memory.Cache.Use(0, to)
 	if g.factors {
@@ -96,36 +96,26 @@ func (r *stagingRow) run(s *sequence, from, to, first int, logits *kv.Logits) er
 			return err
 		}
 	}
-	ids, positions, index := make([]int64, n), make([]int64, n), make([]int64, 0, n)
-	for i := range n {
-		ids[i], positions[i] = int64(s.tokens[from+i]), int64(from+i)
-		if from+i >= first {
-			index = append(index, int64(i))
-		}
+	in := newInputs(1, to-from, to-first)
+	for i := range in.ids {
+		in.ids[i], in.positions[i] = int64(s.tokens[from+i]), int64(from+i)
 	}
-	inputs := []struct {
-		name string
-		make func() (*ort.Tensor, error)
-	}{
-		{"input_ids", func() (*ort.Tensor, error) { return ort.NewTensor([]int64{1, int64(n)}, ids) }},
-		{"position_ids", func() (*ort.Tensor, error) { return ort.NewTensor([]int64{1, int64(n)}, positions) }},
-		{"logit_index", func() (*ort.Tensor, error) { return ort.NewTensor([]int64{int64(len(index))}, index) }},
-		{"seqlens_k", func() (*ort.Tensor, error) { return ort.NewTensor([]int64{1}, []int32{int32(to - 1)}) }},
-		{"total_sequence_length", func() (*ort.Tensor, error) { return ort.NewTensor([]int64{1}, []int32{int32(to)}) }},
+	for i := range in.index {
+		in.index[i] = int64(first - from + i)
 	}
-	for _, in := range inputs {
-		t, err := in.make()
-		if err != nil {
-			return err
+	in.lengths[0], in.total[0] = int32(to-1), int32(to)
+	tensors, err := in.bind(binding)
+	defer func() {
+		for _, t := range tensors { // the binding keeps them until the next chunk's take their places
+			t.Close()
 		}
-		defer t.Close() // the binding keeps it until the next chunk's takes its place
-		if err := binding.Input(in.name, t); err != nil {
-			return err
-		}
+	}()
+	if err != nil {
+		return err
 	}
-	out, err := logits.Bind(binding, len(index))
+	out, err := logits.Bind(binding, len(in.index))
 	if out != nil {
-		defer out.Close()
+		tensors = append(tensors, out)
 	}
 	if err != nil {
 		return err

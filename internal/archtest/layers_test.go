@@ -41,11 +41,13 @@ var layers = map[string]place{
 	"internal/registry":    {2, "registry", 0},
 	"internal/nightrecord": {2, "nightrecord", 0},
 
-	"internal/retention":     {3, "retention", 0},
-	"internal/engine":        {3, "engine", 0},
-	"replaystore/localstore": {3, "localstore", 0},
-	"replaystore/redisstore": {3, "redisstore", 0},
-	"replaystore/replaytest": {3, "replaytest", 0},
+	"internal/retention":        {3, "retention", 0},
+	"internal/engine/scheduler": {3, "engine", 0},
+	"internal/engine/kv":        {3, "engine", 0},
+	"internal/engine":           {3, "engine", 1},
+	"replaystore/localstore":    {3, "localstore", 0},
+	"replaystore/redisstore":    {3, "redisstore", 0},
+	"replaystore/replaytest":    {3, "replaytest", 0},
 
 	"serve/console/...":   {4, "serve", 0},
 	"serve/console":       {4, "serve", 1},
@@ -90,4 +92,4 @@ var importers = map[string]string{
 }
 
 // pure packages import the standard library only.
-var pure = []string{"internal/sampling", "internal/routing", "update/gate"}
+var pure = []string{"internal/sampling", "internal/engine/scheduler", "internal/routing", "update/gate"}

@@ -203,6 +203,9 @@ func ask(t testing.TB, e *Engine, r Request) answer {
 	return a
 }
 
+// inFlight is how many prompts are in flight.
+func (e *Engine) inFlight() int { return len(e.scheduler.Prefilling()) }
+
 // drain ticks until there is nothing to do.
 func drain(e *Engine) (ticks int) {
 	for e.tick() {

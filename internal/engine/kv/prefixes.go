@@ -1,4 +1,4 @@
-package engine
+package kv
 
 import (
 	"encoding/binary"
@@ -9,15 +9,15 @@ import (
 	"nightshift/onnx/ort"
 )
 
-// prefixCache keeps the keys and values of prompt beginnings, so that a system prompt is computed once per version. An entry
+// Prefixes is the prefix cache: it keeps the keys and values of prompt beginnings, so that a system prompt is computed once per version. An entry
 // holds the positions of one chunk of the prefill grid, and is found by the version's digest and all tokens up to its end:
 // what was computed for another version, or after another beginning, is never found. Entries come from prefilled positions
 // alone and end on the grid, so that an answer after a hit has the bits of an answer without one.
 //
 // The least recently used entries make room within the byte budget. Entries are copied in and out, never referred to: there
 // is nothing to pin. The loop's goroutine owns it.
-type prefixCache struct {
-	cfg     gpt2.Config
+type Prefixes struct {
+	layout
 	chunk   int
 	limit   int // entries
 	entries map[string]*prefixEntry
@@ -25,7 +25,7 @@ type prefixCache struct {
 	clock   uint64
 	key     []byte // scratch
 
-	lookups, evictions, bytes atomic.Int64 // read from any goroutine
+	Lookups, Evictions, Memory atomic.Int64 // read from any goroutine; Memory is in bytes
 }
 
 // prefixEntry is one chunk: for each layer keys and then values, row-major [heads, chunk, head size].
@@ -34,28 +34,26 @@ type prefixEntry struct {
 	used uint64
 }
 
-// newPrefixCache makes a cache of at most budget bytes; less than one entry switches it off.
-func newPrefixCache(cfg gpt2.Config, chunk int, budget int64) *prefixCache {
-	p := &prefixCache{cfg: cfg, chunk: chunk, entries: map[string]*prefixEntry{}}
-	p.limit = int(budget / p.entryBytes())
+// NewPrefixes makes a cache of at most budget bytes; less than one entry switches it off.
+func NewPrefixes(cfg gpt2.Config, chunk int, budget int64) *Prefixes {
+	p := &Prefixes{layout: layoutOf(cfg), chunk: chunk, entries: map[string]*prefixEntry{}}
+	p.limit = int(budget / p.EntryBytes())
 	return p
 }
 
-// entryBytes is the memory of one entry.
-func (p *prefixCache) entryBytes() int64 {
-	return int64(p.cfg.Layers) * 2 * int64(p.cfg.Width) * int64(p.chunk) * 4
-}
+// EntryBytes is the memory of one entry.
+func (p *Prefixes) EntryBytes() int64 { return int64(p.bytes(p.chunk)) }
 
-// count counts a prompt that is looked up.
-func (p *prefixCache) count() {
+// Count counts a prompt that is looked up.
+func (p *Prefixes) Count() {
 	if p.limit > 0 {
-		p.lookups.Add(1)
+		p.Lookups.Add(1)
 	}
 }
 
-// known is the length of the longest known beginning of tokens, at most limit positions, when the first from positions, which end
+// Known is the length of the longest known beginning of tokens, at most limit positions, when the first from positions, which end
 // on the grid, need not be known.
-func (p *prefixCache) known(digest string, tokens []int32, from, limit int) int {
+func (p *Prefixes) Known(digest string, tokens []int32, from, limit int) int {
 	n := from
 	for p.limit > 0 && n+p.chunk <= limit && p.entries[string(p.name(digest, tokens[:n+p.chunk]))] != nil {
 		n += p.chunk
@@ -63,9 +61,9 @@ func (p *prefixCache) known(digest string, tokens []int32, from, limit int) int 
 	return n
 }
 
-// find copies the positions from from on of the longest known beginning of tokens, see known, into row 0 of c and returns its length.
-func (p *prefixCache) find(digest string, tokens []int32, from, limit int, c *cache) int {
-	n := p.known(digest, tokens, from, limit)
+// Find copies the positions from from on of the longest known beginning of tokens, see Known, into row 0 of c and returns its length.
+func (p *Prefixes) Find(digest string, tokens []int32, from, limit int, c *Cache) int {
+	n := p.Known(digest, tokens, from, limit)
 	if n == from {
 		return n
 	}
@@ -80,12 +78,12 @@ func (p *prefixCache) find(digest string, tokens []int32, from, limit int, c *ca
 			p.move(c, end-p.chunk, e.data, false)
 		}
 	}
-	c.touched[0] = max(c.touched[0], n)
+	c.Use(0, n)
 	return n
 }
 
-// add keeps the chunk that ends tokens, whose positions lie in row 0 of c.
-func (p *prefixCache) add(digest string, tokens []int32, c *cache) {
+// Add keeps the chunk that ends tokens, whose positions lie in row 0 of c.
+func (p *Prefixes) Add(digest string, tokens []int32, c *Cache) {
 	if p.limit == 0 || len(tokens)%p.chunk != 0 {
 		return
 	}
@@ -100,28 +98,17 @@ func (p *prefixCache) add(digest string, tokens []int32, c *cache) {
 	if n := len(p.idle); n > 0 {
 		e.data, p.idle = p.idle[n-1], p.idle[:n-1]
 	} else {
-		e.data = ort.AlignedFloats(int(p.entryBytes() / 4))
+		e.data = ort.AlignedFloats(int(p.EntryBytes() / 4))
 	}
 	p.clock++
 	e.used = p.clock
 	p.move(c, len(tokens)-p.chunk, e.data, true)
 	p.entries[key] = e
-	p.bytes.Store(int64(len(p.entries)) * p.entryBytes())
-}
-
-// reusable is how many positions of a sequence's prompt may come from the cache: those whose logits nobody wants.
-func (s *sequence) reusable() int {
-	switch {
-	case s.score != nil:
-		return s.score.from - 1
-	case s.prompted:
-		return 0
-	}
-	return s.prompt - 1
+	p.Memory.Store(int64(len(p.entries)) * p.EntryBytes())
 }
 
 // name is the key of a beginning.
-func (p *prefixCache) name(digest string, tokens []int32) []byte {
+func (p *Prefixes) name(digest string, tokens []int32) []byte {
 	p.key = append(append(p.key[:0], digest...), 0)
 	for _, t := range tokens {
 		p.key = binary.LittleEndian.AppendUint32(p.key, uint32(t)) //nolint:gosec // a token id, not negative
@@ -130,7 +117,7 @@ func (p *prefixCache) name(digest string, tokens []int32) []byte {
 }
 
 // evict frees the least recently used entry.
-func (p *prefixCache) evict() {
+func (p *Prefixes) evict() {
 	oldest := ""
 	for key, e := range p.entries {
 		if oldest == "" || e.used < p.entries[oldest].used {
@@ -139,17 +126,16 @@ func (p *prefixCache) evict() {
 	}
 	p.idle = append(p.idle, p.entries[oldest].data)
 	delete(p.entries, oldest)
-	p.evictions.Add(1)
+	p.Evictions.Add(1)
 }
 
 // move copies a chunk between an entry and positions from at on of row 0 of c: out of c when keep is set, else into it.
-func (p *prefixCache) move(c *cache, at int, data []float32, keep bool) {
-	size := p.cfg.HeadSize()
-	n := p.chunk * size
-	for l := range p.cfg.Layers {
+func (p *Prefixes) move(c *Cache, at int, data []float32, keep bool) {
+	n := p.chunk * p.size
+	for l := range p.layers {
 		for _, side := range [][]float32{c.keys[l], c.values[l]} {
-			for h := range p.cfg.Heads {
-				row := side[(h*c.capacity+at)*size:][:n]
+			for h := range p.heads {
+				row := side[(h*c.capacity+at)*p.size:][:n]
 				if keep {
 					copy(data[:n], row)
 				} else {
@@ -161,8 +147,8 @@ func (p *prefixCache) move(c *cache, at int, data []float32, keep bool) {
 	}
 }
 
-// close frees all memory.
-func (p *prefixCache) close() error {
+// Close frees all memory.
+func (p *Prefixes) Close() error {
 	var err error
 	for _, e := range p.entries {
 		err = errors.Join(err, ort.FreeFloats(e.data))
@@ -171,6 +157,6 @@ func (p *prefixCache) close() error {
 		err = errors.Join(err, ort.FreeFloats(data))
 	}
 	p.entries, p.idle, p.limit = nil, nil, 0
-	p.bytes.Store(0)
+	p.Memory.Store(0)
 	return err
 }

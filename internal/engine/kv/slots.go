@@ -1,4 +1,4 @@
-package engine
+package kv
 
 import (
 	"errors"
@@ -8,11 +8,11 @@ import (
 	"nightshift/onnx/ort"
 )
 
-// adapters is the memory that a batch's adapters are read from: for every linear of the bank the factors A [slots, ranks/8, 8, in]
+// AdapterSlots is the memory that graphs read adapters from: for every linear of a bank the factors A [slots, ranks/8, 8, in]
 // and B [slots, ranks, out]. A step copies nothing of them; a slot is written when a sequence with another version than the
 // last comes into it. It takes memory as it is used: zeros that were never anything else take none.
-type adapters struct {
-	bank  *Bank
+type AdapterSlots struct {
+	bank  *AdapterBank
 	ranks int
 	held  []held
 	a, b  [][]float32 // of each linear, in the order of the bank's
@@ -24,18 +24,18 @@ type held struct {
 	ranks  int    // that may not be zero
 }
 
-// newAdapters reserves slots of zeros.
-func newAdapters(bank *Bank, slots, ranks int) *adapters {
-	m := &adapters{bank: bank, ranks: ranks, held: make([]held, slots)}
-	for _, t := range bank.tensors {
+// NewAdapterSlots reserves slots of zeros.
+func NewAdapterSlots(bank *AdapterBank, slots, ranks int) *AdapterSlots {
+	m := &AdapterSlots{bank: bank, ranks: ranks, held: make([]held, slots)}
+	for _, t := range bank.linears {
 		m.a = append(m.a, ort.AlignedFloats(slots*ranks*t.in))
 		m.b = append(m.b, ort.AlignedFloats(slots*ranks*t.out))
 	}
 	return m
 }
 
-// close frees the memory once no tensor lies over it.
-func (m *adapters) close() error {
+// Close frees the memory once no tensor lies over it.
+func (m *AdapterSlots) Close() error {
 	var err error
 	for i := range m.a {
 		err = errors.Join(err, ort.FreeFloats(m.a[i]), ort.FreeFloats(m.b[i]))
@@ -44,23 +44,22 @@ func (m *adapters) close() error {
 	return err
 }
 
-// load brings the versions of sequences into the slots from one on.
-func (m *adapters) load(from int, sequences []*sequence) {
-	for i, s := range sequences {
-		slot := from + i
-		if m.held[slot].digest == s.pin.Digest {
-			continue
-		}
-		m.write(slot, s.rows)
-		m.held[slot] = held{s.pin.Digest, gpt2.RankStep * len(s.rows)}
+// Ranks is how many ranks a slot has.
+func (m *AdapterSlots) Ranks() int { return m.ranks }
+
+// Load brings a version, which has these bank rows, into a slot.
+func (m *AdapterSlots) Load(slot int, digest string, rows []int64) {
+	if m.held[slot].digest != digest {
+		m.write(slot, rows)
+		m.held[slot] = held{digest, gpt2.RankStep * len(rows)}
 	}
 }
 
 // write copies bank rows into a slot, and zeros over what was there beyond them.
-func (m *adapters) write(slot int, rows []int64) {
+func (m *AdapterSlots) write(slot int, rows []int64) {
 	ranks, before := gpt2.RankStep*len(rows), m.held[slot].ranks
-	for i := range m.bank.tensors {
-		t := &m.bank.tensors[i]
+	for i := range m.bank.linears {
+		t := &m.bank.linears[i]
 		a, b := m.a[i][slot*m.ranks*t.in:], m.b[i][slot*m.ranks*t.out:]
 		for n, row := range rows {
 			copy(a[n*gpt2.RankStep*t.in:], t.rowA(row))
@@ -73,9 +72,9 @@ func (m *adapters) write(slot int, rows []int64) {
 	}
 }
 
-// bind binds n slots from one on to a graph's inputs. The tensors, also those made before an error, are the caller's to close.
-func (m *adapters) bind(binding *ort.Binding, from, n int) (tensors []*ort.Tensor, err error) {
-	for i, t := range m.bank.tensors {
+// Bind binds n slots from one on to a graph's inputs. The tensors, also those made before an error, are the caller's to close.
+func (m *AdapterSlots) Bind(binding *ort.Binding, from, n int) (tensors []*ort.Tensor, err error) {
+	for i, t := range m.bank.linears {
 		for _, factor := range []struct {
 			name string
 			dims []int64
@@ -97,14 +96,12 @@ func (m *adapters) bind(binding *ort.Binding, from, n int) (tensors []*ort.Tenso
 	return tensors, nil
 }
 
-// ranksOf is how many ranks a step needs for each of its sequences: those of the largest adapter, in bank rows, rounded up to a
-// power of two so that they seldom change. Sequences with fewer get zeros, which change no bit.
-func ranksOf(sequences ...*sequence) int {
-	rows := 1
-	for _, s := range sequences {
-		for rows < len(s.rows) {
-			rows *= 2
-		}
+// Ranks is how many ranks slots need for adapters of at most so many bank rows: rounded up to a power of two of rows so that they seldom
+// change. Adapters with fewer get zeros, which change no bit.
+func Ranks(rows int) int {
+	n := 1
+	for n < rows {
+		n *= 2
 	}
-	return rows * gpt2.RankStep
+	return n * gpt2.RankStep
 }

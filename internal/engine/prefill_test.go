@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"nightshift/internal/engine/kv"
+	"nightshift/internal/engine/scheduler"
 	"nightshift/onnx/gpt2"
 )
 
@@ -38,8 +40,8 @@ func (p *prompting) ask(prompt, answer int, change ...func(*Request)) *Stream {
 // score lets a random text be scored, from its second token on.
 func (p *prompting) score(ctx context.Context, tokens int) *sequence {
 	p.t.Helper()
-	s := &sequence{ctx: ctx, tokens: randomTokens(p.random, tokens, p.model.Config.Vocab), prompt: tokens, cost: tokens, pin: pinned(p.t, p.Engine, ""),
-		submitted: time.Now(), score: &scoring{from: 1, done: make(chan struct{})}}
+	s := &sequence{tokens: randomTokens(p.random, tokens, p.model.Config.Vocab), pin: pinned(p.t, p.Engine, ""), score: &scoring{from: 1, done: make(chan struct{})},
+		Sequence: scheduler.Sequence{Context: ctx, Prompt: tokens, Cost: tokens, Submitted: time.Now(), Score: true}}
 	if err := p.reserve(s.pin, 1, tokens, true); err != nil {
 		p.t.Fatal(err)
 	}
@@ -49,10 +51,10 @@ func (p *prompting) score(ctx context.Context, tokens int) *sequence {
 	return s
 }
 
-// lengths are those of the prompts under way, in the order in which they started.
+// lengths are those of the prompts in flight, in the order in which they started.
 func (p *prompting) lengths() (list []int) {
-	for _, s := range p.prompts.list {
-		list = append(list, s.prompt)
+	for _, s := range p.scheduler.Prefilling() {
+		list = append(list, s.Prompt)
 	}
 	return list
 }
@@ -60,7 +62,7 @@ func (p *prompting) lengths() (list []int) {
 func group(name string) func(*Request) { return func(r *Request) { r.Group = name } }
 func priority(n int) func(*Request)    { return func(r *Request) { r.Priority = n } }
 
-// TestShortPromptOvertakes lets a prompt come while one of ten chunks is under way and three of them are computed: it is answered
+// TestShortPromptOvertakes lets a prompt come while one of ten chunks is in flight and three of them are computed: it is answered
 // within the turns of its own chunks, or it waits for the seven others.
 func TestShortPromptOvertakes(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -104,9 +106,9 @@ func TestShortPromptOvertakes(t *testing.T) {
 	}
 }
 
-// TestPromptUnderWayGoesOn lets a prompt of ten chunks be overtaken for as long as it is under way: it gets every fourth turn,
+// TestPrefillInFlightGoesOn lets a prompt of ten chunks be overtaken for as long as it is in flight: it gets every fourth turn,
 // and every other one when others of another group overtake it.
-func TestPromptUnderWayGoesOn(t *testing.T) {
+func TestPrefillInFlightGoesOn(t *testing.T) {
 	for name, c := range map[string]struct {
 		flood func(*prompting)
 		turns int // for nine chunks
@@ -135,7 +137,7 @@ func TestPromptUnderWayGoesOn(t *testing.T) {
 	}
 }
 
-// TestOvertakersNeedARow puts prompts under way until there is no row left; then the shortest one goes on, and its row is the
+// TestOvertakersNeedARow puts prompts in flight until there is no row left; then the shortest one goes on, and its row is the
 // next one's.
 func TestOvertakersNeedARow(t *testing.T) {
 	e := newPrompting(t, Config{Slots: 8})
@@ -144,20 +146,20 @@ func TestOvertakersNeedARow(t *testing.T) {
 		streams = append(streams, e.ask(n, 1))
 		e.tick()
 		if got := e.lengths(); len(got) != i+1 || got[i] != n {
-			t.Fatalf("prompts %v are under way, want one of %d to have started", got, n)
+			t.Fatalf("prompts %v are in flight, want one of %d to have started", got, n)
 		}
 	}
 	streams = append(streams, e.ask(3, 1), e.ask(2, 1))
 	if s := e.Stats(); s.Prefilling != 4 || s.Active != 0 {
 		t.Errorf("stats %+v", s)
 	}
-	if e.turn().prompt == 3 {
-		t.Error("a prompt started without a row")
+	e.tick() // for the longest, which was overtaken three times: no prompt starts without a row
+	if got := e.lengths(); !slices.Equal(got, []int{288, 136, 60, 22}) || len(streams[4].Pieces) != 0 || len(streams[5].Pieces) != 0 {
+		t.Errorf("prompts %v are in flight after an iteration for the first of them", got)
 	}
-	e.prompts.passed = 0 // whatever was overtaken: the shortest goes on
 	e.tick()
 	if got := e.lengths(); !slices.Equal(got, []int{288, 136, 60}) || len(streams[3].Pieces) == 0 || len(streams[4].Pieces) == 0 || len(streams[5].Pieces) == 0 {
-		t.Errorf("prompts %v are under way after a turn for 6, 2 and 3 positions", got)
+		t.Errorf("prompts %v are in flight after an iteration for 6, 2 and 3 positions", got)
 	}
 	drain(e.Engine)
 	for _, s := range streams {
@@ -170,9 +172,9 @@ func TestOvertakersNeedARow(t *testing.T) {
 	}
 }
 
-// TestPromptsUnderWayKeepTheirBounds drives random requests and scores and looks at every turn: nobody is without a slot when its
+// TestPrefillsInFlightKeepTheirBounds drives random requests and scores and looks at every turn: nobody is without a slot when its
 // prompt is computed, no two share a row, and no turn computes more positions than a chunk's.
-func TestPromptsUnderWayKeepTheirBounds(t *testing.T) {
+func TestPrefillsInFlightKeepTheirBounds(t *testing.T) {
 	for _, slots := range []int{1, 2, 3, 9} {
 		e := newPrompting(t, Config{Slots: slots, QueueTokens: 1 << 30})
 		var streams []*Stream
@@ -194,13 +196,19 @@ func TestPromptsUnderWayKeepTheirBounds(t *testing.T) {
 			if got := e.Stats().PromptTokens - before; got > 16 {
 				t.Fatalf("a turn computed %d positions", got)
 			}
-			most = max(most, len(e.prompts.list))
-			if got := len(e.batch.rows) + e.prompts.generations(); got > slots || len(e.prompts.list) > promptRows {
-				t.Fatalf("%d sequences for %d slots, %d prompts under way", got, slots, len(e.prompts.list))
+			most = max(most, e.inFlight())
+			list, running := e.scheduler.Prefilling(), len(e.batch.rows)
+			for _, s := range list {
+				if !s.Score {
+					running++
+				}
 			}
-			for i, s := range e.prompts.list {
-				if s.staging == nil || slices.ContainsFunc(e.prompts.list[:i], func(o *sequence) bool { return o.staging == s.staging }) {
-					t.Fatalf("prompt %d of %d has no row of its own", i, len(e.prompts.list))
+			if running > slots || len(list) > scheduler.MaxPrefills {
+				t.Fatalf("%d sequences for %d slots, %d prompts in flight", running, slots, len(list))
+			}
+			for i, s := range list {
+				if s.Staging < 0 || s.Staging >= scheduler.MaxPrefills || slices.ContainsFunc(list[:i], func(o *scheduler.Sequence) bool { return o.Staging == s.Staging }) {
+					t.Fatalf("prompt %d of %d has no row of its own", i, e.inFlight())
 				}
 			}
 		}
@@ -211,18 +219,18 @@ func TestPromptsUnderWayKeepTheirBounds(t *testing.T) {
 			}
 		}
 		for _, s := range scores {
-			if s.score.err != nil || len(s.score.logProbs) != s.prompt-1 {
-				t.Errorf("a score of %d tokens: %d of them, %v", s.prompt, len(s.score.logProbs), s.score.err)
+			if s.score.err != nil || len(s.score.logProbs) != s.Prompt-1 {
+				t.Errorf("a score of %d tokens: %d of them, %v", s.Prompt, len(s.score.logProbs), s.score.err)
 			}
 		}
 		if want := min(slots+1, 3); most < want {
-			t.Errorf("%d slots: never more than %d prompts were under way, want %d", slots, most, want)
+			t.Errorf("%d slots: never more than %d prompts were in flight, want %d", slots, most, want)
 		}
 	}
 }
 
-// TestPromptsUnderWayShareABeginning lets a prompt overtake one that begins alike: what either has computed, the other does not.
-func TestPromptsUnderWayShareABeginning(t *testing.T) {
+// TestPrefillsInFlightShareABeginning lets a prompt overtake one that begins alike: what either has computed, the other does not.
+func TestPrefillsInFlightShareABeginning(t *testing.T) {
 	m := smallModel(t)
 	e := newEngine(t, m, Config{Slots: 4, Chunk: 16})
 	random := rand.New(rand.NewPCG(8, 8))
@@ -251,9 +259,9 @@ func TestPromptsUnderWayShareABeginning(t *testing.T) {
 	}
 }
 
-// TestPromptsUnderWayEndAlone ends one of three prompts under way in every way in which it may end; the others' answers are what
+// TestPrefillsInFlightEndAlone ends one of three prompts in flight in every way in which it may end; the others' answers are what
 // they are without it.
-func TestPromptsUnderWayEndAlone(t *testing.T) {
+func TestPrefillsInFlightEndAlone(t *testing.T) {
 	e := newPrompting(t, Config{Slots: 4})
 	if err := e.Bank().Install("v", randomAdapter(t, e.model.Config, 8, 1)); err != nil {
 		t.Fatal(err)
@@ -279,9 +287,9 @@ func TestPromptsUnderWayEndAlone(t *testing.T) {
 	}
 	for _, how := range []end{
 		{"cancelled", func(_ *sequence, cancel context.CancelFunc) { cancel() }, true, func(r Result) bool { return errors.Is(r.Err, context.Canceled) }},
-		{"late", func(s *sequence, _ context.CancelFunc) { s.deadline = time.Unix(1, 0) }, true, func(r Result) bool { return r.Err == nil && r.Finish == FinishTimeout && r.Tokens == 0 }},
-		{"refused by the runtime", func(s *sequence, _ context.CancelFunc) { s.tokens[s.prefilled] = 1 << 30 }, false, says("compute prompt positions")},
-		{"panicking", func(s *sequence, _ context.CancelFunc) { s.tokens = s.tokens[:s.prefilled] }, false, says("panic")},
+		{"late", func(s *sequence, _ context.CancelFunc) { s.Deadline = time.Unix(1, 0) }, true, func(r Result) bool { return r.Err == nil && r.Finish == FinishTimeout && r.Tokens == 0 }},
+		{"refused by the runtime", func(s *sequence, _ context.CancelFunc) { s.tokens[s.Prefilled] = 1 << 30 }, false, says("compute prompt positions")},
+		{"panicking", func(s *sequence, _ context.CancelFunc) { s.tokens = s.tokens[:s.Prefilled] }, false, says("panic")},
 	} {
 		for victim := range requests {
 			streams := make([]*Stream, len(requests))
@@ -294,12 +302,12 @@ func TestPromptsUnderWayEndAlone(t *testing.T) {
 				e.tick()
 			}
 			if got := e.lengths(); !slices.Equal(got, []int{200, 80, 25}) {
-				t.Fatalf("prompts %v are under way", got)
+				t.Fatalf("prompts %v are in flight", got)
 			}
-			gone := e.prompts.list[victim]
+			gone := of(e.scheduler.Prefilling()[victim])
 			how.do(gone, cancels[victim])
-			if e.tick(); how.turn && slices.Contains(e.prompts.list, gone) {
-				t.Errorf("prompt %d is %s and still under way after a turn", victim, how.name)
+			if e.tick(); how.turn && slices.Contains(e.scheduler.Prefilling(), &gone.Sequence) {
+				t.Errorf("prompt %d is %s and still in flight after a turn", victim, how.name)
 			}
 			drain(e.Engine)
 			for i, s := range streams {
@@ -327,7 +335,7 @@ func TestPromptsUnderWayEndAlone(t *testing.T) {
 	select {
 	case <-scored.score.done:
 	default:
-		t.Fatal("a score that is cancelled is under way after a turn")
+		t.Fatal("a score that is cancelled is in flight after a turn")
 	}
 	if !errors.Is(scored.score.err, context.Canceled) {
 		t.Errorf("a score that is cancelled: %v", scored.score.err)
@@ -338,8 +346,8 @@ func TestPromptsUnderWayEndAlone(t *testing.T) {
 	}
 }
 
-// TestCloseEndsPromptsUnderWay closes an engine with three prompts and a score under way.
-func TestCloseEndsPromptsUnderWay(t *testing.T) {
+// TestCloseEndsPrefillsInFlight closes an engine with three prompts and a score in flight.
+func TestCloseEndsPrefillsInFlight(t *testing.T) {
 	e := newPrompting(t, Config{Slots: 4})
 	if err := e.Bank().Install("v", randomAdapter(t, e.model.Config, 8, 1)); err != nil {
 		t.Fatal(err)
@@ -352,7 +360,7 @@ func TestCloseEndsPromptsUnderWay(t *testing.T) {
 	scored := e.score(context.Background(), 40)
 	e.tick()
 	if got := e.lengths(); !slices.Equal(got, []int{280, 100, 40, 40}) {
-		t.Fatalf("prompts %v are under way", got)
+		t.Fatalf("prompts %v are in flight", got)
 	}
 	e.Close()
 	for i, s := range streams {
@@ -364,13 +372,13 @@ func TestCloseEndsPromptsUnderWay(t *testing.T) {
 	if !errors.Is(scored.score.err, ErrClosed) {
 		t.Errorf("the score: %v", scored.score.err)
 	}
-	if pins := e.bank.versions["v"].pins; pins != 0 || e.Stats().Prefilling != 0 || e.prompts.logits != nil || e.prompts.rows[3].cache.keys != nil {
+	if pins := e.bank.versions["v"].pins; pins != 0 || e.Stats().Prefilling != 0 || e.staging.logits != nil || e.staging.rows[3] != nil {
 		t.Errorf("%d pins and %d prompts are left, or memory", pins, e.Stats().Prefilling)
 	}
 }
 
-// TestTurnDoesNotAllocate decides whose chunk comes next while prompts are under way and others wait.
-func TestTurnDoesNotAllocate(t *testing.T) {
+// TestSchedulingDoesNotAllocate decides what comes next while a prompt is in flight and others wait, of which none overtakes it.
+func TestSchedulingDoesNotAllocate(t *testing.T) {
 	m := smallModel(t)
 	e := newEngine(t, m, Config{Slots: 4, Chunk: 16})
 	random := rand.New(rand.NewPCG(6, 6))
@@ -378,53 +386,36 @@ func TestTurnDoesNotAllocate(t *testing.T) {
 		submit(t, e, context.Background(), Request{Prompt: randomTokens(random, n, m.Config.Vocab), MaxTokens: 1})
 		e.tick()
 	}
-	if n := testing.AllocsPerRun(50, func() { e.turn() }); n != 0 || len(e.prompts.list) != 1 || e.Stats().Waiting != 2 {
-		t.Errorf("%v allocations; %d prompts under way, %d waiting", n, len(e.prompts.list), e.Stats().Waiting)
+	kinds := map[scheduler.Kind]int{scheduler.Prefill: 0, scheduler.Decode: 0}
+	if n := testing.AllocsPerRun(50, func() { kinds[e.next().Kind]++ }); n != 0 || e.inFlight() != 1 || e.Stats().Waiting != 2 {
+		t.Errorf("%v allocations; %d prompts in flight, %d waiting", n, e.inFlight(), e.Stats().Waiting)
+	}
+	if kinds[scheduler.Prefill] < 20 || kinds[scheduler.Decode] < 20 || len(kinds) != 2 {
+		t.Errorf("what came next were %v, want chunks and steps by turns", kinds)
 	}
 }
 
-// TestPromptRowsGiveMemoryBack ends a long and a short prompt in a row: the first row keeps what it has taken, another one only what a
+// TestStagingRowsGiveMemoryBack ends a long and a short prompt in a row: the first row keeps what it has taken, another one only what a
 // short prompt takes.
-func TestPromptRowsGiveMemoryBack(t *testing.T) {
+func TestStagingRowsGiveMemoryBack(t *testing.T) {
 	cfg := gpt2.Config{Layers: 2, Heads: 2, Width: 512, Context: 4096}
-	p := &prompts{}
-	for i := range p.rows {
-		p.rows[i] = &staging{cache: newCache(cfg, 1, cfg.Context)}
-		defer p.rows[i].cache.close() //nolint:errcheck // a test's memory
-	}
-	resident := func(row int) (pages int) {
-		for l := range cfg.Layers {
-			pages += residentPages(t, p.rows[row].cache.keys[l]) + residentPages(t, p.rows[row].cache.values[l])
-		}
-		return pages
-	}
-	fill := func(s *sequence, positions int) {
-		c := s.staging.cache
-		c.touched[0] = max(c.touched[0], positions)
-		for l := range cfg.Layers {
-			for h := range cfg.Heads {
-				from := h * c.capacity * cfg.HeadSize()
-				for i := range positions * cfg.HeadSize() {
-					c.keys[l][from+i], c.values[l][from+i] = 1, 1
-				}
-			}
-		}
+	s := &staging{}
+	for i := range s.rows {
+		s.rows[i] = &stagingRow{memory: kv.NewStaging(cfg, &kv.AdapterBank{})}
+		defer s.rows[i].memory.Close() //nolint:errcheck // a test's memory
 	}
 	for positions, kept := range map[int]bool{cfg.Context: false, cfg.Context / 4: true} {
-		first, second := &sequence{}, &sequence{}
-		for _, s := range []*sequence{first, second} {
-			p.start(s, p.free())
-			fill(s, positions)
+		var before [2]int
+		for row := range before {
+			s.rows[row].memory.Cache.Use(0, positions)
+			before[row] = s.rows[row].memory.Cache.Bytes(0)
 		}
-		before := []int{resident(0), resident(1)}
-		if err := errors.Join(p.end(second), p.end(first)); err != nil {
+		if err := errors.Join(s.vacate(1), s.vacate(0)); err != nil {
 			t.Fatal(err)
 		}
-		if resident(0) != before[0] || (resident(1) != 0) != kept {
-			t.Errorf("%d positions: %d and %d pages are left of %v", positions, resident(0), resident(1), before)
-		}
-		if kept != (p.rows[1].cache.bytes(0) != 0) {
-			t.Errorf("%d positions: %d bytes are counted", positions, p.bytes())
+		first, second := s.rows[0].memory.Cache.Bytes(0), s.rows[1].memory.Cache.Bytes(0)
+		if first != before[0] || second != 0 != kept || kept && second != before[1] || s.bytes() != first+second {
+			t.Errorf("%d positions: %d and %d bytes are left of %v", positions, first, second, before)
 		}
 	}
 }

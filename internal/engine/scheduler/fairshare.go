@@ -1,4 +1,4 @@
-package engine
+package scheduler
 
 import (
 	"math"
@@ -12,7 +12,7 @@ const (
 	eldestShare = 3
 )
 
-// turns says which of the waiting generations starts next:
+// fairShare says which of the waiting generations starts next:
 //
 //   - one of the lowest Priority,
 //   - among these one of the group that has been given the fewest tokens while it had some waiting: start-time fair queueing
@@ -26,7 +26,7 @@ const (
 // of more no group gets more than a quarter by flooding.
 //
 // Groups are compared within a priority: what is given at one priority counts at no other.
-type turns struct {
+type fairShare struct {
 	accounts map[accountKey]*account
 	opened   int // accounts ever
 	debt     int // tokens that others are given before an eldest overdue generation starts out of its turn again
@@ -44,35 +44,35 @@ type account struct {
 	number  int // in the order of opening: who goes first among equals
 	waiting int
 	given   int // tokens
-	floor   int // the least given among the groups that were waiting when this one came: absence earns no credit
+	floor   int // the smallest given among the groups that were waiting when this one came: absence earns no credit
 }
 
 // enter counts a generation that begins to wait.
-func (t *turns) enter(s *sequence) {
-	key := accountKey{s.priority, s.group}
-	a := t.accounts[key]
+func (f *fairShare) enter(q *Sequence) {
+	key := accountKey{q.Priority, q.Group}
+	a := f.accounts[key]
 	if a == nil {
-		if t.accounts == nil {
-			t.accounts = map[accountKey]*account{}
+		if f.accounts == nil {
+			f.accounts = map[accountKey]*account{}
 		}
-		t.opened++
-		a = &account{key: key, number: t.opened}
-		t.accounts[key] = a
+		f.opened++
+		a = &account{key: key, number: f.opened}
+		f.accounts[key] = a
 	}
 	if a.waiting == 0 {
-		if least, some := t.least(key.priority); some {
-			a.floor = max(a.floor, least)
+		if smallest, some := f.smallest(key.priority); some {
+			a.floor = max(a.floor, smallest)
 		}
 		a.given = max(a.given, a.floor)
 	}
 	a.waiting++
-	s.account = a
+	q.account = a
 }
 
-// least is the smallest given among the groups that have generations waiting at a priority, if there are any.
-func (t *turns) least(priority int) (given int, some bool) {
+// smallest is the smallest given among the groups that have generations waiting at a priority, if there are any.
+func (f *fairShare) smallest(priority int) (given int, some bool) {
 	given = math.MaxInt
-	for _, a := range t.accounts {
+	for _, a := range f.accounts {
 		if a.key.priority == priority && a.waiting > 0 {
 			given, some = min(given, a.given), true
 		}
@@ -82,31 +82,31 @@ func (t *turns) least(priority int) (given int, some bool) {
 
 // next is the index of the generation that starts next, -1 when none waits, and the debt once it has. waiting is in the order of
 // arrival.
-func (t *turns) next(waiting []*sequence, now time.Time) (index, debt int) {
+func (f *fairShare) next(waiting []*Sequence, now time.Time) (index, debt int) {
 	best, eldest := -1, -1
-	for i, s := range waiting {
-		if s.score != nil {
+	for i, q := range waiting {
+		if q.Score {
 			continue
 		}
-		if eldest < 0 && s.overdue(now) {
+		if eldest < 0 && q.overdue(now) {
 			eldest = i
 		}
-		if best < 0 || s.before(waiting[best], now) {
+		if best < 0 || q.before(waiting[best], now) {
 			best = i
 		}
 	}
 	switch {
 	case best < 0:
-		return -1, t.debt
-	case eldest >= 0 && eldest != best && t.debt <= 0:
-		return eldest, eldestShare * waiting[eldest].cost
+		return -1, f.debt
+	case eldest >= 0 && eldest != best && f.debt <= 0:
+		return eldest, eldestShare * waiting[eldest].Cost
 	}
-	return best, max(0, t.debt-waiting[best].cost)
+	return best, max(0, f.debt-waiting[best].Cost)
 }
 
 // before says whether a generation starts before one that came earlier.
-func (s *sequence) before(o *sequence, now time.Time) bool {
-	switch a, b := s.account, o.account; {
+func (q *Sequence) before(o *Sequence, now time.Time) bool {
+	switch a, b := q.account, o.account; {
 	case a.key.priority != b.key.priority:
 		return a.key.priority < b.key.priority
 	case a != b && a.given != b.given:
@@ -116,50 +116,46 @@ func (s *sequence) before(o *sequence, now time.Time) bool {
 	case o.overdue(now):
 		return false
 	}
-	if s.overdue(now) || s.cost != o.cost {
-		return s.overdue(now) || s.cost < o.cost
+	if q.overdue(now) || q.Cost != o.Cost {
+		return q.overdue(now) || q.Cost < o.Cost
 	}
-	return !s.deadline.IsZero() && (o.deadline.IsZero() || s.deadline.Before(o.deadline))
+	return !q.Deadline.IsZero() && (o.Deadline.IsZero() || q.Deadline.Before(o.Deadline))
 }
 
 // overdue says whether a waiting generation has waited for longer than its patience.
-func (s *sequence) overdue(now time.Time) bool {
+func (q *Sequence) overdue(now time.Time) bool {
 	limit := patience
-	if s.maxWait > 0 {
-		limit = min(limit, s.maxWait/2)
+	if q.MaxWait > 0 {
+		limit = min(limit, q.MaxWait/2)
 	}
-	return now.Sub(s.submitted) >= limit
+	return now.Sub(q.Submitted) >= limit
 }
 
 // start charges a generation that leaves the queue to be computed with all the tokens that it may take.
-func (t *turns) start(s *sequence) {
-	s.account.given += s.cost
-	s.charged = true
-	t.leave(s)
+func (f *fairShare) start(q *Sequence) {
+	q.account.given += q.Cost
+	q.charged = true
+	f.leave(q)
 }
 
 // leave counts a generation that waits no more, and closes the accounts that say nothing any more: those without a generation
 // waiting that have been given no more than any that has.
-func (t *turns) leave(s *sequence) {
-	s.account.waiting--
-	priority := s.account.key.priority
-	least, some := t.least(priority)
-	for key, a := range t.accounts {
-		if key.priority == priority && a.waiting == 0 && (!some || a.given <= least) {
-			delete(t.accounts, key)
+func (f *fairShare) leave(q *Sequence) {
+	q.account.waiting--
+	priority := q.account.key.priority
+	smallest, some := f.smallest(priority)
+	for key, a := range f.accounts {
+		if key.priority == priority && a.waiting == 0 && (!some || a.given <= smallest) {
+			delete(f.accounts, key)
 		}
 	}
 }
 
-// settle gives back what a generation that has ended was charged for and did not take.
-func (t *turns) settle(s *sequence) {
-	if !s.charged {
-		return
+// settle gives back what a generation that has ended with so many tokens was charged for and did not take.
+func (f *fairShare) settle(q *Sequence, tokens int) {
+	q.charged = false
+	if q.Prefilled < q.Prompt {
+		tokens = q.Prefilled
 	}
-	s.charged = false
-	took := len(s.tokens)
-	if s.prefilled < s.prompt {
-		took = s.prefilled
-	}
-	s.account.given = max(s.account.floor, s.account.given-(s.cost-took))
+	q.account.given = max(q.account.floor, q.account.given-(q.Cost-tokens))
 }

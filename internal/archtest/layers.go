@@ -1,15 +1,15 @@
 package archtest
 
-// place is where a package stands. It may import packages of lower layers, and of its own layer those of its own family with a
+// Place is where a package stands. It may import packages of lower layers, and of its own layer those of its own family with a
 // lower rank.
-type place struct {
-	layer  int
-	family string
-	rank   int
+type Place struct {
+	Layer  int
+	Family string
+	Rank   int
 }
 
-// layers places every package, bottom up. A path that ends with /... is for all packages below.
-var layers = map[string]place{
+// Layers places every package, bottom up. A path that ends with /... is for all packages below.
+var Layers = map[string]Place{
 	"onnx":                {1, "onnx", 0},
 	"onnx/eval":           {1, "onnx", 1},
 	"onnx/ort":            {1, "onnx", 1},
@@ -78,11 +78,11 @@ var layers = map[string]place{
 	"test":          {6, "test", 0},
 }
 
-// command is the place of every package main.
-var command = place{7, "command", 0}
+// Command is the place of every package main.
+var Command = Place{7, "command", 0}
 
-// importers of modules that have one importer.
-var importers = map[string]string{
+// Importers of modules that have one importer.
+var Importers = map[string]string{
 	"github.com/gofiber/fiber":        "serve/api",
 	"github.com/yalue/onnxruntime_go": "onnx/ort",
 	"github.com/redis/go-redis":       "replaystore/redisstore",
@@ -91,5 +91,5 @@ var importers = map[string]string{
 	"github.com/netresearch/go-cron":  "internal/schedule",
 }
 
-// pure packages import the standard library only.
-var pure = []string{"internal/sampling", "internal/engine/scheduler", "internal/routing", "update/gate"}
+// Pure packages import the standard library only.
+var Pure = []string{"internal/sampling", "internal/engine/scheduler", "internal/routing", "update/gate"}

@@ -127,3 +127,19 @@ func TestTargets(t *testing.T) {
 		}
 	}
 }
+
+// TestDecisions: the index has every decision, under its own title and with a state.
+func TestDecisions(t *testing.T) {
+	all := pages(t)
+	index := all["decisions/README.md"]
+	for name, text := range all {
+		file, ok := strings.CutPrefix(name, "decisions/")
+		if !ok || file == "README.md" {
+			continue
+		}
+		title, _, _ := strings.Cut(strings.TrimPrefix(text, "# "), "\n")
+		if row := "| [" + title + "](" + file + ") | "; !strings.Contains(index, row) {
+			t.Errorf("the index of decisions has no row with %s", row)
+		}
+	}
+}

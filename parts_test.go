@@ -7,7 +7,7 @@ import (
 
 	"nightshift/internal/config"
 	"nightshift/internal/engine"
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
 )
 
 // TestEngineConfig wants what the configuration says of generation in the engine.
@@ -25,7 +25,7 @@ func TestEngineConfig(t *testing.T) {
 
 // TestUpdateConfig wants what the configuration says of the process that trains in the updater's.
 func TestUpdateConfig(t *testing.T) {
-	p := &parts{model: &engine.Model{Config: gpt2.Config{Context: 64}}, config: config.Defaults()}
+	p := &parts{model: &engine.Model{Config: arch.GPT2(arch.Shape{Context: 64})}, config: config.Defaults()}
 	for _, test := range []struct {
 		threads, own, memory, want int
 		limit                      string

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"nightshift/models/adapter"
+	"nightshift/models/arch"
 	"nightshift/onnx/ort"
 )
 
@@ -17,7 +18,7 @@ import (
 // Its methods may be called from many goroutines. Rows belong to exactly one of: the free list, a version, an
 // installation in progress.
 type Bank struct {
-	base    adapter.Base
+	base    arch.Shape
 	rows    int
 	maxRank int
 	tensors []bankTensor
@@ -41,7 +42,7 @@ type resident struct {
 // newBank allocates a bank of rows rows, row 0 included, for the given modules of a model.
 func newBank(model *Model, modules []string, rows, maxRank int) (*Bank, error) {
 	cfg := model.Config
-	b := &Bank{base: adapter.Base{Layers: cfg.Layers, Width: cfg.Width, Inner: cfg.Inner}, rows: rows, maxRank: maxRank,
+	b := &Bank{base: cfg, rows: rows, maxRank: maxRank,
 		versions: map[string]*resident{}, installing: map[string]bool{}}
 	b.settled.L = &b.mu
 	for r := rows - 1; r >= 1; r-- {
@@ -49,7 +50,7 @@ func newBank(model *Model, modules []string, rows, maxRank int) (*Bank, error) {
 	}
 	for layer := range cfg.Layers {
 		for _, m := range modules {
-			if err := b.add(model, adapter.Target{Layer: layer, Module: m}); err != nil {
+			if err := b.add(model, arch.Target{Layer: layer, Module: m}); err != nil {
 				return nil, errors.Join(fmt.Errorf("allocate adapter bank: %w", err), b.close())
 			}
 		}

@@ -2,18 +2,18 @@ package engine
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 	"unsafe"
 
 	"nightshift/models/adapter"
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
+	"nightshift/onnx/graphs"
 	"nightshift/onnx/ort"
 )
 
 // bankTensor is one linear's pair of factor banks: A [rows, 8, in] and B [rows, 8, out].
 type bankTensor struct {
-	target  adapter.Target
+	target  arch.Target
 	in, out int
 	a, b    []float32
 	divided []float32 // [in] what the weights divide the linear's inputs by, nil for nothing
@@ -21,18 +21,18 @@ type bankTensor struct {
 
 // rowA is the A of a row, [8, in].
 func (t *bankTensor) rowA(row int64) []float32 {
-	n := gpt2.RankStep * t.in
+	n := graphs.RankStep * t.in
 	return t.a[int(row)*n:][:n]
 }
 
 // rowB is the B of a row, [8, out].
 func (t *bankTensor) rowB(row int64) []float32 {
-	n := gpt2.RankStep * t.out
+	n := graphs.RankStep * t.out
 	return t.b[int(row)*n:][:n]
 }
 
 // rowsOf is how many bank rows an adapter takes.
-func rowsOf(rank int) int { return (rank + gpt2.RankStep - 1) / gpt2.RankStep }
+func rowsOf(rank int) int { return (rank + graphs.RankStep - 1) / graphs.RankStep }
 
 // The bounds of BankRows.
 const (
@@ -45,22 +45,22 @@ const (
 // that no version has used yet take address space and no memory.
 func BankRows(model *Model) int {
 	row := 0
-	for _, m := range gpt2.Modules {
-		if in, out, err := model.Config.ModuleShape(m); err == nil {
-			row += 4 * gpt2.RankStep * (in + out) * model.Config.Layers
+	for _, m := range model.Config.Modules() {
+		if in, out, err := model.Config.Dims(m); err == nil {
+			row += 4 * graphs.RankStep * (in + out) * model.Config.Layers
 		}
 	}
 	return min(mostRows, max(leastRows, rowsMemory/max(1, row)))
 }
 
 // add allocates one linear's rows.
-func (b *Bank) add(model *Model, target adapter.Target) error {
-	in, out, err := model.Config.ModuleShape(target.Module)
+func (b *Bank) add(model *Model, target arch.Target) error {
+	in, out, err := model.Config.Dims(target.Module)
 	if err != nil {
 		return err
 	}
-	b.tensors = append(b.tensors, bankTensor{target: target, in: in, out: out, divided: model.InputScale(fmt.Sprintf("h.%d.%s", target.Layer, target.Module)),
-		a: ort.AlignedFloats(b.rows * gpt2.RankStep * in), b: ort.AlignedFloats(b.rows * gpt2.RankStep * out)})
+	b.tensors = append(b.tensors, bankTensor{target: target, in: in, out: out, divided: model.InputScale(model.Config.Holder(target).String()),
+		a: ort.AlignedFloats(b.rows * graphs.RankStep * in), b: ort.AlignedFloats(b.rows * graphs.RankStep * out)})
 	return nil
 }
 
@@ -77,7 +77,7 @@ func (t *bankTensor) write(a *adapter.Adapter, rows []int64) {
 		if !ok {
 			continue
 		}
-		first, last := n*gpt2.RankStep, min(rank, (n+1)*gpt2.RankStep)
+		first, last := n*graphs.RankStep, min(rank, (n+1)*graphs.RankStep)
 		for i := range t.in {
 			for r, v := range f.A[i*rank+first : i*rank+last] {
 				dstA[r*t.in+i] = v
@@ -98,8 +98,8 @@ func (t *bankTensor) rewrite(l *adapter.Layout, weights []byte, rows []int64) {
 	rank, scale := l.Config.Rank, float32(l.Config.Scale())
 	for n, row := range rows {
 		dstA, dstB := t.rowA(row), t.rowB(row)
-		first, last := n*gpt2.RankStep, min(rank, (n+1)*gpt2.RankStep)
-		if fa == nil || last < first+gpt2.RankStep {
+		first, last := n*graphs.RankStep, min(rank, (n+1)*graphs.RankStep)
+		if fa == nil || last < first+graphs.RankStep {
 			clear(dstA)
 			clear(dstB)
 		}
@@ -127,11 +127,11 @@ func (t *bankTensor) divide(a []float32) {
 // rewriteB transposes ranks columns of B [out, rank] into [8, out], scaled.
 func (t *bankTensor) rewriteB(dst []float32, from []byte, rank, ranks int, scale float32) {
 	n := t.out
-	if rank == gpt2.RankStep {
+	if rank == graphs.RankStep {
 		r0, r1, r2, r3 := dst[:n], dst[n:2*n], dst[2*n:3*n], dst[3*n:4*n]
 		r4, r5, r6, r7 := dst[4*n:5*n], dst[5*n:6*n], dst[6*n:7*n], dst[7*n:8*n]
 		for o := range n {
-			line := from[4*gpt2.RankStep*o:][:4*gpt2.RankStep]
+			line := from[4*graphs.RankStep*o:][:4*graphs.RankStep]
 			r0[o], r1[o], r2[o], r3[o] = number(line)*scale, number(line[4:])*scale, number(line[8:])*scale, number(line[12:])*scale
 			r4[o], r5[o], r6[o], r7[o] = number(line[16:])*scale, number(line[20:])*scale, number(line[24:])*scale, number(line[28:])*scale
 		}

@@ -13,7 +13,8 @@ import (
 
 	"nightshift/internal/sampling"
 	"nightshift/models/adapter"
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
+	"nightshift/onnx/graphs"
 )
 
 // TestBankRows checks what Install writes: every rank from 1 to 64, the scale folded into B, zeros beyond the rank and
@@ -24,7 +25,7 @@ func TestBankRows(t *testing.T) {
 	b := e.Bank()
 	for rank := 1; rank <= 64; rank++ {
 		digest := fmt.Sprint(rank)
-		modules := gpt2.Modules[rank%4:]
+		modules := m.Config.Modules()[rank%4:]
 		a := randomAdapter(t, m.Config, rank, uint64(rank), modules...)
 		if err := b.Install(digest, a); err != nil {
 			t.Fatal(err)
@@ -39,8 +40,8 @@ func TestBankRows(t *testing.T) {
 				t.Fatalf("rank %d: factors for %s: %v", rank, v.target, ok)
 			}
 			for n, row := range rows {
-				for r := range gpt2.RankStep {
-					source := n*gpt2.RankStep + r
+				for r := range graphs.RankStep {
+					source := n*graphs.RankStep + r
 					for i := range v.in {
 						want := float32(0)
 						if ok && source < rank {
@@ -133,7 +134,7 @@ func TestBankRefuses(t *testing.T) {
 		f(a)
 		return a
 	}
-	target := adapter.Target{Layer: 1, Module: "mlp.c_fc"}
+	target := arch.Target{Layer: 1, Module: "mlp.c_fc"}
 	for name, c := range map[string]struct {
 		adapter *adapter.Adapter
 		want    string

@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"time"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 	"nightshift/onnx/ort"
 )
 
@@ -24,7 +24,7 @@ type batch struct {
 }
 
 func newBatch(e *Engine) *batch {
-	return &batch{engine: e, cache: newCache(e.model.Config, e.cfg.Slots, e.model.Config.Context), adapters: newAdapters(e.bank, e.cfg.Slots, gpt2.RankStep), rows: make([]*sequence, 0, e.cfg.Slots),
+	return &batch{engine: e, cache: newCache(e.model.Config, e.cfg.Slots, e.model.Config.Context), adapters: newAdapters(e.bank, e.cfg.Slots, graphs.RankStep), rows: make([]*sequence, 0, e.cfg.Slots),
 		steps: make([]*step, 2*(e.cfg.Slots+e.cfg.Lookup)), lookup: newLookup(e.cfg.Lookup), picker: newPicker(e.cfg.Threads, e.cfg.Slots),
 		logits: ort.AlignedFloats(max(e.cfg.Slots, 1+e.cfg.Lookup) * e.model.Config.Vocab)}
 }
@@ -108,7 +108,7 @@ func (b *batch) fail(err error) {
 }
 
 // propose drafts tokens for a sequence that decodes alone. Continuing with several tokens is for one row only, see
-// gpt2.Decode. The last token that the step picks comes after the draft, and it must fit too.
+// graphs.Model.Decode. The last token that the step picks comes after the draft, and it must fit too.
 func (b *batch) propose() {
 	if b.lookup.most == 0 || len(b.rows) != 1 {
 		b.lookup.draft = b.lookup.draft[:0]

@@ -22,7 +22,6 @@ import (
 	"time"
 
 	"nightshift/internal/sampling"
-	"nightshift/onnx/gpt2"
 )
 
 // Config sizes an engine. Zero values mean the defaults.
@@ -83,9 +82,6 @@ func (c *Config) fill(context int) error {
 	if c.Lookup < 0 {
 		return fmt.Errorf("configure engine: lookup is %d, it must not be negative", c.Lookup)
 	}
-	if c.Modules == nil {
-		c.Modules = gpt2.Modules
-	}
 	return nil
 }
 
@@ -119,6 +115,9 @@ type Engine struct {
 func New(model *Model, cfg Config) (*Engine, error) {
 	if err := cfg.fill(model.Config.Context); err != nil {
 		return nil, err
+	}
+	if cfg.Modules == nil {
+		cfg.Modules = model.Config.Modules()
 	}
 	sessions, err := openSessions(model, cfg)
 	if err != nil {

@@ -13,7 +13,7 @@ const firstsApart = 8
 // isFirst says whether a sequence's prompt can be computed together with others: it ends within its first chunk, nothing of it is
 // known, and only its last logits are wanted. Such prompts are collected in a turn, and those of like length computed in one run, right in the
 // rows of the batch in which they will decode. All others need a staging row: the runtime continues a sequence with
-// several tokens in a batch of one only, see gpt2.Decode.
+// several tokens in a batch of one only, see graphs.Model.Decode.
 func (e *Engine) isFirst(s *sequence) bool {
 	return s.score == nil && !s.prompted && s.prefilled == 0 && s.prompt < e.cfg.Chunk
 }

@@ -6,14 +6,15 @@ import (
 	"log/slog"
 	"time"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
+	"nightshift/onnx/graphs"
 	"nightshift/onnx/ort"
 )
 
 // staging is a one-row cache in which a prompt that is no first one, see Engine.isFirst, is computed before its sequence joins the decode
-// batch, with bindings of its own: continuing a sequence with several tokens is for one row only, see gpt2.Decode. Its memory is taken as it is used.
+// batch, with bindings of its own: continuing a sequence with several tokens is for one row only, see graphs.Model.Decode. Its memory is taken as it is used.
 type staging struct {
-	graphs   graphs
+	graphs   graphPair
 	bindings map[*ort.Session]*ort.Binding
 	cache    *cache
 	adapters *adapters
@@ -24,7 +25,7 @@ type staging struct {
 
 func newStaging(e *Engine, logits []float32) (*staging, error) {
 	s := &staging{graphs: e.sessions.prompts, bindings: map[*ort.Session]*ort.Binding{}, cache: newCache(e.model.Config, 1, e.model.Config.Context),
-		adapters: newAdapters(e.bank, 1, gpt2.RankStep), logits: logits}
+		adapters: newAdapters(e.bank, 1, graphs.RankStep), logits: logits}
 	for _, g := range []graph{s.graphs.base, s.graphs.adapted} {
 		if err := s.bind(g); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -84,7 +85,7 @@ func (s *staging) load(q *sequence) error {
 }
 
 // run computes positions [from, to) of a sequence and leaves the logits of the positions from first on in s.logits.
-func (s *staging) run(cfg gpt2.Config, q *sequence, from, to, first int) error {
+func (s *staging) run(cfg arch.Shape, q *sequence, from, to, first int) error {
 	n, g := to-from, s.graphs.of(len(q.rows) > 0)
 	binding := s.bindings[g.Session]
 	s.cache.touched[0] = max(s.cache.touched[0], to)

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"sync/atomic"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
 	"nightshift/onnx/ort"
 )
 
@@ -17,7 +17,7 @@ import (
 // The least recently used entries make room within the byte budget. Entries are copied in and out, never referred to: there
 // is nothing to pin. The loop's goroutine owns it.
 type prefixCache struct {
-	cfg     gpt2.Config
+	cfg     arch.Shape
 	chunk   int
 	limit   int // entries
 	entries map[string]*prefixEntry
@@ -28,14 +28,14 @@ type prefixCache struct {
 	lookups, evictions, bytes atomic.Int64 // read from any goroutine
 }
 
-// prefixEntry is one chunk: for each layer keys and then values, row-major [heads, chunk, head size].
+// prefixEntry is one chunk: for each layer keys and then values, row-major [key-value heads, chunk, head size].
 type prefixEntry struct {
 	data []float32
 	used uint64
 }
 
 // newPrefixCache makes a cache of at most budget bytes; less than one entry switches it off.
-func newPrefixCache(cfg gpt2.Config, chunk int, budget int64) *prefixCache {
+func newPrefixCache(cfg arch.Shape, chunk int, budget int64) *prefixCache {
 	p := &prefixCache{cfg: cfg, chunk: chunk, entries: map[string]*prefixEntry{}}
 	p.limit = int(budget / p.entryBytes())
 	return p
@@ -43,7 +43,7 @@ func newPrefixCache(cfg gpt2.Config, chunk int, budget int64) *prefixCache {
 
 // entryBytes is the memory of one entry.
 func (p *prefixCache) entryBytes() int64 {
-	return int64(p.cfg.Layers) * 2 * int64(p.cfg.Width) * int64(p.chunk) * 4
+	return int64(p.cfg.Layers) * 2 * int64(p.cfg.KVWidth()) * int64(p.chunk) * 4
 }
 
 // count counts a prompt that is looked up.
@@ -144,11 +144,11 @@ func (p *prefixCache) evict() {
 
 // move copies a chunk between an entry and positions from at on of row 0 of c: out of c when keep is set, else into it.
 func (p *prefixCache) move(c *cache, at int, data []float32, keep bool) {
-	size := p.cfg.HeadSize()
+	size := p.cfg.HeadSize
 	n := p.chunk * size
 	for l := range p.cfg.Layers {
 		for _, side := range [][]float32{c.keys[l], c.values[l]} {
-			for h := range p.cfg.Heads {
+			for h := range p.cfg.KVHeads {
 				row := side[(h*c.capacity+at)*size:][:n]
 				if keep {
 					copy(data[:n], row)

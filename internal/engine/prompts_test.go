@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
 )
 
 // prompting is an engine without a prefix cache whose prompts are random, so that each of their chunks is computed. The test drives it.
@@ -386,7 +386,7 @@ func TestTurnDoesNotAllocate(t *testing.T) {
 // TestPromptRowsGiveMemoryBack ends a long and a short prompt in a row: the first row keeps what it has taken, another one only what a
 // short prompt takes.
 func TestPromptRowsGiveMemoryBack(t *testing.T) {
-	cfg := gpt2.Config{Layers: 2, Heads: 2, Width: 512, Context: 4096}
+	cfg := arch.GPT2(arch.Shape{Layers: 2, Heads: 2, Width: 512, Context: 4096})
 	p := &prompts{}
 	for i := range p.rows {
 		p.rows[i] = &staging{cache: newCache(cfg, 1, cfg.Context)}
@@ -403,8 +403,8 @@ func TestPromptRowsGiveMemoryBack(t *testing.T) {
 		c.touched[0] = max(c.touched[0], positions)
 		for l := range cfg.Layers {
 			for h := range cfg.Heads {
-				from := h * c.capacity * cfg.HeadSize()
-				for i := range positions * cfg.HeadSize() {
+				from := h * c.capacity * cfg.HeadSize
+				for i := range positions * cfg.HeadSize {
 					c.keys[l][from+i], c.values[l][from+i] = 1, 1
 				}
 			}

@@ -9,7 +9,8 @@ import (
 	"testing"
 
 	"nightshift/models/adapter"
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
+	"nightshift/onnx/graphs"
 	"nightshift/onnx/ort"
 )
 
@@ -45,17 +46,17 @@ func TestReinstallWritesWhatInstallWrites(t *testing.T) {
 					v.divided[j] = float32(j%5) + 0.3
 				}
 			}
-			for j := range v.a[v.in*gpt2.RankStep:] {
-				v.a[v.in*gpt2.RankStep+j] = float32(math.NaN())
+			for j := range v.a[v.in*graphs.RankStep:] {
+				v.a[v.in*graphs.RankStep+j] = float32(math.NaN())
 			}
-			for j := range v.b[v.out*gpt2.RankStep:] {
-				v.b[v.out*gpt2.RankStep+j] = float32(math.NaN())
+			for j := range v.b[v.out*graphs.RankStep:] {
+				v.b[v.out*graphs.RankStep+j] = float32(math.NaN())
 			}
 		}
 	}
 	for rank := 1; rank <= 64; rank++ {
 		digest := fmt.Sprint(rank)
-		a := randomAdapter(t, m.Config, rank, uint64(rank), gpt2.Modules[rank%4:]...)
+		a := randomAdapter(t, m.Config, rank, uint64(rank), m.Config.Modules()[rank%4:]...)
 		l, weights := laidOut(t, a)
 		if err := plain.Bank().Install(digest, a); err != nil {
 			t.Fatal(err)
@@ -131,7 +132,7 @@ func TestBankMemoryIsTakenWhenUsed(t *testing.T) {
 	if err := e.Bank().Install("v", a); err != nil {
 		t.Fatal(err)
 	}
-	if n, most := resident(), 2*2*len(e.bank.tensors)*(1+4*m.Config.Inner*gpt2.RankStep/syscall.Getpagesize()); n == 0 || n > most {
+	if n, most := resident(), 2*2*len(e.bank.tensors)*(1+4*m.Config.Inner*graphs.RankStep/syscall.Getpagesize()); n == 0 || n > most {
 		t.Errorf("one version takes %d pages, want 1 to %d", n, most)
 	}
 	s := submit(t, e, t.Context(), Request{Prompt: []int32{1, 2}, MaxTokens: 2, IgnoreEOS: true})
@@ -146,7 +147,7 @@ func TestDefaultBankRows(t *testing.T) {
 	for name, c := range map[string]struct {
 		layers, width, want int
 	}{"demo": {4, 192, mostRows}, "gpt2": {12, 768, 113}, "gpt2-xl": {48, 1600, leastRows}} {
-		m := &Model{Config: gpt2.Config{Layers: c.layers, Width: c.width, Inner: 4 * c.width}}
+		m := &Model{Config: arch.GPT2(arch.Shape{Layers: c.layers, Width: c.width, Inner: 4 * c.width})}
 		if got := BankRows(m); got != c.want {
 			t.Errorf("%s: %d rows, want %d", name, got, c.want)
 		}
@@ -156,8 +157,8 @@ func TestDefaultBankRows(t *testing.T) {
 // BenchmarkInstall is a version of GPT-2's size into the bank, from an adapter in memory and from the bytes of its file.
 func BenchmarkInstall(b *testing.B) {
 	ort.ForTest(b)
-	cfg := gpt2.Config{Layers: 12, Heads: 12, Width: 768, Inner: 3072}
-	bank, err := newBank(&Model{Config: cfg}, gpt2.Modules, 3, 8)
+	cfg := arch.GPT2(arch.Shape{Layers: 12, Heads: 12, Width: 768, Inner: 3072})
+	bank, err := newBank(&Model{Config: cfg}, cfg.Modules(), 3, 8)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 	"nightshift/update/train"
 )
 
@@ -21,7 +21,7 @@ func regularizing() []Method {
 			Key: "ewc-ab", Name: "EWC (A, B)", Family: Regularization, Says: "pulls parameters back by how much what was learned depends on them",
 			Settings: Settings{Strength: 0.03, Gamma: 1}, Grid: strengths(Settings{Gamma: 1}, 0.01, 0.03, 0.1),
 			prepare: func(_ context.Context, r *run, l *lesson) error { return r.quadratic(l, r.importance, r.center) },
-			finish:  func(ctx context.Context, r *run, l *lesson) error { return r.consolidate(ctx, l, gpt2.Factors) },
+			finish:  func(ctx context.Context, r *run, l *lesson) error { return r.consolidate(ctx, l, graphs.Factors) },
 		},
 		{
 			Key: "ewc-dw", Name: "EWC (ΔW)", Family: Regularization, Says: "the same for what the adapter adds to the weights, however its factors turn",
@@ -34,7 +34,7 @@ func regularizing() []Method {
 				l.options.Penalties = append(l.options.Penalties, penalty)
 				return err
 			},
-			finish: func(ctx context.Context, r *run, l *lesson) error { return r.consolidate(ctx, l, gpt2.Products) },
+			finish: func(ctx context.Context, r *run, l *lesson) error { return r.consolidate(ctx, l, graphs.Products) },
 		},
 		{
 			Key: "si", Name: "SI", Family: Regularization, Says: "pulls parameters back by how much their moves have lowered the loss",
@@ -101,7 +101,7 @@ func (r *run) quadratic(l *lesson, importance, center []float32) error {
 }
 
 // consolidate adds the Fisher information of what was just learned to the importances, each task's with the mean 1.
-func (r *run) consolidate(ctx context.Context, l *lesson, by gpt2.By) error {
+func (r *run) consolidate(ctx context.Context, l *lesson, by graphs.By) error {
 	fisher, err := r.learner.fisher(by)
 	if err != nil {
 		return err

@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 	"nightshift/update/train"
 )
 
@@ -14,7 +14,7 @@ import (
 func (m Methods) Carries() bool { return m.SI > 0 || m.EWC > 0 && m.EWCKeep > 0 }
 
 // earlier reads the importances that the champion's night left behind. Without such there are none yet.
-func (w *worker) earlier(base train.Base, trainable gpt2.Trainable) (train.Importances, error) {
+func (w *worker) earlier(base train.Base, trainable graphs.Trainable) (train.Importances, error) {
 	if !w.job.Train.Methods.Carries() || w.job.Importances == "" {
 		return train.Importances{}, nil
 	}
@@ -30,7 +30,7 @@ func (w *worker) earlier(base train.Base, trainable gpt2.Trainable) (train.Impor
 }
 
 // carry writes the importances of the candidate: what the champion's were, and what this run's new examples add that were imitated.
-func (w *worker) carry(ctx context.Context, base train.Base, trainable gpt2.Trainable, m method, params []float32, fresh []train.Sequence) error {
+func (w *worker) carry(ctx context.Context, base train.Base, trainable graphs.Trainable, m method, params []float32, fresh []train.Sequence) error {
 	set := w.job.Train.Methods
 	if !set.Carries() {
 		return nil
@@ -45,7 +45,7 @@ func (w *worker) carry(ctx context.Context, base train.Base, trainable gpt2.Trai
 	if set.EWC > 0 && set.EWCKeep > 0 {
 		importance := make([]float32, len(params))
 		if len(fresh) > 0 {
-			if importance, err = w.importance(ctx, base, trainable, gpt2.Factors, params, fresh); err != nil {
+			if importance, err = w.importance(ctx, base, trainable, graphs.Factors, params, fresh); err != nil {
 				return err
 			}
 		}

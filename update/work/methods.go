@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 	"nightshift/update/train"
 )
 
@@ -78,7 +78,7 @@ type method struct {
 
 // methods turns the job's settings into those of a run from start. Importances are measured here, before the session of the
 // run is made, so that two graphs never hold memory at a time.
-func (w *worker) methods(ctx context.Context, base train.Base, trainable gpt2.Trainable, start []float32, l lessons) (method, error) {
+func (w *worker) methods(ctx context.Context, base train.Base, trainable graphs.Trainable, start []float32, l lessons) (method, error) {
 	t := w.job.Train
 	set := t.Methods
 	if err := set.Check(); err != nil {
@@ -148,7 +148,7 @@ func (m *method) follow(t Train, l lessons) {
 }
 
 // block has the run train a block beside the champion's factors, and keeps what it reads apart from what these read.
-func (w *worker) block(o *train.Options, base train.Base, trainable gpt2.Trainable, start []float32) error {
+func (w *worker) block(o *train.Options, base train.Base, trainable graphs.Trainable, start []float32) error {
 	pairs, err := train.Pairs(base.Config, trainable)
 	if err != nil {
 		return err
@@ -162,7 +162,7 @@ func (w *worker) block(o *train.Options, base train.Base, trainable gpt2.Trainab
 }
 
 // penalties makes L2-SP, SI and EWC about start.
-func (w *worker) penalties(ctx context.Context, base train.Base, trainable gpt2.Trainable, start []float32, rehearsed []train.Sequence, earlier train.Importances) ([]train.Penalty, error) {
+func (w *worker) penalties(ctx context.Context, base train.Base, trainable graphs.Trainable, start []float32, rehearsed []train.Sequence, earlier train.Importances) ([]train.Penalty, error) {
 	set := w.job.Train.Methods
 	var list []train.Penalty
 	quadratic := func(strength float64, importance []float32) error {
@@ -188,13 +188,13 @@ func (w *worker) penalties(ctx context.Context, base train.Base, trainable gpt2.
 		}
 	case len(rehearsed) == 0:
 	case set.EWCOn == OnFactors:
-		importance, err := w.importance(ctx, base, trainable, gpt2.Factors, start, rehearsed)
+		importance, err := w.importance(ctx, base, trainable, graphs.Factors, start, rehearsed)
 		if err != nil {
 			return nil, err
 		}
 		return list, quadratic(set.EWC, importance)
 	default:
-		importance, err := w.importance(ctx, base, trainable, gpt2.Products, start, rehearsed)
+		importance, err := w.importance(ctx, base, trainable, graphs.Products, start, rehearsed)
 		if err != nil {
 			return nil, err
 		}
@@ -205,7 +205,7 @@ func (w *worker) penalties(ctx context.Context, base train.Base, trainable gpt2.
 }
 
 // importance is the Fisher of parameters on some examples, with mean 1.
-func (w *worker) importance(ctx context.Context, base train.Base, trainable gpt2.Trainable, by gpt2.By, params []float32, examples []train.Sequence) ([]float32, error) {
+func (w *worker) importance(ctx context.Context, base train.Base, trainable graphs.Trainable, by graphs.By, params []float32, examples []train.Sequence) ([]float32, error) {
 	some := make([]train.Sequence, 0, len(examples))
 	random := rand.New(rand.NewPCG(w.job.Seed, 0x657763)) //nolint:gosec // reproducible, not secret
 	for _, i := range random.Perm(len(examples)) {

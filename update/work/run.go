@@ -17,7 +17,7 @@ import (
 	"nightshift/internal/engine"
 	"nightshift/models/adapter"
 	"nightshift/models/template"
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 	"nightshift/replaystore"
 	"nightshift/update/gate"
 	"nightshift/update/selection"
@@ -199,7 +199,7 @@ func (w *worker) train(ctx context.Context, l lessons) ([]float32, error) {
 }
 
 // fitted runs the optimizer from start and returns the candidate's parameters.
-func (w *worker) fitted(ctx context.Context, base train.Base, trainable gpt2.Trainable, start []float32, m method, l lessons) ([]float32, error) {
+func (w *worker) fitted(ctx context.Context, base train.Base, trainable graphs.Trainable, start []float32, m method, l lessons) ([]float32, error) {
 	o, err := w.objective(trainable, l, m.minimum)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,7 @@ import (
 	"nightshift/internal/redact"
 	"nightshift/internal/registry"
 	"nightshift/internal/telemetry"
+	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
 	"nightshift/replaystore"
 	"nightshift/serve"
@@ -158,18 +160,23 @@ func redactConfig(c config.Redact) redact.Config {
 
 // updater wires the learning side.
 func (p *parts) updater(deps update.Deps) (*update.Updater, error) {
-	if err := checkLayers(p.config, p.model.Config.Layers); err != nil {
+	if err := checkLayers(p.config, p.model.Config); err != nil {
 		return nil, err
 	}
 	deps.Store, deps.Registry, deps.Log = p.store, p.registry, p.log
 	return update.New(p.updateConfig(), deps)
 }
 
-// checkLayers refuses layers to learn in that the model does not have.
-func checkLayers(c config.Config, layers int) error {
+// checkLayers refuses layers and modules to learn in that the model does not have.
+func checkLayers(c config.Config, shape arch.Shape) error {
 	check := func(u config.Update, at string) error {
-		if list, _ := u.Train.LayerNumbers(); len(list) > 0 && slices.Max(list) >= layers {
-			return fmt.Errorf("configuration: %s.train.layers: the model's layers are 0-%d, not %d", at, layers-1, slices.Max(list))
+		if list, _ := u.Train.LayerNumbers(); len(list) > 0 && slices.Max(list) >= shape.Layers {
+			return fmt.Errorf("configuration: %s.train.layers: the model's layers are 0-%d, not %d", at, shape.Layers-1, slices.Max(list))
+		}
+		for i, m := range u.Train.Modules {
+			if known := append(shape.Modules(), feedForward, work.Auto); !slices.Contains(known, m) {
+				return fmt.Errorf("configuration: %s.train.modules[%d]: want one of %s, not %q", at, i, strings.Join(known, ", "), m)
+			}
 		}
 		return nil
 	}
@@ -178,6 +185,21 @@ func checkLayers(c config.Config, layers int) error {
 		err = errors.Join(err, check(c.UpdateOf(track), "tracks."+track+".update"))
 	}
 	return err
+}
+
+// feedForward stands in a configuration for the modules of a model's feed-forward part.
+const feedForward = "mlp"
+
+// modules are the names that a model has for what the configuration names.
+func modules(names []string, shape arch.Shape) (list []string) {
+	for _, name := range names {
+		if name == feedForward {
+			list = append(list, shape.FeedForward()...)
+			continue
+		}
+		list = append(list, name)
+	}
+	return list
 }
 
 // updateConfig turns the configuration into the updater's.
@@ -212,7 +234,7 @@ func (p *parts) settings(u config.Update) update.Settings {
 	s.Correction, s.Approval, s.Seed = t.CorrectionWeight, t.ApprovalWeight, t.Seed
 	columns := min(t.RowTokens, p.model.Config.Context)
 	rows := max(1, min(t.BatchTokens, microTokens)/columns)
-	s.Train.Rank, s.Train.Alpha, s.Train.RSLoRA, s.Train.Modules, s.Train.Budget = t.Rank, t.Alpha, t.RSLoRA, t.Modules, t.ModuleBudget
+	s.Train.Rank, s.Train.Alpha, s.Train.RSLoRA, s.Train.Modules, s.Train.Budget = t.Rank, t.Alpha, t.RSLoRA, modules(t.Modules, p.model.Config), t.ModuleBudget
 	s.Train.Layers, _ = t.LayerNumbers() // checked when it was loaded
 	s.Train.Rate, s.Train.Epochs, s.Train.Warmup, s.Train.Decay, s.Train.Clip = cmp.Or(t.LearningRate, p.learning.LearningRate), float64(t.Epochs), t.Warmup, t.WeightDecay, t.Clip
 	s.Train.Learned, s.Train.MaxSteps, s.Train.MaxTime = t.Learned, t.MaxSteps, t.MaxTime

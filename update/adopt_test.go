@@ -10,6 +10,7 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/models/adapter"
+	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
 	"nightshift/onnx/ort"
 	"nightshift/update/history"
@@ -35,7 +36,7 @@ func (s *shop) install(a *adapter.Adapter) {
 // newAdapter makes an adapter of tinyModel.
 func newAdapter(t *testing.T, c adapter.Config) *adapter.Adapter {
 	t.Helper()
-	a, err := adapter.New(c, adapter.Base{Layers: 1, Width: 32, Inner: 64}, 5)
+	a, err := adapter.New(c, arch.GPT2(arch.Shape{Layers: 1, Width: 32, Inner: 64}), 5)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +116,7 @@ func deeper(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := c.Config()
+	cfg := c.Shape()
 	cfg.Layers = 2
 	weights := checkpoint.Random(cfg, 7)
 	for _, name := range []string{"wte.weight", "wpe.weight", "h.0.attn.c_attn.weight", "h.0.mlp.c_fc.weight", "h.1.attn.c_attn.weight", "h.1.mlp.c_fc.weight"} {

@@ -9,6 +9,7 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/models/adapter"
+	"nightshift/models/arch"
 	"nightshift/onnx/ort"
 	"nightshift/update/history"
 	"nightshift/update/selection"
@@ -52,7 +53,7 @@ func TestMerge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	target := adapter.Target{Module: "mlp.c_fc"} // [32, 64]
+	target := arch.Target{Module: "mlp.c_fc"} // [32, 64]
 	at := func(x *adapter.Adapter, i, j int) (v float64) {
 		f, r := x.Factors[target], x.Config.Rank
 		for k := range r {

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,10 +20,12 @@ import (
 	"nightshift/internal/redact"
 	"nightshift/internal/registry"
 	"nightshift/internal/telemetry"
+	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
 	"nightshift/replaystore"
 	"nightshift/serve"
 	"nightshift/update"
+	"nightshift/update/work"
 )
 
 // Parts are what serving and learning share: opened once, closed by Close.
@@ -161,18 +164,23 @@ func redactConfig(c config.Redact) redact.Config {
 
 // NewUpdater wires the learning side.
 func (p *Parts) NewUpdater(deps update.Deps) (*update.Updater, error) {
-	if err := checkLayers(p.Config, p.Model.Config.Layers); err != nil {
+	if err := checkLayers(p.Config, p.Model.Config); err != nil {
 		return nil, err
 	}
 	deps.Store, deps.Registry, deps.Log = p.Store, p.Registry, p.Log
 	return update.New(p.UpdateConfig(), deps)
 }
 
-// checkLayers refuses layers to learn in that the model does not have.
-func checkLayers(c config.Config, layers int) error {
+// checkLayers refuses layers and modules to learn in that the model does not have.
+func checkLayers(c config.Config, shape arch.Shape) error {
 	check := func(u config.Update, at string) error {
-		if list, _ := u.Train.LayerNumbers(); len(list) > 0 && slices.Max(list) >= layers {
-			return fmt.Errorf("configuration: %s.train.layers: the model's layers are 0-%d, not %d", at, layers-1, slices.Max(list))
+		if list, _ := u.Train.LayerNumbers(); len(list) > 0 && slices.Max(list) >= shape.Layers {
+			return fmt.Errorf("configuration: %s.train.layers: the model's layers are 0-%d, not %d", at, shape.Layers-1, slices.Max(list))
+		}
+		for i, m := range u.Train.Modules {
+			if known := append(shape.Modules(), feedForward, work.Auto); !slices.Contains(known, m) {
+				return fmt.Errorf("configuration: %s.train.modules[%d]: want one of %s, not %q", at, i, strings.Join(known, ", "), m)
+			}
 		}
 		return nil
 	}
@@ -181,6 +189,21 @@ func checkLayers(c config.Config, layers int) error {
 		err = errors.Join(err, check(c.UpdateOf(track), "tracks."+track+".update"))
 	}
 	return err
+}
+
+// feedForward stands in a configuration for the modules of a model's feed-forward part.
+const feedForward = "mlp"
+
+// modules are the names that a model has for what the configuration names.
+func modules(names []string, shape arch.Shape) (list []string) {
+	for _, name := range names {
+		if name == feedForward {
+			list = append(list, shape.FeedForward()...)
+			continue
+		}
+		list = append(list, name)
+	}
+	return list
 }
 
 // Closing joins the error of closing the parts to err.

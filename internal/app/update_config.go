@@ -43,7 +43,7 @@ func (p *Parts) settings(u config.Update) update.Settings {
 	s.Correction, s.Approval, s.Seed = t.CorrectionWeight, t.ApprovalWeight, t.Seed
 	columns := min(t.RowTokens, p.Model.Config.Context)
 	rows := max(1, min(t.BatchTokens, microTokens)/columns)
-	s.Train.Rank, s.Train.Alpha, s.Train.RSLoRA, s.Train.Modules, s.Train.Budget = t.Rank, t.Alpha, t.RSLoRA, t.Modules, t.ModuleBudget
+	s.Train.Rank, s.Train.Alpha, s.Train.RSLoRA, s.Train.Modules, s.Train.Budget = t.Rank, t.Alpha, t.RSLoRA, modules(t.Modules, p.Model.Config), t.ModuleBudget
 	s.Train.Layers, _ = t.LayerNumbers() // checked when it was loaded
 	s.Train.Rate, s.Train.Epochs, s.Train.Warmup, s.Train.Decay, s.Train.Clip = cmp.Or(t.LearningRate, p.learning.LearningRate), float64(t.Epochs), t.Warmup, t.WeightDecay, t.Clip
 	s.Train.Learned, s.Train.MaxSteps, s.Train.MaxTime = t.Learned, t.MaxSteps, t.MaxTime

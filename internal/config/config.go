@@ -162,7 +162,7 @@ func Defaults() Config {
 			},
 			Memory: Memory{Recent: 512, PerStratum: 512, Strata: 64, PerSubject: 50},
 			Train: Train{
-				Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, Warmup: 0.05, Clip: 1, WeightDecay: 0,
+				Rank: 8, Alpha: 16, Modules: []string{"mlp"}, Warmup: 0.05, Clip: 1, WeightDecay: 0,
 				Epochs: 5, Learned: 0.98, MaxSteps: 1000, MaxTime: time.Hour, RowTokens: 512, BatchTokens: 2048, KLShare: 0.5, Teacher: "champion", RehearsalRatio: 4, CorrectionWeight: 1, ApprovalWeight: 0.5, Seed: 1,
 				Objective: "sft", Preferences: Preferences{Share: 1, Beta: 0.5, ChangedOnly: true}, Ratings: Ratings{Share: 1, Beta: 0.5},
 				RehearsalPolicy: "random", RehearsalUniform: 0.2, RehearsalReplacement: "random",

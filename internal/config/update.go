@@ -75,8 +75,8 @@ type Train struct {
 	Rank                 int           `yaml:"rank" min:"1" max:"256" doc:"Rank of the adapter (LoRA)."`
 	Alpha                float64       `yaml:"alpha" min:"0.001" max:"100000" doc:"Scale: an adapter adds alpha/rank times its product."`
 	RSLoRA               bool          `yaml:"rslora" doc:"Scale by alpha/sqrt(rank) instead."`
-	Modules              []string      `yaml:"modules" oneof:"attn.c_attn,attn.c_proj,mlp.c_fc,mlp.c_proj,auto" doc:"Linears that are adapted: attn.c_attn, attn.c_proj, mlp.c_fc, mlp.c_proj. [auto]: those of all layers in which most of the new examples'\nsquared gradients lie, for each parameter; a track's first night chooses, later ones take over what their champion adapts."`
-	ModuleBudget         int           `yaml:"module_budget" min:"0" max:"2000000000" doc:"Parameters that linears chosen by auto have at most. 0: as many as all mlp.c_fc and mlp.c_proj would have."`
+	Modules              []string      `yaml:"modules" doc:"Linears of a layer that are adapted, by the model's names for them; a name that it does not have is refused with a list of\nthose that it has. mlp: those of the feed-forward part. [auto]: those of all layers in which most of the new examples' squared gradients lie,\nfor each parameter; a track's first night chooses, later ones take over what their champion adapts."`
+	ModuleBudget         int           `yaml:"module_budget" min:"0" max:"2000000000" doc:"Parameters that linears chosen by auto have at most. 0: as many as those of mlp would have."`
 	Layers               []string      `yaml:"layers" doc:"Layers that are adapted, counted from 0: numbers and ranges, such as [\"0\", \"8-11\"]. Empty: all."`
 	LearningRate         float64       `yaml:"learning_rate" min:"0" max:"1" doc:"Peak learning rate of AdamW. 0: the model's, from learning.json beside its weights, or by its width where it has none, as nightshift import prints it."`
 	Warmup               float64       `yaml:"warmup" min:"0" max:"1" doc:"Steps in which the learning rate rises to its peak, as a share of the steps that epochs take, and at least 5 steps."`

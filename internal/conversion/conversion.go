@@ -147,7 +147,7 @@ func (r *Report) attempt(ctx context.Context, original *engine.Model, activation
 	if converted.Quantized, err = quantize.Open(made); err != nil {
 		return err
 	}
-	if err := converted.Quantized.Check(original.Checkpoint.Config(), original.Checkpoint.Digest()); err != nil {
+	if err := converted.Quantized.Check(original.Checkpoint.Shape(), original.Checkpoint.Digest()); err != nil {
 		return err
 	}
 	r.Bytes = converted.Quantized.Bytes()

@@ -8,7 +8,8 @@ import (
 
 	"nightshift/internal/engine/kv"
 	"nightshift/models/adapter"
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
+	"nightshift/onnx/graphs"
 )
 
 // Bank keeps the books of the resident adapters: which version has which rows of a [kv.AdapterBank]. Row 0 is the base model: zeros,
@@ -17,7 +18,7 @@ import (
 // Its methods may be called from many goroutines. Rows belong to exactly one of: the free list, a version, an
 // installation in progress.
 type Bank struct {
-	base    adapter.Base
+	base    arch.Shape
 	rows    int
 	maxRank int
 	memory  *kv.AdapterBank
@@ -45,7 +46,7 @@ func newBank(model *Model, modules []string, rows, maxRank int) (*Bank, error) {
 	if err != nil {
 		return nil, fmt.Errorf("allocate adapter bank: %w", err)
 	}
-	b := &Bank{base: adapter.Base{Layers: cfg.Layers, Width: cfg.Width, Inner: cfg.Inner}, rows: rows, maxRank: maxRank, memory: memory,
+	b := &Bank{base: cfg, rows: rows, maxRank: maxRank, memory: memory,
 		versions: map[string]*resident{}, installing: map[string]bool{}}
 	b.settled.L = &b.mu
 	for r := rows - 1; r >= 1; r-- {
@@ -238,7 +239,7 @@ func (b *Bank) Resident() []string {
 }
 
 // rowsOf is how many bank rows an adapter takes.
-func rowsOf(rank int) int { return (rank + gpt2.RankStep - 1) / gpt2.RankStep }
+func rowsOf(rank int) int { return (rank + graphs.RankStep - 1) / graphs.RankStep }
 
 // The bounds of BankRows.
 const (
@@ -251,9 +252,9 @@ const (
 // that no version has used yet take address space and no memory.
 func BankRows(model *Model) int {
 	row := 0
-	for _, m := range gpt2.Modules {
-		if in, out, err := model.Config.ModuleShape(m); err == nil {
-			row += 4 * gpt2.RankStep * (in + out) * model.Config.Layers
+	for _, m := range model.Config.Modules() {
+		if in, out, err := model.Config.Dims(m); err == nil {
+			row += 4 * graphs.RankStep * (in + out) * model.Config.Layers
 		}
 	}
 	return min(maxBankRows, max(minBankRows, bankMemory/max(1, row)))

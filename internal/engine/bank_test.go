@@ -13,7 +13,7 @@ import (
 
 	"nightshift/internal/sampling"
 	"nightshift/models/adapter"
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
 )
 
 // TestRowsOfRanks installs adapters of every rank from 1 to 64: eight ranks a row, and never in row 0.
@@ -23,7 +23,7 @@ func TestRowsOfRanks(t *testing.T) {
 	b := e.Bank()
 	for rank := 1; rank <= 64; rank++ {
 		digest := fmt.Sprint(rank)
-		a := randomAdapter(t, m.Config, rank, uint64(rank), gpt2.Modules[rank%4:]...)
+		a := randomAdapter(t, m.Config, rank, uint64(rank), m.Config.Modules()[rank%4:]...)
 		l, weights := laidOut(t, a)
 		for _, install := range []func() error{func() error { return b.Install(digest, a) }, func() error { return b.Reinstall(digest+" again", l, weights) }} {
 			if err := install(); err != nil {
@@ -98,7 +98,7 @@ func TestBankRefuses(t *testing.T) {
 		f(a)
 		return a
 	}
-	target := adapter.Target{Layer: 1, Module: "mlp.c_fc"}
+	target := arch.Target{Layer: 1, Module: "mlp.c_fc"}
 	for name, c := range map[string]struct {
 		adapter *adapter.Adapter
 		want    string

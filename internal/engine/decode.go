@@ -107,7 +107,7 @@ func (b *batch) fail(err error) {
 }
 
 // propose drafts tokens for a sequence that decodes alone. Continuing with several tokens is for one row only, see
-// gpt2.Decode. The last token that the step picks comes after the draft, and it must fit too.
+// graphs.Model.Decode. The last token that the step picks comes after the draft, and it must fit too.
 func (b *batch) propose() {
 	if b.lookup.most == 0 || len(b.rows) != 1 {
 		b.lookup.draft = b.lookup.draft[:0]

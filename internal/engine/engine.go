@@ -27,7 +27,6 @@ import (
 	"nightshift/internal/engine/kv"
 	"nightshift/internal/engine/scheduler"
 	"nightshift/internal/sampling"
-	"nightshift/onnx/gpt2"
 )
 
 // Config sizes an engine. Zero values mean the defaults.
@@ -88,9 +87,6 @@ func (c *Config) fill(context int) error {
 	if c.Lookup < 0 {
 		return fmt.Errorf("configure engine: lookup is %d, it must not be negative", c.Lookup)
 	}
-	if c.Modules == nil {
-		c.Modules = gpt2.Modules
-	}
 	return nil
 }
 
@@ -125,6 +121,9 @@ type Engine struct {
 func New(model *Model, cfg Config) (*Engine, error) {
 	if err := cfg.fill(model.Config.Context); err != nil {
 		return nil, err
+	}
+	if cfg.Modules == nil {
+		cfg.Modules = model.Config.Modules()
 	}
 	sessions, err := openSessions(model, cfg)
 	if err != nil {

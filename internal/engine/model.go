@@ -7,12 +7,12 @@ import (
 	"maps"
 	"slices"
 
+	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
 	"nightshift/models/quantize"
 	"nightshift/models/template"
 	"nightshift/models/tokenizer"
 	"nightshift/onnx"
-	"nightshift/onnx/gpt2"
 )
 
 // Model is a checkpoint with what turns text into its tokens.
@@ -21,7 +21,7 @@ type Model struct {
 	Checkpoint *checkpoint.Checkpoint
 	// Quantized is what is served in its place; nil serves the checkpoint itself.
 	Quantized *quantize.Checkpoint
-	Config    gpt2.Config
+	Config    arch.Shape
 	// Tokenizer is nil for a model that is only measured; its answers have tokens and no text.
 	Tokenizer *tokenizer.Tokenizer
 	// Template is nil for a model without a chat template.
@@ -94,7 +94,7 @@ func LoadModel(dir, cacheDir string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Checkpoint: c, Config: gpt2.Config(c.Config())}
+	m := &Model{Checkpoint: c, Config: c.Shape()}
 	if m.Tokenizer, err = tokenizer.Load(dir); err != nil {
 		return nil, err
 	}

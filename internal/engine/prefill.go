@@ -18,9 +18,9 @@ type staging struct {
 }
 
 // stagingRow computes one prompt before its sequence joins the batch, with bindings of its own: continuing a sequence with several
-// tokens is for one row only, see gpt2.Decode.
+// tokens is for one row only, see graphs.Model.Decode.
 type stagingRow struct {
-	graphs   graphs
+	graphs   graphPair
 	bindings map[*ort.Session]*ort.Binding
 	memory   *kv.Staging
 }

@@ -12,7 +12,7 @@ import (
 
 	"nightshift/internal/engine/kv"
 	"nightshift/internal/engine/scheduler"
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
 )
 
 // prompting is an engine without a prefix cache whose prompts are random, so that each of their chunks is computed. The test drives it.
@@ -398,7 +398,7 @@ func TestSchedulingDoesNotAllocate(t *testing.T) {
 // TestStagingRowsGiveMemoryBack ends a long and a short prompt in a row: the first row keeps what it has taken, another one only what a
 // short prompt takes.
 func TestStagingRowsGiveMemoryBack(t *testing.T) {
-	cfg := gpt2.Config{Layers: 2, Heads: 2, Width: 512, Context: 4096}
+	cfg := arch.GPT2(arch.Shape{Layers: 2, Heads: 2, Width: 512, Context: 4096})
 	s := &staging{}
 	for i := range s.rows {
 		s.rows[i] = &stagingRow{memory: kv.NewStaging(cfg, &kv.AdapterBank{})}

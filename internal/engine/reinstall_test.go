@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"nightshift/models/adapter"
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
 	"nightshift/onnx/ort"
 )
 
@@ -64,7 +64,7 @@ func TestDefaultBankRows(t *testing.T) {
 	for name, c := range map[string]struct {
 		layers, width, want int
 	}{"demo": {4, 192, maxBankRows}, "gpt2": {12, 768, 113}, "gpt2-xl": {48, 1600, minBankRows}} {
-		m := &Model{Config: gpt2.Config{Layers: c.layers, Width: c.width, Inner: 4 * c.width}}
+		m := &Model{Config: arch.GPT2(arch.Shape{Layers: c.layers, Width: c.width, Inner: 4 * c.width})}
 		if got := BankRows(m); got != c.want {
 			t.Errorf("%s: %d rows, want %d", name, got, c.want)
 		}
@@ -74,8 +74,8 @@ func TestDefaultBankRows(t *testing.T) {
 // BenchmarkInstall is a version of GPT-2's size into the bank, from an adapter in memory and from the bytes of its file.
 func BenchmarkInstall(b *testing.B) {
 	ort.ForTest(b)
-	cfg := gpt2.Config{Layers: 12, Heads: 12, Width: 768, Inner: 3072}
-	bank, err := newBank(&Model{Config: cfg}, gpt2.Modules, 3, 8)
+	cfg := arch.GPT2(arch.Shape{Layers: 12, Heads: 12, Width: 768, Inner: 3072})
+	bank, err := newBank(&Model{Config: cfg}, cfg.Modules(), 3, 8)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -12,9 +12,9 @@ import (
 
 	"nightshift/internal/engine"
 	"nightshift/models/adapter"
+	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
 	"nightshift/models/tokenizer"
-	"nightshift/onnx/gpt2"
 )
 
 // randomDir is the directory of a shape's random checkpoint, made once and kept in the cache.
@@ -135,9 +135,9 @@ func writeTokenizer(dir string, vocab int) error {
 }
 
 // randomAdapter is an adapter of every linear, of rank r, that changes what a random model says.
-func randomAdapter(c gpt2.Config, rank int, seed uint64) (*adapter.Adapter, error) {
-	a, err := adapter.New(adapter.Config{Rank: rank, Alpha: float64(2 * rank), Modules: gpt2.Modules},
-		adapter.Base{Layers: c.Layers, Width: c.Width, Inner: c.Inner}, seed)
+func randomAdapter(c arch.Shape, rank int, seed uint64) (*adapter.Adapter, error) {
+	a, err := adapter.New(adapter.Config{Rank: rank, Alpha: float64(2 * rank), Modules: c.Modules()},
+		c, seed)
 	if err != nil {
 		return nil, err
 	}

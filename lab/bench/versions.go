@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"nightshift/models/adapter"
+	"nightshift/models/arch"
 	"nightshift/serve"
 )
 
@@ -152,7 +153,7 @@ func (r *versionsRun) register(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		a := &adapter.Adapter{Config: common.Config, Factors: map[adapter.Target]adapter.Factors{}}
+		a := &adapter.Adapter{Config: common.Config, Factors: map[arch.Target]adapter.Factors{}}
 		random := rand.New(rand.NewPCG(uint64(i), 2))
 		for t, f := range common.Factors {
 			if t.Layer == i%cfg.Layers {

@@ -16,7 +16,6 @@ import (
 	"nightshift/models/checkpoint"
 	"nightshift/models/demo"
 	"nightshift/models/tokenizer"
-	"nightshift/onnx/gpt2"
 	"nightshift/update/train"
 )
 
@@ -97,7 +96,7 @@ func OpenModel(ctx context.Context, cacheDir string, r Recipe, report func(train
 	if err != nil {
 		return nil, fmt.Errorf("open the benchmark's model: %w", err)
 	}
-	return &Model{Digest: digest, Checkpoint: c, Tokenizer: tok, Base: train.Base{Config: gpt2.Config(c.Config()), Weights: c.Initializer, Dir: c.Dir()}}, nil
+	return &Model{Digest: digest, Checkpoint: c, Tokenizer: tok, Base: train.Base{Config: c.Shape(), Weights: c.Initializer, Dir: c.Dir()}}, nil
 }
 
 // make trains the model in a folder beside dir and moves it there.

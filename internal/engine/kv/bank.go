@@ -3,13 +3,13 @@ package kv
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"unsafe"
 
 	"nightshift/models/adapter"
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
+	"nightshift/onnx/graphs"
 	"nightshift/onnx/ort"
 )
 
@@ -23,7 +23,7 @@ type AdapterBank struct {
 
 // linear is one linear's pair of factor banks: A [rows, 8, in] and B [rows, 8, out].
 type linear struct {
-	target  adapter.Target
+	target  arch.Target
 	in, out int
 	a, b    []float32
 	divided []float32 // [in] what the weights divide the linear's inputs by, nil for nothing
@@ -31,16 +31,16 @@ type linear struct {
 
 // NewAdapterBank reserves rows for the given modules of every layer of a model. scale is what the inputs of a linear such as
 // h.0.attn.c_attn are divided by in its weights, [in]; nil for 1.
-func NewAdapterBank(cfg gpt2.Config, modules []string, rows int, scale func(linear string) []float32) (*AdapterBank, error) {
+func NewAdapterBank(cfg arch.Shape, modules []string, rows int, scale func(linear string) []float32) (*AdapterBank, error) {
 	b := &AdapterBank{}
 	for layer := range cfg.Layers {
 		for _, m := range modules {
-			in, out, err := cfg.ModuleShape(m)
+			in, out, err := cfg.Dims(m)
 			if err != nil {
 				return nil, errors.Join(err, b.Close())
 			}
-			b.linears = append(b.linears, linear{target: adapter.Target{Layer: layer, Module: m}, in: in, out: out, divided: scale(fmt.Sprintf("h.%d.%s", layer, m)),
-				a: ort.AlignedFloats(rows * gpt2.RankStep * in), b: ort.AlignedFloats(rows * gpt2.RankStep * out)})
+			b.linears = append(b.linears, linear{target: arch.Target{Layer: layer, Module: m}, in: in, out: out, divided: scale(cfg.Holder(arch.Target{Layer: layer, Module: m}).String()),
+				a: ort.AlignedFloats(rows * graphs.RankStep * in), b: ort.AlignedFloats(rows * graphs.RankStep * out)})
 		}
 	}
 	return b, nil
@@ -57,7 +57,7 @@ func (b *AdapterBank) Close() error {
 }
 
 // Holds says whether a linear has rows.
-func (b *AdapterBank) Holds(target adapter.Target) bool {
+func (b *AdapterBank) Holds(target arch.Target) bool {
 	return slices.ContainsFunc(b.linears, func(t linear) bool { return t.target == target })
 }
 
@@ -88,13 +88,13 @@ func (b *AdapterBank) Rewrite(l *adapter.Layout, weights []byte, rows []int64) {
 
 // rowA is the A of a row, [8, in].
 func (t *linear) rowA(row int64) []float32 {
-	n := gpt2.RankStep * t.in
+	n := graphs.RankStep * t.in
 	return t.a[int(row)*n:][:n]
 }
 
 // rowB is the B of a row, [8, out].
 func (t *linear) rowB(row int64) []float32 {
-	n := gpt2.RankStep * t.out
+	n := graphs.RankStep * t.out
 	return t.b[int(row)*n:][:n]
 }
 
@@ -111,7 +111,7 @@ func (t *linear) write(a *adapter.Adapter, rows []int64) {
 		if !ok {
 			continue
 		}
-		first, last := n*gpt2.RankStep, min(rank, (n+1)*gpt2.RankStep)
+		first, last := n*graphs.RankStep, min(rank, (n+1)*graphs.RankStep)
 		for i := range t.in {
 			for r, v := range f.A[i*rank+first : i*rank+last] {
 				dstA[r*t.in+i] = v
@@ -132,8 +132,8 @@ func (t *linear) rewrite(l *adapter.Layout, weights []byte, rows []int64) {
 	rank, scale := l.Config.Rank, float32(l.Config.Scale())
 	for n, row := range rows {
 		dstA, dstB := t.rowA(row), t.rowB(row)
-		first, last := n*gpt2.RankStep, min(rank, (n+1)*gpt2.RankStep)
-		if fa == nil || last < first+gpt2.RankStep {
+		first, last := n*graphs.RankStep, min(rank, (n+1)*graphs.RankStep)
+		if fa == nil || last < first+graphs.RankStep {
 			clear(dstA)
 			clear(dstB)
 		}
@@ -161,11 +161,11 @@ func (t *linear) divide(a []float32) {
 // rewriteB transposes ranks columns of B [out, rank] into [8, out], scaled.
 func (t *linear) rewriteB(dst []float32, from []byte, rank, ranks int, scale float32) {
 	n := t.out
-	if rank == gpt2.RankStep {
+	if rank == graphs.RankStep {
 		r0, r1, r2, r3 := dst[:n], dst[n:2*n], dst[2*n:3*n], dst[3*n:4*n]
 		r4, r5, r6, r7 := dst[4*n:5*n], dst[5*n:6*n], dst[6*n:7*n], dst[7*n:8*n]
 		for o := range n {
-			line := from[4*gpt2.RankStep*o:][:4*gpt2.RankStep]
+			line := from[4*graphs.RankStep*o:][:4*graphs.RankStep]
 			r0[o], r1[o], r2[o], r3[o] = number(line)*scale, number(line[4:])*scale, number(line[8:])*scale, number(line[12:])*scale
 			r4[o], r5[o], r6[o], r7[o] = number(line[16:])*scale, number(line[20:])*scale, number(line[24:])*scale, number(line[28:])*scale
 		}

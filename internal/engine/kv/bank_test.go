@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"nightshift/models/adapter"
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
+	"nightshift/onnx/graphs"
 )
 
 // rowsFor are rows for an adapter, in no order.
@@ -18,7 +18,7 @@ func rowsFor(rank int) []int64 { return []int64{3, 1, 8, 5, 2, 7, 4, 6}[:(rank+7
 func TestWrite(t *testing.T) {
 	b := newBank(t, small, 9)
 	for rank := 1; rank <= 64; rank++ {
-		modules := gpt2.Modules[rank%4:]
+		modules := small.Modules()[rank%4:]
 		a := randomAdapter(t, small, rank, uint64(rank), modules...)
 		rows := rowsFor(rank)
 		b.Write(a, rows)
@@ -28,8 +28,8 @@ func TestWrite(t *testing.T) {
 				t.Fatalf("rank %d: factors for %s: %v", rank, v.target, ok)
 			}
 			for n, row := range rows {
-				for r := range gpt2.RankStep {
-					source := n*gpt2.RankStep + r
+				for r := range graphs.RankStep {
+					source := n*graphs.RankStep + r
 					for i := range v.in {
 						want := float32(0)
 						if ok && source < rank {
@@ -57,7 +57,7 @@ func TestWrite(t *testing.T) {
 			}
 		}
 	}
-	if b.Holds(adapter.Target{Layer: 2, Module: gpt2.Modules[0]}) {
+	if b.Holds(arch.Target{Layer: 2, Module: small.Modules()[0]}) {
 		t.Error("the bank holds a layer that the model has not")
 	}
 }
@@ -78,12 +78,12 @@ func TestRewriteWritesWhatWriteWrites(t *testing.T) {
 	banks := make([]*AdapterBank, 2)
 	for n := range banks {
 		var err error
-		if banks[n], err = NewAdapterBank(small, gpt2.Modules, 9, divided); err != nil {
+		if banks[n], err = NewAdapterBank(small, small.Modules(), 9, divided); err != nil {
 			t.Fatal(err)
 		}
 		closes(t, banks[n])
 		for _, v := range banks[n].linears {
-			for _, side := range [][]float32{v.a[v.in*gpt2.RankStep:], v.b[v.out*gpt2.RankStep:]} {
+			for _, side := range [][]float32{v.a[v.in*graphs.RankStep:], v.b[v.out*graphs.RankStep:]} {
 				for j := range side {
 					side[j] = float32(math.NaN())
 				}
@@ -92,7 +92,7 @@ func TestRewriteWritesWhatWriteWrites(t *testing.T) {
 	}
 	some := 0
 	for rank := 1; rank <= 64; rank++ {
-		a := randomAdapter(t, small, rank, uint64(rank), gpt2.Modules[rank%4:]...)
+		a := randomAdapter(t, small, rank, uint64(rank), small.Modules()[rank%4:]...)
 		_, weights, err := a.Files()
 		if err != nil {
 			t.Fatal(err)

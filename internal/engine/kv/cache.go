@@ -13,14 +13,15 @@ import (
 	"errors"
 	"fmt"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
+	"nightshift/onnx/graphs"
 	"nightshift/onnx/ort"
 )
 
-// layout is how keys and values of a model are laid out: of a position, for each layer and head, size keys and size values.
+// layout is how keys and values of a model are laid out: of a position, for each layer and key-value head, size keys and size values.
 type layout struct{ layers, heads, size int }
 
-func layoutOf(cfg gpt2.Config) layout { return layout{cfg.Layers, cfg.Heads, cfg.HeadSize()} }
+func layoutOf(cfg arch.Shape) layout { return layout{cfg.Layers, cfg.KVHeads, cfg.HeadSize} }
 
 // floats is how many keys, or values, of one layer so many positions have.
 func (l layout) floats(positions int) int { return positions * l.heads * l.size }
@@ -32,7 +33,7 @@ func (l layout) bytes(positions int) int { return 4 * 2 * l.layers * l.floats(po
 const Spare = 64 << 20
 
 // Cache is key/value memory for rows sequences of capacity positions each: per layer one key and one value array, row-major
-// [rows, heads, capacity, head size]. What a row costs follows its positions.
+// [rows, key-value heads, capacity, head size]. What a row costs follows its positions.
 type Cache struct {
 	layout
 	capacity     int
@@ -41,7 +42,7 @@ type Cache struct {
 }
 
 // NewCache reserves a cache for a model.
-func NewCache(cfg gpt2.Config, rows, capacity int) *Cache {
+func NewCache(cfg arch.Shape, rows, capacity int) *Cache {
 	c := &Cache{layout: layoutOf(cfg), capacity: capacity, touched: make([]int, rows)}
 	for range c.layers {
 		c.keys = append(c.keys, ort.AlignedFloats(c.floats(rows*capacity)))
@@ -69,7 +70,7 @@ func (c *Cache) Bind(binding *ort.Binding, from, n int) (tensors []*ort.Tensor, 
 		for _, side := range []struct {
 			past, present string
 			data          []float32
-		}{{gpt2.PastKey(l), gpt2.PresentKey(l), c.keys[l]}, {gpt2.PastValue(l), gpt2.PresentValue(l), c.values[l]}} {
+		}{{graphs.PastKey(l), graphs.PresentKey(l), c.keys[l]}, {graphs.PastValue(l), graphs.PresentValue(l), c.values[l]}} {
 			t, err := ort.NewTensor(dims, side.data[from*row:][:n*row])
 			if err != nil {
 				return tensors, fmt.Errorf("bind cache: %w", err)

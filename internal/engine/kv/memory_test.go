@@ -8,11 +8,12 @@ import (
 	"testing"
 
 	"nightshift/models/adapter"
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
+	"nightshift/onnx/graphs"
 )
 
 // small is the shape of the model that most tests use.
-var small = gpt2.Config{Layers: 2, Heads: 2, Width: 32, Context: 300, Inner: 64, Vocab: 320}
+var small = arch.GPT2(arch.Shape{Layers: 2, Heads: 2, Width: 32, Context: 300, Inner: 64, Vocab: 320})
 
 // closes frees memory at the end of a test.
 func closes(t testing.TB, m interface{ Close() error }) {
@@ -23,16 +24,16 @@ func closes(t testing.TB, m interface{ Close() error }) {
 	})
 }
 
-func newCache(t testing.TB, cfg gpt2.Config, rows int) *Cache {
+func newCache(t testing.TB, cfg arch.Shape, rows int) *Cache {
 	c := NewCache(cfg, rows, cfg.Context)
 	closes(t, c)
 	return c
 }
 
 // newBank is a bank for all linears of a model.
-func newBank(t testing.TB, cfg gpt2.Config, rows int) *AdapterBank {
+func newBank(t testing.TB, cfg arch.Shape, rows int) *AdapterBank {
 	t.Helper()
-	b, err := NewAdapterBank(cfg, gpt2.Modules, rows, func(string) []float32 { return nil })
+	b, err := NewAdapterBank(cfg, cfg.Modules(), rows, func(string) []float32 { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,9 +42,9 @@ func newBank(t testing.TB, cfg gpt2.Config, rows int) *AdapterBank {
 }
 
 // randomAdapter has no zeros where factors are.
-func randomAdapter(t testing.TB, cfg gpt2.Config, rank int, seed uint64, modules ...string) *adapter.Adapter {
+func randomAdapter(t testing.TB, cfg arch.Shape, rank int, seed uint64, modules ...string) *adapter.Adapter {
 	t.Helper()
-	a, err := adapter.New(adapter.Config{Rank: rank, Alpha: 2 * float64(rank), Modules: modules}, adapter.Base{Layers: cfg.Layers, Width: cfg.Width, Inner: cfg.Inner}, seed)
+	a, err := adapter.New(adapter.Config{Rank: rank, Alpha: 2 * float64(rank), Modules: modules}, cfg, seed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,8 +131,8 @@ func TestBankMemoryIsTakenWhenUsed(t *testing.T) {
 	if n := b.resident(t); n != 0 {
 		t.Errorf("%d pages of an empty bank are in memory", n)
 	}
-	b.Write(randomAdapter(t, small, 8, 1, gpt2.Modules...), []int64{1})
-	n, limit := b.resident(t), 2*2*len(b.linears)*(1+4*small.Inner*gpt2.RankStep/syscall.Getpagesize())
+	b.Write(randomAdapter(t, small, 8, 1, small.Modules()...), []int64{1})
+	n, limit := b.resident(t), 2*2*len(b.linears)*(1+4*small.Inner*graphs.RankStep/syscall.Getpagesize())
 	if n == 0 || n > limit {
 		t.Errorf("one version takes %d pages, want 1 to %d", n, limit)
 	}
@@ -148,9 +149,9 @@ func TestBankMemoryIsTakenWhenUsed(t *testing.T) {
 func TestSlotsHoldWhatIsLoaded(t *testing.T) {
 	b := newBank(t, small, 9)
 	rows := map[string][]int64{"": nil, "a": {3}, "b": {1, 5, 2, 6}, "c": {8, 4}}
-	b.Write(randomAdapter(t, small, 8, 1, gpt2.Modules...), rows["a"])
-	b.Write(randomAdapter(t, small, 32, 2, gpt2.Modules...), rows["b"])
-	b.Write(randomAdapter(t, small, 13, 3, gpt2.Modules...), rows["c"])
+	b.Write(randomAdapter(t, small, 8, 1, small.Modules()...), rows["a"])
+	b.Write(randomAdapter(t, small, 32, 2, small.Modules()...), rows["b"])
+	b.Write(randomAdapter(t, small, 13, 3, small.Modules()...), rows["c"])
 	slots := NewAdapterSlots(b, 2, Ranks(3))
 	closes(t, slots)
 	if slots.Ranks() != 32 {
@@ -179,7 +180,7 @@ func TestSlotsHoldWhatIsLoaded(t *testing.T) {
 
 // TestCloseFreesEverything closes one of each kind, twice where nothing is left the second time.
 func TestCloseFreesEverything(t *testing.T) {
-	b, err := NewAdapterBank(small, gpt2.Modules, 3, func(string) []float32 { return nil })
+	b, err := NewAdapterBank(small, small.Modules(), 3, func(string) []float32 { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}

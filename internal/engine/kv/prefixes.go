@@ -5,7 +5,7 @@ import (
 	"errors"
 	"sync/atomic"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
 	"nightshift/onnx/ort"
 )
 
@@ -35,7 +35,7 @@ type prefixEntry struct {
 }
 
 // NewPrefixes makes a cache of at most budget bytes; less than one entry switches it off.
-func NewPrefixes(cfg gpt2.Config, chunk int, budget int64) *Prefixes {
+func NewPrefixes(cfg arch.Shape, chunk int, budget int64) *Prefixes {
 	p := &Prefixes{layout: layoutOf(cfg), chunk: chunk, entries: map[string]*prefixEntry{}}
 	p.limit = int(budget / p.EntryBytes())
 	return p

@@ -39,7 +39,7 @@ func TestPrefixCacheStaysWithinItsBudget(t *testing.T) {
 	if n := p.Find("v", a, 0, 39, c); n != 32 {
 		t.Fatalf("found %d positions, want 32", n)
 	}
-	size := small.HeadSize()
+	size := small.HeadSize
 	if c.keys[1][31*size] != 2 || c.keys[1][32*size] != 4 || c.values[0][32*size-1] != 1-float32(32*size-1) {
 		t.Error("the entries do not hold what was kept, or too much was written")
 	}
@@ -83,7 +83,7 @@ func TestPrefixCacheGoesOn(t *testing.T) {
 	if n := p.Find("v", tokens, 16, 47, c); n != 32 {
 		t.Errorf("found %d positions, want 32", n)
 	}
-	size := small.HeadSize()
+	size := small.HeadSize
 	if k := c.keys[0]; k[16*size-1] != 0 || k[16*size] != 1 || k[32*size-1] != 1 || k[32*size] != 0 || c.touched[0] != 32 {
 		t.Errorf("other positions than 16 to 32 were copied; %d are counted", c.touched[0])
 	}

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 	"nightshift/onnx/ort"
 )
 
@@ -51,19 +51,19 @@ func (m *AdapterSlots) Ranks() int { return m.ranks }
 func (m *AdapterSlots) Load(slot int, digest string, rows []int64) {
 	if m.held[slot].digest != digest {
 		m.write(slot, rows)
-		m.held[slot] = held{digest, gpt2.RankStep * len(rows)}
+		m.held[slot] = held{digest, graphs.RankStep * len(rows)}
 	}
 }
 
 // write copies bank rows into a slot, and zeros over what was there beyond them.
 func (m *AdapterSlots) write(slot int, rows []int64) {
-	ranks, before := gpt2.RankStep*len(rows), m.held[slot].ranks
+	ranks, before := graphs.RankStep*len(rows), m.held[slot].ranks
 	for i := range m.bank.linears {
 		t := &m.bank.linears[i]
 		a, b := m.a[i][slot*m.ranks*t.in:], m.b[i][slot*m.ranks*t.out:]
 		for n, row := range rows {
-			copy(a[n*gpt2.RankStep*t.in:], t.rowA(row))
-			copy(b[n*gpt2.RankStep*t.out:], t.rowB(row))
+			copy(a[n*graphs.RankStep*t.in:], t.rowA(row))
+			copy(b[n*graphs.RankStep*t.out:], t.rowB(row))
 		}
 		if before > ranks {
 			clear(a[ranks*t.in : before*t.in])
@@ -80,8 +80,8 @@ func (m *AdapterSlots) Bind(binding *ort.Binding, from, n int) (tensors []*ort.T
 			dims []int64
 			data []float32
 		}{
-			{gpt2.LoraA(t.target.Layer, t.target.Module), []int64{int64(n), int64(m.ranks / gpt2.RankStep), gpt2.RankStep, int64(t.in)}, m.a[i][from*m.ranks*t.in:][:n*m.ranks*t.in]},
-			{gpt2.LoraB(t.target.Layer, t.target.Module), []int64{int64(n), int64(m.ranks), int64(t.out)}, m.b[i][from*m.ranks*t.out:][:n*m.ranks*t.out]},
+			{graphs.LoraA(t.target), []int64{int64(n), int64(m.ranks / graphs.RankStep), graphs.RankStep, int64(t.in)}, m.a[i][from*m.ranks*t.in:][:n*m.ranks*t.in]},
+			{graphs.LoraB(t.target), []int64{int64(n), int64(m.ranks), int64(t.out)}, m.b[i][from*m.ranks*t.out:][:n*m.ranks*t.out]},
 		} {
 			v, err := ort.NewTensor(factor.dims, factor.data)
 			if err != nil {
@@ -103,5 +103,5 @@ func Ranks(rows int) int {
 	for n < rows {
 		n *= 2
 	}
-	return n * gpt2.RankStep
+	return n * graphs.RankStep
 }

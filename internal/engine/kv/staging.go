@@ -3,7 +3,8 @@ package kv
 import (
 	"errors"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
+	"nightshift/onnx/graphs"
 	"nightshift/onnx/ort"
 )
 
@@ -18,8 +19,8 @@ type Staging struct {
 }
 
 // NewStaging reserves the memory.
-func NewStaging(cfg gpt2.Config, bank *AdapterBank) *Staging {
-	return &Staging{Cache: NewCache(cfg, 1, cfg.Context), bank: bank, slot: NewAdapterSlots(bank, 1, gpt2.RankStep)}
+func NewStaging(cfg arch.Shape, bank *AdapterBank) *Staging {
+	return &Staging{Cache: NewCache(cfg, 1, cfg.Context), bank: bank, slot: NewAdapterSlots(bank, 1, graphs.RankStep)}
 }
 
 // Bind binds the cache to a graph, and the slot where the graph reads adapters: one binding's at most.

@@ -1,8 +1,9 @@
-package gpt2
+package graphs
 
 import (
 	"fmt"
 
+	"nightshift/models/arch"
 	"nightshift/onnx"
 )
 
@@ -17,18 +18,18 @@ const (
 )
 
 // Gradients lists what the gradients by factors or products are taken by, in a fixed order.
-func (t Trainable) Gradients(cfg Config, by By) ([]ParameterShape, error) {
-	params, err := t.Parameters(cfg)
+func (t Trainable) Gradients(shape arch.Shape, by By) ([]arch.Tensor, error) {
+	params, err := t.Parameters(shape)
 	if err != nil || by == Factors {
 		return params, err
 	}
 	if t.Full {
 		return nil, fmt.Errorf("list gradients: every tensor is trainable, there are no products")
 	}
-	list := make([]ParameterShape, len(t.Targets))
+	list := make([]arch.Tensor, len(t.Targets))
 	for i, target := range t.Targets {
-		in, out, _ := cfg.ModuleShape(target.Module)
-		list[i] = ParameterShape{fmt.Sprintf("h.%d.%s.weight", target.Layer, target.Module), []int64{int64(in), int64(out)}}
+		in, out, _ := shape.Dims(target.Module)
+		list[i] = arch.Tensor{Name: target.String() + ".weight", Dims: []int64{int64(in), int64(out)}}
 	}
 	return list, nil
 }
@@ -40,38 +41,37 @@ func (t Trainable) Gradients(cfg Config, by By) ([]ParameterShape, error) {
 //	→ labels       int64 [P]  argmax(logits + noise), which has the distribution softmax(logits) (Gumbel 1954)
 //	→ loss         float [1]  −Σ_p log p(labels_p), in nats
 //	→ grad.{name}             ∂loss/∂name, for what Trainable.Gradients lists; weights stay where they lie
-func Fisher(cfg Config, weights Weights, trainable Trainable, by By) (*onnx.Graph, error) {
-	wanted, err := trainable.Gradients(cfg, by)
+func (m Model) Fisher(weights Weights, trainable Trainable, by By) (*onnx.Graph, error) {
+	wanted, err := trainable.Gradients(m.Shape, by)
 	if err != nil {
 		return nil, err
 	}
-	b, params, err := newSequence("fisher", cfg, weights, trainable)
+	s, params, err := m.sequence("fisher", weights, trainable)
 	if err != nil {
 		return nil, err
 	}
-	g := b.g
-	logits := b.forward()
-	noise := g.Input("noise", onnx.Float, onnx.Sym("P"), onnx.N(cfg.Vocab))
-	labels := g.Op("ArgMax", []*onnx.Value{g.Add(logits, noise)}, onnx.Int("axis", 1), onnx.Int("keepdims", 1))
-	picked := g.Op("GatherElements", []*onnx.Value{logits, labels}, onnx.Int("axis", 1))
-	loss := g.Op("Neg", []*onnx.Value{g.Reshape(g.Op("ReduceSum", []*onnx.Value{g.Sub(picked, b.logSumExp(logits))}, onnx.Int("keepdims", 1)), 1)})
-	g.Output("labels", g.Reshape(labels, -1))
-	g.Output("loss", loss)
-	if b.err != nil || g.Err() != nil {
-		return b.finish()
+	logits := s.forward(m.Transformer)
+	noise := s.Input("noise", onnx.Float, onnx.Sym("P"), onnx.N(m.Shape.Vocab))
+	labels := s.Op("ArgMax", []*onnx.Value{s.Add(logits, noise)}, onnx.Int("axis", 1), onnx.Int("keepdims", 1))
+	picked := s.Op("GatherElements", []*onnx.Value{logits, labels}, onnx.Int("axis", 1))
+	loss := s.Op("Neg", []*onnx.Value{s.Reshape(s.Op("ReduceSum", []*onnx.Value{s.Sub(picked, s.logSumExp(logits))}, onnx.Int("keepdims", 1)), 1)})
+	s.Output("labels", s.Reshape(labels, -1))
+	s.Output("loss", loss)
+	if s.err != nil || s.Err() != nil {
+		return s.finish()
 	}
 	if by == Products {
 		params = params[:0]
 		for _, w := range wanted {
-			params = append(params, b.param(w.Name))
+			params = append(params, s.Param(w.Name))
 		}
 	}
-	grads, err := g.Gradient(loss, params)
+	grads, err := s.Gradient(loss, params)
 	if err != nil {
 		return nil, fmt.Errorf("differentiate graph fisher: %w", err)
 	}
 	for i, w := range wanted {
-		g.Output("grad."+w.Name, grads[i])
+		s.Output("grad."+w.Name, grads[i])
 	}
-	return b.finish()
+	return s.finish()
 }

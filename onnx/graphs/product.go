@@ -1,4 +1,4 @@
-package gpt2
+package graphs
 
 import (
 	"fmt"
@@ -12,25 +12,23 @@ func WeightScale(weight string) string { return weight + "_scale" }
 // levels is how far a signed 8-bit number is used on either side of zero.
 const levels = 127
 
-// product is x·W of flat rows x [rows,in], by the type in which W is stored:
+// Product is x·W of flat rows x [rows,in], by the type in which W is stored:
 //
 //	float [in,out]             a float32 product
 //	int8 [in,out]              integers: rows are quantised as they come, see integerProduct
 //	uint8 [out,in/block,block/2] 4-bit blocks, as MatMulNBits defines them
-func (b *builder) product(name string, x *onnx.Value, in, out int) *onnx.Value {
+func (b *Builder) Product(name string, x *onnx.Value, in, out int) *onnx.Value {
 	w, err := b.weights(name)
 	if err != nil {
-		if b.err == nil {
-			b.err = fmt.Errorf("find weight %s: %w", name, err)
-		}
+		b.fail(fmt.Errorf("find weight %s: %w", name, err))
 		return x
 	}
 	switch {
 	case w.Type == onnx.Float:
-		return b.g.MatMul(x, b.g.Initializer(name, w))
+		return b.MatMul(x, b.Initializer(name, w))
 	case len(w.Dims) == 3:
 		block := 2 * w.Dims[2]
-		return b.g.Op("MatMulNBits", []*onnx.Value{x, b.g.Initializer(name, w), b.param(WeightScale(name))},
+		return b.Op("MatMulNBits", []*onnx.Value{x, b.Initializer(name, w), b.Param(WeightScale(name))},
 			onnx.Int("K", int64(in)), onnx.Int("N", int64(out)), onnx.Int("bits", 4), onnx.Int("block_size", block), onnx.Int("accuracy_level", 4))
 	default:
 		return b.integerProduct(name, w, x)
@@ -41,31 +39,17 @@ func (b *builder) product(name string, x *onnx.Value, in, out int) *onnx.Value {
 // with s = max|x|/127, x ≈ s·q and q in −127…127, stored with 128 added. The sums are integers and therefore exact, so that a
 // row's result depends neither on the rows beside it nor on threads or processors, provided that the absolute values of W's rows 2i and
 // 2i+1 add up to 128 at most: see models/quantize. A row of zeros has s = 0 and gives zeros.
-func (b *builder) integerProduct(name string, w onnx.Tensor, x *onnx.Value) *onnx.Value {
-	g := b.g
-	peak := g.Op("ReduceMax", []*onnx.Value{g.Op("Abs", []*onnx.Value{x}), g.Const(onnx.Ints([]int64{1}, 1))}, onnx.Int("keepdims", 1))
-	scale := g.Mul(peak, g.Const(onnx.Floats([]int64{1}, 1.0/levels))) // [rows,1]
+func (b *Builder) integerProduct(name string, w onnx.Tensor, x *onnx.Value) *onnx.Value {
+	peak := b.Op("ReduceMax", []*onnx.Value{b.Op("Abs", []*onnx.Value{x}), b.Const(onnx.Ints([]int64{1}, 1))}, onnx.Int("keepdims", 1))
+	scale := b.Mul(peak, b.Const(onnx.Floats([]int64{1}, 1.0/levels))) // [rows,1]
 	middle := onnx.Tensor{Type: onnx.Uint8, Dims: []int64{1}, Raw: []byte{128}}
 	zeros := b.memo("zeros of "+x.Shape[0].String(), func() *onnx.Value {
-		return g.Op("ConstantOfShape", []*onnx.Value{g.Op("Shape", []*onnx.Value{scale})}, onnx.TensorAttr("value", middle))
+		return b.Op("ConstantOfShape", []*onnx.Value{b.Op("Shape", []*onnx.Value{scale})}, onnx.TensorAttr("value", middle))
 	})
 	// A row is one block: with a scale for each place on axis 0 the scale would have to be brought into another shape first.
-	quantized := g.Op("QuantizeLinear", []*onnx.Value{x, scale, zeros}, onnx.Int("axis", 1), onnx.Int("block_size", w.Dims[0]))
+	quantized := b.Op("QuantizeLinear", []*onnx.Value{x, scale, zeros}, onnx.Int("axis", 1), onnx.Int("block_size", w.Dims[0]))
 	middle.Dims = nil
-	y := g.Op("MatMulIntegerToFloat", []*onnx.Value{quantized, g.Initializer(name, w), g.Const(onnx.FloatScalar(1)), b.param(WeightScale(name)),
-		g.Const(middle), g.Const(onnx.Tensor{Type: w.Type, Raw: []byte{0}})})
-	return g.Mul(y, scale)
-}
-
-// memo is a value that is built once a graph.
-func (b *builder) memo(key string, build func() *onnx.Value) *onnx.Value {
-	if v, ok := b.once[key]; ok {
-		return v
-	}
-	if b.once == nil {
-		b.once = map[string]*onnx.Value{}
-	}
-	v := build()
-	b.once[key] = v
-	return v
+	y := b.Op("MatMulIntegerToFloat", []*onnx.Value{quantized, b.Initializer(name, w), b.Const(onnx.FloatScalar(1)), b.Param(WeightScale(name)),
+		b.Const(middle), b.Const(onnx.Tensor{Type: w.Type, Raw: []byte{0}})})
+	return b.Mul(y, scale)
 }

@@ -1,8 +1,9 @@
-package gpt2
+package graphs
 
 import (
 	"fmt"
 
+	"nightshift/models/arch"
 	"nightshift/onnx"
 )
 
@@ -16,7 +17,7 @@ type DecodeOptions struct {
 }
 
 // Decode builds the serving graph. Dimensions: B sequences, S new tokens each, K rows of logits wanted, C cache
-// capacity, H heads of size D, 8R ranks of each sequence's adapter.
+// capacity, H key-value heads of size D, 8R ranks of each sequence's adapter.
 //
 //	input_ids, position_ids   int64 [B,S]
 //	logit_index               int64 [K]         flat positions (row·S + column) whose logits are wanted
@@ -29,41 +30,28 @@ type DecodeOptions struct {
 //
 // GroupQueryAttention's rules hold: a first prompt may be batched and right-padded, continuing with several tokens is
 // for batch 1 only, and one token a row is decoding.
-func Decode(cfg Config, weights Weights, opt DecodeOptions) (*onnx.Graph, error) {
-	if err := cfg.Check(); err != nil {
+func (m Model) Decode(weights Weights, opt DecodeOptions) (*onnx.Graph, error) {
+	if err := m.check("decode"); err != nil {
 		return nil, err
 	}
-	g := onnx.NewGraph("decode")
 	batch, step := onnx.Sym("B"), onnx.Sym("S")
-	d := &decoder{builder: &builder{g: g, cfg: cfg, weights: weights}, modules: opt.Modules}
-	d.ids = g.Input("input_ids", onnx.Int64, batch, step)
-	positions := g.Input("position_ids", onnx.Int64, batch, step)
-	index := g.Input("logit_index", onnx.Int64, onnx.Sym("K"))
-	lengths := g.Input("seqlens_k", onnx.Int32, batch)
-	total := g.Input("total_sequence_length", onnx.Int32, onnx.N(1))
-	for _, m := range opt.Modules {
-		if _, _, err := cfg.ModuleShape(m); err != nil {
+	s := &Step{Builder: newBuilder("decode", m.Shape, weights), modules: opt.Modules, present: make([]keysValues, m.Shape.Layers)}
+	s.IDs = s.Input("input_ids", onnx.Int64, batch, step)
+	s.Positions = s.Input("position_ids", onnx.Int64, batch, step)
+	index := s.Input("logit_index", onnx.Int64, onnx.Sym("K"))
+	s.lengths = s.Input("seqlens_k", onnx.Int32, batch)
+	s.total = s.Input("total_sequence_length", onnx.Int32, onnx.N(1))
+	for _, module := range opt.Modules {
+		if _, _, err := m.Shape.Dims(module); err != nil {
 			return nil, fmt.Errorf("build inputs for adapters: %w", err)
 		}
 	}
-	cache := []onnx.Dim{batch, onnx.N(cfg.Heads), onnx.Sym("C"), onnx.N(cfg.HeadSize())}
-	type pair struct{ key, value *onnx.Value }
-	present := make([]pair, cfg.Layers)
-	attend := func(layer int, qkv *onnx.Value) *onnx.Value {
-		key := g.Input(PastKey(layer), onnx.Float, cache...)
-		value := g.Input(PastValue(layer), onnx.Float, cache...)
-		out := g.OpN("GroupQueryAttention", 3, []*onnx.Value{qkv, nil, nil, key, value, lengths, total},
-			onnx.Int("num_heads", int64(cfg.Heads)), onnx.Int("kv_num_heads", int64(cfg.Heads)),
-			onnx.Float32("scale", cfg.attentionScale(layer)))
-		present[layer] = pair{out[1], out[2]}
-		return out[0]
+	s.Output("logits", s.logits(m.Transformer.Step(s), index))
+	for l, p := range s.present {
+		s.Output(PresentKey(l), p.keys)
+		s.Output(PresentValue(l), p.values)
 	}
-	g.Output("logits", d.logits(d.blocks(d.embed(positions), attend), index))
-	for l, p := range present {
-		g.Output(PresentKey(l), p.key)
-		g.Output(PresentValue(l), p.value)
-	}
-	return d.finish()
+	return s.finish()
 }
 
 // PastKey names a layer's key cache input, [B,H,C,D].
@@ -79,7 +67,7 @@ func PresentKey(layer int) string { return fmt.Sprintf("present.%d.key", layer) 
 func PresentValue(layer int) string { return fmt.Sprintf("present.%d.value", layer) }
 
 // LoraA names the first factor of an adapted linear: [in,r] when training, [B,R,8,in] when serving.
-func LoraA(layer int, module string) string { return fmt.Sprintf("lora_A.%d.%s", layer, module) }
+func LoraA(t arch.Target) string { return fmt.Sprintf("lora_A.%d.%s", t.Layer, t.Module) }
 
 // LoraB names the second factor of an adapted linear: [r,out] when training, [B,8R,out] when serving.
-func LoraB(layer int, module string) string { return fmt.Sprintf("lora_B.%d.%s", layer, module) }
+func LoraB(t arch.Target) string { return fmt.Sprintf("lora_B.%d.%s", t.Layer, t.Module) }

@@ -10,6 +10,8 @@ type place struct {
 
 // layers places every package, bottom up. A path that ends with /... is for all packages below.
 var layers = map[string]place{
+	"internal/atomicfile": {0, "atomicfile", 0},
+
 	"onnx":                {1, "onnx", 0},
 	"onnx/eval":           {1, "onnx", 1},
 	"onnx/ort":            {1, "onnx", 1},

@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strconv"
 
-	"nightshift/models/internal/atomicfile"
+	"nightshift/internal/atomicfile"
 	"nightshift/models/safetensors"
 )
 
@@ -304,10 +304,13 @@ func (a *Adapter) Write(dir string) error {
 	if err != nil {
 		return fmt.Errorf("write adapter %s: %w", dir, err)
 	}
-	if err := atomicfile.Write(filepath.Join(dir, WeightsFile), weights); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("write adapter %s: %w", dir, err)
 	}
-	if err := atomicfile.Write(filepath.Join(dir, ConfigFile), config); err != nil {
+	if err := atomicfile.Write(filepath.Join(dir, WeightsFile), weights, 0o644); err != nil {
+		return fmt.Errorf("write adapter %s: %w", dir, err)
+	}
+	if err := atomicfile.Write(filepath.Join(dir, ConfigFile), config, 0o644); err != nil {
 		return fmt.Errorf("write adapter %s: %w", dir, err)
 	}
 	return nil

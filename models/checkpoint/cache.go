@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"nightshift/models/internal/atomicfile"
+	"nightshift/internal/atomicfile"
 	"nightshift/models/safetensors"
 )
 
@@ -26,7 +26,10 @@ func convert(cfg Config, found map[string]source, digest, cacheDir string) (map[
 			return nil, fmt.Errorf("remove damaged cache: %w", err)
 		}
 	}
-	err := atomicfile.Create(filepath.Join(dir, single), func(w io.Writer) error { return writeTensors(w, cfg, readers(found)) })
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("convert weights: %w", err)
+	}
+	err := atomicfile.Create(filepath.Join(dir, single), 0o644, func(w io.Writer) error { return writeTensors(w, cfg, readers(found)) })
 	if err != nil {
 		return nil, fmt.Errorf("convert weights: %w", err)
 	}

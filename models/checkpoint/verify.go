@@ -16,7 +16,7 @@ import (
 	"slices"
 	"time"
 
-	"nightshift/models/internal/atomicfile"
+	"nightshift/internal/atomicfile"
 )
 
 // verify returns the digest of the tensors in found, after checking that every value is finite and that a stored head
@@ -38,7 +38,11 @@ func verify(cfg Config, found map[string]source, cacheDir string) (string, error
 		return "", err
 	}
 	if record != "" && settled {
-		if err := atomicfile.Write(record, []byte(digest)); err != nil {
+		err := os.MkdirAll(filepath.Dir(record), 0o755)
+		if err == nil {
+			err = atomicfile.Write(record, []byte(digest), 0o644)
+		}
+		if err != nil {
 			slog.Warn("checkpoint verification is not remembered", "error", err)
 		}
 	}

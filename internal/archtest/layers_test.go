@@ -11,6 +11,7 @@ type place struct {
 // layers places every package, bottom up. A path that ends with /... is for all packages below.
 var layers = map[string]place{
 	"internal/atomicfile": {0, "atomicfile", 0},
+	"internal/stats":      {0, "stats", 0},
 
 	"onnx":                {1, "onnx", 0},
 	"onnx/eval":           {1, "onnx", 1},
@@ -79,15 +80,15 @@ var layers = map[string]place{
 // command is the place of every package main.
 var command = place{7, "command", 0}
 
-// importers of modules that have one importer.
-var importers = map[string]string{
-	"github.com/gofiber/fiber":        "serve/api",
-	"github.com/yalue/onnxruntime_go": "onnx/ort",
-	"github.com/redis/go-redis":       "replaystore/redisstore",
-	"github.com/sugarme":              "models/tokenizer",
-	"gonum.org/v1/gonum":              "models/adapter",
-	"github.com/netresearch/go-cron":  "internal/schedule",
+// importers of modules that few packages import.
+var importers = map[string][]string{
+	"github.com/gofiber/fiber":        {"serve/api"},
+	"github.com/yalue/onnxruntime_go": {"onnx/ort"},
+	"github.com/redis/go-redis":       {"replaystore/redisstore"},
+	"github.com/sugarme":              {"models/tokenizer"},
+	"gonum.org/v1/gonum":              {"internal/stats", "models/adapter"},
+	"github.com/netresearch/go-cron":  {"internal/schedule"},
 }
 
-// pure packages import the standard library only.
+// pure packages import the standard library and internal/stats only.
 var pure = []string{"internal/sampling", "internal/routing", "update/gate"}

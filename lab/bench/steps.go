@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nightshift/internal/engine"
+	"nightshift/internal/stats"
 	"nightshift/onnx/gpt2"
 	"nightshift/onnx/ort"
 )
@@ -173,7 +174,7 @@ func (s *stepSession) measure(n, steps int) (m measurement, err error) {
 		}
 		times[i] = milliseconds(time.Since(begin))
 	}
-	m.figures = []Number{{"step_ms", Median(times)}}
+	m.figures = []Number{{"step_ms", stats.Median(times)}}
 	return m, nil
 }
 

@@ -24,7 +24,6 @@ var layers = map[string]place{
 	"internal/longtest":   {1, "longtest", 0},
 	"internal/process":    {1, "process", 0},
 	"internal/redact":     {1, "redact", 0},
-	"internal/resident":   {1, "resident", 0},
 	"internal/routing":    {1, "routing", 0},
 	"internal/sampling":   {1, "sampling", 0},
 	"internal/telemetry":  {1, "telemetry", 0},

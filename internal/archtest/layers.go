@@ -10,6 +10,9 @@ type Place struct {
 
 // Layers places every package, bottom up. A path that ends with /... is for all packages below.
 var Layers = map[string]Place{
+	"internal/atomicfile": {0, "atomicfile", 0},
+	"internal/stats":      {0, "stats", 0},
+
 	"onnx":                {1, "onnx", 0},
 	"onnx/eval":           {1, "onnx", 1},
 	"onnx/ort":            {1, "onnx", 1},
@@ -21,7 +24,6 @@ var Layers = map[string]Place{
 	"internal/longtest":   {1, "longtest", 0},
 	"internal/process":    {1, "process", 0},
 	"internal/redact":     {1, "redact", 0},
-	"internal/resident":   {1, "resident", 0},
 	"internal/routing":    {1, "routing", 0},
 	"internal/sampling":   {1, "sampling", 0},
 	"internal/telemetry":  {1, "telemetry", 0},
@@ -84,15 +86,15 @@ var Layers = map[string]Place{
 // Command is the place of every package main.
 var Command = Place{7, "command", 0}
 
-// Importers of modules that have one importer.
-var Importers = map[string]string{
-	"github.com/gofiber/fiber":        "serve/api",
-	"github.com/yalue/onnxruntime_go": "onnx/ort",
-	"github.com/redis/go-redis":       "replaystore/redisstore",
-	"github.com/sugarme":              "models/tokenizer",
-	"gonum.org/v1/gonum":              "models/adapter",
-	"github.com/netresearch/go-cron":  "internal/schedule",
+// Importers of modules that few packages import.
+var Importers = map[string][]string{
+	"github.com/gofiber/fiber":        {"serve/api"},
+	"github.com/yalue/onnxruntime_go": {"onnx/ort"},
+	"github.com/redis/go-redis":       {"replaystore/redisstore"},
+	"github.com/sugarme":              {"models/tokenizer"},
+	"gonum.org/v1/gonum":              {"internal/stats", "models/adapter"},
+	"github.com/netresearch/go-cron":  {"internal/schedule"},
 }
 
-// Pure packages import the standard library only.
+// Pure packages import the standard library and internal/stats only.
 var Pure = []string{"internal/sampling", "internal/engine/scheduler", "internal/routing", "update/gate"}

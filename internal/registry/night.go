@@ -38,12 +38,12 @@ func (r *Registry) CreateNight(id string) error {
 	if _, err := r.makeDirs("nights"); err != nil {
 		return fmt.Errorf("create night %s: %w", id, err)
 	}
-	if err := r.disk.Mkdir(dir); errors.Is(err, fs.ErrExist) {
+	if err := r.files.Mkdir(dir, dirMode); errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("create night %s: %w", id, ErrExists)
 	} else if err != nil {
 		return fmt.Errorf("create night %s: %w", id, err)
 	}
-	if err := r.disk.SyncDir(filepath.Dir(dir)); err != nil {
+	if err := r.files.Sync(filepath.Dir(dir)); err != nil {
 		return fmt.Errorf("create night %s: %w", id, err)
 	}
 	return nil
@@ -57,11 +57,11 @@ func (r *Registry) WriteNightFile(id, name string, data []byte) error {
 		return fmt.Errorf("write night file: %w", err)
 	}
 	if dir, _, nested := strings.Cut(name, "/"); nested {
-		if err := r.disk.Mkdir(filepath.Join(filepath.Dir(filepath.Dir(path)), dir)); err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
+		if err := r.files.Mkdir(filepath.Join(filepath.Dir(filepath.Dir(path)), dir), dirMode); err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("write %s of night %s: %w", name, id, err)
 		}
 	}
-	if err := r.replace(path, data); errors.Is(err, fs.ErrNotExist) {
+	if err := r.files.Write(path, data, fileMode); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("write %s of night %s: create the night first: %w", name, id, ErrNotFound)
 	} else if err != nil {
 		return fmt.Errorf("write %s of night %s: %w", name, id, err)
@@ -92,7 +92,7 @@ func (r *Registry) RemoveNightFiles(id string, names ...string) error {
 		if err != nil {
 			return fmt.Errorf("remove night file: %w", err)
 		}
-		if err := r.disk.RemoveAll(path); err != nil {
+		if err := r.files.RemoveAll(path); err != nil {
 			return fmt.Errorf("remove %s of night %s: %w", name, id, err)
 		}
 	}

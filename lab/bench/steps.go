@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nightshift/internal/engine"
+	"nightshift/internal/stats"
 	"nightshift/models/arch"
 	"nightshift/onnx/families"
 	"nightshift/onnx/graphs"
@@ -175,7 +176,7 @@ func (s *stepSession) measure(n, steps int) (m measurement, err error) {
 		}
 		times[i] = milliseconds(time.Since(begin))
 	}
-	m.figures = []Number{{"step_ms", Median(times)}}
+	m.figures = []Number{{"step_ms", stats.Median(times)}}
 	return m, nil
 }
 

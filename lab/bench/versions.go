@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"nightshift/internal/stats"
 	"nightshift/models/adapter"
 	"nightshift/models/arch"
 	"nightshift/serve"
@@ -76,9 +77,9 @@ func Versions(ctx context.Context, opt VersionsOptions, report Report) (err erro
 	summary.Case, summary.Summary = "", true
 	total := len(run.resident) + len(run.evicted)
 	all := slices.Concat(run.resident, run.evicted)
-	longest := Quantile(all, 1)
+	longest := stats.Quantile(all, 1)
 	summary.Figures = append(slices.Clone(summary.Figures), Number{"hit_rate", float64(len(run.resident)) / float64(total)}, Number{"adapter_wait_max_ms", longest},
-		Number{"first_wait_ms_p50", Quantile(first, 0.5)}, Number{"first_wait_ms_p99", Quantile(first, 0.99)})
+		Number{"first_wait_ms_p50", stats.Quantile(first, 0.5)}, Number{"first_wait_ms_p99", stats.Quantile(first, 0.99)})
 	failed := run.failed.err()
 	if opt.AtLeast != 0 || opt.AtMost != 0 {
 		summary.Verdict = Judge(Interval{longest, longest, 1}, opt.AtLeast, opt.AtMost)

@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"nightshift/internal/atomicfile"
 	"nightshift/models/arch"
-	"nightshift/models/internal/atomicfile"
 	"nightshift/models/safetensors"
 )
 
@@ -290,10 +290,13 @@ func (a *Adapter) Write(dir string) error {
 	if err != nil {
 		return fmt.Errorf("write adapter %s: %w", dir, err)
 	}
-	if err := atomicfile.Write(filepath.Join(dir, WeightsFile), weights); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("write adapter %s: %w", dir, err)
 	}
-	if err := atomicfile.Write(filepath.Join(dir, ConfigFile), config); err != nil {
+	if err := atomicfile.Write(filepath.Join(dir, WeightsFile), weights, 0o644); err != nil {
+		return fmt.Errorf("write adapter %s: %w", dir, err)
+	}
+	if err := atomicfile.Write(filepath.Join(dir, ConfigFile), config, 0o644); err != nil {
 		return fmt.Errorf("write adapter %s: %w", dir, err)
 	}
 	return nil

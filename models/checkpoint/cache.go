@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"nightshift/internal/atomicfile"
 	"nightshift/models/arch"
-	"nightshift/models/internal/atomicfile"
 	"nightshift/models/safetensors"
 )
 
@@ -27,7 +27,10 @@ func convert(shape arch.Shape, found map[string]source, digest, cacheDir string)
 			return nil, fmt.Errorf("remove damaged cache: %w", err)
 		}
 	}
-	err := atomicfile.Create(filepath.Join(dir, single), func(w io.Writer) error { return writeTensors(w, shape, readers(found)) })
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("convert weights: %w", err)
+	}
+	err := atomicfile.Create(filepath.Join(dir, single), 0o644, func(w io.Writer) error { return writeTensors(w, shape, readers(found)) })
 	if err != nil {
 		return nil, fmt.Errorf("convert weights: %w", err)
 	}

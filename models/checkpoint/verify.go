@@ -16,8 +16,8 @@ import (
 	"slices"
 	"time"
 
+	"nightshift/internal/atomicfile"
 	"nightshift/models/arch"
-	"nightshift/models/internal/atomicfile"
 )
 
 // verify returns the digest of the tensors in found, after checking that every value is finite and that a stored head
@@ -39,7 +39,11 @@ func verify(shape arch.Shape, found map[string]source, cacheDir string) (string,
 		return "", err
 	}
 	if record != "" && settled {
-		if err := atomicfile.Write(record, []byte(digest)); err != nil {
+		err := os.MkdirAll(filepath.Dir(record), 0o755)
+		if err == nil {
+			err = atomicfile.Write(record, []byte(digest), 0o644)
+		}
+		if err != nil {
 			slog.Warn("checkpoint verification is not remembered", "error", err)
 		}
 	}

@@ -5,10 +5,11 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 
+	"nightshift/internal/atomicfile"
 	"nightshift/models/arch"
-	"nightshift/models/internal/atomicfile"
 )
 
 // Write writes a checkpoint that transformers and Open read: config.json and model.safetensors, float32. tensors must be
@@ -50,11 +51,14 @@ func write(dir string, shape arch.Shape, tensors map[string][]float32) error {
 	if err != nil {
 		return fmt.Errorf("encode config: %w", err)
 	}
-	err = atomicfile.Create(filepath.Join(dir, single), func(w io.Writer) error { return writeTensors(w, shape, read) })
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	err = atomicfile.Create(filepath.Join(dir, single), 0o644, func(w io.Writer) error { return writeTensors(w, shape, read) })
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(filepath.Join(dir, "config.json"), config)
+	return atomicfile.Write(filepath.Join(dir, "config.json"), config, 0o644)
 }
 
 // Random makes weights as GPT-2's training began: N(0, 0.02), the projections into the residual stream scaled by 1/√(2L)

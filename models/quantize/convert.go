@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
+	"nightshift/internal/atomicfile"
 	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
-	"nightshift/models/internal/atomicfile"
 	"nightshift/models/safetensors"
 )
 
@@ -104,7 +105,10 @@ func convert(base *checkpoint.Checkpoint, activations Activations, opt Options, 
 	if err != nil {
 		return nil, err
 	}
-	return report, atomicfile.Create(filepath.Join(dir, FileName), func(to io.Writer) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	return report, atomicfile.Create(filepath.Join(dir, FileName), 0o644, func(to io.Writer) error {
 		return safetensors.WriteRaw(to, tensors, w.metadata())
 	})
 }

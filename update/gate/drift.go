@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"nightshift/internal/stats"
 )
 
 // Drift holds how far the candidate's answers are from the champion's where nothing was to change: on rehearsed prompts.
@@ -66,7 +68,7 @@ func drift(d Drift, l Limits) Check {
 	if err := last.check(); err != nil {
 		return failed(name, err.Error())
 	}
-	value, low, high := bootstrap(last.Nats, last.Tokens, l.Resamples, l.Seed)
+	value, low, high := stats.Ratio(last.Nats, last.Tokens, l.Resamples, l.Seed, side)
 	c := Check{Name: name, Value: value, Low: low, High: high, Limit: l.Drift, Pass: value <= l.Drift}
 	c.Detail = fmt.Sprintf("divergence from the champion on %d rehearsed examples: %.4f nats per token, at most %.4f", len(last.Tokens), value, l.Drift)
 	if len(d.Tried) > 1 {

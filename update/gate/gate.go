@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"nightshift/internal/stats"
 )
 
 // Paired holds the scores of one set of examples under the versions that are compared.
@@ -164,21 +166,21 @@ func gain(p Paired, byQuestions bool, l Limits) Check {
 	}
 	better := difference(p.Champion, p.Candidate)
 	turned, what := p.turned(better)
-	sign, limit, tail, resamples := signTest(turned), l.level(l.SignTest), l.level(gainError), l.Resamples
+	sign, limit, tail, resamples := stats.SignTest(turned), l.level(l.SignTest), l.level(gainError), l.Resamples
 	if sign <= limit { // only then does it matter how far out the bound is
 		resamples = max(resamples, min(mostResamples, int(math.Ceil(10/tail))))
 	}
-	value, low, high := interval(better, p.Tokens, resamples, l.Seed, tail)
+	value, low, high := stats.Ratio(better, p.Tokens, resamples, l.Seed, tail)
 	held := fmt.Sprintf("%d examples", len(better))
 	switch {
 	case byQuestions:
 		held += ", other wordings of questions that were learned: it shows that these gain, not that other people do"
 	case len(p.People) > 0:
 		sums, tokens := byPerson(better, p.Tokens, p.People)
-		_, lowest, highest := interval(sums, tokens, resamples, l.Seed, tail)
+		_, lowest, highest := stats.Ratio(sums, tokens, resamples, l.Seed, tail)
 		low, high = min(low, lowest), max(high, highest)
 		if len(sums) > 1 {
-			reach := margin(sums, tokens, tail)
+			reach := stats.RatioMargin(sums, tokens, tail)
 			low, high = min(low, value-reach), max(high, value+reach)
 		}
 		who := fmt.Sprintf(" of %d people", len(sums))
@@ -203,7 +205,7 @@ func edited(p Paired, l Limits) Check {
 	if err := p.check(false); err != nil {
 		return failed(name, err.Error())
 	}
-	value, low, high := bootstrap(difference(p.Champion, p.Candidate), p.Tokens, l.Resamples, l.Seed)
+	value, low, high := stats.Ratio(difference(p.Champion, p.Candidate), p.Tokens, l.Resamples, l.Seed, side)
 	return Check{Name: name, Value: value, Low: low, High: high, Pass: value > 0,
 		Detail: fmt.Sprintf("nothing was held out, so this is measured on what was learned: the corrections of editors (%d) are %+.4f nats per token likelier than to the champion, which must be above 0", len(p.Tokens), value)}
 }
@@ -236,7 +238,7 @@ func retention(p Paired, l Limits) []Check {
 
 // loss is one comparison of an anchor set.
 func loss(p Paired, with string, before []float64, limit float64, l Limits) Check {
-	value, low, high := bootstrap(difference(p.Candidate, before), p.Tokens, l.Resamples, l.Seed)
+	value, low, high := stats.Ratio(difference(p.Candidate, before), p.Tokens, l.Resamples, l.Seed, side)
 	return Check{Name: "retention", Value: value, Low: low, High: high, Limit: limit, Pass: high <= limit,
 		Detail: fmt.Sprintf("anchor set %s (%d examples) against %s: %+.4f nats per token, upper 95 %% bound %.4f must be at most %.4f", p.Name, len(p.Tokens), with, value, high, limit)}
 }

@@ -3,6 +3,8 @@ package gate
 import (
 	"errors"
 	"fmt"
+
+	"nightshift/internal/stats"
 )
 
 // Taught holds the candidate's scores of corrections that it learned from, in nats per token: Own of each correction, Said of the
@@ -55,7 +57,7 @@ func taught(s Taught, l Limits) []Check {
 	if editors.count > 0 {
 		checks = append(checks, editors.judge(1, "editors' corrections"))
 	}
-	if least := fewest(l.SignTest); people.count >= least {
+	if least := stats.SignTestSize(l.SignTest); people.count >= least {
 		checks = append(checks, people.judge(l.Taught, "corrections"))
 	} else if people.count > 0 || editors.count == 0 {
 		checks = append(checks, exact("taught", 0, l.Taught, true, fmt.Sprintf("%d corrections were learned from, too few of %d to judge", people.count, least)))
@@ -68,7 +70,7 @@ type tally struct{ count, preferred int }
 
 // judge asks that at least a share of the corrections is preferred.
 func (t tally) judge(least float64, what string) Check {
-	low, high := Proportion(t.preferred, t.count, 0.025)
+	low, high := stats.Proportion(t.preferred, t.count, side)
 	value := float64(t.preferred) / float64(t.count)
 	detail := fmt.Sprintf("%s that it finds likelier than the answers that they correct: %.0f %% of %d that it learned from, at least %.0f %%", what, 100*value, t.count, 100*least)
 	if value < least {

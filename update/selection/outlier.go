@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"nightshift/internal/stats"
 )
 
 // Measure is what a model says about an example.
@@ -82,14 +84,14 @@ func judge(group []int, bound float64, name string, why []string, value func(i i
 // deviation in its place. What is not finite is infinitely far away.
 func RobustZ(values []float64) []float64 {
 	finite := slices.DeleteFunc(slices.Clone(values), func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
-	center := median(finite)
+	center := stats.Median(finite)
 	deviations := make([]float64, len(finite))
 	mean := 0.0
 	for i, v := range finite {
 		deviations[i] = math.Abs(v - center)
 		mean += deviations[i] / float64(len(finite))
 	}
-	unit := 1.4826 * median(deviations)
+	unit := 1.4826 * stats.Median(deviations)
 	if unit == 0 {
 		unit = 1.2533 * mean
 	}
@@ -103,17 +105,4 @@ func RobustZ(values []float64) []float64 {
 		}
 	}
 	return z
-}
-
-// median is the middle value, or the mean of the two middle ones; of none, 0.
-func median(values []float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	half := len(sorted) / 2
-	if len(sorted)%2 == 1 {
-		return sorted[half]
-	}
-	return (sorted[half-1] + sorted[half]) / 2
 }

@@ -1,4 +1,4 @@
-package gate
+package stats
 
 import (
 	"math"
@@ -12,7 +12,7 @@ func TestStudent(t *testing.T) {
 		{0.025, 1, 12.706204736}, {1e-4, 1, 3183.0988}, {0.025, 2, 4.3026527297}, {0.001, 2, 22.327124770}, {0.05, 5, 2.0150483727},
 		{0.025, 10, 2.2281388520}, {0.005, 30, 2.7499956536}, {0.025, 1000, 1.9623390808}, {0.05 / 930, 40, 4.2971530},
 	} {
-		if got := student(c.tail, c.degrees); math.Abs(got/c.want-1) > 2e-8 {
+		if got := Student(c.tail, c.degrees); math.Abs(got/c.want-1) > 2e-8 {
 			t.Errorf("t of %g degrees is above %.10g with probability %g, want %.10g", c.degrees, got, c.tail, c.want)
 		}
 	}
@@ -26,7 +26,7 @@ func TestStudent(t *testing.T) {
 // TestMarginByHand: three people of ten tokens each, with sums 1, 2 and 6: the mean of their ratios is 0.3, its standard error
 // that of a mean, √(0.07/3), and t of two degrees 4.3027.
 func TestMarginByHand(t *testing.T) {
-	if got, want := margin([]float64{1, 2, 6}, []int{10, 10, 10}, 0.025), 4.3026527297*math.Sqrt(0.07/3); math.Abs(got-want) > 1e-9 {
+	if got, want := RatioMargin([]float64{1, 2, 6}, []int{10, 10, 10}, 0.025), 4.3026527297*math.Sqrt(0.07/3); math.Abs(got-want) > 1e-9 {
 		t.Errorf("margin %.9f, want %.9f", got, want)
 	}
 }

@@ -1,26 +1,26 @@
-package gate
+package stats
 
 import "math"
 
-// margin is how far the interval of the ratio Σ values / Σ tokens reaches to either side when it leaves out tail there: Student's t with
+// RatioMargin is how far the interval of the ratio Σ values / Σ counts reaches to either side when it leaves out tail there: Student's t with
 // one degree of freedom less than there are groups, times the linearised standard error (Cochran 1977, section 6.4). It needs two
 // groups.
-func margin(values []float64, tokens []int, tail float64) float64 {
+func RatioMargin(values []float64, counts []int, tail float64) float64 {
 	groups := float64(len(values))
 	sum, all := 0.0, 0.0
 	for i, v := range values {
-		sum, all = sum+v, all+float64(tokens[i])
+		sum, all = sum+v, all+float64(counts[i])
 	}
 	squares := 0.0
 	for i, v := range values {
-		e := v - sum/all*float64(tokens[i])
+		e := v - sum/all*float64(counts[i])
 		squares += e * e
 	}
-	return student(tail, groups-1) * math.Sqrt(groups/(groups-1)*squares) / all
+	return Student(tail, groups-1) * math.Sqrt(groups/(groups-1)*squares) / all
 }
 
-// student is the value that Student's t with so many degrees of freedom is above with probability tail, below a half.
-func student(tail, degrees float64) float64 {
+// Student is the value that Student's t with so many degrees of freedom is above with probability tail, below a half.
+func Student(tail, degrees float64) float64 {
 	above := func(t float64) float64 { return 0.5 * beta(degrees/(degrees+t*t), degrees/2, 0.5) }
 	low, high := 0.0, 1.0
 	for above(high) > tail && high < 1e150 {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -11,11 +10,11 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strings"
 	"syscall"
 
 	"nightshift/internal/config"
 	"nightshift/internal/nightrecord"
+	"nightshift/serve/api/wire"
 )
 
 // adminKey is the variable of the environment with the key for commands that ask a running server. It is no key of the configuration.
@@ -33,10 +32,8 @@ func runningServer(c config.Config) (address, bool) {
 
 // remoteNight asks a running server for a night and follows it.
 func remoteNight(ctx context.Context, at address, printer *nightPrinter, track string, dryRun bool) error {
-	var queued struct {
-		ID string `json:"id"`
-	}
-	body, err := json.Marshal(map[string]any{"track": track, "dry_run": dryRun})
+	var queued wire.NightQueued
+	body, err := json.Marshal(wire.NightRequest{Track: track, DryRun: dryRun})
 	if err != nil {
 		return fmt.Errorf("ask for a night: %w", err)
 	}
@@ -53,9 +50,7 @@ func remoteNight(ctx context.Context, at address, printer *nightPrinter, track s
 
 // remotePlan asks a running server what the next night of a track would find.
 func remotePlan(ctx context.Context, at address, track string) (nightrecord.Plan, error) {
-	var answer struct {
-		NextNight *nightrecord.Plan `json:"next_night"`
-	}
+	var answer wire.Track
 	err := callServer(ctx, at, http.MethodGet, "/v1/tracks/"+url.PathEscape(track), nil, func(r io.Reader) error { return json.NewDecoder(r).Decode(&answer) })
 	switch {
 	case err != nil:
@@ -68,33 +63,27 @@ func remotePlan(ctx context.Context, at address, track string) (nightrecord.Plan
 
 // followEvents reads a night's events until it is done.
 func followEvents(r io.Reader, night *nightrecord.Night, printer *nightPrinter) error {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 16<<20)
-	event := ""
-	for lines.Scan() {
-		name, value, _ := strings.Cut(lines.Text(), ": ")
+	for e, err := range wire.Events(r) {
 		switch {
-		case name == "":
-			event = "" // the frame is over
-		case name == "event":
-			event = value
-		case name == "data" && event == "":
-			return refusedInStream(value)
-		case name == "data" && event == "done":
-			return json.Unmarshal([]byte(value), night)
-		case name == "data" && event == "state":
-			if err := json.Unmarshal([]byte(value), night); err != nil {
+		case err != nil:
+			return err
+		case e.Name == "":
+			return refusedInStream(e.Data)
+		case e.Name == wire.NightDone:
+			return json.Unmarshal([]byte(e.Data), night)
+		case e.Name == wire.NightState:
+			if err := json.Unmarshal([]byte(e.Data), night); err != nil {
 				return err
 			}
 			printer.show(*night)
-		case name == "data" && event == "progress":
-			if err := json.Unmarshal([]byte(value), &night.Progress); err != nil {
+		case e.Name == wire.NightProgress:
+			if err := json.Unmarshal([]byte(e.Data), &night.Progress); err != nil {
 				return err
 			}
 			printer.show(*night)
 		}
 	}
-	return errors.Join(lines.Err(), errors.New("the events ended before the night did"))
+	return errors.New("the events ended before the night did")
 }
 
 // refusedInStream is the error that the server tells inside a stream which had begun.
@@ -105,14 +94,11 @@ func refusedInStream(data string) error {
 	return fmt.Errorf("the server sent %.200q", data)
 }
 
-// refusal is what a server says in place of what was asked of it.
-type refusal struct{ Message, Code string }
-
 // decodeRefusal reads the error of an answer; its message is empty where there is none.
-func decodeRefusal(data []byte) refusal {
-	var body struct{ Error refusal }
+func decodeRefusal(data []byte) wire.Error {
+	var body wire.Failure
 	if err := json.Unmarshal(data, &body); err != nil {
-		return refusal{}
+		return wire.Error{}
 	}
 	return body.Error
 }

@@ -24,6 +24,7 @@ import (
 	"nightshift/internal/telemetry"
 	"nightshift/replaystore"
 	"nightshift/serve/api"
+	"nightshift/serve/api/wire"
 	"nightshift/serve/console"
 )
 
@@ -269,11 +270,11 @@ func (s *Server) Ready(ctx context.Context) (reasons, degraded []string) {
 }
 
 // Status implements api.Condition.
-func (s *Server) Status(ctx context.Context) api.Status {
-	st := api.Status{Version: telemetry.BuildInfo().Version, Model: s.cfg.ModelName, UptimeSeconds: time.Since(s.started).Seconds(),
+func (s *Server) Status(ctx context.Context) wire.Status {
+	st := wire.Status{Version: telemetry.BuildInfo().Version, Model: s.cfg.ModelName, UptimeSeconds: time.Since(s.started).Seconds(),
 		Updater: s.cfg.Updater, Schedule: s.cfg.Schedule}
 	stats, err := s.deps.Store.Stats(ctx)
-	st.Store = api.StoreStatus{Kind: stats.Kind, Degraded: err != nil || stats.Degraded != "", Detail: stats.Degraded}
+	st.Store = wire.StoreStatus{Kind: stats.Kind, Degraded: err != nil || stats.Degraded != "", Detail: stats.Degraded}
 	if err != nil {
 		st.Store.Detail = err.Error()
 	}

@@ -9,21 +9,22 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
 	"nightshift/serve/api"
+	"nightshift/serve/api/wire"
 )
 
 // Activate implements api.Switch. The version is loaded and tested before anything is written, so the change itself takes
 // as long as writing one small file.
-func (v *versions) Activate(ctx context.Context, o api.ActivationOrder) (api.Activated, error) {
+func (v *versions) Activate(ctx context.Context, o api.ActivationOrder) (wire.Activated, error) {
 	ref := registry.Ref{Track: o.Track}
 	if o.Number != 0 {
 		var err error
 		if ref, err = v.registry.Resolve(o.Track, fmt.Sprintf("@%d", o.Number)); err != nil {
-			return api.Activated{}, err
+			return wire.Activated{}, err
 		}
 	}
 	pin, err := v.hold(ref)
 	if err != nil {
-		return api.Activated{}, err
+		return wire.Activated{}, err
 	}
 	defer pin.Release()
 	a := registry.Activation{Digest: ref.Digest, Number: ref.Number, Previous: registry.Latest, Actor: o.Actor, Reason: o.Reason}
@@ -34,7 +35,7 @@ func (v *versions) Activate(ctx context.Context, o api.ActivationOrder) (api.Act
 }
 
 // Rollback implements api.Switch.
-func (v *versions) Rollback(ctx context.Context, track, actor, reason string) (api.Activated, error) {
+func (v *versions) Rollback(ctx context.Context, track, actor, reason string) (wire.Activated, error) {
 	if ref, err := v.registry.Resolve(track, "@prev"); err == nil {
 		if pin, err := v.hold(ref); err == nil { // most likely the target: in the bank before the change is written
 			defer pin.Release()
@@ -44,7 +45,7 @@ func (v *versions) Rollback(ctx context.Context, track, actor, reason string) (a
 }
 
 // Hold implements api.Switch.
-func (v *versions) Hold(ctx context.Context, track, actor, reason string, hold bool) (api.Activated, error) {
+func (v *versions) Hold(ctx context.Context, track, actor, reason string, hold bool) (wire.Activated, error) {
 	return v.change(ctx, track, actor, reason, func() (registry.Activation, error) {
 		if hold {
 			return v.registry.Hold(ctx, track, actor, reason)
@@ -55,7 +56,7 @@ func (v *versions) Hold(ctx context.Context, track, actor, reason string, hold b
 
 // change writes an activation, serves it, and tells the other processes. Once the activation is written the change is made:
 // what this server cannot serve it reports as not serving, and it tries again.
-func (v *versions) change(ctx context.Context, track, actor, reason string, write func() (registry.Activation, error)) (api.Activated, error) {
+func (v *versions) change(ctx context.Context, track, actor, reason string, write func() (registry.Activation, error)) (wire.Activated, error) {
 	before, unknown := v.registry.Champion(track)
 	begin := time.Now()
 	a, err := write()
@@ -66,7 +67,7 @@ func (v *versions) change(ctx context.Context, track, actor, reason string, writ
 		}
 	}
 	if err != nil {
-		return api.Activated{}, err
+		return wire.Activated{}, err
 	}
 	if err := v.apply(a); err != nil {
 		v.log.Error("an activation is written and this server cannot serve it; the track serves what it served", "track", track, "activation", a.Sequence, "error", err)
@@ -76,7 +77,7 @@ func (v *versions) change(ctx context.Context, track, actor, reason string, writ
 		v.log.Warn("other servers were not told of an activation; they find it when they look", "track", a.Track, "error", err)
 	}
 	l, err := v.serving(a.Track) // none for a track whose first activation cannot be served
-	done := api.Activated{Activation: a.Sequence, Serving: err == nil && l.champion == a.Champion(), SwapMS: float64(took.Microseconds()) / 1e3, Hold: a.Held}
+	done := wire.Activated{Activation: a.Sequence, Serving: err == nil && l.champion == a.Champion(), SwapMS: float64(took.Microseconds()) / 1e3, Hold: a.Held}
 	if ref := a.Champion(); !ref.Base() {
 		done.Version = &ref.Number
 	}

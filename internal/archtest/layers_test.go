@@ -41,6 +41,7 @@ var layers = map[string]place{
 	"internal/registry":    {2, "registry", 0},
 	"internal/nightrecord": {2, "nightrecord", 0},
 
+	"serve/api/wire":         {3, "wire", 0},
 	"internal/retention":     {3, "retention", 0},
 	"internal/engine":        {3, "engine", 0},
 	"replaystore/localstore": {3, "localstore", 0},

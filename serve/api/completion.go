@@ -14,6 +14,7 @@ import (
 	"nightshift/internal/sampling"
 	"nightshift/models/template"
 	"nightshift/replaystore"
+	"nightshift/serve/api/wire"
 )
 
 func (s *Server) chatCompletions(c *fiber.Ctx) error { return s.complete(c, true) }
@@ -70,7 +71,7 @@ const headChoices = 16
 // head tells in headers where the answer comes from, how to rate it, for clients that keep nothing of a body but its text, and
 // what of the request was ignored.
 func (g *generation) head(c *fiber.Ctx) {
-	c.Set(headerAdapter, g.ref.String())
+	c.Set(wire.HeaderAdapter, g.ref.String())
 	tellIgnored(c, g.q.ignored)
 	if g.q.unrecorded {
 		return
@@ -80,8 +81,8 @@ func (g *generation) head(c *fiber.Ctx) {
 	for i, id := range ids {
 		tokens[i] = g.server.feedbackToken(id, g.ref.Track)
 	}
-	c.Set(headerInteraction, strings.Join(ids, ","))
-	c.Set(headerFeedback, strings.Join(tokens, ","))
+	c.Set(wire.HeaderInteraction, strings.Join(ids, ","))
+	c.Set(wire.HeaderFeedback, strings.Join(tokens, ","))
 }
 
 // generation is the answer to one request in the making: one choice, or several.

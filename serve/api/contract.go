@@ -10,6 +10,7 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
+	"nightshift/serve/api/wire"
 )
 
 // Generator makes answers: the engine. It owns the request's pin from the call on.
@@ -74,18 +75,18 @@ type FeedbackBox interface {
 
 // Tracks reads tracks and their versions.
 type Tracks interface {
-	Tracks(ctx context.Context) ([]Track, error)
-	Adapters(ctx context.Context, track string) ([]Adapter, error)
-	Adapter(ctx context.Context, track string, number int) (AdapterDetail, error)
+	Tracks(ctx context.Context) ([]wire.Track, error)
+	Adapters(ctx context.Context, track string) ([]wire.Adapter, error)
+	Adapter(ctx context.Context, track string, number int) (wire.AdapterDetail, error)
 	// NextNight says what the next night of a track would find; nil where nobody learns.
 	NextNight(ctx context.Context, track string) *nightrecord.Plan
 }
 
 // Switch changes what a track serves. Each call returns after this server serves what was decided.
 type Switch interface {
-	Activate(ctx context.Context, o ActivationOrder) (Activated, error)
-	Rollback(ctx context.Context, track, actor, reason string) (Activated, error)
-	Hold(ctx context.Context, track, actor, reason string, hold bool) (Activated, error)
+	Activate(ctx context.Context, o ActivationOrder) (wire.Activated, error)
+	Rollback(ctx context.Context, track, actor, reason string) (wire.Activated, error)
+	Hold(ctx context.Context, track, actor, reason string, hold bool) (wire.Activated, error)
 }
 
 // Catalog makes tracks and deletes them. Each call returns after this server does what was decided.
@@ -114,7 +115,7 @@ type NightQueue interface {
 type Condition interface {
 	// Ready returns the reasons why the server cannot answer yet, none when it can, and what is wrong beyond that.
 	Ready(ctx context.Context) (reasons, degraded []string)
-	Status(ctx context.Context) Status
+	Status(ctx context.Context) wire.Status
 }
 
 // Errors of the interfaces, for errors.Is.
@@ -154,87 +155,8 @@ type ActivationOrder struct {
 	Expect *int // activation number that the decision rests on
 }
 
-// Track is a track on the wire.
-type Track struct {
-	Track        string   `json:"track"`
-	Champion     Champion `json:"champion"`
-	Candidate    *OnTrial `json:"candidate"`
-	Versions     int      `json:"versions"`
-	Interactions int64    `json:"interactions"`
-	Feedback     int64    `json:"feedback"`
-	Problem      string   `json:"problem,omitempty"` // why the newest activation is not served
-	// NextNight is what the next night would find; only of a track that is asked for by itself.
-	NextNight *nightrecord.Plan `json:"next_night,omitempty"`
-	Updated   time.Time         `json:"-"`
-}
-
-// Champion is what serves a track.
-type Champion struct {
-	Version    *int       `json:"version"` // null is the base model
-	Digest     string     `json:"digest"`
-	Activation int        `json:"activation"`
-	Since      *time.Time `json:"since"`
-	Hold       bool       `json:"hold"`
-}
-
-// OnTrial is a version that gets a share of a track's traffic.
-type OnTrial struct {
-	Version int     `json:"version"`
-	Digest  string  `json:"digest"`
-	Share   float64 `json:"share"`
-}
-
-// Adapter is a version on the wire.
-type Adapter struct {
-	Track    string    `json:"track"`
-	Version  int       `json:"version"`
-	Digest   string    `json:"digest"`
-	Created  time.Time `json:"created"`
-	Night    string    `json:"night"`
-	Parent   string    `json:"parent"`
-	State    string    `json:"state"` // champion, candidate, rejected, previous, available
-	Examples int       `json:"examples"`
-	Gate     *string   `json:"gate"`      // pass, reject or null
-	SelfTest *string   `json:"self_test"` // pass, fail or null
-}
-
-// AdapterDetail is a version with its manifest and the verdict of its night.
-type AdapterDetail struct {
-	Adapter
-	Manifest registry.Manifest `json:"manifest"`
-	Verdict  json.RawMessage   `json:"verdict"`
-}
-
-// Activated answers activate, rollback and hold.
-type Activated struct {
-	Activation int     `json:"activation"`
-	Version    *int    `json:"version"`
-	Serving    bool    `json:"serving"`
-	SwapMS     float64 `json:"swap_ms"`
-	Hold       bool    `json:"hold"`
-}
-
 // Night is a night's record, verbatim, with the fields that access depends on.
 type Night struct {
 	ID, Track, State string
 	Record           json.RawMessage
-}
-
-// Status is the answer of /v1/status.
-type Status struct {
-	Version       string      `json:"version"`
-	Model         string      `json:"model"`
-	UptimeSeconds float64     `json:"uptime_seconds"`
-	Store         StoreStatus `json:"store"`
-	Auth          string      `json:"auth"`    // keys, none
-	Roles         []string    `json:"roles"`   // of the caller
-	Updater       string      `json:"updater"` // in-process, remote, none
-	Schedule      string      `json:"schedule"`
-}
-
-// StoreStatus is the state of the replay store.
-type StoreStatus struct {
-	Kind     string `json:"kind"`
-	Degraded bool   `json:"degraded"`
-	Detail   string `json:"detail"`
 }

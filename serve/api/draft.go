@@ -10,6 +10,7 @@ import (
 	"nightshift/internal/engine"
 	"nightshift/internal/sampling"
 	"nightshift/replaystore"
+	"nightshift/serve/api/wire"
 )
 
 // draft is one choice of a generation in the making. Each that is answered is an interaction of its own, with its own
@@ -96,25 +97,25 @@ func (c *draft) meanLogProb() float64 {
 }
 
 // part is the choice of a chunk: some text, or the end.
-func (c *draft) part(text string, finish *string) choice {
-	one := choice{Index: c.index, Logprobs: c.wireLogprobs(), FinishReason: finish}
+func (c *draft) part(text string, finish *string) wire.Choice {
+	one := wire.Choice{Index: c.index, Logprobs: c.wireLogprobs(), FinishReason: finish}
 	switch {
 	case !c.g.q.chat:
 		one.Text = &text
 	case finish != nil:
-		one.Delta = &delta{}
+		one.Delta = &wire.Delta{}
 	default:
-		one.Delta = &delta{Content: &text}
+		one.Delta = &wire.Delta{Content: &text}
 	}
 	return one
 }
 
 // whole is the choice of an answer in one piece.
-func (c *draft) whole() choice {
+func (c *draft) whole() wire.Choice {
 	finish, content := string(c.result.Finish), c.text.String()
-	one := choice{Index: c.index, Logprobs: c.wireLogprobs(), FinishReason: &finish}
+	one := wire.Choice{Index: c.index, Logprobs: c.wireLogprobs(), FinishReason: &finish}
 	if c.g.q.chat {
-		one.Message = &message{Role: "assistant", Content: content}
+		one.Message = &wire.Message{Role: "assistant", Content: content}
 		return one
 	}
 	if c.g.q.echo {
@@ -161,9 +162,9 @@ func (c *draft) finish() string {
 // record writes the choice down, before its last byte is sent. One of which nothing was made leaves no record, unless its reader
 // has the feedback token already, which the head of a stream brings. Neither does one whose request asks for none: it cannot be
 // rated.
-func (c *draft) record() *origin {
+func (c *draft) record() *wire.Origin {
 	s, ref, id := c.g.server, c.g.ref, c.g.ids[c.index]
-	from := &origin{Interaction: id, Track: ref.Track, Version: versionOf(ref), Digest: ref.Digest, Routed: c.g.q.routed}
+	from := &wire.Origin{Interaction: id, Track: ref.Track, Version: versionOf(ref), Digest: ref.Digest, Routed: c.g.q.routed}
 	if c.g.q.unrecorded {
 		from.Note = "nothing of this answer was recorded, because the request says store: false; it cannot be rated"
 		return from

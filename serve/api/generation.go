@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nightshift/internal/engine"
+	"nightshift/serve/api/wire"
 )
 
 // pieces are those of the answers to all prompts as they come, with their choices counted through. The channel is closed after
@@ -102,7 +103,7 @@ func (g *generation) best() []*draft {
 type form interface {
 	begin()
 	text(c *draft, text string)
-	end(c *draft, from *origin)
+	end(c *draft, from *wire.Origin)
 	finish()
 	fail(err error)
 }
@@ -153,8 +154,8 @@ func (g *generation) stream(out form, e *events) {
 }
 
 // usage counts each prompt once, and the tokens of all choices that were made.
-func (g *generation) usage() *usage {
-	u := &usage{}
+func (g *generation) usage() *wire.Usage {
+	u := &wire.Usage{}
 	for _, a := range g.asked {
 		u.PromptTokens += len(a.tokens)
 		u.Details.CachedTokens += a.pieces.Results()[0].Recalled

@@ -5,19 +5,13 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+
+	"nightshift/serve/api/wire"
 )
 
 // livez says that the process answers.
 func (s *Server) livez(c *fiber.Ctx) error {
-	return sendJSON(c, fiber.StatusOK, struct {
-		Status string `json:"status"`
-	}{"ok"})
-}
-
-// readiness is the answer of /readyz.
-type readiness struct {
-	Status   string   `json:"status"` // ready, degraded
-	Degraded []string `json:"degraded"`
+	return sendJSON(c, fiber.StatusOK, wire.Liveness{Status: "ok"})
 }
 
 func notReady(reasons []string) *Problem {
@@ -32,7 +26,7 @@ func (s *Server) readyz(c *fiber.Ctx) error {
 	if len(reasons) > 0 {
 		return notReady(reasons)
 	}
-	r := readiness{Status: "ready", Degraded: []string{}}
+	r := wire.Readiness{Status: "ready", Degraded: []string{}}
 	if len(degraded) > 0 {
 		r.Status, r.Degraded = "degraded", degraded
 	}
@@ -50,9 +44,7 @@ func (s *Server) health(c *fiber.Ctx) error {
 
 // version says which version of the program this is.
 func (s *Server) version(c *fiber.Ctx) error {
-	return sendJSON(c, fiber.StatusOK, struct {
-		Version string `json:"version"`
-	}{s.deps.Condition.Status(c.Context()).Version})
+	return sendJSON(c, fiber.StatusOK, wire.Version{Version: s.deps.Condition.Status(c.Context()).Version})
 }
 
 // status is for the console: any key may see it.

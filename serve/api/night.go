@@ -10,6 +10,7 @@ import (
 
 	"nightshift/internal/engine"
 	"nightshift/internal/registry"
+	"nightshift/serve/api/wire"
 )
 
 const (
@@ -63,9 +64,7 @@ func (s *Server) listNights(c *fiber.Ctx) error {
 	for _, n := range nights {
 		list = append(list, n.Record)
 	}
-	return sendJSON(c, fiber.StatusOK, struct {
-		Data []json.RawMessage `json:"data"`
-	}{list})
+	return sendJSON(c, fiber.StatusOK, wire.Nights{Data: list})
 }
 
 func (s *Server) startNight(c *fiber.Ctx) error {
@@ -103,11 +102,7 @@ func (s *Server) startNight(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return sendJSON(c, fiber.StatusAccepted, struct {
-		ID    string `json:"id"`
-		Track string `json:"track"`
-		State string `json:"state"`
-	}{id, track, "queued"})
+	return sendJSON(c, fiber.StatusAccepted, wire.NightQueued{ID: id, Track: track, State: "queued"})
 }
 
 // night finds the night in the path, in the caller's scope.

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"nightshift/internal/registry"
+	"nightshift/serve/api/wire"
 )
 
 // Bounds of what a route is chosen by.
@@ -11,12 +12,6 @@ const (
 	routedQuestions = 4    // the last ones of a conversation
 	routedTokens    = 1024 // the last ones of each
 )
-
-// routed says how the track of an answer was chosen, where the request left it open.
-type routed struct {
-	Confidence float64 `json:"confidence"`
-	Fallback   bool    `json:"fallback"`
-}
 
 // resolve puts the track in the place of a model name that leaves it open, and checks that the caller may use it. What the caller
 // may not use is not chosen either.
@@ -34,7 +29,7 @@ func (s *Server) resolve(q *query, who caller) error {
 		return forbidden("track_not_allowed", "this API key is for none of the tracks that %q chooses among: %s", track, strings.Join(router.Tracks(), ", "))
 	}
 	s.metrics.routed.WithLabelValues(choice.Track, map[bool]string{true: "fallback", false: "questions"}[choice.Fallback]).Inc()
-	q.model, q.routed = choice.Track, &routed{Confidence: choice.Confidence, Fallback: choice.Fallback}
+	q.model, q.routed = choice.Track, &wire.Routed{Confidence: choice.Confidence, Fallback: choice.Fallback}
 	return nil
 }
 
@@ -65,8 +60,8 @@ func (s *Server) questions(q *query) [][]int32 {
 }
 
 // routerModel is the model name that leaves the track open, for a caller who may use some of the tracks.
-func (s *Server) routerModel(who caller) (modelObject, bool) {
-	o := modelObject{Object: "model", OwnedBy: "nightshift"}
+func (s *Server) routerModel(who caller) (wire.Model, bool) {
+	o := wire.Model{Object: "model", OwnedBy: "nightshift"}
 	if s.deps.Router == nil || s.deps.Router.Model() == "" {
 		return o, false
 	}

@@ -8,6 +8,7 @@ import (
 
 	"nightshift/internal/nearest"
 	"nightshift/internal/registry"
+	"nightshift/serve/api/wire"
 )
 
 // maxReason bounds a person's reason, in bytes.
@@ -49,12 +50,12 @@ func (s *Server) meant(who caller, track string) string {
 }
 
 // visibleTracks lists the tracks in the caller's scope.
-func (s *Server) visibleTracks(c *fiber.Ctx, who caller) ([]Track, error) {
+func (s *Server) visibleTracks(c *fiber.Ctx, who caller) ([]wire.Track, error) {
 	all, err := s.deps.Tracks.Tracks(c.Context())
 	if err != nil {
 		return nil, err
 	}
-	seen := []Track{}
+	seen := []wire.Track{}
 	for _, t := range all {
 		if who.sees(t.Track) {
 			seen = append(seen, t)
@@ -72,9 +73,7 @@ func (s *Server) listTracks(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return sendJSON(c, fiber.StatusOK, struct {
-		Data []Track `json:"data"`
-	}{tracks})
+	return sendJSON(c, fiber.StatusOK, wire.Tracks{Data: tracks})
 }
 
 // createTrack makes a track and answers as getTrack does.
@@ -108,13 +107,6 @@ func (s *Server) createTrack(c *fiber.Ctx) error {
 	return s.sendTrack(c, fiber.StatusCreated, who, track)
 }
 
-// deletedTrack answers the deletion of a track.
-type deletedTrack struct {
-	Track      string `json:"track"`
-	Deleted    bool   `json:"deleted"`
-	Activation int    `json:"activation"` // that ended it
-}
-
 func (s *Server) deleteTrack(c *fiber.Ctx) error {
 	who, track, reason, err := s.ordered(c)
 	if err != nil {
@@ -124,7 +116,7 @@ func (s *Server) deleteTrack(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return sendJSON(c, fiber.StatusOK, deletedTrack{Track: track, Deleted: true, Activation: activation})
+	return sendJSON(c, fiber.StatusOK, wire.DeletedTrack{Track: track, Deleted: true, Activation: activation})
 }
 
 func (s *Server) getTrack(c *fiber.Ctx) error {
@@ -269,7 +261,7 @@ func (s *Server) listAdapters(c *fiber.Ctx) error {
 			return err
 		}
 	}
-	list, found := []Adapter{}, false
+	list, found := []wire.Adapter{}, false
 	for _, m := range s.deps.Versions.Models() {
 		track := m.Champion.Track
 		if wanted != "" && wanted != track || !who.sees(track) {
@@ -285,9 +277,7 @@ func (s *Server) listAdapters(c *fiber.Ctx) error {
 	if wanted != "" && !found {
 		return s.unknownTrack(who, wanted)
 	}
-	return sendJSON(c, fiber.StatusOK, struct {
-		Data []Adapter `json:"data"`
-	}{list})
+	return sendJSON(c, fiber.StatusOK, wire.Adapters{Data: list})
 }
 
 func (s *Server) getAdapter(c *fiber.Ctx) error {

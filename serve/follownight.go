@@ -20,9 +20,9 @@ type follower struct {
 	said  time.Time
 }
 
-// Follow implements api.Nights. Steps come from the control stream and, where that lost some, from the record, which is
+// FollowNight implements api.Admin. Steps come from the control stream and, where that lost some, from the record, which is
 // also the truth about states.
-func (n *nights) Follow(ctx context.Context, id string, tell func(event string, data json.RawMessage) error) error {
+func (n *nights) FollowNight(ctx context.Context, id string, tell func(event string, data json.RawMessage) error) error {
 	feed := make(chan replaystore.Progress, 64)
 	n.mu.Lock()
 	n.feeds[feed] = id
@@ -59,7 +59,7 @@ func (n *nights) Follow(ctx context.Context, id string, tell func(event string, 
 
 // look reads the record and tells what is new in it; done when the night is over.
 func (f *follower) look(ctx context.Context, n *nights, id string) (done bool, err error) {
-	night, err := n.Read(ctx, id)
+	night, err := n.Night(ctx, id)
 	if err != nil {
 		return false, err
 	}

@@ -99,8 +99,8 @@ func (n *nights) queued(id string) (api.Night, bool) {
 	return api.Night{ID: id, Track: a.track, State: string(nightrecord.Queued), Record: data}, true
 }
 
-// Read implements api.Nights.
-func (n *nights) Read(_ context.Context, id string) (api.Night, error) {
+// Night implements api.Admin.
+func (n *nights) Night(_ context.Context, id string) (api.Night, error) {
 	night, err := n.read(id)
 	if err == nil {
 		n.settle(night)
@@ -120,8 +120,8 @@ func (n *nights) read(id string) (api.Night, error) {
 	return api.Night{}, fmt.Errorf("night %s: %w", clip(id), registry.ErrNotFound)
 }
 
-// List implements api.Nights. It reads the newest first and stops when it has enough.
-func (n *nights) List(ctx context.Context, tracks []string, limit int) ([]api.Night, error) {
+// Nights implements api.Admin. It reads the newest first and stops when it has enough.
+func (n *nights) Nights(ctx context.Context, tracks []string, limit int) ([]api.Night, error) {
 	var list []api.Night
 	settled := map[string]bool{}
 	err := n.newest(ctx, tracks, "", func(night api.Night) bool {
@@ -185,8 +185,8 @@ func (n *nights) running(ctx context.Context, track string, now time.Time) (id s
 	return id, err
 }
 
-// Request implements api.NightQueue.
-func (n *nights) Request(ctx context.Context, track, by string, dryRun bool) (string, error) {
+// RequestNight implements api.Admin.
+func (n *nights) RequestNight(ctx context.Context, track, by string, dryRun bool) (string, error) {
 	if n.updater == updaterNone {
 		return "", fmt.Errorf("ask for a night: %w; start `nightshift run`, or `nightshift update` beside this server", api.ErrNoUpdater)
 	}

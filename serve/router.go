@@ -168,13 +168,7 @@ func (r *router) count(p *routing.Profile, questions []string) {
 	}
 }
 
-// Model implements api.Router.
-func (r *router) Model() string { return r.model }
-
-// Tracks implements api.Router.
-func (r *router) Tracks() []string { return r.tracks }
-
-// Route implements api.Router. The last question decides; where that leaves it open, so do those before it, one by one: "and
+// Route implements api.Versions. The last question decides; where that leaves it open, so do those before it, one by one: "and
 // for how long?" belongs to what it follows.
 func (r *router) Route(questions [][]int32, may func(track string) bool) api.Route {
 	known := r.state.Load().router

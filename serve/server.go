@@ -150,12 +150,13 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	for _, f := range console.Files() {
 		cfg.API.Static = append(cfg.API.Static, api.StaticFile{Path: f.Path, Headers: f.Headers(), ETag: f.ETag, Body: f.Body})
 	}
-	r := &recorder{store: deps.Store, redactor: deps.Redactor, secret: deps.Secret}
+	cfg.API.Open = api.OpenModel{Name: s.router.model, Tracks: s.router.tracks}
 	s.api, err = api.New(cfg.API, api.Deps{
-		Model: model, Generator: deps.Engine, Versions: s.versions, Router: s.router, Recorder: r,
-		Feedback: &feedbackBox{store: deps.Store, recorder: r, ledger: s.ledger},
-		Tracks:   &tracks{versions: s.versions, registry: deps.Registry, ledger: s.ledger, plan: deps.Plan},
-		Switch:   s.versions, Catalog: &catalog{versions: s.versions, router: s.router}, Nights: s.nights, Queue: s.nights, Condition: s, Gap: s.gaps.add, Metrics: deps.Metrics, Log: s.log,
+		Model: model, Generator: generator{deps.Engine}, Versions: answering{s.versions, s.router},
+		Recorder: &recorder{store: deps.Store, redactor: deps.Redactor, secret: deps.Secret, ledger: s.ledger},
+		Admin: admin{s, &tracks{versions: s.versions, registry: deps.Registry, ledger: s.ledger, plan: deps.Plan},
+			&changes{versions: s.versions, router: s.router}, s.nights},
+		Gap: s.gaps.add, Metrics: deps.Metrics, Log: s.log,
 	})
 	if err != nil {
 		return nil, err
@@ -253,7 +254,7 @@ func (s *Server) follow(ctx context.Context) error {
 	}
 }
 
-// Ready implements api.Condition.
+// Ready implements api.Admin.
 func (s *Server) Ready(ctx context.Context) (reasons, degraded []string) {
 	if !s.ready.Load() {
 		return []string{"the model and the champions are being loaded"}, nil
@@ -269,7 +270,7 @@ func (s *Server) Ready(ctx context.Context) (reasons, degraded []string) {
 	return nil, degraded
 }
 
-// Status implements api.Condition.
+// Status implements api.Admin.
 func (s *Server) Status(ctx context.Context) wire.Status {
 	st := wire.Status{Version: telemetry.BuildInfo().Version, Model: s.cfg.ModelName, UptimeSeconds: time.Since(s.started).Seconds(),
 		Updater: s.cfg.Updater, Schedule: s.cfg.Schedule}

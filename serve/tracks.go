@@ -22,7 +22,7 @@ type tracks struct {
 	plan     Plan // nil where nobody learns
 }
 
-// NextNight implements api.Tracks.
+// NextNight implements api.Admin.
 func (t *tracks) NextNight(ctx context.Context, track string) *nightrecord.Plan {
 	if t.plan == nil {
 		return nil
@@ -34,7 +34,7 @@ func (t *tracks) NextNight(ctx context.Context, track string) *nightrecord.Plan 
 	return &p
 }
 
-// Tracks implements api.Tracks.
+// Tracks implements api.Admin.
 func (t *tracks) Tracks(ctx context.Context) ([]wire.Track, error) {
 	var list []wire.Track
 	for _, m := range t.versions.Models() {
@@ -66,7 +66,7 @@ func (t *tracks) Tracks(ctx context.Context) ([]wire.Track, error) {
 	return list, nil
 }
 
-// Adapters implements api.Tracks.
+// Adapters implements api.Admin.
 func (t *tracks) Adapters(_ context.Context, track string) ([]wire.Adapter, error) {
 	refs, err := t.registry.Versions(track)
 	if err != nil && !errors.Is(err, registry.ErrCorrupt) {
@@ -137,7 +137,7 @@ func (t *tracks) verdict(night string) (verdict json.RawMessage, pass bool) {
 	return verdict, record.Verdict.Pass
 }
 
-// Adapter implements api.Tracks.
+// Adapter implements api.Admin.
 func (t *tracks) Adapter(_ context.Context, track string, number int) (wire.AdapterDetail, error) {
 	ref, err := t.registry.Resolve(track, fmt.Sprintf("@%d", number))
 	if err != nil {

@@ -104,7 +104,8 @@ type asked struct {
 	tokens  []int32
 	shown   string // its text as it is echoed
 	special bool   // its text does not spell its tokens, for there are special ones among them
-	pieces  *engine.Stream
+	pieces  <-chan engine.Piece
+	answers Answers
 }
 
 // made is how many answers are made to each prompt.
@@ -169,7 +170,7 @@ func (g *generation) submit(ctx context.Context, a *asked, pin *engine.Pin) (err
 		deadline = g.created.Add(g.q.timeout)
 	}
 	q := &g.q
-	a.pieces, err = g.server.deps.Generator.Submit(ctx, engine.Request{Prompt: a.tokens, Pin: pin, MaxTokens: q.maxTokens, Sampling: q.sampling, Adjustment: q.adjustment,
+	a.pieces, a.answers, err = g.server.deps.Generator.Submit(ctx, engine.Request{Prompt: a.tokens, Pin: pin, MaxTokens: q.maxTokens, Sampling: q.sampling, Adjustment: q.adjustment,
 		Choices: q.made(), TopLogProbs: q.top, PromptLogProbs: q.echo && (q.logProbs || q.maxTokens == 0), Stop: q.stop, IgnoreEOS: q.ignoreEOS, ShowSpecial: q.showSpecial, Priority: q.priority, Group: g.ref.Track,
 		MaxWait: g.server.cfg.MaxWait, Deadline: deadline})
 	if err != nil {

@@ -68,7 +68,7 @@ func (c *draft) markPrompt() {
 	if !c.g.q.logProbs {
 		return
 	}
-	known := c.of.pieces.Prompt()
+	known := c.of.answers.Prompt()
 	for i, id := range c.of.tokens {
 		if i == 0 || i >= len(known) {
 			c.mark(id, nil, nil)
@@ -140,7 +140,7 @@ func (c *draft) wireLogprobs() any {
 
 // ended keeps how the choice ended and counts it. Its last piece has come.
 func (c *draft) ended() {
-	r := c.of.pieces.Ended(c.choice)
+	r := c.of.answers.Ended(c.choice)
 	c.result = r
 	m, ref := c.g.server.metrics, c.g.ref
 	m.tokens.WithLabelValues(ref.Track, "answer").Add(float64(len(c.tokens)))

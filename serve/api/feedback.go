@@ -86,7 +86,7 @@ func (s *Server) feedback(c *fiber.Ctx) error {
 		items = append(items, o.event)
 		ids = append(ids, o.event.ID)
 	}
-	if err := s.deps.Feedback.Accept(s.base, items); err != nil {
+	if err := s.deps.Recorder.Accept(s.base, items); err != nil {
 		return err
 	}
 	for _, f := range items {

@@ -23,10 +23,9 @@ func (s *Server) resolve(q *query, who caller) error {
 	if selector != "" {
 		return notFound("model_not_found", "model", "there is no model %q: %s has no versions of its own; name a track", clip(q.model), track)
 	}
-	router := s.deps.Router
-	choice := router.Route(s.questions(q), who.sees)
+	choice := s.deps.Versions.Route(s.questions(q), who.sees)
 	if choice.Track == "" {
-		return forbidden("track_not_allowed", "this API key is for none of the tracks that %q chooses among: %s", track, strings.Join(router.Tracks(), ", "))
+		return forbidden("track_not_allowed", "this API key is for none of the tracks that %q chooses among: %s", track, strings.Join(s.cfg.Open.Tracks, ", "))
 	}
 	s.metrics.routed.WithLabelValues(choice.Track, map[bool]string{true: "fallback", false: "questions"}[choice.Fallback]).Inc()
 	q.model, q.routed = choice.Track, &wire.Routed{Confidence: choice.Confidence, Fallback: choice.Fallback}
@@ -35,7 +34,7 @@ func (s *Server) resolve(q *query, who caller) error {
 
 // leavesOpen says whether a model name leaves the track open.
 func (s *Server) leavesOpen(name string) bool {
-	return s.deps.Router != nil && name != "" && name == s.deps.Router.Model()
+	return name != "" && name == s.cfg.Open.Name
 }
 
 // questions are the tokens of what was asked, the last question last. What has no text that can be read is no question; the
@@ -62,11 +61,10 @@ func (s *Server) questions(q *query) [][]int32 {
 // routerModel is the model name that leaves the track open, for a caller who may use some of the tracks.
 func (s *Server) routerModel(who caller) (wire.Model, bool) {
 	o := wire.Model{Object: "model", OwnedBy: "nightshift"}
-	if s.deps.Router == nil || s.deps.Router.Model() == "" {
+	if o.ID = s.cfg.Open.Name; o.ID == "" {
 		return o, false
 	}
-	o.ID = s.deps.Router.Model()
-	for _, track := range s.deps.Router.Tracks() {
+	for _, track := range s.cfg.Open.Tracks {
 		if who.sees(track) {
 			o.Tracks = append(o.Tracks, track)
 		}

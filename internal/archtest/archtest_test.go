@@ -62,7 +62,7 @@ func against(importer string, at place, name string, isTest bool) string {
 	}
 	imported, ours := strings.CutPrefix(name, module+"/")
 	standard := !ours && name != module && !strings.Contains(strings.SplitN(name, "/", 2)[0], ".")
-	if slices.Contains(pure, importer) && !standard && !isTest {
+	if besides, ok := pure[importer]; ok && !standard && !slices.Contains(besides, imported) && !isTest {
 		return importer + " imports the standard library only"
 	}
 	if !ours {
@@ -173,6 +173,7 @@ func TestViolationsAreCaught(t *testing.T) {
 		"sugarme":                     {file("models/template/a.go", "template", "github.com/sugarme/tokenizer/pretrained"), "only models/tokenizer does"},
 		"sampling, a module":          {file("internal/sampling/a.go", "sampling", "golang.org/x/exp/slices"), "standard library only"},
 		"gate, a lower layer":         {file("update/gate/a.go", "gate", "nightshift/internal/sampling"), "standard library only"},
+		"wire, a lower layer":         {file("serve/api/wire/a.go", "wire", "nightshift/internal/registry"), "standard library only"},
 		"a package without a layer":   {file("internal/novel/a.go", "novel"), "package internal/novel has no layer"},
 		"an import without a layer":   {file("serve/a.go", "serve", "nightshift/internal/novel"), "it has no layer"},
 	} {

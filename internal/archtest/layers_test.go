@@ -84,5 +84,11 @@ var importers = map[string]string{
 	"github.com/netresearch/go-cron":  "internal/schedule",
 }
 
-// pure packages import the standard library only.
-var pure = []string{"internal/sampling", "internal/routing", "update/gate"}
+// pure packages import the standard library and what is listed only.
+var pure = map[string][]string{
+	"internal/nightrecord": nil,
+	"internal/routing":     nil,
+	"internal/sampling":    nil,
+	"serve/api/wire":       {"internal/nightrecord"},
+	"update/gate":          {"internal/nightrecord"},
+}

@@ -151,6 +151,7 @@ func (e *FeedbackConflictError) Error() string {
 
 // Night is a night's record, verbatim, with the fields that access depends on.
 type Night struct {
-	ID, Track, State string
-	Record           json.RawMessage
+	ID, Track string
+	State     nightrecord.State
+	Record    json.RawMessage
 }

@@ -20,7 +20,7 @@ const mostRemembered = 1 << 20
 const mostCounted = 1 << 19
 
 // ledger counts the events of every track and remembers the content of feedback by id, so that an id that is used again
-// with another content is refused, and an interaction takes no more than api.MostFeedback, and none once it was forgotten. It
+// with another content is refused, and an interaction takes no more than api.MostFeedback, and none once it was erased. It
 // follows the store's own order of events.
 type ledger struct {
 	store replaystore.Store
@@ -31,7 +31,7 @@ type ledger struct {
 	order    []print         // of content, oldest first
 	about    map[print]int   // items of feedback in content by interaction
 	counted  window          // interactions: after a loss a store shows again what was shown before
-	erased   window          // interactions that were forgotten
+	erased   window          // interactions that were erased with their person
 }
 
 // entry is an item of feedback in the ledger.
@@ -170,7 +170,7 @@ func (l *ledger) remember(id print, e entry) {
 	l.order = append(l.order, id)
 }
 
-// drop forgets a content, not its place in the order. l.mu is held.
+// drop takes a content out, not its place in the order. l.mu is held.
 func (l *ledger) drop(id print) {
 	e := l.content[id]
 	delete(l.content, id)
@@ -179,7 +179,7 @@ func (l *ledger) drop(id print) {
 	}
 }
 
-// undo forgets a content that was remembered a moment ago. l.mu is held.
+// undo takes a content out that was remembered a moment ago. l.mu is held.
 func (l *ledger) undo(id print) {
 	l.drop(id)
 	for i := len(l.order) - 1; i >= 0; i-- {

@@ -29,7 +29,7 @@ const starterFile = "rehearsal.jsonl"
 const ancestry = 64
 
 // router picks the track of a request that leaves it open, by what the versions that serve the tracks have learned from: the
-// questions of the nights that made them. It keeps counts in memory and reads them from the nights, so that what was forgotten
+// questions of the nights that made them. It keeps counts in memory and reads them from the nights, so that what was erased
 // is not counted once a track is read again: after its next activation, or after a restart.
 type router struct {
 	model      string // the name that asks for it; "" where it is off

@@ -62,9 +62,9 @@ type Deps struct {
 	Redactor *redact.Redactor
 	Metrics  *telemetry.Metrics
 	Log      *slog.Logger
-	Listener net.Listener                   // nil: Config.Listen
-	Plan     Plan                           // says what nights would find; nil where nobody learns
-	Waited   func(time.Duration, Residence) // is told what each request waited for its version; nil: nobody
+	Listener net.Listener                     // nil: Config.Listen
+	Plan     Plan                             // says what nights would find; nil where nobody learns
+	Waited   func(time.Duration, CacheResult) // is told what each request waited for its version; nil: nobody
 }
 
 // Plan says what the next night of a track would find if it were started now. Whoever learns knows: serving does not.
@@ -85,7 +85,7 @@ type Server struct {
 	ready    atomic.Bool
 	address  atomic.Pointer[string]
 	hints    chan struct{}
-	gaps     gaps
+	itl      interToken
 }
 
 func (c Config) withDefaults() Config {
@@ -156,7 +156,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		Recorder: &recorder{store: deps.Store, redactor: deps.Redactor, secret: deps.Secret, ledger: s.ledger},
 		Admin: admin{s, &tracks{versions: s.versions, registry: deps.Registry, ledger: s.ledger, plan: deps.Plan},
 			&changes{versions: s.versions, router: s.router}, s.nights},
-		Gap: s.gaps.add, Metrics: deps.Metrics, Log: s.log,
+		InterToken: s.itl.add, Metrics: deps.Metrics, Log: s.log,
 	})
 	if err != nil {
 		return nil, err

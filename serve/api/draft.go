@@ -48,10 +48,10 @@ func (c *draft) take(p engine.Piece) (show string) {
 	if c.last.IsZero() {
 		m.firstToken.WithLabelValues().Observe(now.Sub(c.g.created).Seconds())
 	} else {
-		gap := now.Sub(c.last)
-		m.nextToken.WithLabelValues().Observe(gap.Seconds())
-		if told := c.g.server.deps.Gap; told != nil {
-			told(gap)
+		latency := now.Sub(c.last)
+		m.nextToken.WithLabelValues().Observe(latency.Seconds())
+		if told := c.g.server.deps.InterToken; told != nil {
+			told(latency)
 		}
 	}
 	c.last = now

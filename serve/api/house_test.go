@@ -30,7 +30,7 @@ type house struct {
 	versions  fakeVersions
 	recorder  fakeRecorder
 	admin     fakeAdmin
-	gaps      int
+	latencies int
 	stop      func()
 }
 
@@ -46,7 +46,7 @@ func open(t *testing.T, change func(*Config)) *house {
 		change(&cfg)
 	}
 	h.server, err = New(cfg, Deps{Model: m, Generator: &h.generator, Versions: &h.versions, Recorder: &h.recorder, Admin: &h.admin,
-		Gap: func(time.Duration) { h.gaps++ }, Metrics: telemetry.New(), Log: slog.New(slog.DiscardHandler)})
+		InterToken: func(time.Duration) { h.latencies++ }, Metrics: telemetry.New(), Log: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)

@@ -12,10 +12,10 @@ import (
 // timingsOf says where the time of a choice went.
 func timingsOf(r engine.Result) *wire.Timings {
 	ms := func(d time.Duration) float64 { return d.Seconds() * 1e3 }
-	gaps := r.Gaps()
+	itl := r.Gaps()
 	t := &wire.Timings{
 		QueueMS: ms(r.Timings.Queue), PrefillMS: ms(r.Timings.Prefill), DecodeMS: ms(r.Timings.Decode), FirstTokenMS: ms(r.Timings.FirstToken),
-		Tokens: r.Tokens, InterTokenP50MS: ms(gaps.P50), InterTokenP99MS: ms(gaps.P99), InterTokenMaxMS: ms(gaps.Max),
+		Tokens: r.Tokens, InterTokenP50MS: ms(itl.P50), InterTokenP99MS: ms(itl.P99), InterTokenMaxMS: ms(itl.Max),
 	}
 	if d := r.Timings.Decode.Seconds(); d > 0 && r.Tokens > 1 {
 		t.TokensPerSecond = float64(r.Tokens-1) / d

@@ -61,14 +61,14 @@ type OpenModel struct {
 
 // Deps are the parts that the API speaks to. Updater-less and key-less servers have all of them too.
 type Deps struct {
-	Model     *engine.Model
-	Generator Generator
-	Versions  Versions
-	Recorder  Recorder
-	Admin     Admin
-	Gap       func(time.Duration) // is told of the time between every two tokens of an answer; nil: nobody asks
-	Metrics   *telemetry.Metrics
-	Log       *slog.Logger
+	Model      *engine.Model
+	Generator  Generator
+	Versions   Versions
+	Recorder   Recorder
+	Admin      Admin
+	InterToken func(time.Duration) // is told every inter-token latency; nil: nobody asks
+	Metrics    *telemetry.Metrics
+	Log        *slog.Logger
 }
 
 // Server is the API. Create it with New, then Serve.

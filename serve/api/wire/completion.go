@@ -110,7 +110,7 @@ type Timings struct {
 	FirstTokenMS    float64 `json:"first_token_ms"` // from the request to the first token
 	Tokens          int     `json:"tokens"`
 	TokensPerSecond float64 `json:"tokens_per_second"`
-	InterTokenP50MS float64 `json:"inter_token_p50_ms"` // from one token to the next
+	InterTokenP50MS float64 `json:"inter_token_p50_ms"` // inter-token latency: from one token to the next
 	InterTokenP99MS float64 `json:"inter_token_p99_ms"`
 	InterTokenMaxMS float64 `json:"inter_token_max_ms"`
 }

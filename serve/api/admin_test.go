@@ -45,7 +45,7 @@ func TestOrders(t *testing.T) {
 		t.Errorf("a key that is called like the updater acts as %q", got)
 	}
 	h.post("/v1/tracks/default/rollback", `{"reason":"`+strings.Repeat("r", maxReason+1)+`"}`, bearer("ann")...).refused(t, 400, "invalid_value")
-	if e := h.post("/v1/tracks/suport/rollback", "", bearer("ann")...).refused(t, 404, "track_not_found"); !strings.Contains(e.Message, "support") {
+	if e := h.post("/v1/tracks/supports/rollback", "", bearer("ann")...).refused(t, 404, "track_not_found"); !strings.Contains(e.Message, "support") {
 		t.Errorf("a track that is nearly there: %s", e.Message)
 	}
 }

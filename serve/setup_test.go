@@ -1,7 +1,6 @@
 package serve_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,6 +31,7 @@ import (
 	"nightshift/replaystore/localstore"
 	"nightshift/replaystore/redisstore"
 	"nightshift/serve"
+	"nightshift/serve/api/wire"
 )
 
 // modelContext is the context of the tiny model, in tokens.
@@ -316,20 +316,11 @@ type event struct{ name, data string }
 // events reads a stream to its end.
 func events(r io.Reader) []event {
 	var list []event
-	data, _ := io.ReadAll(r) // a stream that breaks ends there
-	for block := range bytes.SplitSeq(data, []byte("\n\n")) {
-		var e event
-		for line := range strings.SplitSeq(string(block), "\n") {
-			if v, ok := strings.CutPrefix(line, "event: "); ok {
-				e.name = v
-			}
-			if v, ok := strings.CutPrefix(line, "data: "); ok {
-				e.data += v
-			}
+	for e, err := range wire.Events(r) {
+		if err != nil { // a stream that breaks ends there
+			break
 		}
-		if e.data != "" {
-			list = append(list, e)
-		}
+		list = append(list, event{e.Name, e.Data})
 	}
 	return list
 }

@@ -15,7 +15,7 @@ import (
 // Governor says when a night's child process gives way to servers. It then computes for a part of each pulse, and the night
 // takes longer.
 type Governor struct {
-	Target time.Duration // 99th percentile of the time between tokens that servers shall keep, 0: never give way
+	Target time.Duration // 99th percentile of the inter-token latency that servers shall keep, 0: never give way
 	Least  float64       // part of the time that the child has in any case, 0.1
 }
 
@@ -67,9 +67,9 @@ func (g *governor) decide(now time.Time) {
 			delete(g.servers, name)
 			continue
 		}
-		worst = max(worst, s.load.P99)
+		worst = max(worst, s.load.ITLP99)
 		waiting = waiting || s.load.Queued > 0
-		idle = idle && s.load.Queued == 0 && s.load.Active == 0 && s.load.Gaps == 0
+		idle = idle && s.load.Queued == 0 && s.load.Active == 0 && s.load.ITLCount == 0
 	}
 	switch {
 	case idle:

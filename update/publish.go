@@ -43,7 +43,7 @@ func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 		n.log.say(fmt.Sprintf("%d of %d rehearsed examples are held to what the model said when they were learned", e.StoredTeachers, n.log.night.Selection.Rehearsal))
 	}
 	v := gate.Judge(e.Evaluation, n.evidenceOf(items), n.settings.Gate)
-	n.log.night.Verdict, n.log.night.Linears = verdictRecord(v), e.Linears
+	n.log.night.Verdict, n.log.night.Linears = &v, e.Linears
 	n.log.night.Learned, n.log.night.Sparsity = learnedRecord(e.Learned), e.Sparsity
 	if err := errors.Join(n.u.history.Write(n.req.Night, history.VerdictFile, v), n.reproduced(e)); err != nil {
 		return err
@@ -269,7 +269,7 @@ func (n *night) complete(ctx context.Context, published bool) error {
 }
 
 // refusal says in a sentence which checks failed.
-func refusal(v gate.Verdict) string {
+func refusal(v nightrecord.Verdict) string {
 	var failed []string
 	for _, c := range v.Checks {
 		if !c.Pass {
@@ -287,13 +287,4 @@ func learnedRecord(l *work.Learned) *nightrecord.Learned {
 	return &nightrecord.Learned{Objective: l.Objective, Imitated: l.Imitated, Preferences: l.Preferences, LeftOut: l.LeftOut, Margin: l.End.Margin, Accuracy: l.End.Accuracy,
 		Good: l.Good, Bad: l.Bad, GoodReward: l.End.GoodReward, BadReward: l.End.BadReward,
 		Recorded: l.References.Recorded, Computed: l.References.Computed, Apart: l.References.Apart, Reasons: l.References.Reasons}
-}
-
-// verdictRecord is the verdict in the words of the record.
-func verdictRecord(v gate.Verdict) *nightrecord.Verdict {
-	r := &nightrecord.Verdict{Pass: v.Pass}
-	for _, c := range v.Checks {
-		r.Checks = append(r.Checks, nightrecord.Check(c))
-	}
-	return r
 }

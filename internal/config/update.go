@@ -38,7 +38,7 @@ type Initial struct {
 
 // Governor slows training down while servers are busy.
 type Governor struct {
-	Target time.Duration `yaml:"target" min:"0s" max:"1m" doc:"Time between two tokens of an answer, 99th percentile, that servers shall keep. Training computes for a smaller part of the time\nwhile one of them comes near it or has requests waiting, and all of the time while none has anything to do. 0: it never gives way."`
+	Target time.Duration `yaml:"target" min:"0s" max:"1m" doc:"Inter-token latency, 99th percentile, that servers shall keep. Training computes for a smaller part of the time\nwhile one of them comes near it or has requests waiting, and all of the time while none has anything to do. 0: it never gives way."`
 	Least  float64       `yaml:"least" min:"0.01" max:"1" doc:"Part of the time that training has in any case. Half of the deadline after its start it has all of it, so that nights end."`
 }
 

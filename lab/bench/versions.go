@@ -109,10 +109,10 @@ type waits struct {
 	resident, brought []float64 // milliseconds: of versions in the bank, and of those that came into it
 }
 
-func (w *waits) add(d time.Duration, from serve.Residence) {
+func (w *waits) add(d time.Duration, from serve.CacheResult) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if from == serve.Resident {
+	if from == serve.CacheHit {
 		w.resident = append(w.resident, milliseconds(d))
 	} else {
 		w.brought = append(w.brought, milliseconds(d))

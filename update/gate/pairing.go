@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"nightshift/internal/nightrecord"
 	"nightshift/internal/stats"
 )
 
@@ -31,7 +32,7 @@ func (p Pairing) check() error {
 // where people's corrections are mixed up, a candidate that finds all of them likely everywhere beats the champion on
 // every one. This compares each with what the others would score in its place (a permutation test in the sense of Good
 // 2005). Corrections of a single question cannot be mixed up, and are not judged.
-func pairing(p Pairing, l Limits) Check {
+func pairing(p Pairing, l Limits) nightrecord.Check {
 	const name = "pairing"
 	if err := p.check(); err != nil {
 		return failed(name, err.Error())
@@ -46,7 +47,7 @@ func pairing(p Pairing, l Limits) Check {
 	}
 	value, low, high := stats.Ratio(better, ones, l.Resamples, l.Seed, side)
 	sign := stats.SignTest(better)
-	return Check{Name: name, Value: value, Low: low, High: high, Pass: low > 0 && sign <= l.SignTest,
+	return nightrecord.Check{Name: name, Value: value, Low: low, High: high, Pass: low > 0 && sign <= l.SignTest,
 		Detail: fmt.Sprintf("held-out corrections (%d) against those of other questions in their place: %+.4f nats per token better, 95 %% interval %.4f to %.4f must be above 0; sign test p = %.2g, limit %.2g",
 			len(better), value, low, high, sign, l.SignTest)}
 }

@@ -12,10 +12,10 @@ import (
 	"nightshift/serve"
 )
 
-// waits reads how many requests found their version where.
-func (h *house) waits(from string) int {
+// waits reads how many requests had a result of the adapter cache.
+func (h *house) waits(result string) int {
 	h.t.Helper()
-	return h.counted(fmt.Sprintf("nightshift_adapter_wait_seconds_count{version=%q}", from))
+	return h.counted(fmt.Sprintf("nightshift_adapter_wait_seconds_count{cache=%q}", result))
 }
 
 // counted reads a count of the metrics, 0 where it is not there.
@@ -52,9 +52,9 @@ func TestEvictedVersionsComeBack(t *testing.T) {
 			said[name] = a.text()
 		}
 	}
-	for from, want := range map[string]int{"unseen": versions, "evicted": 2 * versions, "resident": 0} {
+	for from, want := range map[string]int{"cold": versions, "reload": 2 * versions, "hit": 0} {
 		if got := h.waits(from); got != want {
-			t.Errorf("%d requests found their version %s, want %d", got, from, want)
+			t.Errorf("%d requests had a cache result %s, want %d", got, from, want)
 		}
 	}
 	ref, err := h.registry.Resolve("default", "@1")
@@ -93,7 +93,7 @@ func TestMoreTracksThanRows(t *testing.T) {
 			}
 		}
 	}
-	if got, want := h.waits("resident"), 2*2; got < want { // two tracks keep theirs
+	if got, want := h.waits("hit"), 2*2; got < want { // two tracks keep theirs
 		t.Errorf("%d requests found their version in the bank, want at least %d", got, want)
 	}
 	if r := h.get("/readyz").json(t); r["status"] != "ready" {

@@ -119,8 +119,8 @@ func (m *Model) Initializer(name string) (onnx.Tensor, error) {
 	return m.Checkpoint.Initializer(name)
 }
 
-// twins says whether weights of 4 bits have twins of 8 for products of many rows.
-func (m *Model) twins() bool { return m.Quantized != nil && m.Quantized.Twins() }
+// int8Copies says whether weights of 4 bits have int8 copies for products of many rows.
+func (m *Model) int8Copies() bool { return m.Quantized != nil && m.Quantized.Int8Copies() }
 
 // Dir is the folder of the weights that are served: a real path.
 func (m *Model) Dir() string {

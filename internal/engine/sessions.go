@@ -33,7 +33,7 @@ func (g graphPair) of(adapted bool) graph {
 	return g.base
 }
 
-// sessions are the graphs over the weights that are served: one pair, or two where weights of 4 bits have twins of 8. A row, or a
+// sessions are the graphs over the weights that are served: one pair, or two where weights of 4 bits have int8 copies. A row, or a
 // few, take as long as their weights take to read, of which 4 bits are half; prompts and many rows take as long as the arithmetic, for which
 // the runtime's kernels for 4 bits need about two to three times as long as those for 8.
 type sessions struct {
@@ -71,7 +71,7 @@ func openSessions(m *Model, cfg Config) (*sessions, error) {
 // open opens as many sessions as the weights' memory allows: what the runtime packs of 4 bits it cannot share among sessions.
 func (s *sessions) open(m *Model, cfg Config) (err error) {
 	s.few = math.MaxInt
-	if m.Weights() == quantize.Int4 && !m.twins() {
+	if m.Weights() == quantize.Int4 && !m.int8Copies() {
 		one, err := s.session(m, m.Initializer, cfg, nil, cfg.Modules)
 		s.prompts, s.steps = graphPair{one, one}, graphPair{one, one}
 		return err
@@ -80,14 +80,14 @@ func (s *sessions) open(m *Model, cfg Config) (err error) {
 		return err
 	}
 	weights := m.Initializer
-	if m.twins() {
-		weights = m.Quantized.Twin
+	if m.int8Copies() {
+		weights = m.Quantized.Int8Copy
 	}
 	if s.prompts, err = s.pair(m, weights, cfg, s.weights); err != nil {
 		return err
 	}
 	s.steps = s.prompts
-	if !m.twins() {
+	if !m.int8Copies() {
 		return nil
 	}
 	if s.few = fewRows(); s.few == math.MaxInt {

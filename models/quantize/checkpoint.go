@@ -109,29 +109,29 @@ func (c *Checkpoint) Initializer(name string) (onnx.Tensor, error) {
 		External: &onnx.External{Location: FileName, Offset: e.Offset, Length: e.Length}}, nil
 }
 
-// Twin is Initializer for products of many rows: of an int4 weight and its scales it is the twin, the same numbers rounded once more, to int8.
+// Int8Copy is Initializer for products of many rows: of an int4 weight and its scales it is the int8 copy, the same numbers rounded once more, to int8.
 // For few rows the time of a product is that of reading the weight, for many that of arithmetic, which takes longer on 4 bits than on 8.
-func (c *Checkpoint) Twin(name string) (onnx.Tensor, error) {
-	if twin := twinOf(name); c.Has(twin) {
-		name = twin
+func (c *Checkpoint) Int8Copy(name string) (onnx.Tensor, error) {
+	if copy8 := copyOf(name); c.Has(copy8) {
+		name = copy8
 	}
 	return c.Initializer(name)
 }
 
-// Twins says whether there are any.
-func (c *Checkpoint) Twins() bool {
+// Int8Copies says whether there are any.
+func (c *Checkpoint) Int8Copies() bool {
 	for name := range c.entries {
-		if strings.Contains(name, twinWeight) {
+		if strings.Contains(name, copyWeight) {
 			return true
 		}
 	}
 	return false
 }
 
-const twinWeight = ".int8_weight"
+const copyWeight = ".int8_weight"
 
-// twinOf names the twin of a weight, or its scales.
-func twinOf(name string) string { return strings.Replace(name, ".weight", twinWeight, 1) }
+// copyOf names the int8 copy of a weight, or its scales.
+func copyOf(name string) string { return strings.Replace(name, ".weight", copyWeight, 1) }
 
 // Check compares the tensors with what a model of this shape and digest needs.
 func (c *Checkpoint) Check(shape arch.Shape, digest string) error {
@@ -201,8 +201,8 @@ func (c *Checkpoint) checkLinear(l arch.Linear, need func(string, safetensors.DT
 		if err = need(name, safetensors.U8, out, in/Block, Block/2); err == nil {
 			err = need(name+"_scale", safetensors.F32, out*(in/Block))
 		}
-		if err == nil && c.Twins() {
-			err = bytes(twinOf(name))
+		if err == nil && c.Int8Copies() {
+			err = bytes(copyOf(name))
 		}
 	default:
 		err = bytes(name)

@@ -15,7 +15,7 @@ type choice struct {
 	alpha   float64   // of the smoothing
 	smooth  []float32 // [in], nil: none
 	scales  []float32 // as Bytes8 or Blocks4 gives them
-	twin    []float32 // [out], the scales of the twin of an int4 weight; nil: none
+	copy8   []float32 // [out], the scales of the int8 copy of an int4 weight; nil: none
 	bias    []float32 // [out] in place of the checkpoint's, nil: unchanged
 	error   float64   // relative error of the outputs on calibration text, NaN when that is not known
 	product float64   // the same, squared and not relative
@@ -42,7 +42,7 @@ func choose(base *checkpoint.Checkpoint, l arch.Linear, a *Activation, opt Optio
 	}
 	smoothed := scaled(weights, best.smooth)
 	if best.kind == Int4 && !opt.Compact {
-		best.twin = scales8(best.read(smoothed), l.In, l.Out)
+		best.copy8 = scales8(best.read(smoothed), l.In, l.Out)
 	}
 	if a != nil && l.Bias != "" {
 		bias, err := base.Floats(l.Bias)

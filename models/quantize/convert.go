@@ -31,7 +31,7 @@ type Options struct {
 	Worst4, Worst8 float64
 	// Wider names linears that are kept in the next wider type whatever their error.
 	Wider []string
-	// Compact leaves out the twins of int4 weights, see Checkpoint.Twin.
+	// Compact leaves out the int8 copies of int4 weights, see Checkpoint.Int8Copy.
 	Compact bool
 	// Text is the digest of the calibration text, for the record.
 	Text string
@@ -224,14 +224,14 @@ func (w *writer) linear(c choice) []safetensors.Raw {
 		}
 		tensors := []safetensors.Raw{{Name: name, Type: safetensors.U8, Shape: []int64{out, in / Block, Block / 2}, Read: read},
 			floats(name+"_scale", c.scales, int64(len(c.scales)))}
-		if c.twin == nil {
+		if c.copy8 == nil {
 			return tensors
 		}
-		twin := func(visit func([]byte) error) error {
-			return smoothed(func(values []float32) error { return bytes8(c.read(values), c.twin, visit) })
+		copy8 := func(visit func([]byte) error) error {
+			return smoothed(func(values []float32) error { return bytes8(c.read(values), c.copy8, visit) })
 		}
-		return append(tensors, safetensors.Raw{Name: twinOf(name), Type: safetensors.I8, Shape: []int64{in, out}, Read: twin},
-			floats(twinOf(name+"_scale"), c.twin, out))
+		return append(tensors, safetensors.Raw{Name: copyOf(name), Type: safetensors.I8, Shape: []int64{in, out}, Read: copy8},
+			floats(copyOf(name+"_scale"), c.copy8, out))
 	}
 	read := func(visit func([]byte) error) error {
 		return weights(func(values []float32) error { return bytes8(values, c.scales, visit) })

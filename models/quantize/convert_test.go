@@ -125,10 +125,10 @@ func TestConvertReadsBack(t *testing.T) {
 					t.Fatal(err)
 				}
 				compareLinear(t, q, l, want)
-				compareTwin(t, q, l)
+				compareCopy(t, q, l)
 			}
-			if q.Twins() != (format == Int4) {
-				t.Errorf("%s has twins: %v", format, q.Twins())
+			if q.Int8Copies() != (format == Int4) {
+				t.Errorf("%s has int8 copies: %v", format, q.Int8Copies())
 			}
 			if got, _ := c.Floats("h.1.ln_2.bias"); !equal(values(t, q, "h.1.ln_2.bias"), got) {
 				t.Error("a bias changed")
@@ -179,22 +179,22 @@ func compareLinear(t *testing.T, q *Checkpoint, l arch.Linear, want []float32) {
 	}
 }
 
-// compareTwin reads the twin of an int4 weight, which is what the weight says, rounded to int8; that of any other is itself.
-func compareTwin(t *testing.T, q *Checkpoint, l arch.Linear) {
+// compareCopy reads the int8 copy of an int4 weight, which is what the weight says, rounded to int8; that of any other is itself.
+func compareCopy(t *testing.T, q *Checkpoint, l arch.Linear) {
 	t.Helper()
 	ref, raw := content(t, q, l.String()+".weight")
-	twin, err := q.Twin(l.String() + ".weight")
+	copy8, err := q.Int8Copy(l.String() + ".weight")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !q.Twins() || len(ref.Dims) != 3 {
-		if twin.External.Offset != ref.External.Offset {
-			t.Errorf("%s has a twin", l.String())
+	if !q.Int8Copies() || len(ref.Dims) != 3 {
+		if copy8.External.Offset != ref.External.Offset {
+			t.Errorf("%s has a int8 copy", l.String())
 		}
 		return
 	}
-	if twin.Type != onnx.Int8 || !slices.Equal(twin.Dims, []int64{int64(l.In), int64(l.Out)}) {
-		t.Fatalf("the twin of %s is %v%v", l.String(), twin.Type, twin.Dims)
+	if copy8.Type != onnx.Int8 || !slices.Equal(copy8.Dims, []int64{int64(l.In), int64(l.Out)}) {
+		t.Fatalf("the int8 copy of %s is %v%v", l.String(), copy8.Type, copy8.Dims)
 	}
 	_, bytes := content(t, q, l.String()+".int8_weight")
 	size := func(b byte) int { return max(int(int8(b)), -int(int8(b))) }
@@ -203,7 +203,7 @@ func compareTwin(t *testing.T, q *Checkpoint, l arch.Linear) {
 		in, out := i/l.Out, i%l.Out
 		want := (float32(raw[out*l.In/2+in/2]>>(4*(in%2))&15) - 8) * scales4[out*(l.In/32)+in/32]
 		if got := float32(int8(bytes[i])) * scales8[out]; abs(got-want) > 0.501*scales8[out] {
-			t.Fatalf("%s: weight %d,%d is %g, its twin %g", l.String(), in, out, want, got)
+			t.Fatalf("%s: weight %d,%d is %g, its int8 copy %g", l.String(), in, out, want, got)
 		}
 		if in%2 == 1 {
 			if sum := size(bytes[i]) + size(bytes[i-l.Out]); sum > pairLimit {
@@ -213,15 +213,15 @@ func compareTwin(t *testing.T, q *Checkpoint, l arch.Linear) {
 	}
 }
 
-// TestCompact leaves the twins out.
+// TestCompact leaves the int8 copies out.
 func TestCompact(t *testing.T) {
 	c := base(t, true)
 	opt := Defaults(Int4)
 	whole, _ := convertTo(t, c, seen(c), opt)
 	opt.Compact = true
 	compact, _ := convertTo(t, c, seen(c), opt)
-	if compact.Twins() || 3*compact.Bytes() > 2*whole.Bytes() {
-		t.Errorf("compact weights have %d bytes, with twins %d", compact.Bytes(), whole.Bytes())
+	if compact.Int8Copies() || 3*compact.Bytes() > 2*whole.Bytes() {
+		t.Errorf("compact weights have %d bytes, with int8 copies %d", compact.Bytes(), whole.Bytes())
 	}
 	for _, l := range c.Shape().Linears() {
 		_, a := content(t, whole, l.String()+".weight")
@@ -229,7 +229,7 @@ func TestCompact(t *testing.T) {
 		if !bytes.Equal(a, b) {
 			t.Errorf("%s differs", l.String())
 		}
-		compareTwin(t, compact, l)
+		compareCopy(t, compact, l)
 	}
 	file := filepath.Join(whole.Dir(), FileName)
 	data, err := os.ReadFile(file)
@@ -245,7 +245,7 @@ func TestCompact(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := broken.Check(c.Shape(), c.Digest()); err == nil || !strings.Contains(err.Error(), one) {
-		t.Errorf("one twin is missing: %v", err)
+		t.Errorf("one int8 copy is missing: %v", err)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 type Eraser struct {
 	Erasure      Erasure
 	interactions map[string]bool // ids
-	report       ForgetReport
+	report       EraseReport
 	tracks       map[string]bool
 }
 
@@ -69,7 +69,7 @@ func (x *Eraser) CountItems(track string, n int) {
 }
 
 // Report returns the report, and the erasure with the tracks that were touched.
-func (x *Eraser) Report() ForgetReport {
+func (x *Eraser) Report() EraseReport {
 	r := x.report
 	r.Tracks = slices.Sorted(maps.Keys(x.tracks))
 	r.IDs = slices.Sorted(maps.Keys(x.interactions))

@@ -88,7 +88,7 @@ func EncodeRecords(events []Event, now time.Time) ([][]byte, error) {
 	out := make([][]byte, len(events))
 	for n := range events {
 		if events[n].Erasure != nil {
-			return nil, invalid("erasure", "cannot be appended; call Forget")
+			return nil, invalid("erasure", "cannot be appended; call Erase")
 		}
 		data, err := Record{Time: now, Event: &events[n]}.Encode()
 		if err != nil {

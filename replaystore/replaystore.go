@@ -24,7 +24,7 @@ type Cursor string
 // Store keeps what was served and what people said about it. All methods are safe for concurrent use.
 type Store interface {
 	// Append validates the events, writes all of them or none, and returns once they are durable. It is idempotent by
-	// Event.Key. Erasures are refused: they are made by Forget. After an error the outcome is unknown, and trying again
+	// Event.Key. Erasures are refused: they are made by Erase. After an error the outcome is unknown, and trying again
 	// is safe. When ctx ends first its error is returned.
 	Append(ctx context.Context, events ...Event) error
 
@@ -54,9 +54,9 @@ type Store interface {
 	// Retire takes examples out of a track's rehearsal memory for good: a newer correction has superseded them.
 	Retire(ctx context.Context, track string, ids ...string) error
 
-	// Forget deletes everything of a subject up to now: interactions, feedback by the subject or on those interactions,
+	// Erase deletes everything of a subject up to now: interactions, feedback by the subject or on those interactions,
 	// and memory items made from them. It returns when they are gone.
-	Forget(ctx context.Context, subject string) (ForgetReport, error)
+	Erase(ctx context.Context, subject string) (EraseReport, error)
 
 	// Control is the stream between processes.
 	Control() Control
@@ -79,8 +79,8 @@ type Trimmer interface {
 	Trim(ctx context.Context, track string, through Cursor, keep int64) (int64, error)
 }
 
-// ForgetReport says what Forget deleted.
-type ForgetReport struct {
+// EraseReport says what Erase deleted.
+type EraseReport struct {
 	Erasure      Erasure  `json:"erasure"`
 	Tracks       []string `json:"tracks,omitempty"` // the tracks that were touched, sorted
 	Interactions int      `json:"interactions"`

@@ -217,7 +217,7 @@ func TestResponseGoesOn(t *testing.T) {
 			t.Errorf("read back with %s: status %d, %s", query, r.status, r.body)
 		}
 	}
-	_, err := h.store.Forget(context.Background(), subject)
+	_, err := h.store.Erase(context.Background(), subject)
 	must(t, err)
 	for _, gone := range []responded{first, second, third, referred} {
 		if r := h.get(responsesPath + "/" + gone.ID); r.status != 404 {

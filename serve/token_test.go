@@ -187,7 +187,7 @@ func TestFeedbackOnErased(t *testing.T) {
 	must(t, json.Unmarshal(one.post("/v1/chat/completions", `{"model":"default","user":"ann","max_tokens":2,"messages":[{"role":"user","content":"I am Ann"}]}`).body, &a))
 	subject := one.interaction("default", a.Nightshift.Interaction).Subject
 	must(t, one.store.Sync(context.Background()))
-	_, err := one.store.Forget(context.Background(), subject)
+	_, err := one.store.Erase(context.Background(), subject)
 	must(t, err)
 	for _, h := range []*house{one, two} {
 		r := h.rate(a.Nightshift.Interaction, a.Nightshift.FeedbackToken, "late")

@@ -149,7 +149,7 @@ func TestErasureWhileTheNightRuns(t *testing.T) {
 		if step != "computed" {
 			return
 		}
-		report, err := s.store.Forget(t.Context(), selection.Using(s.selected(night), selection.New)[0].Subject)
+		report, err := s.store.Erase(t.Context(), selection.Using(s.selected(night), selection.New)[0].Subject)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,7 +181,7 @@ func TestErasureWhileTheNightSelects(t *testing.T) {
 		}
 	}
 	n := s.run(u, Request{}, nightrecord.Skipped)
-	if !strings.Contains(n.Reason, "somebody was forgotten") {
+	if !strings.Contains(n.Reason, "somebody was erased") {
 		t.Errorf("skipped because %s", n.Reason)
 	}
 	if items := s.selected(n.ID); len(items) != 72-6+6 || slices.ContainsFunc(items, func(it selection.Item) bool { return it.Subject == "person03" }) {

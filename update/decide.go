@@ -45,7 +45,7 @@ func (d decision) explain(log *nightLog) {
 		what   string
 	}{
 		{d.before.Reviewed, "takes up again what these nights selected, which a person has reviewed: "},
-		{d.before.Withdrawn, "learns again what these nights selected, whose versions left service because somebody was forgotten: "},
+		{d.before.Withdrawn, "learns again what these nights selected, whose versions left service because somebody was erased: "},
 		{d.before.Edited, "takes up again what editors said in these nights, which were rejected with what others said: "},
 	} {
 		if len(again.nights) > 0 {

@@ -267,19 +267,19 @@ func TestEditorsNight(t *testing.T) {
 
 // TestForgettingAnEditor takes out of a night's files what they said of another person's answer.
 func TestForgettingAnEditor(t *testing.T) {
-	report := replaystore.ForgetReport{Erasure: replaystore.Erasure{Subject: "says-edited", Time: time.Now()}}
+	report := replaystore.EraseReport{Erasure: replaystore.Erasure{Subject: "says-edited", Time: time.Now()}}
 	s := newShop(t, anchored(t))
 	s.correction("edited", 1, answer(1), 0, true)
 	it := selection.Using(s.decided(s.updater()).chosen.items, selection.New)[0]
 	if it.Subject == report.Erasure.Subject || !history.Erased(it, report) {
-		t.Errorf("an example by %s of %s is kept when the first is forgotten", it.Author, it.Subject)
+		t.Errorf("an example by %s of %s is kept when the first is erased", it.Author, it.Subject)
 	}
 	report.Erasure.Subject = "asks-edited"
 	if !history.Erased(it, report) {
-		t.Error("it is kept when the person whose question it was is forgotten")
+		t.Error("it is kept when the person whose question it was is erased")
 	}
 	report.Erasure.Subject = "somebody"
 	if history.Erased(it, report) {
-		t.Error("it is forgotten with somebody else")
+		t.Error("it is erased with somebody else")
 	}
 }

@@ -84,10 +84,10 @@ func (n *night) freeze(ctx context.Context) ([]selection.Item, error) {
 	return c.items, n.unerased(ctx, c)
 }
 
-// errForgotten ends a night whose choice an erasure overtook.
-var errForgotten = skip{"somebody was forgotten whose examples the night had chosen; the next one does without them"}
+// errErased ends a night whose choice an erasure overtook.
+var errErased = skip{"somebody was erased whose examples the night had chosen; the next one does without them"}
 
-// unerased skips a night that chose examples of somebody who was forgotten before they were written down, where Forget could not see them.
+// unerased skips a night that chose examples of somebody who was erased before they were written down, where Erase could not see them.
 func (n *night) unerased(ctx context.Context, c chosen) error {
 	for at := n.frozen.Cursor; ; {
 		list, next, err := n.u.deps.Store.Scan(ctx, n.req.Track, at, page)
@@ -104,10 +104,10 @@ func (n *night) unerased(ctx context.Context, c chosen) error {
 			}) {
 				continue
 			}
-			if _, err := history.EraseFrom(n.u.deps.Registry, n.req.Night, replaystore.ForgetReport{Erasure: *e.Erasure, IDs: e.Erasure.Interactions}); err != nil {
+			if _, err := history.EraseFrom(n.u.deps.Registry, n.req.Night, replaystore.EraseReport{Erasure: *e.Erasure, IDs: e.Erasure.Interactions}); err != nil {
 				return err
 			}
-			return errForgotten
+			return errErased
 		}
 	}
 }

@@ -157,7 +157,7 @@ func (n *night) freezeInitial(ctx context.Context) ([]selection.Item, error) {
 	return c.items, n.stillRemembered(ctx, c.items)
 }
 
-// stillRemembered skips a night that chose examples which a track no longer remembers: somebody was forgotten before they were written
+// stillRemembered skips a night that chose examples which a track no longer remembers: somebody was erased before they were written
 // down. They are taken out again.
 func (n *night) stillRemembered(ctx context.Context, items []selection.Item) error {
 	known := map[string]bool{}
@@ -183,7 +183,7 @@ func (n *night) stillRemembered(ctx context.Context, items []selection.Item) err
 	if err := n.u.deps.Registry.WriteNightFile(n.req.Night, work.SelectionFile, data); err != nil {
 		return err
 	}
-	return errForgotten
+	return errErased
 }
 
 // remembered adds what the tracks remember that name this night's.

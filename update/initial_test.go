@@ -88,7 +88,7 @@ func TestInitialAdapter(t *testing.T) {
 		t.Errorf("the first step's loss is %g with the initial adapter and %g without it", a, b)
 	}
 
-	report2, err := s.store.Forget(t.Context(), selection.Using(s.selected(made.ID), selection.New)[0].Subject)
+	report2, err := s.store.Erase(t.Context(), selection.Using(s.selected(made.ID), selection.New)[0].Subject)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +257,7 @@ func TestErasureWhileAnInitialAdapterIsSelected(t *testing.T) {
 		}
 	}
 	n := s.run(u, Request{Track: "initial"}, nightrecord.Skipped)
-	if !strings.Contains(n.Reason, "somebody was forgotten") {
+	if !strings.Contains(n.Reason, "somebody was erased") {
 		t.Errorf("skipped because %s", n.Reason)
 	}
 	items := s.selected(n.ID)

@@ -104,7 +104,7 @@ func TestMergeRefuses(t *testing.T) {
 	}
 }
 
-// TestLearningOfAMerge: a merged champion has learned what its parts have, but those that it takes away; and whoever is forgotten is
+// TestLearningOfAMerge: a merged champion has learned what its parts have, but those that it takes away; and whoever is erased is
 // found in it, in whatever track, taken away or not.
 func TestLearningOfAMerge(t *testing.T) {
 	ort.ForTest(t)
@@ -128,7 +128,7 @@ func TestLearningOfAMerge(t *testing.T) {
 			t.Errorf("ancestors %v by nights %v, %v; want the night's among them: %t", set, nights, err, learned)
 		}
 	}
-	report, err := s.store.Forget(t.Context(), selection.Using(s.selected(n.ID), selection.New)[0].Subject)
+	report, err := s.store.Erase(t.Context(), selection.Using(s.selected(n.ID), selection.New)[0].Subject)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -175,7 +175,7 @@ func (n *night) shipped(ctx context.Context) error {
 }
 
 // base finds the state of the track that the night rests on, the track's fixed reference, and which night it is that judges
-// against this champion. A reference that learned from somebody who was forgotten gives way to the last clean version of its line.
+// against this champion. A reference that learned from somebody who was erased gives way to the last clean version of its line.
 func (n *night) base() (champion registry.Activation, reference string, err error) {
 	list, err := n.u.deps.Registry.Activations(n.req.Track)
 	if err != nil {

@@ -158,7 +158,7 @@ func TestNightFromFeedbackToChampion(t *testing.T) {
 func (s *shop) forgetOne(u *Updater, n nightrecord.Night, champion registry.Activation) {
 	s.Helper()
 	who := selection.Using(s.selected(n.ID), selection.New)[0].Subject
-	report, err := s.store.Forget(s.Context(), who)
+	report, err := s.store.Erase(s.Context(), who)
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func shared(items []selection.Item) []selection.Item {
 	return list
 }
 
-// confirmScores takes out of the scores that a night's work left what was forgotten while it ran.
+// confirmScores takes out of the scores that a night's work left what was erased while it ran.
 func (n *night) confirmScores() error {
 	var s nightrecord.Scores
 	if found, err := n.u.history.Read(n.req.Night, nightrecord.ScoresFile, &s); err != nil || !found {

@@ -133,7 +133,7 @@ func (s *shop) unprobed(u *Updater, first, second nightrecord.Night) {
 		}
 	}
 	before, _ := s.column(s.report(), first.ID)
-	report, err := s.store.Forget(s.Context(), who)
+	report, err := s.store.Erase(s.Context(), who)
 	if err != nil {
 		s.Fatal(err)
 	}

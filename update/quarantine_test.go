@@ -34,7 +34,7 @@ func (s *shop) reasons(night, id string) (list []selection.Reason) {
 	return slices.DeleteFunc(all, func(r selection.Reason) bool { return r.ID != id })
 }
 
-// TestOnePersonsClusterWaits for another person, over nights, and is forgotten with the person.
+// TestOnePersonsClusterWaits for another person, over nights, and is erased with the person.
 func TestOnePersonsClusterWaits(t *testing.T) {
 	ort.ForTest(t)
 	s := newShop(t, tinyModel(t))
@@ -63,7 +63,7 @@ func TestOnePersonsClusterWaits(t *testing.T) {
 	if err != nil || !learned(third.ID) || third.Selection.Quarantined != 0 {
 		t.Errorf("%v; after another person said it %v; selection %+v", err, learned(third.ID), third.Selection)
 	}
-	report, err := s.store.Forget(t.Context(), fed.Subject)
+	report, err := s.store.Erase(t.Context(), fed.Subject)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestOnePersonsClusterWaits(t *testing.T) {
 	}
 	waiting, err := u.history.Quarantined(first.ID)
 	if err != nil || len(waiting) != 0 || len(s.reasons(first.ID, fed.ID)) != 0 {
-		t.Errorf("after the person was forgotten %+v waits, reasons %v, %v", waiting, s.reasons(first.ID, fed.ID), err)
+		t.Errorf("after the person was erased %+v waits, reasons %v, %v", waiting, s.reasons(first.ID, fed.ID), err)
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 )
 
 // TestTeachersGoWithTheMemory: a night stores what its version says with what it learned, the next one rehearses by that, and one that is
-// taught by its champion leaves it where it is. Whoever is forgotten leaves nothing of it in the night.
+// taught by its champion leaves it where it is. Whoever is erased leaves nothing of it in the night.
 func TestTeachersGoWithTheMemory(t *testing.T) {
 	ort.ForTest(t)
 	s := newShop(t, tinyModel(t))
@@ -88,11 +88,11 @@ func TestTeachersGoWithTheMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	subject := s.selected(first.ID)[0].Subject
-	if count, err := history.EraseFrom(s.registry, first.ID, replaystore.ForgetReport{Erasure: replaystore.Erasure{Subject: subject}}); err != nil || count == 0 {
-		t.Fatalf("%d examples were forgotten, %v", count, err)
+	if count, err := history.EraseFrom(s.registry, first.ID, replaystore.EraseReport{Erasure: replaystore.Erasure{Subject: subject}}); err != nil || count == 0 {
+		t.Fatalf("%d examples were erased, %v", count, err)
 	}
 	if _, err := os.Stat(file); !os.IsNotExist(err) {
-		t.Errorf("the teachers of a night of which somebody was forgotten are still there: %v", err)
+		t.Errorf("the teachers of a night of which somebody was erased are still there: %v", err)
 	}
 }
 

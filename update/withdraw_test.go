@@ -30,7 +30,7 @@ func (s *shop) teach(good int, price string, people ...int) {
 // erase forgets a person in the store and in the registry.
 func (s *shop) erase(person string) history.Traces {
 	s.Helper()
-	report, err := s.store.Forget(s.Context(), person)
+	report, err := s.store.Erase(s.Context(), person)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestForgetAndLearnAgain(t *testing.T) {
 		t.Fatalf("traces %+v", traces)
 	}
 	if again := s.erase(who); again.Examples != 0 || !slices.Equal(again.Versions, traces.Versions) { // as after a crash
-		t.Errorf("forgotten once more: %+v", again)
+		t.Errorf("erased once more: %+v", again)
 	}
 	list := s.owed()
 	if len(list) != 1 || !list[0].Tainted || list[0].Champion.Number != 3 || list[0].Clean.Digest != nights[0].Candidate.Digest || list[0].Examples == 0 ||
@@ -263,7 +263,7 @@ func (s *shop) activate(actor string, champion, candidate registry.Ref) registry
 // smallest is the shape of versions whose weights nobody looks at.
 var smallest = adapter.Config{Rank: 1, Alpha: 1, Modules: []string{"mlp.c_fc"}}
 
-// TestWithdrawals goes through what may serve when somebody is forgotten.
+// TestWithdrawals goes through what may serve when somebody is erased.
 func TestWithdrawals(t *testing.T) {
 	none := registry.Ref{Track: registry.Default}
 	for _, c := range []struct {

@@ -57,7 +57,7 @@ func forgetCommand(s *app.Settings) *cobra.Command {
 
 // forgetting is what became of a person's data, and of the versions that learned from it.
 type forgetting struct {
-	Store  replaystore.ForgetReport `json:"store"`
+	Store  replaystore.EraseReport `json:"store"`
 	Traces history.Traces           `json:"traces"`
 	Tracks []history.Withdrawal     `json:"tracks"`           // of which versions that learned from it serve, or that have not learned again yet
 	Nights []nightrecord.Night      `json:"nights,omitempty"` // that learned again
@@ -69,7 +69,7 @@ type forgetting struct {
 func forget(ctx context.Context, p *app.Parts, user string) (forgetting, error) {
 	var r forgetting
 	var err error
-	if r.Store, err = p.Store.Forget(ctx, serve.Subject(p.Secret, user)); err != nil {
+	if r.Store, err = p.Store.Erase(ctx, serve.Subject(p.Secret, user)); err != nil {
 		return r, err
 	}
 	if r.Traces, err = history.Erase(p.Registry, r.Store); err != nil {
@@ -92,7 +92,7 @@ func (r *forgetting) print() {
 	for i, v := range r.Traces.Versions {
 		names[i] = v.String()
 	}
-	fmt.Printf("these versions learned from them, or from others who were forgotten: %s\n", strings.Join(names, ", "))
+	fmt.Printf("these versions learned from them, or from others who were erased: %s\n", strings.Join(names, ", "))
 }
 
 // advise says what --retrain would do.
@@ -127,7 +127,7 @@ func others(w history.Withdrawal) string {
 	return fmt.Sprintf("%d examples of others, of %d nights", w.Examples, len(w.Nights))
 }
 
-// learnAgain takes what learned from forgotten people out of service on all tracks, and then has the tracks learn again, one after the other.
+// learnAgain takes what learned from erased people out of service on all tracks, and then has the tracks learn again, one after the other.
 // A track that is held stays as it is, which is no success.
 func learnAgain(ctx context.Context, p *app.Parts, r *forgetting, asJSON bool) error {
 	printer := &nightPrinter{}
@@ -177,7 +177,7 @@ func learnAgain(ctx context.Context, p *app.Parts, r *forgetting, asJSON bool) e
 	left, err := history.Withdrawals(p.Registry, time.Now()) // a night of another process may have published meanwhile
 	for _, w := range left {
 		if w.Tainted && w.Held == "" {
-			failed = errors.Join(failed, fmt.Errorf("unlearn on track %s: %s serves and learned from somebody who was forgotten; run this command again", w.Track, w.Champion))
+			failed = errors.Join(failed, fmt.Errorf("unlearn on track %s: %s serves and learned from somebody who was erased; run this command again", w.Track, w.Champion))
 		}
 	}
 	return errors.Join(failed, err)

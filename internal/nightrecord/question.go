@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// SelectionFile is the name of the examples that a night works with among its files, a JSON object a line. What is forgotten
+// SelectionFile is the name of the examples that a night works with among its files, a JSON object a line. What is erased
 // of a person is taken out of it.
 const SelectionFile = "selection.jsonl"
 

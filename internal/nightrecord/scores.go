@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// ScoresFile is the name of the scores of a night's probes among its files. What is forgotten of a person is taken out of it.
+// ScoresFile is the name of the scores of a night's probes among its files. What is erased of a person is taken out of it.
 const ScoresFile = "scores.json"
 
 // Scores are what the versions that a night compared make of its probes: fixed questions with the answers that are expected.

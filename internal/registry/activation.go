@@ -12,7 +12,7 @@ import (
 // Updater is the actor of what no person decided. Actors that begin with "updater/" are no persons either; all others are.
 const Updater = "updater"
 
-// Eraser is the actor of activations that take versions out of service which learned from somebody who was forgotten. It is no person: it
+// Eraser is the actor of activations that take versions out of service which learned from somebody who was erased. It is no person: it
 // holds nothing, and a hold goes first. A rollback does not lead back to what it replaced.
 const Eraser = Updater + "/forget"
 

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestRollbackPassesOverErasures: what was replaced because somebody was forgotten is not gone back to.
+// TestRollbackPassesOverErasures: what was replaced because somebody was erased is not gone back to.
 func TestRollbackPassesOverErasures(t *testing.T) {
 	const base = -1
 	for _, c := range []struct {

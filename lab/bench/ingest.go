@@ -79,7 +79,7 @@ func Ingest(ctx context.Context, opt IngestOptions, report Report) (err error) {
 			return rerr
 		}
 		defer func() {
-			_, ferr := remote.Forget(context.WithoutCancel(ctx), benchSubject)
+			_, ferr := remote.Erase(context.WithoutCancel(ctx), benchSubject)
 			err = errors.Join(err, ferr, remote.Close())
 		}()
 		add("redis", remote)

@@ -26,7 +26,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// TestInterruptedErasure stops Forget after the erasure is durable and before anything is removed; Open goes on.
+// TestInterruptedErasure stops Erase after the erasure is durable and before anything is removed; Open goes on.
 func TestInterruptedErasure(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -53,7 +53,7 @@ func TestInterruptedErasure(t *testing.T) {
 	}
 }
 
-// TestSnapshots: after many admissions the memory stands in snapshots, and what they replace goes with the next Forget.
+// TestSnapshots: after many admissions the memory stands in snapshots, and what they replace goes with the next Erase.
 func TestSnapshots(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -81,7 +81,7 @@ func TestSnapshots(t *testing.T) {
 	if n, _ := snapshots(); n != 2 {
 		t.Errorf("%d snapshots", n)
 	}
-	if _, err := s.Forget(t.Context(), "nobody"); err != nil {
+	if _, err := s.Erase(t.Context(), "nobody"); err != nil {
 		t.Fatal(err)
 	}
 	if n, admits := snapshots(); n != 1 || admits != 0 {

@@ -2,7 +2,7 @@
 //
 // Invariants. The journal is the truth: an event is acknowledged once its record is durable, and what is not in the
 // journal is not in the store. A cursor is the sequence number of a record, which no rewriting changes. A directory
-// belongs to one process at a time, by a lock on a file. After Forget the bytes are in no file of the directory.
+// belongs to one process at a time, by a lock on a file. After Erase the bytes are in no file of the directory.
 //
 // It is not for several processes: that is redisstore. Its control stream lives in memory and ends with the process.
 package localstore
@@ -44,7 +44,7 @@ type Store struct {
 	secret  []byte
 	control *control
 
-	forgetting sync.Mutex // admits one Forget at a time; taken before mu
+	erasing sync.Mutex // admits one Erase at a time; taken before mu
 
 	mu       sync.RWMutex
 	index    *replaystore.Index
@@ -279,7 +279,7 @@ func (s *Store) Scan(ctx context.Context, name string, after replaystore.Cursor,
 		}
 		r, err := s.record(seq)
 		switch {
-		case errors.Is(err, journal.ErrGone): // forgotten meanwhile
+		case errors.Is(err, journal.ErrGone): // erased meanwhile
 		case err != nil:
 			s.cfg.Log.Error("stepping over an event that cannot be read", "track", name, "seq", seq, "error", err)
 		default:
@@ -338,8 +338,8 @@ func (s *Store) Stats(context.Context) (replaystore.Stats, error) {
 
 // Close implements replaystore.Store.
 func (s *Store) Close() error {
-	s.forgetting.Lock()
-	defer s.forgetting.Unlock()
+	s.erasing.Lock()
+	defer s.erasing.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {

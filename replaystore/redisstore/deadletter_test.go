@@ -128,7 +128,7 @@ func TestDeadLetters(t *testing.T) {
 	if st, err := s.Stats(t.Context()); err != nil || st.DeadLetters != 2 {
 		t.Errorf("stats after a restart %+v %v", st, err)
 	}
-	_, err = s.Forget(t.Context(), fmt.Sprintf("subject-%d", 4%3))
+	_, err = s.Erase(t.Context(), fmt.Sprintf("subject-%d", 4%3))
 	must(t, err)
 	replaytest.AssertGone(t, cfg.Dir, "POISON")
 }

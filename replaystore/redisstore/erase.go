@@ -11,12 +11,12 @@ import (
 	"nightshift/replaystore"
 )
 
-// Forget implements replaystore.Store. The erasure is durable in the journal before anything is removed; the shipper
+// Erase implements replaystore.Store. The erasure is durable in the journal before anything is removed; the shipper
 // carries it out in Redis, and every other process in its own journal. When Redis is down the local bytes are removed,
 // an error says that the rest is still to come, and the shipper sees to it.
-func (s *Store) Forget(ctx context.Context, subject string) (replaystore.ForgetReport, error) {
+func (s *Store) Erase(ctx context.Context, subject string) (replaystore.EraseReport, error) {
 	if err := replaystore.ValidSubject(subject); err != nil {
-		return replaystore.ForgetReport{}, fmt.Errorf("forget: %w", err)
+		return replaystore.EraseReport{}, fmt.Errorf("forget: %w", err)
 	}
 	e := replaystore.Erasure{ID: replaystore.NewID(), Subject: subject, Time: s.cfg.Now()}
 	s.mu.Lock()
@@ -24,11 +24,11 @@ func (s *Store) Forget(ctx context.Context, subject string) (replaystore.ForgetR
 	if !closed {
 		s.erasures.Add(e)
 		s.open[e.ID] = e
-		s.reports[e.ID] = replaystore.ForgetReport{}
+		s.reports[e.ID] = replaystore.EraseReport{}
 	}
 	s.mu.Unlock()
 	if closed {
-		return replaystore.ForgetReport{}, replaystore.ErrClosed
+		return replaystore.EraseReport{}, replaystore.ErrClosed
 	}
 	defer func() {
 		s.mu.Lock()
@@ -36,7 +36,7 @@ func (s *Store) Forget(ctx context.Context, subject string) (replaystore.ForgetR
 		s.mu.Unlock()
 	}()
 	if err := s.appendRecords(ctx, []replaystore.Record{{Time: s.cfg.Now(), Event: &replaystore.Event{Erasure: &e}}}); err != nil {
-		return replaystore.ForgetReport{}, fmt.Errorf("forget a subject: %w", err)
+		return replaystore.EraseReport{}, fmt.Errorf("forget a subject: %w", err)
 	}
 	if err := s.Sync(ctx); err != nil {
 		x := replaystore.NewEraser(e)
@@ -59,7 +59,7 @@ func (p *shipper) shipErasure(ctx context.Context, e replaystore.Erasure) error 
 	if err == nil {
 		err = json.Unmarshal([]byte(text), &e)
 	} else if errors.Is(err, redis.Nil) {
-		var report replaystore.ForgetReport
+		var report replaystore.EraseReport
 		if report, err = p.eraseRemote(ctx, e); err == nil {
 			e = report.Erasure
 			p.mu.Lock()
@@ -181,7 +181,7 @@ func (s *Store) rewrite(ctx context.Context, x *replaystore.Eraser) error {
 // eraseRemote removes everything of a subject from Redis: first late copies are barred, then payloads are emptied (their
 // keys stay, so that a copy sent again is known), then memory items are retired, and last the erasure enters the tracks
 // it touched and is told to the others.
-func (p *shipper) eraseRemote(ctx context.Context, e replaystore.Erasure) (replaystore.ForgetReport, error) {
+func (p *shipper) eraseRemote(ctx context.Context, e replaystore.Erasure) (replaystore.EraseReport, error) {
 	x := replaystore.NewEraser(e)
 	tracks, err := p.client.SMembers(ctx, p.keys.control("tracks")).Result()
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 // keys builds the names of everything in Redis. All keys of one script share a hash tag, {track.shard} or {control}, so
 // that a cluster keeps them in one slot.
 //
-//	P:{track.shard}:events           hash    event key → payload; "" once forgotten
+//	P:{track.shard}:events           hash    event key → payload; "" once erased
 //	P:{track.shard}:stream           stream  k = event key, in commit order
 //	P:{track.shard}:erased           hash    subject → time of its last erasure, µs
 //	P:{track.0}:memory:generation    string  of the long-term sample

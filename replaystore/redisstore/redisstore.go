@@ -5,7 +5,7 @@
 // goes on: that is degraded, and Stats says why. Every write to Redis is idempotent by event id. When Redis may have lost
 // data (a restart, another master, a flush) the shipper sends the last ten minutes again. A record that Redis refuses for
 // good goes to a file of its own (DeadLetterFile) and holds up nothing. The order of a track is the
-// order of its Redis stream. A server that evicts keys is refused. What is forgotten cannot come back by a late copy.
+// order of its Redis stream. A server that evicts keys is refused. What is erased cannot come back by a late copy.
 //
 // It is not a cache: nothing expires. Trim drops the oldest of what nights have read. Writes do not wait for Redis; readers see them once they are shipped (Sync).
 package redisstore
@@ -48,9 +48,9 @@ type Store struct {
 	mu       sync.RWMutex
 	index    *replaystore.Index // of what is in the journal
 	erasures replaystore.Erasures
-	open     map[string]replaystore.Erasure      // erasures whose records are not yet out of the journal
-	finished map[string]replaystore.Erasure      // the others in the journal
-	reports  map[string]replaystore.ForgetReport // of erasures that somebody waits for; nil until done
+	open     map[string]replaystore.Erasure     // erasures whose records are not yet out of the journal
+	finished map[string]replaystore.Erasure     // the others in the journal
+	reports  map[string]replaystore.EraseReport // of erasures that somebody waits for; nil until done
 	events   int64
 	lost     int64
 	resent   int64
@@ -89,7 +89,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s := &Store{
 		cfg: cfg, keys: keys{cfg.Prefix, cfg.Shards}, log: cfg.Log, client: cfg.client(), lock: lock,
-		open: make(map[string]replaystore.Erasure), finished: make(map[string]replaystore.Erasure), reports: make(map[string]replaystore.ForgetReport),
+		open: make(map[string]replaystore.Erasure), finished: make(map[string]replaystore.Erasure), reports: make(map[string]replaystore.EraseReport),
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	s.control = control{s.client, s.keys.control("signals"), cfg.Now}

@@ -79,7 +79,7 @@ func TestFlushIsRepaired(t *testing.T) {
 		must(t, s.Append(t.Context(), replaytest.Interaction("default", n)))
 	}
 	must(t, s.Admit(t.Context(), "default", replaytest.Item(50, "a"), replaytest.Item(52, "b")))
-	_, err := s.Forget(t.Context(), "subject-1")
+	_, err := s.Erase(t.Context(), "subject-1")
 	must(t, err)
 	before := replaytest.ScanAll(t, s, "default", 100)
 	_, cursor, err := s.Scan(t.Context(), "default", "", 4)
@@ -137,7 +137,7 @@ func TestRestartIsRepaired(t *testing.T) {
 	must(t, s.Close())
 	s = openConfig(t, cfg) // a server that is down is no error
 	must(t, s.Append(t.Context(), replaytest.Interaction("default", 3)))
-	if _, err := s.Forget(t.Context(), "subject-0"); err == nil || !strings.Contains(err.Error(), "finished when Redis is back") {
+	if _, err := s.Erase(t.Context(), "subject-0"); err == nil || !strings.Contains(err.Error(), "finished when Redis is back") {
 		t.Fatalf("forget: %v", err)
 	}
 	server.Start()
@@ -177,7 +177,7 @@ func TestTwoServers(t *testing.T) {
 	if r, err := b.Rehearsal(t.Context(), "default"); err != nil || len(r.Items()) != 1 {
 		t.Fatalf("memory across: %+v %v", r, err)
 	}
-	report, err := updater.Forget(t.Context(), "subject-1")
+	report, err := updater.Erase(t.Context(), "subject-1")
 	must(t, err)
 	if report.Interactions != 7 || report.Feedback != 7 {
 		t.Errorf("report %+v", report)
@@ -187,7 +187,7 @@ func TestTwoServers(t *testing.T) {
 	replaytest.AssertGone(t, dirA, "ANSWER-OF-subject-1")
 	replaytest.AssertGone(t, dirB, "ANSWER-OF-subject-1")
 	if _, ok, err := a.Interaction(t.Context(), "default", "int-0001"); ok || err != nil {
-		t.Errorf("forgotten, and still with a: %t %v", ok, err)
+		t.Errorf("erased, and still with a: %t %v", ok, err)
 	}
 	if got := replaytest.ScanAll(t, updater, "default", 7); len(got) != 27 {
 		t.Errorf("%d events left", len(got))

@@ -139,7 +139,7 @@ func (s *Store) scanShard(ctx context.Context, track string, shard int, place st
 	var out []replaystore.Event
 	for n, v := range values {
 		text, _ := v.(string)
-		if text == "" { // forgotten
+		if text == "" { // erased
 			continue
 		}
 		e, err := replaystore.DecodeEvent([]byte(text))

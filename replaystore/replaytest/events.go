@@ -100,7 +100,7 @@ func testRefusals(t *testing.T, env Env) {
 		t.Error("bad event logged")
 	}
 	e := replaystore.Event{Erasure: &replaystore.Erasure{ID: "e1", Subject: "s", Time: T0}}
-	if err := s.Append(t.Context(), e); err == nil || !strings.Contains(err.Error(), "Forget") {
+	if err := s.Append(t.Context(), e); err == nil || !strings.Contains(err.Error(), "Erase") {
 		t.Errorf("erasure appended: %v", err)
 	}
 	if err := s.Append(t.Context(), replaystore.Event{}); err == nil {
@@ -115,8 +115,8 @@ func testRefusals(t *testing.T, env Env) {
 	if err := s.Retire(t.Context(), "no track", "x"); err == nil {
 		t.Error("bad track retired from")
 	}
-	if _, err := s.Forget(t.Context(), ""); err == nil {
-		t.Error("nobody forgotten")
+	if _, err := s.Erase(t.Context(), ""); err == nil {
+		t.Error("nobody erased")
 	}
 	if st, err := s.Stats(t.Context()); err != nil || st.Lost != 1 || st.Degraded != "" {
 		t.Errorf("stats %+v %v", st, err)
@@ -220,7 +220,7 @@ func testClosed(t *testing.T, env Env) {
 		"append": func() error { return s.Append(ctx, Interaction("default", 1)) },
 		"admit":  func() error { return s.Admit(ctx, "default", Item(1, "")) },
 		"retire": func() error { return s.Retire(ctx, "default", "x") },
-		"forget": func() error { _, err := s.Forget(ctx, "x"); return err },
+		"forget": func() error { _, err := s.Erase(ctx, "x"); return err },
 		"stats":  func() error { _, err := s.Stats(ctx); return err },
 		"sync":   func() error { return s.Sync(ctx) },
 		"tracks": func() error { _, err := s.Tracks(ctx); return err },

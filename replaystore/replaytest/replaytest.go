@@ -19,7 +19,7 @@ var Limits = replaystore.MemoryLimits{Recent: 8, PerStratum: 5, Strata: 3}
 type Env struct {
 	// Open opens the store; the store before it is closed by then.
 	Open func() (replaystore.Store, error)
-	// Dir is the store's directory, where forgotten bytes must not be.
+	// Dir is the store's directory, where erased bytes must not be.
 	Dir string
 }
 
@@ -32,7 +32,7 @@ func Run(t *testing.T, make func(t *testing.T) Env) {
 		{"Order", testOrder}, {"Idempotency", testIdempotency}, {"Refusals", testRefusals}, {"Async", testAsync},
 		{"Concurrency", testConcurrency}, {"Lookup", testLookup}, {"Closed", testClosed},
 		{"MemorySample", testMemorySample}, {"MemoryGeneration", testMemoryGeneration}, {"MemoryRetire", testMemoryRetire},
-		{"Forget", testForget}, {"ForgetLateCopies", testForgetLateCopies}, {"ForgetMemory", testForgetMemory},
+		{"Erase", testErase}, {"EraseLateCopies", testEraseLateCopies}, {"EraseMemory", testEraseMemory},
 		{"Control", testControl}, {"ControlBlocks", testControlBlocks}, {"NightIsAnswered", testNightIsAnswered},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, make(t)) })

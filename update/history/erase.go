@@ -21,7 +21,7 @@ type Traces struct {
 
 // Erase takes a subject's examples out of the frozen selections of all nights, and lists the versions that are tainted now. The
 // store has erased the subject before: report says what it deleted. It may be repeated.
-func Erase(reg *registry.Registry, report replaystore.ForgetReport) (Traces, error) {
+func Erase(reg *registry.Registry, report replaystore.EraseReport) (Traces, error) {
 	var t Traces
 	nights, err := reg.ListNights()
 	if err != nil {
@@ -43,7 +43,7 @@ func Erase(reg *registry.Registry, report replaystore.ForgetReport) (Traces, err
 
 // EraseFrom rewrites one selection, and what was put aside beside it. That something was erased is written down first: whoever is
 // stopped in between finds it again.
-func EraseFrom(reg *registry.Registry, night string, report replaystore.ForgetReport) (count int, err error) {
+func EraseFrom(reg *registry.Registry, night string, report replaystore.EraseReport) (count int, err error) {
 	if err := errors.Join(eraseAside(reg, night, report), eraseProbes(reg, night, report)); err != nil {
 		return 0, err
 	}
@@ -92,7 +92,7 @@ func eraseTeachers(reg *registry.Registry, night string) error {
 }
 
 // Erased says whether an example came from an erased subject.
-func Erased(it selection.Item, report replaystore.ForgetReport) bool {
+func Erased(it selection.Item, report replaystore.EraseReport) bool {
 	by := report.Erasure.Subject
 	return by != "" && (it.Subject == by || it.Author == by) || it.Interaction != "" && slices.Contains(report.IDs, it.Interaction)
 }

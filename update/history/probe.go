@@ -58,7 +58,7 @@ func KeepScores(reg *registry.Registry, night string, s nightrecord.Scores, gone
 }
 
 // eraseProbes takes a person's examples out of a night's probes, and out of the scores, those of the night's own selection too.
-func eraseProbes(reg *registry.Registry, night string, report replaystore.ForgetReport) error {
+func eraseProbes(reg *registry.Registry, night string, report replaystore.EraseReport) error {
 	gone := map[string]bool{}
 	for _, name := range []string{work.SelectionFile, work.ProbesFile} {
 		data, err := reg.ReadNight(night, name)

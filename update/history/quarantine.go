@@ -54,7 +54,7 @@ func Reasons(reg *registry.Registry, night string) ([]selection.Reason, error) {
 }
 
 // eraseAside takes an erased subject's examples out of what a night has put aside, and what was said of them.
-func eraseAside(reg *registry.Registry, night string, report replaystore.ForgetReport) error {
+func eraseAside(reg *registry.Registry, night string, report replaystore.EraseReport) error {
 	h := Of(reg)
 	items, err := h.Quarantined(night)
 	if err != nil {

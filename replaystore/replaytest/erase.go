@@ -30,7 +30,7 @@ func AssertGone(t *testing.T, dir, text string) {
 	must(t, err)
 }
 
-func testForget(t *testing.T, env Env) {
+func testErase(t *testing.T, env Env) {
 	s := open(t, env)
 	for n := range 12 {
 		e := Interaction("default", n)
@@ -45,7 +45,7 @@ func testForget(t *testing.T, env Env) {
 	_, cursor, err := s.Scan(t.Context(), "default", "", 3)
 	must(t, err)
 
-	report, err := s.Forget(t.Context(), "subject-1")
+	report, err := s.Erase(t.Context(), "subject-1")
 	must(t, err)
 	wantIDs := []string{"int-0001", "int-0004", "int-0007", "int-0010"}
 	if report.Interactions != 4 || report.Feedback != 2 || !slices.Equal(report.IDs, wantIDs) || !slices.Equal(report.Tracks, []string{"default"}) {
@@ -63,7 +63,7 @@ func testForget(t *testing.T, env Env) {
 			t.Errorf("another track: %v", got)
 		}
 		if _, ok, err := s.Interaction(t.Context(), "default", "int-0004"); ok || err != nil {
-			t.Errorf("forgotten interaction: %t %v", ok, err)
+			t.Errorf("erased interaction: %t %v", ok, err)
 		}
 		events, _, err := s.Scan(t.Context(), "default", cursor, 100)
 		must(t, err)
@@ -78,16 +78,16 @@ func testForget(t *testing.T, env Env) {
 	closeStore(t, s)
 	s = open(t, env)
 	check(s)
-	if again, err := s.Forget(t.Context(), "subject-1"); err != nil || again.Interactions+again.Feedback+again.MemoryItems != 0 {
-		t.Errorf("forgotten twice: %+v %v", again, err)
+	if again, err := s.Erase(t.Context(), "subject-1"); err != nil || again.Interactions+again.Feedback+again.MemoryItems != 0 {
+		t.Errorf("erased twice: %+v %v", again, err)
 	}
 }
 
-// testForgetLateCopies: what is covered by an erasure is accepted and does not come back; what is newer is kept.
-func testForgetLateCopies(t *testing.T, env Env) {
+// testEraseLateCopies: what is covered by an erasure is accepted and does not come back; what is newer is kept.
+func testEraseLateCopies(t *testing.T, env Env) {
 	s := open(t, env)
 	must(t, s.Append(t.Context(), Interaction("default", 1), Interaction("default", 2)))
-	_, err := s.Forget(t.Context(), "subject-1")
+	_, err := s.Erase(t.Context(), "subject-1")
 	must(t, err)
 	late := Interaction("default", 4)
 	newer := Interaction("default", 7)
@@ -108,7 +108,7 @@ func testForgetLateCopies(t *testing.T, env Env) {
 	check(open(t, env))
 }
 
-func testForgetMemory(t *testing.T, env Env) {
+func testEraseMemory(t *testing.T, env Env) {
 	s := open(t, env)
 	must(t, s.Append(t.Context(), Interaction("default", 1), Interaction("default", 2)))
 	bySubject, byInteraction := Item(4, "a"), Item(1, "a")
@@ -117,7 +117,7 @@ func testForgetMemory(t *testing.T, env Env) {
 	byAuthor := Item(5, "b")
 	byAuthor.Author, byAuthor.Completion = "subject-1", "COMPLETION-GONE"
 	must(t, s.Admit(t.Context(), "default", bySubject, byInteraction, byAuthor, Item(2, "a"), Item(3, "b")))
-	report, err := s.Forget(t.Context(), "subject-1")
+	report, err := s.Erase(t.Context(), "subject-1")
 	must(t, err)
 	if report.MemoryItems != 3 || report.Interactions != 1 {
 		t.Errorf("report %+v", report)

@@ -8,14 +8,14 @@ import (
 	"nightshift/replaystore"
 )
 
-// Forget implements replaystore.Store. The order makes it safe to stop anywhere: the erasure is durable before anything
+// Erase implements replaystore.Store. The order makes it safe to stop anywhere: the erasure is durable before anything
 // is removed, and it is written a second time when all is; Open finishes one that was written once.
-func (s *Store) Forget(ctx context.Context, subject string) (replaystore.ForgetReport, error) {
+func (s *Store) Erase(ctx context.Context, subject string) (replaystore.EraseReport, error) {
 	if err := replaystore.ValidSubject(subject); err != nil {
-		return replaystore.ForgetReport{}, fmt.Errorf("forget: %w", err)
+		return replaystore.EraseReport{}, fmt.Errorf("forget: %w", err)
 	}
-	s.forgetting.Lock()
-	defer s.forgetting.Unlock()
+	s.erasing.Lock()
+	defer s.erasing.Unlock()
 	e := replaystore.Erasure{ID: replaystore.NewID(), Subject: subject, Time: s.cfg.Now()}
 	s.mu.Lock()
 	closed := s.closed
@@ -24,7 +24,7 @@ func (s *Store) Forget(ctx context.Context, subject string) (replaystore.ForgetR
 	}
 	s.mu.Unlock()
 	if closed {
-		return replaystore.ForgetReport{}, replaystore.ErrClosed
+		return replaystore.EraseReport{}, replaystore.ErrClosed
 	}
 	report, err := s.erase(ctx, e, false)
 	if err != nil {
@@ -34,7 +34,7 @@ func (s *Store) Forget(ctx context.Context, subject string) (replaystore.ForgetR
 }
 
 // erase removes what belongs to an erasure from memory and disk. recorded says that the erasure is in the journal.
-func (s *Store) erase(ctx context.Context, e replaystore.Erasure, recorded bool) (replaystore.ForgetReport, error) {
+func (s *Store) erase(ctx context.Context, e replaystore.Erasure, recorded bool) (replaystore.EraseReport, error) {
 	x := replaystore.NewEraser(e)
 	if err := s.journal.Sync(ctx); err != nil {
 		return x.Report(), err

@@ -20,7 +20,7 @@ type versionMetrics struct {
 func newVersionMetrics(m *telemetry.Metrics) versionMetrics {
 	return versionMetrics{
 		swaps: m.Counter("adapter_swaps_total", "Activations taken into service, or not, by track.", "track", "result"),
-		duration: m.Histogram("adapter_swap_seconds", "Loading, testing and activating a version.",
+		duration: m.Histogram("adapter_swap_seconds", "Time to load, test and activate a version.",
 			[]float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5, 10}),
 		version:    m.Gauge("version", "Number of the version that serves a track, 0 is the base model.", "track"),
 		activation: m.Gauge("activation", "Number of the activation that is in force.", "track"),
@@ -56,13 +56,13 @@ func observeEngine(m *telemetry.Metrics, e *engine.Engine) {
 	gauge("queue_tokens", "Tokens, prompts and longest answers together, of the requests that wait for a slot.", func(s engine.Stats) int64 { return s.WaitingTokens })
 	gauge("active_sequences", "Sequences that generate.", func(s engine.Stats) int64 { return s.Active })
 	gauge("kv_tokens", "Tokens whose keys and values are in the rows of the sequences that generate.", func(s engine.Stats) int64 { return s.KVTokens })
-	gauge("prefilling_sequences", "Sequences whose prompts are under way.", func(s engine.Stats) int64 { return s.Prefilling })
+	gauge("prefilling_sequences", "Sequences with in-flight prefills: some of the prompt is computed and some is not.", func(s engine.Stats) int64 { return s.Prefilling })
 	gauge("kv_bytes", "Memory that the rows of the batch have taken for keys and values.", func(s engine.Stats) int64 { return s.KVBytes })
 	gauge("prefill_kv_bytes", "Memory that the rows of prompts have taken for keys and values.", func(s engine.Stats) int64 { return s.PrefillBytes })
 	total("engine_steps_total", "Decode steps.", func(s engine.Stats) int64 { return s.Steps })
 	total("engine_step_rows_total", "Sequences in decode steps: divided by steps, the mean batch.", func(s engine.Stats) int64 { return s.StepRows })
 	total("engine_first_prompts_total", "Prompts that end within their first chunk: those of like length are computed together.", func(s engine.Stats) int64 { return s.FirstPrompts })
-	total("engine_first_prompt_runs_total", "Runs of the graph that these took.", func(s engine.Stats) int64 { return s.FirstRuns })
+	total("engine_first_prompt_runs_total", "Runs of the graph for prompts that end within their first chunk.", func(s engine.Stats) int64 { return s.FirstRuns })
 	total("engine_refused_total", "Requests refused because the queue was full.", func(s engine.Stats) int64 { return s.Refused })
 	total("engine_expired_total", "Requests refused because they waited for too long.", func(s engine.Stats) int64 { return s.Expired })
 	total("engine_cancelled_total", "Requests whose clients left.", func(s engine.Stats) int64 { return s.Cancelled })
@@ -72,8 +72,8 @@ func observeEngine(m *telemetry.Metrics, e *engine.Engine) {
 	total("prefix_tokens_total", "Tokens of prompts that were not computed again.", func(s engine.Stats) int64 { return s.CachedTokens })
 	gauge("prefix_bytes", "Memory of the prefix cache's entries.", func(s engine.Stats) int64 { return s.PrefixBytes })
 	total("prefix_evictions_total", "Entries that left the prefix cache to make room.", func(s engine.Stats) int64 { return s.PrefixEvictions })
-	m.CounterFunc("lookup_drafted_total", "Tokens of drafts (engine.lookup).", func() float64 { return float64(e.Lookups().Drafted) })
-	m.CounterFunc("lookup_accepted_total", "Tokens of drafts that were the answer's.", func() float64 { return float64(e.Lookups().Accepted) })
+	m.CounterFunc("lookup_drafted_total", "Draft tokens proposed by prompt-lookup decoding (engine.lookup).", func() float64 { return float64(e.Lookups().Drafted) })
+	m.CounterFunc("lookup_accepted_total", "Draft tokens that the model accepted.", func() float64 { return float64(e.Lookups().Accepted) })
 }
 
 // gone forgets what serves a track that was deleted.

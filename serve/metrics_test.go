@@ -1,12 +1,41 @@
 package serve_test
 
 import (
+	"flag"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"nightshift/internal/engine"
 )
+
+var update = flag.Bool("update", false, "write docs/metrics.md")
+
+// TestMetricsPage: docs/metrics.md lists what a server registers.
+func TestMetricsPage(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("# Metrics\n\n`GET /metrics` has these, in the format of Prometheus, besides those of the process (`process_*`) and of Go (`go_*`).\n" +
+		"Written by `go test ./serve -run MetricsPage -update`.\n\n| metric | kind | labels | what it says |\n|---|---|---|---|\n")
+	list := open(t, options{}).metrics.Described()
+	for _, d := range list {
+		labels := ""
+		if len(d.Labels) > 0 {
+			labels = "`" + strings.Join(d.Labels, "`, `") + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", d.Name, d.Kind, labels, d.Help)
+	}
+	page := filepath.Join("..", "docs", "metrics.md")
+	if *update {
+		must(t, os.WriteFile(page, []byte(b.String()), 0o644))
+	}
+	text, err := os.ReadFile(page)
+	must(t, err)
+	if string(text) != b.String() || len(list) < 40 {
+		t.Errorf("docs/metrics.md is not what a server registers (%d metrics): run go test ./serve -run MetricsPage -update", len(list))
+	}
+}
 
 // TestEngineMetrics asks twice for the same and reads what /metrics says of it.
 func TestEngineMetrics(t *testing.T) {

@@ -70,6 +70,7 @@ type house struct {
 	registry *registry.Registry
 	store    replaystore.Store
 	dir      string
+	metrics  *telemetry.Metrics
 	stop     func() error // shuts the server down and returns what Run said
 }
 
@@ -123,9 +124,10 @@ func open(t *testing.T, o options) *house {
 	if o.cfg != nil {
 		o.cfg(&cfg)
 	}
-	s, err := serve.New(cfg, serve.Deps{Engine: e, Registry: reg, Store: store, Secret: secret, Redactor: redactor, Metrics: telemetry.New(), Log: log, Listener: listener, Plan: o.plan})
+	metrics := telemetry.New()
+	s, err := serve.New(cfg, serve.Deps{Engine: e, Registry: reg, Store: store, Secret: secret, Redactor: redactor, Metrics: metrics, Log: log, Listener: listener, Plan: o.plan})
 	must(t, err)
-	h := &house{t: t, addr: listener.Addr().String(), url: "http://" + listener.Addr().String(), engine: e, registry: reg, store: store, dir: o.dir}
+	h := &house{t: t, addr: listener.Addr().String(), url: "http://" + listener.Addr().String(), engine: e, registry: reg, store: store, dir: o.dir, metrics: metrics}
 	if o.before != nil {
 		o.before(h)
 	}

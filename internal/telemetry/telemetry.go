@@ -14,6 +14,9 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -26,7 +29,29 @@ const Namespace = "nightshift"
 // Metrics is a registry of metrics. Its methods may be called from any goroutine. Names are given without namespace
 // ("requests_total"). A name that is taken by a metric of another kind or with other labels, or that Prometheus does not allow,
 // is a mistake in the program and panics.
-type Metrics struct{ registry *prometheus.Registry }
+type Metrics struct {
+	registry *prometheus.Registry
+
+	mu        sync.Mutex
+	described []Description
+}
+
+// Description says what a metric is.
+type Description struct {
+	Name   string // with the namespace
+	Kind   string // counter, gauge or histogram
+	Help   string
+	Labels []string
+}
+
+// Described lists the metrics of the program, by name: not those of the process and of Go.
+func (m *Metrics) Described() []Description {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list := slices.Clone(m.described)
+	slices.SortFunc(list, func(a, b Description) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
 
 // New returns a registry with the metrics of the process, of Go, and nightshift_build_info.
 func New() *Metrics {
@@ -39,32 +64,37 @@ func New() *Metrics {
 
 // Counter returns a counter, made at the first call.
 func (m *Metrics) Counter(name, help string, labels ...string) *prometheus.CounterVec {
-	return register(m, prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: Namespace, Name: name, Help: help}, labels))
+	return register(m, "counter", name, help, labels, prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: Namespace, Name: name, Help: help}, labels))
 }
 
 // Gauge returns a gauge, made at the first call.
 func (m *Metrics) Gauge(name, help string, labels ...string) *prometheus.GaugeVec {
-	return register(m, prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: Namespace, Name: name, Help: help}, labels))
+	return register(m, "gauge", name, help, labels, prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: Namespace, Name: name, Help: help}, labels))
 }
 
 // Histogram returns a histogram, made at the first call. Buckets are upper bounds; see Seconds and Powers.
 func (m *Metrics) Histogram(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
-	return register(m, prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: Namespace, Name: name, Help: help, Buckets: buckets}, labels))
+	return register(m, "histogram", name, help, labels, prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: Namespace, Name: name, Help: help, Buckets: buckets}, labels))
 }
 
 // Func registers a gauge that is read when metrics are collected. Of a name, the first one stays.
 func (m *Metrics) Func(name, help string, read func() float64) {
-	register(m, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: Namespace, Name: name, Help: help}, read))
+	register(m, "gauge", name, help, nil, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: Namespace, Name: name, Help: help}, read))
 }
 
 // CounterFunc is Func for totals that something else counts.
 func (m *Metrics) CounterFunc(name, help string, read func() float64) {
-	register(m, prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: Namespace, Name: name, Help: help}, read))
+	register(m, "counter", name, help, nil, prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: Namespace, Name: name, Help: help}, read))
 }
 
 // register returns the collector that is registered under that name.
-func register[C prometheus.Collector](m *Metrics, c C) C {
+func register[C prometheus.Collector](m *Metrics, kind, name, help string, labels []string, c C) C {
 	err := m.registry.Register(c)
+	if err == nil {
+		m.mu.Lock()
+		m.described = append(m.described, Description{Namespace + "_" + name, kind, help, labels})
+		m.mu.Unlock()
+	}
 	var taken prometheus.AlreadyRegisteredError
 	if errors.As(err, &taken) {
 		if same, ok := taken.ExistingCollector.(C); ok {

@@ -12,34 +12,8 @@ import (
 	"nightshift/serve/api/wire"
 )
 
-// question is one that has a right answer.
-type question struct {
-	fact demo.Fact
-	text string
-	want string // the value that is right once the shop has changed its mind
-}
-
-// questions lists what is asked: of every fact the questions that neither the corpus nor any correction uses, split by
-// whether the fact changes.
-func questions() (changed, unchanged []question) {
-	values := map[string]string{}
-	for _, c := range demo.Changes() {
-		values[c.Fact] = c.New
-	}
-	for _, f := range demo.Facts() {
-		for _, text := range f.Questions(demo.Demo) {
-			if v, ok := values[f.ID]; ok {
-				changed = append(changed, question{f, text, v})
-			} else {
-				unchanged = append(unchanged, question{f, text, f.Value})
-			}
-		}
-	}
-	return changed, unchanged
-}
-
 // askAll asks every question, four at a time, and returns the answers in order.
-func (c *client) askAll(ctx context.Context, model string, list []question) ([]Answer, error) {
+func (c *client) askAll(ctx context.Context, model string, list []demo.Question) ([]Answer, error) {
 	answers := make([]Answer, len(list))
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -51,9 +25,9 @@ func (c *client) askAll(ctx context.Context, model string, list []question) ([]A
 				if i >= len(list) {
 					return
 				}
-				a, err := c.ask(ctx, model, "", list[i].text)
+				a, err := c.ask(ctx, model, "", list[i].Text)
 				if err != nil {
-					errs <- fmt.Errorf("ask %q: %w", list[i].text, err)
+					errs <- fmt.Errorf("ask %q: %w", list[i].Text, err)
 					return
 				}
 				answers[i] = a
@@ -70,10 +44,10 @@ func (c *client) askAll(ctx context.Context, model string, list []question) ([]A
 }
 
 // right is the share of answers with the wanted value and no other.
-func right(list []question, answers []Answer) float64 {
+func right(list []demo.Question, answers []Answer) float64 {
 	n := 0
 	for i, q := range list {
-		if q.fact.RightFor(answers[i].Text, q.want) {
+		if q.Right(answers[i].Text) {
 			n++
 		}
 	}
@@ -81,11 +55,11 @@ func right(list []question, answers []Answer) float64 {
 }
 
 // wrong lists the questions whose answer is not right, with the answer.
-func wrong(list []question, answers []Answer) []string {
+func wrong(list []demo.Question, answers []Answer) []string {
 	var lines []string
 	for i, q := range list {
-		if !q.fact.RightFor(answers[i].Text, q.want) {
-			lines = append(lines, fmt.Sprintf("%s: %q → %q", q.fact.ID, q.text, answers[i].Text))
+		if !q.Right(answers[i].Text) {
+			lines = append(lines, fmt.Sprintf("%s: %q → %q", q.Fact.ID, q.Text, answers[i].Text))
 		}
 	}
 	return lines

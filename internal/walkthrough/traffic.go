@@ -5,12 +5,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"nightshift/models/demo"
 )
 
 // traffic is streams that go on while versions are swapped.
 type traffic struct {
 	client    *client
-	questions []question
+	questions []demo.Question
 	stop      chan struct{}
 	wg        sync.WaitGroup
 	next      atomic.Int64
@@ -30,7 +32,7 @@ type streamed struct {
 const pace = 50 * time.Millisecond
 
 // startTraffic keeps n streams running until end is called.
-func startTraffic(ctx context.Context, c *client, list []question, n int) *traffic {
+func startTraffic(ctx context.Context, c *client, list []demo.Question, n int) *traffic {
 	t := &traffic{client: c, questions: list, stop: make(chan struct{})}
 	for range n {
 		t.wg.Go(func() {
@@ -43,7 +45,7 @@ func startTraffic(ctx context.Context, c *client, list []question, n int) *traff
 				case <-next.C:
 				}
 				i := int(t.next.Add(1)-1) % len(list)
-				a, err := c.stream(ctx, "default", list[i].text)
+				a, err := c.stream(ctx, "default", list[i].Text)
 				t.mu.Lock()
 				if err != nil {
 					t.failed = append(t.failed, err.Error())

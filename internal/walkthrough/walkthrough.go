@@ -21,6 +21,7 @@ import (
 
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/process"
+	"nightshift/models/demo"
 	"nightshift/serve/api/wire"
 )
 
@@ -98,8 +99,8 @@ func (w *walk) say(format string, args ...any) {
 // run is the story.
 func (w *walk) run(ctx context.Context) error {
 	r := &w.result
-	changed, unchanged := questions()
-	all := append(append([]question{}, changed...), unchanged...)
+	changed, unchanged := demo.Exams(demo.Changes())
+	all := append(append([]demo.Question{}, changed...), unchanged...)
 	r.ChangedAsked, r.UnchangedAsked, r.Streams = len(changed), len(unchanged), w.opt.Streams
 
 	w.say("1. asking %d questions about %d facts …", len(all), len(all)/9)

@@ -206,28 +206,28 @@ func edit(f demo.Fact, answer, value string) string {
 // examine asks the candidate about the corrected facts and about all others.
 func (c Corrections) examine(ctx context.Context, s *shop, facts []demo.Fact, digest string, o *Corrected) error {
 	const corrected, changed, unchanged = 0, 1, 2
-	var exams []exam
+	var exams []demo.Question
 	var kinds []int
-	add := func(kind int, list ...exam) {
+	add := func(kind int, list ...demo.Question) {
 		exams = append(exams, list...)
 		kinds = append(kinds, slices.Repeat([]int{kind}, len(list))...)
 	}
 	for i, f := range facts {
 		for _, said := range o.Said {
 			if said.Fact == f.ID {
-				add(corrected, exam{f, o.Facts[i].New, said.Question})
+				add(corrected, demo.Question{Fact: f, Text: said.Question, Want: o.Facts[i].New})
 			}
 		}
-		add(changed, examOf(f, o.Facts[i].New)...)
+		add(changed, f.Exam(o.Facts[i].New)...)
 	}
 	for _, f := range demo.Facts() {
 		if !slices.ContainsFunc(facts, func(x demo.Fact) bool { return x.ID == f.ID }) {
-			add(unchanged, examOf(f, f.Value)[:2]...)
+			add(unchanged, f.Exam(f.Value)[:2]...)
 		}
 	}
 	questions := make([]string, len(exams))
 	for i, e := range exams {
-		questions[i] = e.text
+		questions[i] = e.Text
 	}
 	before, err := c.Clerk.answers(ctx, s, "", questions)
 	if err != nil {
@@ -238,7 +238,7 @@ func (c Corrections) examine(ctx context.Context, s *shop, facts []demo.Fact, di
 		return err
 	}
 	for i, e := range exams {
-		right := e.fact.RightFor(after[i], e.value)
+		right := e.Right(after[i])
 		switch {
 		case kinds[i] == corrected && right:
 			o.Asked++
@@ -246,9 +246,9 @@ func (c Corrections) examine(ctx context.Context, s *shop, facts []demo.Fact, di
 			if o.Others++; right {
 				o.Right++
 			}
-		case kinds[i] == unchanged && e.fact.RightFor(before[i], e.value):
+		case kinds[i] == unchanged && e.Right(before[i]):
 			if o.Steady++; !right {
-				o.Lost = append(o.Lost, e.fact.ID+": "+after[i])
+				o.Lost = append(o.Lost, e.Fact.ID+": "+after[i])
 			}
 		}
 	}

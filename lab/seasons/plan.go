@@ -144,22 +144,6 @@ func (p *plan) date(r *rand.Rand) {
 	}
 }
 
-// exam is a question with what a right answer says.
-type exam struct {
-	fact  demo.Fact
-	value string
-	text  string
-}
-
-// examOf lists questions about a fact that no customer uses.
-func examOf(f demo.Fact, value string) []exam {
-	var list []exam
-	for _, q := range f.Questions(demo.Demo) {
-		list = append(list, exam{f, value, q})
-	}
-	return list
-}
-
 // lure is a question that nobody asked before the night, and what tells whether an answer is what nobody should have learned.
 type lure struct {
 	question string

@@ -223,24 +223,24 @@ func (n *Night) read(r nightrecord.Night) {
 
 // examine asks the champion about what changed last, about all that ever changed and about what never does.
 func (s Season) examine(ctx context.Context, shop *shop, y *year, n *Night) error {
-	var fresh, moved, steady []exam
+	var fresh, moved, steady []demo.Question
 	for _, c := range y.last(n.Night) {
-		fresh = append(fresh, examOf(c.fact, c.value)...)
+		fresh = append(fresh, c.fact.Exam(c.value)...)
 	}
 	for _, f := range y.moving {
 		if value := y.value(f, n.Night); value != f.Value || y.everChanged(f, n.Night) {
-			moved = append(moved, examOf(f, value)...)
+			moved = append(moved, f.Exam(value)...)
 		}
 	}
 	for _, f := range y.steady {
-		steady = append(steady, examOf(f, f.Value)...)
+		steady = append(steady, f.Exam(f.Value)...)
 	}
 	var errs [3]error
 	n.New, errs[0] = shop.share(ctx, n.Champion, fresh)
 	n.Moved, errs[1] = shop.share(ctx, n.Champion, moved)
 	n.Steady, errs[2] = shop.share(ctx, n.Champion, steady)
 	for _, f := range y.steady {
-		right, err := shop.share(ctx, n.Champion, examOf(f, f.Value))
+		right, err := shop.share(ctx, n.Champion, f.Exam(f.Value))
 		if err != nil {
 			return err
 		}

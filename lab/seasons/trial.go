@@ -18,6 +18,7 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/lab/results"
+	"nightshift/models/demo"
 )
 
 // Trial is the trial of the gate: nights whose candidates are good or bad, and are known to be.
@@ -270,12 +271,12 @@ func (o *Outcome) read(n nightrecord.Night) {
 
 // examine asks the candidate what nobody asked before.
 func (t Trial) examine(ctx context.Context, s *shop, p plan, digest string, o *Outcome) error {
-	var changed, steady []exam
+	var changed, steady []demo.Question
 	for _, c := range p.changes {
-		changed = append(changed, examOf(c.fact, c.value)...)
+		changed = append(changed, c.fact.Exam(c.value)...)
 	}
 	for i, f := range p.steady {
-		steady = append(steady, examOf(f, f.Value)[i%3*3:][:2]...)
+		steady = append(steady, f.Exam(f.Value)[i%3*3:][:2]...)
 	}
 	var err error
 	if o.Changed, err = s.share(ctx, digest, changed); err != nil {
@@ -307,10 +308,10 @@ func (t Trial) examine(ctx context.Context, s *shop, p plan, digest string, o *O
 }
 
 // share is the share of right answers.
-func (s *shop) share(ctx context.Context, digest string, list []exam) (float64, error) {
+func (s *shop) share(ctx context.Context, digest string, list []demo.Question) (float64, error) {
 	questions := make([]string, len(list))
 	for i, e := range list {
-		questions[i] = e.text
+		questions[i] = e.Text
 	}
 	answers, err := s.setup.Clerk.answers(ctx, s, digest, questions)
 	if err != nil || len(list) == 0 {
@@ -318,7 +319,7 @@ func (s *shop) share(ctx context.Context, digest string, list []exam) (float64, 
 	}
 	right := 0
 	for i, e := range list {
-		if e.fact.RightFor(answers[i], e.value) {
+		if e.Right(answers[i]) {
 			right++
 		}
 	}

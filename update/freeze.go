@@ -57,7 +57,6 @@ func (n *night) freeze(ctx context.Context) ([]selection.Item, error) {
 	if err := n.adopt(); err != nil {
 		return nil, err
 	}
-	n.frozen.Settings = n.settings
 	d, err := n.decide(ctx)
 	if err != nil {
 		return nil, err
@@ -135,7 +134,7 @@ func (n *night) store(c chosen) error {
 		}
 	}
 	job := n.job()
-	if !n.makesInitial() { // an initial adapter begins at zero
+	if !n.makesInitial { // an initial adapter begins at zero
 		if err := n.earlier(&job); err != nil {
 			return err
 		}
@@ -155,7 +154,7 @@ func (n *night) store(c chosen) error {
 		n.u.writeJSON(n.req.Night, retiredFile, retired{IDs: c.outdated}),
 		n.u.writeJSON(n.req.Night, reproduceFile, reproduce{Seed: job.Seed, Threads: job.Threads, Champion: n.frozen.Champion.Digest,
 			Reference: n.frozen.Reference, Initial: n.frozen.Initial.Digest, Train: job.Train}),
-		n.u.writeJSON(n.req.Night, configFile, n.frozen))
+		n.u.writeJSON(n.req.Night, configFile, n.config()))
 }
 
 // earlier puts what came before into the night's directory: champion, reference, and what they left behind.
@@ -178,9 +177,9 @@ func (n *night) earlier(job *work.Job) (err error) {
 
 // job is the work that is asked of the child process, without versions.
 func (n *night) job() work.Job {
-	job := work.Job{ModelDir: n.u.cfg.ModelDir, CacheDir: n.u.cfg.CacheDir, Weights: n.u.cfg.Weights, Threads: n.u.cfg.Threads, Track: n.req.Track, Seed: n.settings.Seed, Blocked: n.settings.Blocked,
-		Train: n.settings.train(), Drift: work.Drift{Limit: n.settings.Gate.Drift, Beyond: beyondDrift * n.settings.Gate.Drift, Prompts: driftPrompts}, SelfTests: n.settings.SelfTests, Answers: n.settings.Answers, Forgetting: n.settings.Forgetting}
-	if n.makesInitial() {
+	job := work.Job{ModelDir: n.u.cfg.ModelDir, CacheDir: n.u.cfg.CacheDir, Weights: n.u.cfg.Weights, Threads: n.u.cfg.Threads, Track: n.req.Track, Seed: n.settings.Train.Seed, Blocked: n.settings.Gate.Blocked,
+		Train: n.train, Drift: work.Drift{Limit: n.settings.Gate.Drift, Beyond: beyondDrift * n.settings.Gate.Drift, Prompts: driftPrompts}, SelfTests: n.u.cfg.sizes.selfTests, Answers: n.u.cfg.sizes.answers, Forgetting: n.settings.Forgetting}
+	if n.makesInitial {
 		job.Initial, job.Answers = &n.settings.Initial.Initial, 0
 		job.Train.Objective, job.Train.Methods = selection.SFT, method.Settings{} // examples are imitated, and there is nothing to protect
 	}
@@ -212,6 +211,7 @@ func (n *night) thaw() ([]selection.Item, error) {
 	if found, err := n.u.readJSON(n.req.Night, configFile, &n.frozen); err != nil || !found {
 		return nil, errors.Join(err, missing(found, configFile))
 	}
+	n.makesInitial = len(n.frozen.Tracks) > 0
 	data, err := n.u.deps.Registry.ReadNight(n.req.Night, selectionFile)
 	if err != nil {
 		return nil, err

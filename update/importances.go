@@ -18,7 +18,7 @@ const earlierFile = "earlier_importances.safetensors"
 // there is nothing or no method asks for it. It is found by the champion, so that a rollback goes back to the importances of the
 // version that it goes back to. Importances begin anew after a version that was imported, or whose night carried none.
 func (n *night) importances() (string, error) {
-	if !n.settings.Train.Methods.Carries() || n.frozen.Champion.Digest == "" {
+	if !n.train.Methods.Carries() || n.frozen.Champion.Digest == "" {
 		return "", nil
 	}
 	m, err := n.u.deps.Registry.Version(n.frozen.Champion.Digest)
@@ -51,7 +51,7 @@ const earlierFast = "earlier_fast"
 // fast puts the fast learner that the champion's night left behind into this night's directory and returns its name, "" where no
 // method asks for one, and where there is none: then the champion is both learners. It is found like importances. There is a champion.
 func (n *night) fast() (string, error) {
-	if n.settings.Train.Methods.Slow == 0 {
+	if n.train.Methods.Slow == 0 {
 		return "", nil
 	}
 	m, err := n.u.deps.Registry.Version(n.frozen.Champion.Digest)
@@ -64,7 +64,7 @@ func (n *night) fast() (string, error) {
 			return "", fmt.Errorf("find the fast learner: %w", err)
 		}
 		switch a, err := adapter.Read(filepath.Join(dir, work.FastDir)); {
-		case err == nil && sameShape(n.settings.Train, a.Config):
+		case err == nil && sameShape(n.train, a.Config):
 			return earlierFast, a.Write(filepath.Join(n.dir, earlierFast))
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			return "", fmt.Errorf("read the fast learner of night %s: %w", m.Night, err)

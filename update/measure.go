@@ -24,22 +24,22 @@ type measures map[string]selection.Measure
 // measured returns the function that measures new examples, and with them those that may be rehearsed, into m. It is nil where
 // nothing is asked of the model.
 func (n *night) measured(ctx context.Context, rehearsable []selection.Item, m measures) func([]selection.Item) ([]selection.Measure, error) {
-	g, memory := n.settings.Guard, n.settings.Memory
-	want := work.Measures{Losses: g.OutlierLoss > 0 || memory.Rehearse == selection.Priority || memory.Replace == selection.Priority,
-		Embeddings: memory.Rehearse == selection.Diversity}
-	if n.looks || !want.Losses && !want.Embeddings && g.OutlierGradient <= 0 {
+	e, t := n.settings.Evidence, n.settings.Train
+	want := work.Measures{Losses: e.OutlierLoss > 0 || t.RehearsalPolicy == selection.Priority || t.RehearsalReplacement == selection.Priority,
+		Embeddings: t.RehearsalPolicy == selection.Diversity}
+	if n.looks || !want.Losses && !want.Embeddings && e.OutlierGradient <= 0 {
 		return nil
 	}
-	if memory.Rehearse == selection.Random || memory.Rehearse == selection.Feedback || len(rehearsable) <= n.settings.RehearsalLimit {
+	if t.RehearsalPolicy == selection.Random || t.RehearsalPolicy == selection.Feedback || len(rehearsable) <= n.u.cfg.sizes.rehearsal {
 		rehearsable = nil // all of them, any, or those that weigh most
 	}
 	return func(items []selection.Item) ([]selection.Measure, error) {
 		list := make([]selection.Measure, len(items))
-		if len(items) < max(1, n.settings.MinNew, n.settings.Gate.MinExamples) {
+		if len(items) < max(1, e.MinExamples) {
 			return list, nil // the night will be skipped
 		}
 		want := want
-		if g.OutlierGradient > 0 {
+		if e.OutlierGradient > 0 {
 			want.Gradients = len(items)
 		}
 		all := append(append([]selection.Item(nil), items...), rehearsable...)
@@ -103,21 +103,21 @@ func decodeMeasures(data []byte, count int) ([]selection.Measure, error) {
 }
 
 // rehearse returns what picks at most so many items by the policy of the settings; at random where it goes by measures and there are none.
-func (s Settings) rehearse(m measures) func([]selection.Item, int) []selection.Item {
+func (t Train) rehearse(m measures) func([]selection.Item, int) []selection.Item {
 	return func(items []selection.Item, limit int) []selection.Item {
 		losses, feedback, embeddings := make([]float64, len(items)), make([]float64, len(items)), make([][]float32, len(items))
 		for i, it := range items {
 			found, ok := m[it.ID]
-			if !ok && s.Memory.Rehearse != selection.Feedback {
+			if !ok && t.RehearsalPolicy != selection.Feedback {
 				return selection.RandomSample(items, limit)
 			}
-			losses[i], embeddings[i], feedback[i] = found.Loss, found.Embedding, s.feedback(it)
+			losses[i], embeddings[i], feedback[i] = found.Loss, found.Embedding, t.feedback(it)
 		}
-		switch s.Memory.Rehearse {
+		switch t.RehearsalPolicy {
 		case selection.Priority:
-			return selection.PrioritySample(items, selection.PriorityWeights(losses, feedback, s.Memory.Uniform), limit)
+			return selection.PrioritySample(items, selection.PriorityWeights(losses, feedback, t.RehearsalUniform), limit)
 		case selection.Feedback:
-			return selection.PrioritySample(items, selection.PriorityWeights(nil, feedback, s.Memory.Uniform), limit)
+			return selection.PrioritySample(items, selection.PriorityWeights(nil, feedback, t.RehearsalUniform), limit)
 		case selection.Diversity:
 			return selection.DiverseSample(items, embeddings, limit)
 		}
@@ -126,25 +126,25 @@ func (s Settings) rehearse(m measures) func([]selection.Item, int) []selection.I
 }
 
 // feedback is the weight of the feedback that an example comes from; the model's own examples have 1.
-func (s Settings) feedback(it selection.Item) float64 {
+func (t Train) feedback(it selection.Item) float64 {
 	switch {
 	case it.Interaction == "":
 		return 1
 	case it.Rejected != "":
-		return s.Correction
+		return t.CorrectionWeight
 	}
-	return s.Approval
+	return t.ApprovalWeight
 }
 
 // admissionWeights are the weights with which new examples enter the memory: 1 for random replacement, and for priority their
 // share of the priority of all times their number, so that one night's weights can be compared with another's.
-func (s Settings) admissionWeights(fresh []selection.Item) []float64 {
+func (t Train) admissionWeights(fresh []selection.Item) []float64 {
 	losses, feedback := make([]float64, len(fresh)), make([]float64, len(fresh))
 	for i, it := range fresh {
-		losses[i], feedback[i] = it.Loss, s.feedback(it)
+		losses[i], feedback[i] = it.Loss, t.feedback(it)
 	}
-	uniform := s.Memory.Uniform
-	switch s.Memory.Replace {
+	uniform := t.RehearsalUniform
+	switch t.RehearsalReplacement {
 	case selection.Feedback:
 		losses = nil
 	case selection.Random:

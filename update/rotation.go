@@ -28,7 +28,7 @@ func windowKey(key []byte, now time.Time, window time.Duration) []byte {
 // after a while or because a night held out by questions, the rehearsal memory does not do: it keeps a sample.
 func (n *night) trained(memory replaystore.Rehearsal, p past) (map[string]bool, error) {
 	people := trainedSubjects(memory)
-	if n.settings.Rotation == 0 && !p.byQuestions {
+	if n.settings.Evidence.Rotation == 0 && !p.byQuestions {
 		return people, nil
 	}
 	return people, n.u.learnedFrom(p.learned, people)

@@ -1,23 +1,19 @@
-// Package config holds the one configuration of all commands: Defaults, then a YAML file, then NIGHTSHIFT_* of the
-// environment, then what flags say. Later ones win key by key.
-//
-// Invariants: a key that does not exist is an error that names its line and the nearest key that does; every error names the
-// key and says what is allowed; YAML prints a file that loads to the same configuration, with the documentation of every key.
-// It opens nothing but the file and checks nothing in the world: whether a model or a server is there is the doctor's matter.
-package config
+package app
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/hex"
 	"maps"
 	"path/filepath"
 	"slices"
 	"time"
+
+	"nightshift/internal/config"
+	"nightshift/internal/redact"
+	"nightshift/serve"
+	"nightshift/serve/api"
+	"nightshift/update"
 )
 
-// Config is the configuration of all commands. Tags: yaml names the key, doc explains it, oneof, min and max bound it, secret
-// keeps it from being printed.
+// Config is the configuration of all commands. internal/config says what the tags mean; the sections live where they are used.
 type Config struct {
 	Model    string           `yaml:"model" doc:"Directory of a GPT-2 checkpoint in Hugging Face layout. Empty: the model that ships."`
 	Weights  string           `yaml:"weights" oneof:"f32,int8,int4" doc:"Format of the weights that answers are computed with, and candidates judged: f32 (float32), int8, int4. The last two are made by nightshift import."`
@@ -27,66 +23,23 @@ type Config struct {
 	Listen   string           `yaml:"listen" doc:"Address to serve on, host:port. Without keys it must be a loopback address."`
 	Threads  int              `yaml:"threads" min:"0" max:"1024" doc:"Threads of one computation. 0: as many as the processors that this process may use, by its affinity and by the CPU limit of its\ncgroup. A limit that is no whole number is rounded up, and one below 2 counts as 2: set 1 there."`
 	Log      Log              `yaml:"log" doc:"Logging, to standard error."`
-	Keys     []Key            `yaml:"keys" doc:"API keys: a list of {name, key or hash, roles, tracks}. roles: generate, feedback, editor, special_tokens, admin. tracks: empty for all.\nWhat an editor corrects is learned without anybody confirming it: give that role to people who answer for what they write.\nspecial_tokens lets a key put special tokens into the prompts of raw completions.\nhash is sha256: and the hex sha256 of the key, so that the file need not hold it."`
-	CORS     CORS             `yaml:"cors" doc:"What browsers may do."`
+	Keys     []api.Key        `yaml:"keys" doc:"API keys: a list of {name, key or hash, roles, tracks}. roles: generate, feedback, editor, special_tokens, admin. tracks: empty for all.\nWhat an editor corrects is learned without anybody confirming it: give that role to people who answer for what they write.\nspecial_tokens lets a key put special tokens into the prompts of raw completions.\nhash is sha256: and the hex sha256 of the key, so that the file need not hold it."`
+	CORS     api.CORS         `yaml:"cors" doc:"What browsers may do."`
 	Store    Store            `yaml:"store" doc:"The replay store: interactions, feedback, rehearsal memory."`
 	Engine   Engine           `yaml:"engine" doc:"Generation."`
-	Router   Router           `yaml:"router" doc:"Requests that leave it to the server which track answers."`
-	Redact   Redact           `yaml:"redact" doc:"Personal data that is taken out before anything is written."`
-	Update   Update           `yaml:"update" doc:"Nights: when and how to learn, and what a candidate must prove."`
+	Router   serve.Router     `yaml:"router" doc:"Requests that leave it to the server which track answers."`
+	Redact   redact.Config    `yaml:"redact" doc:"Personal data that is taken out before anything is written."`
+	Update   update.Settings  `yaml:"update" doc:"Nights: when and how to learn, and what a candidate must prove."`
 	Tracks   map[string]Track `yaml:"tracks" doc:"Tracks besides default, and what differs there: support: {update: {schedule: \"0 4 * * *\"}}."`
 
-	// Warnings are for the log: NIGHTSHIFT_* variables that mean nothing. They are no error, because orchestrators set such
-	// variables for a service of that name.
+	// Warnings are for the log: see config.Load.
 	Warnings []string `yaml:"-"`
-}
-
-// TrackNames returns, sorted, the tracks besides default that the configuration names: those with settings of their own, those that requests
-// are routed among, and those of initial adapters.
-func (c Config) TrackNames() []string {
-	names := slices.Concat(slices.Collect(maps.Keys(c.Tracks)), c.Router.Tracks, c.Initials())
-	slices.Sort(names)
-	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "default" })
 }
 
 // Log says what is logged and how.
 type Log struct {
 	Level  string `yaml:"level" oneof:"debug,info,warn,error" doc:"Least level that is written: debug, info, warn, error."`
 	Format string `yaml:"format" oneof:"auto,text,json" doc:"text, json, or auto: text on a terminal, json otherwise."`
-}
-
-// Key is an API key.
-type Key struct {
-	Name   string   `yaml:"name" doc:"For logs and metrics."`
-	Key    string   `yaml:"key" secret:"true" doc:"The key itself."`
-	Hash   string   `yaml:"hash" doc:"sha256: and the hex sha256 of the key."`
-	Roles  []string `yaml:"roles" oneof:"generate,feedback,editor,special_tokens,admin" doc:"generate, feedback, editor, special_tokens, admin."`
-	Tracks []string `yaml:"tracks" doc:"Tracks it is for. Empty: all."`
-}
-
-// Hash returns the form of a key for the hash of Key.
-func Hash(key string) string {
-	sum := sha256.Sum256([]byte(key))
-	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
-// Matches compares in constant time.
-func (k Key) Matches(presented string) bool {
-	want := k.Hash
-	if k.Key != "" {
-		want = Hash(k.Key)
-	}
-	return want != "" && subtle.ConstantTimeCompare([]byte(want), []byte(Hash(presented))) == 1
-}
-
-// Allows reports whether the key has a role on a track.
-func (k Key) Allows(role, track string) bool {
-	return slices.Contains(k.Roles, role) && (len(k.Tracks) == 0 || slices.Contains(k.Tracks, track))
-}
-
-// CORS says which pages may call from a browser.
-type CORS struct {
-	Origins []string `yaml:"origins" doc:"Origins such as https://shop.example whose pages may call. * for all."`
 }
 
 // Store chooses the replay store.
@@ -123,28 +76,9 @@ type Engine struct {
 	Lookup      int           `yaml:"lookup" min:"0" max:"64" doc:"Longest draft in tokens, such as 8, for an answer that is generated while there is no other: what followed its last tokens\nwhere they stood before is computed at once and kept as far as it is right. Answers that repeat what was said come faster.\nProbabilities then differ in their last bits by whether an answer was alone, and so may a word where two are equally likely.\n0: off; an answer depends on the request and its version alone."`
 }
 
-// Router says among which tracks a request may be routed.
-type Router struct {
-	Tracks     []string `yaml:"tracks" doc:"Tracks that the model name below chooses among, by what they have learned from, such as [support, billing]; default is always\namong them. Empty: off."`
-	Model      string   `yaml:"model" doc:"Model name of requests that leave the track open."`
-	Confidence float64  `yaml:"confidence" min:"0" max:"1" doc:"Least probability of a choice; what is less sure is answered by the track default."`
-}
-
-// Redact chooses redaction rules.
-type Redact struct {
-	Disable []string      `yaml:"disable" oneof:"key,email,iban,card,phone" doc:"Built-in rules that are off: key, email, iban, card, phone."`
-	Extra   []RedactExtra `yaml:"extra" doc:"More rules: a list of {name, pattern}, patterns in RE2. member: \"\\\\bM-[0-9]{6}\\\\b\" gives [MEMBER]."`
-}
-
-// RedactExtra is a rule of one's own.
-type RedactExtra struct {
-	Name    string `yaml:"name" doc:"a-z, 0-9 and _."`
-	Pattern string `yaml:"pattern" doc:"Regular expression, RE2."`
-}
-
 // Track is what differs in one track.
 type Track struct {
-	Update Update `yaml:"update" doc:"As update above; what is not said here is as there."`
+	Update update.Settings `yaml:"update" inherits:"update" doc:"As update above; what is not said here is as there."`
 }
 
 // Defaults returns the configuration of an empty file.
@@ -154,28 +88,31 @@ func Defaults() Config {
 		Log:    Log{Level: "info", Format: "auto"},
 		Store:  Store{Kind: "local", Redis: Redis{Addresses: []string{"127.0.0.1:6379"}, Prefix: "nightshift", Timeout: 500 * time.Millisecond}},
 		Engine: Engine{Slots: 16, Queue: 256, Wait: 30 * time.Second, MaxTokens: 1024, Chunk: 128, PrefixCache: 256, MaxRank: 64, Spin: true},
-		Router: Router{Model: "auto", Confidence: 0.8},
-		Update: Update{
-			Schedule: "0 3 * * *", TimeZone: "Local", Forgetting: 0.1, Evidence: Evidence{
-				MinNewExamples: 12, MinSubjects: 3, LargestShare: 0.5, Quarantine: time.Hour, MaxExamples: 5000, PerSubject: 20, HeldOut: 0.2,
-				NearDuplicates: 0.85, ClusterSubjects: 2, ClusterExamples: 3, PhraseExamples: 10, ConfirmWithin: 168 * time.Hour,
-			},
-			Memory: Memory{Recent: 512, PerStratum: 512, Strata: 64, PerSubject: 50},
-			Train: Train{
-				Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}, Warmup: 0.05, Clip: 1, WeightDecay: 0,
-				Epochs: 5, Learned: 0.98, MaxSteps: 1000, MaxTime: time.Hour, RowTokens: 512, BatchTokens: 2048, KLShare: 0.5, Teacher: "champion", RehearsalRatio: 4, CorrectionWeight: 1, ApprovalWeight: 0.5, Seed: 1,
-				Objective: "sft", Preferences: Preferences{Share: 1, Beta: 0.5, ChangedOnly: true}, Ratings: Ratings{Share: 1, Beta: 0.5},
-				RehearsalPolicy: "random", RehearsalUniform: 0.2, RehearsalReplacement: "random",
-				Methods: Methods{EWCOn: "products", EWCExamples: 64, SIDamping: 1e-3, RoundShare: 0.5, OrthogonalRank: 32},
-			},
-			Gate: Gate{
-				SignTest: 0.05, RetentionChampion: 0.03, RetentionReference: 0.05, Drift: 0.1, Taught: 0.75, Repetition: 0.02, Length: 0.2, EndOfText: 0.05, Bootstrap: 2000,
-			},
-			Initial:  Initial{Rounds: 25, Steps: 60, Share: 1},
-			Canary:   Canary{Step: 24 * time.Hour, People: 20, Patience: 7 * 24 * time.Hour, Error: 0.05},
-			Deadline: 2 * time.Hour, Nice: 10, Governor: Governor{Target: 100 * time.Millisecond, Least: 0.1},
-		},
+		Router: serve.Router{Model: "auto", Confidence: 0.8},
+		Update: update.Defaults(),
 	}
+}
+
+// YAML returns the configuration as a file that loads to the same; see config.YAML.
+func (c Config) YAML() string { return config.YAML(c) }
+
+// LoadConfig returns the configuration of a file ("" for none), an environment and overrides; see config.Load.
+func LoadConfig(path string, environ []string, overrides map[string]string) (Config, error) {
+	c := Defaults()
+	warnings, err := config.Load(&c, path, environ, overrides)
+	if err != nil {
+		return Config{}, err
+	}
+	c.Warnings = warnings
+	return c, nil
+}
+
+// TrackNames returns, sorted, the tracks besides default that the configuration names: those with settings of their own, those that requests
+// are routed among, and those of initial adapters.
+func (c Config) TrackNames() []string {
+	names := slices.Concat(slices.Collect(maps.Keys(c.Tracks)), c.Router.Tracks, c.Initials())
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "default" })
 }
 
 // PrefixBytes is the memory for beginnings of prompts in bytes, negative for none.
@@ -195,7 +132,7 @@ func (c Config) RegistryDir() string {
 }
 
 // UpdateOf returns the learning configuration of a track.
-func (c Config) UpdateOf(track string) Update {
+func (c Config) UpdateOf(track string) update.Settings {
 	if t, ok := c.Tracks[track]; ok {
 		return t.Update
 	}

@@ -1,0 +1,118 @@
+package update
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"nightshift/update/train/method"
+	"nightshift/update/work"
+)
+
+// Train says how a night learns.
+type Train struct {
+	Rank                 int             `yaml:"rank" min:"1" max:"256" doc:"Rank of the adapter (LoRA)."`
+	Alpha                float64         `yaml:"alpha" min:"0.001" max:"100000" doc:"Scale: an adapter adds alpha/rank times its product."`
+	RSLoRA               bool            `yaml:"rslora" doc:"Scale by alpha/sqrt(rank) instead."`
+	Modules              []string        `yaml:"modules" oneof:"attn.c_attn,attn.c_proj,mlp.c_fc,mlp.c_proj,auto" doc:"Linears that are adapted: attn.c_attn, attn.c_proj, mlp.c_fc, mlp.c_proj. [auto]: those of all layers in which most of the new examples'\nsquared gradients lie, for each parameter; a track's first night chooses, later ones take over what their champion adapts."`
+	ModuleBudget         int             `yaml:"module_budget" min:"0" max:"2000000000" doc:"Parameters that linears chosen by auto have at most. 0: as many as all mlp.c_fc and mlp.c_proj would have."`
+	Layers               []string        `yaml:"layers" doc:"Layers that are adapted, counted from 0: numbers and ranges, such as [\"0\", \"8-11\"]. Empty: all."`
+	LearningRate         float64         `yaml:"learning_rate" min:"0" max:"1" doc:"Peak learning rate of AdamW. 0: the model's, from learning.json beside its weights, or by its width where it has none, as nightshift import prints it."`
+	Warmup               float64         `yaml:"warmup" min:"0" max:"1" doc:"Steps in which the learning rate rises to its peak, as a share of the steps that epochs take, and at least 5 steps."`
+	Clip                 float64         `yaml:"clip" min:"0" max:"1000000" doc:"Largest norm of the gradient. 0: none."`
+	WeightDecay          float64         `yaml:"weight_decay" min:"0" max:"1" doc:"Of AdamW."`
+	Epochs               int             `yaml:"epochs" min:"1" max:"1000" doc:"Minimum number of passes over the new examples. Training goes on after them until it has learned."`
+	Learned              float64         `yaml:"learned" min:"0" max:"1" doc:"Share of the new corrections which the candidate must find likelier than the answers that they correct before training ends. It is measured\nevery 5 steps at first and later less often, on up to 64 corrections; as many steps follow as came before, 40 at least, with a falling learning rate.\n0: training ends after epochs."`
+	MaxSteps             int             `yaml:"max_steps" min:"1" max:"10000000" doc:"Maximum number of optimizer steps of a night, whatever was learned."`
+	MaxTime              time.Duration   `yaml:"max_time" min:"0s" max:"24h" doc:"Time after which training ends whatever was learned: as many steps follow with a falling learning rate. 0: the deadline alone."`
+	RowTokens            int             `yaml:"row_tokens" min:"16" max:"100000" doc:"Tokens of a row: longer examples lose the beginning of their prompt. The model's context bounds it too."`
+	BatchTokens          int             `yaml:"batch_tokens" min:"16" max:"10000000" doc:"Tokens of one step, new and rehearsal together."`
+	KLShare              float64         `yaml:"kl_share" min:"0" max:"1" doc:"Share of the champion's own distribution in the target of a rehearsed token, which keeps the candidate near the champion:\nof its likeliest tokens, and of all others together. 0: off."`
+	KLShareNew           float64         `yaml:"kl_share_new" min:"0" max:"1" doc:"The same share in the target of a new token (LwF), such as 0.1: the candidate then learns less of a correction at a time. 0: off."`
+	Teacher              string          `yaml:"teacher" oneof:"champion,stored" doc:"Whose distribution kl_share means, of what people said; what the model came with is taught by the track's fixed reference. champion: that of the version that a night starts from. stored: that of the version which learned the\nexample, stored with it in the memory (DER), so that many nights do not wander off in small steps; examples that were learned\nwithout, the champion teaches. It takes some hundred bytes of the memory for each token, and a forward pass over the new examples."`
+	RehearsalRatio       float64         `yaml:"rehearsal_ratio" min:"0" max:"100" doc:"Rehearsed examples for each new one in a batch. 0: no rehearsal."`
+	Objective            string          `yaml:"objective" oneof:"sft,dpo,kto,apo" doc:"What is learned from. sft: corrections and approved answers, by imitation. dpo: corrections besides as better than the answer that was\ncorrected. kto, apo: the same, and ratings, good or bad. For all of them, ratings of people who rate by numbers count from their own\nmean: what is above it approves an answer. What was rated bad is never imitated. All but sft hold a second graph in memory, and take two to\nthree times as long for the same epochs."`
+	RehearsalPolicy      string          `yaml:"rehearsal_policy" oneof:"random,priority,feedback,diversity" doc:"What is rehearsed of what is remembered and of the model's own examples. random: all are as likely. priority: by the champion's loss, at most\nits 95th percentile, times the weight of the feedback. feedback: by that weight alone, correction_weight or approval_weight. diversity:\nprompts that lie far apart by the model's token embeddings. Priority takes a forward pass over all that could be rehearsed."`
+	RehearsalUniform     float64         `yaml:"rehearsal_uniform" min:"0" max:"1" doc:"Share of equal chances that is mixed into a choice by priority or feedback, so that what is easy or weighs little is rehearsed at times too."`
+	RehearsalReplacement string          `yaml:"rehearsal_replacement" oneof:"random,priority,feedback" doc:"What the memory keeps when it is full. random: every example that it was ever offered is as likely. priority: by loss and weight, as they were\nwhen the example was learned. feedback: by weight alone. Changing it holds for new examples: the old ones keep their chances."`
+	CorrectionWeight     float64         `yaml:"correction_weight" min:"0" max:"100" doc:"Weight of an example from an edited answer. 0: none are learned."`
+	ApprovalWeight       float64         `yaml:"approval_weight" min:"0" max:"100" doc:"Weight of an example from an approved answer: one with a thumb up, or a number that is positive and, where three or more of a person's\nratings show a scale, above that person's mean. 0: none are learned."`
+	Seed                 uint64          `yaml:"seed" doc:"The same selection, seed, library and threads give the same adapter."`
+	Methods              method.Settings `yaml:"methods" doc:"Against forgetting, besides rehearsal and kl_share. All are off by default, and any can be joined."`
+
+	Preferences work.Preferences `yaml:"preferences" doc:"How dpo, kto and apo learn from corrections beside imitating them."`
+	Ratings     work.Ratings     `yaml:"ratings" doc:"How kto and apo learn from ratings."`
+}
+
+// Values of Train.Teacher.
+const (
+	TeacherChampion = "champion"
+	TeacherStored   = "stored"
+)
+
+// LayerNumbers are the layers that are adapted, ascending, nil for all.
+func (t Train) LayerNumbers() ([]int, error) {
+	var list []int
+	for _, text := range t.Layers {
+		first, last, isRange := strings.Cut(text, "-")
+		from, err := strconv.Atoi(first)
+		to, rangeErr := from, error(nil)
+		if isRange {
+			to, rangeErr = strconv.Atoi(last)
+		}
+		if err != nil || rangeErr != nil || from < 0 || to < from || to > 1000 {
+			return nil, fmt.Errorf("want layers from 0 such as 3, or ranges such as 8-11, not %q", text)
+		}
+		for l := from; l <= to; l++ {
+			if slices.Contains(list, l) {
+				return nil, fmt.Errorf("layer %d is named twice", l)
+			}
+			list = append(list, l)
+		}
+	}
+	slices.Sort(list)
+	return list, nil
+}
+
+// Check implements config.Checker.
+func (t Train) Check(report func(key, format string, args ...any)) {
+	want := func(ok bool, key, format string, args ...any) {
+		if !ok {
+			report(key, format, args...)
+		}
+	}
+	want(len(t.Modules) > 0, "modules", "want at least one")
+	want(len(t.Modules) == 1 || !slices.Contains(t.Modules, work.Auto), "modules", "want auto alone, or modules by name")
+	_, err := t.LayerNumbers()
+	want(err == nil, "layers", "%v", err)
+	want(t.Teacher != TeacherStored || t.KLShare > 0, "teacher", "want champion, or kl_share above 0: without it nobody teaches")
+	m := t.Methods
+	want(m.Orthogonal == 0 || m.OrthogonalRank >= t.Rank, "methods.orthogonal_rank", "want at least train.rank, %d, not %d", t.Rank, m.OrthogonalRank)
+}
+
+// microTokens bounds a microbatch, and with it the memory of training.
+const microTokens = 1024
+
+// TeacherTokens is how many tokens are kept of a teacher's distribution.
+const TeacherTokens = 8
+
+// train is what settings ask of the work of a night, on the model of the configuration.
+func (c *Config) train(s Settings) work.Train {
+	t := s.Train
+	columns := t.RowTokens
+	if c.Context > 0 {
+		columns = min(columns, c.Context)
+	}
+	rows := max(1, min(t.BatchTokens, microTokens)/columns)
+	layers, _ := t.LayerNumbers() // they are checked
+	return work.Train{
+		Rank: t.Rank, Alpha: t.Alpha, RSLoRA: t.RSLoRA, Modules: t.Modules, Layers: layers, Budget: t.ModuleBudget,
+		Rate: cmp.Or(t.LearningRate, c.LearningRate), Epochs: float64(t.Epochs), Learned: t.Learned, MaxSteps: t.MaxSteps, MaxTime: t.MaxTime,
+		Warmup: t.Warmup, Decay: t.WeightDecay, Clip: t.Clip, Rows: rows, Columns: columns, Micro: max(1, t.BatchTokens/(rows*columns)),
+		Rehearsal: t.RehearsalRatio, KL: t.KLShare, Teacher: TeacherTokens, KLNew: t.KLShareNew, StoredTeachers: t.Teacher == TeacherStored, Methods: t.Methods,
+		Objective: t.Objective, Preferences: t.Preferences, Ratings: t.Ratings,
+	}
+}

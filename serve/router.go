@@ -29,9 +29,9 @@ const ancestry = 64
 
 // Router says among which tracks a request may be routed.
 type Router struct {
-	Tracks     []string `yaml:"tracks" doc:"Tracks that the model name below chooses among, by what they have learned from, such as [support, billing]; default is always\namong them. Empty: off."`
+	Tracks     []string `yaml:"tracks" doc:"Tracks among which requests with the router's model name are routed, by what each has learned from, such as [support, billing]. default is\nalways among them. Empty: off."`
 	Model      string   `yaml:"model" doc:"Model name of requests that leave the track open."`
-	Confidence float64  `yaml:"confidence" min:"0" max:"1" doc:"Least probability of a choice; what is less sure is answered by the track default."`
+	Confidence float64  `yaml:"confidence" min:"0" max:"1" doc:"Minimum probability of a routing decision. Requests below it are answered by the track default."`
 }
 
 // Check implements config.Checker.

@@ -14,11 +14,11 @@ import (
 
 // Canary says how a candidate that passed the gate takes over from the champion.
 type Canary struct {
-	Shares   []float64     `yaml:"shares" min:"0.0001" max:"0.9999" doc:"Shares of the people who have the candidate first, rising, such as [0.05, 0.25]; then all have it. People are chosen by a hash of\nuser and version and stay. Whom it serves worse ends it: more complaints (ratings below 0, corrections) or slow answers than\nits share explains. While it runs there are no nights. Empty: all have it at once."`
-	Step     time.Duration `yaml:"step" min:"1s" max:"8760h" doc:"Shortest time of a share."`
-	People   int           `yaml:"people" min:"1" max:"100000000" doc:"Fewest people whom the candidate answers at a share. A request that names no user counts as one."`
-	Patience time.Duration `yaml:"patience" min:"1s" max:"8760h" doc:"A share that has not had as many people by then ends the trial, and the champion stays."`
-	Error    float64       `yaml:"error" min:"0.0001" max:"0.5" doc:"Largest probability that a candidate which is no worse is rolled back."`
+	Shares   []float64     `yaml:"shares" min:"0.0001" max:"0.9999" doc:"Shares of the users who have the candidate first, rising, such as [0.05, 0.25]; then all have it. Users are chosen by a hash of user and\nversion and stay. A candidate that serves its users worse is rolled back: more complaints (ratings below 0, corrections) or slow answers than\nits share explains. While a canary runs there are no nights. Empty: all have it at once."`
+	Step     time.Duration `yaml:"step" min:"1s" max:"8760h" doc:"Minimum duration of each share of a canary."`
+	People   int           `yaml:"people" min:"1" max:"100000000" doc:"Minimum number of users whom the candidate answers at each share of a canary. A request that names no user counts as one."`
+	Patience time.Duration `yaml:"patience" min:"1s" max:"8760h" doc:"Maximum duration of a share of a canary. Where the candidate has not answered enough users by then, the canary ends and the champion stays."`
+	Error    float64       `yaml:"error" min:"0.0001" max:"0.5" doc:"Maximum probability that a candidate which is no worse is rolled back."`
 }
 
 // Check implements config.Checker.

@@ -27,7 +27,7 @@ import (
 // nothing of its own; it makes an initial adapter of what the tracks remember whose settings name it. So a track that does
 // not name it neither gives to it nor takes from it.
 type Initial struct {
-	Track string `yaml:"track" doc:"Name of a track, such as initial, whose versions are initial adapters: a night of it makes one of what all tracks remember that name it\nhere, and the first night of each of these begins with the active one. What one tenant's adapter has seen of others may show: give tenants\nthat must not learn from each other tracks of their own here. Empty: every track begins at zero."`
+	Track string `yaml:"track" doc:"Track whose versions are initial adapters, such as initial. A night of it makes an initial adapter of what all tracks that name it here\nremember, and the first night of each of these begins with the active one. An initial adapter may show what it has seen of one tenant to\nothers: give tenants that must not learn from each other different tracks here. Empty: every track begins at zero."`
 
 	work.Initial
 }

@@ -14,55 +14,55 @@ import (
 // Settings say when and how a track learns, and what a candidate must prove: the section update of the configuration. Start from Defaults.
 // Deadline, nice, threads, memory limit and governor are those of the child process, for all tracks.
 type Settings struct {
-	Schedule    string        `yaml:"schedule" doc:"When nights start: minute, hour, day of month, month, day of week (cron). A time that the clocks skip is when they skip it; one that\nthey show twice counts once. One at which no updater runs is left out, and the next night takes what it would have learned from; a\nmachine that was suspended has its night when it wakes. Updaters with one schedule share its nights. Empty: only on request."`
-	TimeZone    string        `yaml:"time_zone" doc:"Of the schedule: Local, UTC, or a name such as Europe/Berlin."`
-	Deadline    time.Duration `yaml:"deadline" min:"1m" max:"24h" doc:"A night that takes longer is ended and counts as failed: nothing changes, and the next one tries the same data again."`
-	Nice        int           `yaml:"nice" min:"0" max:"19" doc:"Niceness of the process that trains. 19 gives way most."`
-	Threads     int           `yaml:"threads" min:"0" max:"1024" doc:"Threads of one computation of the process that trains. A replay of a night computes with as many as the night did. 0: as the key threads."`
-	MemoryLimit int           `yaml:"memory_limit" min:"0" max:"16777216" doc:"Memory in MiB near which the process that trains collects garbage more often (GOMEMLIMIT). The model's weights and what the inference\nruntime takes come on top. 0: no limit."`
-	Governor    Governor      `yaml:"governor" doc:"When the process that trains gives way to servers."`
-	Anchors     string        `yaml:"anchors" doc:"File of examples that measure what is forgotten, one {messages, completion} a line. Empty: anchors.jsonl beside the model."`
-	Probes      string        `yaml:"probes" doc:"File of questions and answers, one {messages, completion} a line, that each night scores beside what earlier nights held out, to see\nwhat is forgotten. They are never learned. Empty: none."`
-	Forgetting  float64       `yaml:"forgetting" min:"0" max:"100" doc:"How far, in nats per token, a champion may fall below the best of its ancestors on what one of their nights held out, on the anchors\nor on the probes, before there is an alarm. 0: no alarm."`
-	Evidence    Evidence      `yaml:"evidence" doc:"What a night needs and may use."`
-	Memory      Memory        `yaml:"memory" doc:"What is remembered of what was learned, to be rehearsed."`
-	Train       Train         `yaml:"train" doc:"How it learns."`
-	Gate        Gate          `yaml:"gate" doc:"What a candidate must prove. A candidate that fails one is not activated."`
-	Canary      Canary        `yaml:"canary" doc:"How a candidate that has proved it takes over."`
-	Initial     Initial       `yaml:"initial" doc:"Where a track begins that has no champion yet."`
+	Schedule    string        `yaml:"schedule" doc:"Schedule of nights in cron syntax: minute, hour, day of month, month, day of week. A time that a change of the clocks skips falls on the\nchange; one that occurs twice counts once. A time at which no updater runs is left out, and the next night takes what that one would have\nlearned from; a machine that was suspended has its night when it wakes. Updaters with one schedule share its nights. Empty: only on request."`
+	TimeZone    string        `yaml:"time_zone" doc:"Time zone of the schedule: Local, UTC, or a name such as Europe/Berlin."`
+	Deadline    time.Duration `yaml:"deadline" min:"1m" max:"24h" doc:"Maximum duration of a night. One that takes longer is ended and counts as failed: nothing changes, and the next one tries the same data again."`
+	Nice        int           `yaml:"nice" min:"0" max:"19" doc:"Niceness of the training process. 19 is the lowest priority."`
+	Threads     int           `yaml:"threads" min:"0" max:"1024" doc:"Number of threads of one computation of the training process. A replay of a night uses as many as the night did. 0: as the key threads."`
+	MemoryLimit int           `yaml:"memory_limit" min:"0" max:"16777216" doc:"Soft memory limit in MiB of the training process, near which it collects garbage more often (GOMEMLIMIT). The model's weights and the memory\nof the inference runtime come on top. 0: no limit."`
+	Governor    Governor      `yaml:"governor" doc:"Throttling of the training process while servers are busy."`
+	Anchors     string        `yaml:"anchors" doc:"File of anchor examples, which measure what is forgotten, one {messages, completion} a line. Empty: anchors.jsonl beside the model."`
+	Probes      string        `yaml:"probes" doc:"File of probes, one {messages, completion} a line, which each night scores besides the held-out examples of earlier nights, to measure what\nis forgotten. They are never learned. Empty: none."`
+	Forgetting  float64       `yaml:"forgetting" min:"0" max:"100" doc:"Maximum loss, in nats per token, of a champion against the best of its ancestors on the held-out examples of an ancestor's night, on the\nanchors or on the probes. Above it there is an alarm. 0: no alarm."`
+	Evidence    Evidence      `yaml:"evidence" doc:"Evidence that a night needs and may use."`
+	Memory      Memory        `yaml:"memory" doc:"Rehearsal memory: learned examples that later nights train on again."`
+	Train       Train         `yaml:"train" doc:"Training of the candidate."`
+	Gate        Gate          `yaml:"gate" doc:"Thresholds of the gate. A candidate that fails one is not activated."`
+	Canary      Canary        `yaml:"canary" doc:"Canary release of a candidate that has passed the gate."`
+	Initial     Initial       `yaml:"initial" doc:"Initial adapter of a track that has no champion yet."`
 }
 
 // Evidence bounds what a night learns from.
 type Evidence struct {
 	gate.Needs
 
-	MaxExamples int           `yaml:"max_examples" min:"0" max:"100000000" doc:"Most new examples of one night, the newest. 0: no bound."`
-	PerSubject  int           `yaml:"per_subject" min:"0" max:"100000000" doc:"Most new examples of one person in a night. All whose requests name no user are one person. What editors say is not counted. 0: no cap."`
-	HeldOut     float64       `yaml:"held_out" min:"0.01" max:"0.9" doc:"Share of people whose feedback measures and is not learned. Where they are too few for a gain to show, what some people say of a question that several\ncorrected measures in their place; what these people say of other questions is learned."`
-	Rotation    time.Duration `yaml:"rotation" min:"0s" max:"87600h" doc:"How long the same people are held out, such as 720h; then it is the turn of others. Who was once learned from is never held\nout again, so where the same few people come for years fewer and fewer are left to measure with. 0: they stay the same."`
+	MaxExamples int           `yaml:"max_examples" min:"0" max:"100000000" doc:"Maximum number of new examples of one night, the newest. 0: no limit."`
+	PerSubject  int           `yaml:"per_subject" min:"0" max:"100000000" doc:"Maximum number of new examples of one user in a night. All requests that name no user count as one user. Feedback of editors is not counted.\n0: no limit."`
+	HeldOut     float64       `yaml:"held_out" min:"0.01" max:"0.9" doc:"Share of users whose feedback is held out: it measures the candidate and is not learned. Where these are too few for a gain to show, the\ncorrections of some users to questions that several users corrected are held out instead; what these users say of other questions is learned."`
+	Rotation    time.Duration `yaml:"rotation" min:"0s" max:"87600h" doc:"Time for which the same users are held out, such as 720h; then others are. A user who was once learned from is never held out again, so\nwhere the same few users come for years, fewer and fewer are left to measure with. 0: they stay the same."`
 
-	NearDuplicates  float64       `yaml:"near_duplicates" min:"0" max:"1" doc:"Jaccard index, 0.6 to 1, of the words of question and answer from which one person's examples are the same one, of which the newest counts.\n0: only those that are the same to the letter."`
-	ClusterSubjects int           `yaml:"cluster_subjects" min:"1" max:"1000" doc:"People who must say nearly the same, or use the same phrase, before a cluster of examples is learned, and before a correction of what the model's own\nexamples or several people say is, which takes one person more: what fewer say waits until others do, in the quarantine that nightshift night show --explain lists.\nWhere people correct the same to different things, twice as many must say so as something else. 1: nothing waits for others."`
-	ClusterExamples int           `yaml:"cluster_examples" min:"0" max:"1000" doc:"Near-identical examples that are such a cluster. 1: every example, so that nothing is learned of one person alone. 0: none."`
-	PhraseExamples  int           `yaml:"phrase_examples" min:"0" max:"100000" doc:"Examples that share a word, or two or three words in a row, which need that many people too: a trigger that one person plants. 0: none."`
-	ConfirmWithin   time.Duration `yaml:"confirm_within" min:"0s" max:"8760h" doc:"What waits for others for longer is given up. 0: never."`
-	OutlierLoss     float64       `yaml:"outlier_loss" min:"0" max:"1000" doc:"Robust z-score (median and MAD, among the corrections or among the approved answers of a night) of the champion's loss above which an\nexample waits until somebody else says nearly the same, for instance 6. It takes a forward pass over the new examples. 0: off."`
-	OutlierGradient float64       `yaml:"outlier_gradient" min:"0" max:"1000" doc:"The same for the norm of its gradient. It takes about as long as an epoch of training without rehearsal. 0: off."`
+	NearDuplicates  float64       `yaml:"near_duplicates" min:"0" max:"1" doc:"Minimum Jaccard index, 0.6 to 1, of the words of question and answer at which examples of one user are near duplicates, of which only the\nnewest counts. 0: only exact duplicates."`
+	ClusterSubjects int           `yaml:"cluster_subjects" min:"1" max:"1000" doc:"Minimum number of distinct users who must say nearly the same, or use the same phrase, before a cluster of examples is learned. A correction\nof what the model's own examples or several users say needs one user more. What fewer say waits for others, in the quarantine that\nnightshift night show --explain lists. Where users correct the same to different things, twice as many must agree as disagree.\n1: nothing waits for others."`
+	ClusterExamples int           `yaml:"cluster_examples" min:"0" max:"1000" doc:"Minimum number of near-identical examples that form a cluster. 1: every example is one, so that nothing is learned of one user alone.\n0: no clusters."`
+	PhraseExamples  int           `yaml:"phrase_examples" min:"0" max:"100000" doc:"Minimum number of examples with the same word, or the same two or three words in a row, that need cluster_subjects users too, against a\ntrigger phrase planted by one user. 0: off."`
+	ConfirmWithin   time.Duration `yaml:"confirm_within" min:"0s" max:"8760h" doc:"Maximum time that an example waits for confirmation by other users before it is given up. 0: no limit."`
+	OutlierLoss     float64       `yaml:"outlier_loss" min:"0" max:"1000" doc:"Maximum robust z-score (median and MAD, among the corrections or among the approved answers of a night) of the champion's loss on a new\nexample, such as 6. An example above it waits for confirmation by another user. It takes a forward pass over the new examples. 0: off."`
+	OutlierGradient float64       `yaml:"outlier_gradient" min:"0" max:"1000" doc:"Maximum robust z-score of the gradient norm of a new example, as outlier_loss for the loss. It takes about as long as an epoch of training\nwithout rehearsal. 0: off."`
 }
 
 // Memory bounds the rehearsal memory of a track.
 type Memory struct {
-	Recent     int `yaml:"recent" min:"1" max:"1000000" doc:"Newest examples of a track that are remembered. Where a size is made smaller, what is too much goes with the next example."`
-	PerStratum int `yaml:"per_stratum" min:"1" max:"1000000" doc:"Examples of each kind, such as corrections and approved answers, that are remembered besides: a sample of all that were ever learned."`
-	Strata     int `yaml:"strata" min:"8" max:"100000" doc:"Most kinds. An example of one more is refused."`
-	PerSubject int `yaml:"per_subject" min:"0" max:"100000000" doc:"Most examples of one person that are remembered, and that a night rehearses, however many nights the person took part in; which of\nthem is drawn by lot. All whose requests name no user are one person. 0: no cap."`
+	Recent     int `yaml:"recent" min:"1" max:"1000000" doc:"Number of newest examples of a track that are remembered. After a reduction of a size, the surplus goes with the next example."`
+	PerStratum int `yaml:"per_stratum" min:"1" max:"1000000" doc:"Number of examples of each stratum, such as corrections and approved answers, that are remembered besides: a sample of all ever learned."`
+	Strata     int `yaml:"strata" min:"8" max:"100000" doc:"Maximum number of strata. An example of a further one is refused."`
+	PerSubject int `yaml:"per_subject" min:"0" max:"100000000" doc:"Maximum number of examples of one user that are remembered, and that a night rehearses, however many nights the user took part in. They are\ndrawn by lot. All requests that name no user count as one user. 0: no limit."`
 }
 
 // Gate holds what a candidate must prove.
 type Gate struct {
 	gate.Thresholds
 
-	Blocked []string `yaml:"blocked" doc:"Phrases that no answer may hold, in any case."`
+	Blocked []string `yaml:"blocked" doc:"Phrases that no answer may contain, in upper or lower case."`
 }
 
 // Defaults are the settings of a production track.

@@ -16,21 +16,21 @@ import (
 // Config is the configuration of all commands. internal/config says what the tags mean; the sections live where they are used.
 type Config struct {
 	Model    string           `yaml:"model" doc:"Directory of a GPT-2 checkpoint in Hugging Face layout. Empty: the model that ships."`
-	Weights  string           `yaml:"weights" oneof:"f32,int8,int4" doc:"Format of the weights that answers are computed with, and candidates judged: f32 (float32), int8, int4. The last two are made by nightshift import."`
+	Weights  string           `yaml:"weights" oneof:"f32,int8,int4" doc:"Format of the weights that answers are computed with and candidates are judged with: f32 (float32), int8, int4. int8 and int4 weights are\nmade by nightshift import."`
 	Data     string           `yaml:"data" doc:"Directory for everything that is written: journal, local store, registry."`
 	Registry string           `yaml:"registry" doc:"Directory of versions, activations and nights. Empty: registry in the data directory."`
 	Cache    string           `yaml:"cache" doc:"Directory of what can be made again: runtime library, converted weights. Empty: the user's cache directory."`
-	Listen   string           `yaml:"listen" doc:"Address to serve on, host:port. Without keys it must be a loopback address."`
-	Threads  int              `yaml:"threads" min:"0" max:"1024" doc:"Threads of one computation. 0: as many as the processors that this process may use, by its affinity and by the CPU limit of its\ncgroup. A limit that is no whole number is rounded up, and one below 2 counts as 2: set 1 there."`
+	Listen   string           `yaml:"listen" doc:"Address to serve on, host:port. Without API keys it must be a loopback address."`
+	Threads  int              `yaml:"threads" min:"0" max:"1024" doc:"Number of threads of one computation. 0: as many as the processors that this process may use, by its affinity and by the CPU limit of its\ncgroup. A limit that is no whole number is rounded up, and one below 2 counts as 2: set 1 there."`
 	Log      Log              `yaml:"log" doc:"Logging, to standard error."`
-	Keys     []api.Key        `yaml:"keys" doc:"API keys: a list of {name, key or hash, roles, tracks}. roles: generate, feedback, editor, special_tokens, admin. tracks: empty for all.\nWhat an editor corrects is learned without anybody confirming it: give that role to people who answer for what they write.\nspecial_tokens lets a key put special tokens into the prompts of raw completions.\nhash is sha256: and the hex sha256 of the key, so that the file need not hold it."`
-	CORS     api.CORS         `yaml:"cors" doc:"What browsers may do."`
+	Keys     []api.Key        `yaml:"keys" doc:"API keys: a list of {name, key or hash, roles, tracks}. roles: generate, feedback, editor, special_tokens, admin. tracks: empty for all.\nCorrections by an editor are learned without confirmation by other users: give that role to people who answer for what they write.\nspecial_tokens lets a key put special tokens into the prompts of raw completions.\nhash is sha256: and the hex sha256 of the key, so that the file need not hold the key."`
+	CORS     api.CORS         `yaml:"cors" doc:"Cross-origin requests (CORS) of browsers."`
 	Store    Store            `yaml:"store" doc:"The replay store: interactions, feedback, rehearsal memory."`
 	Engine   Engine           `yaml:"engine" doc:"Generation."`
-	Router   serve.Router     `yaml:"router" doc:"Requests that leave it to the server which track answers."`
-	Redact   redact.Config    `yaml:"redact" doc:"Personal data that is taken out before anything is written."`
+	Router   serve.Router     `yaml:"router" doc:"Routing of requests that leave the track open."`
+	Redact   redact.Config    `yaml:"redact" doc:"Redaction of personal data before anything is written."`
 	Update   update.Settings  `yaml:"update" doc:"Nights: when and how to learn, and what a candidate must prove."`
-	Tracks   map[string]Track `yaml:"tracks" doc:"Tracks besides default, and what differs there: support: {update: {schedule: \"0 4 * * *\"}}."`
+	Tracks   map[string]Track `yaml:"tracks" doc:"Tracks besides default, and the settings that differ there, such as support: {update: {schedule: \"0 4 * * *\"}}."`
 
 	// Warnings are for the log: see config.Load.
 	Warnings []string `yaml:"-"`
@@ -38,47 +38,47 @@ type Config struct {
 
 // Log says what is logged and how.
 type Log struct {
-	Level  string `yaml:"level" oneof:"debug,info,warn,error" doc:"Least level that is written: debug, info, warn, error."`
-	Format string `yaml:"format" oneof:"auto,text,json" doc:"text, json, or auto: text on a terminal, json otherwise."`
+	Level  string `yaml:"level" oneof:"debug,info,warn,error" doc:"Minimum level of messages that are logged: debug, info, warn, error."`
+	Format string `yaml:"format" oneof:"auto,text,json" doc:"Format of log messages: text, json, or auto, which is text on a terminal and json otherwise."`
 }
 
 // Store chooses the replay store.
 type Store struct {
-	Kind  string `yaml:"kind" oneof:"local,redis" doc:"local: one process, files in the data directory. redis: any number of processes."`
-	Redis Redis  `yaml:"redis" doc:"For kind redis."`
+	Kind  string `yaml:"kind" oneof:"local,redis" doc:"Kind of the replay store. local: files in the data directory, for one process. redis: a Redis server, for any number of processes."`
+	Redis Redis  `yaml:"redis" doc:"Connection to Redis, for the store kind redis."`
 }
 
 // Redis says where Redis is.
 type Redis struct {
-	Addresses []string      `yaml:"addresses" doc:"host:port of the server, of the sentinels (with master), or of nodes of the cluster."`
-	Master    string        `yaml:"master" doc:"Name of the master, for Sentinel."`
-	Cluster   bool          `yaml:"cluster" doc:"Speak to a Redis Cluster. Several addresses without master mean it too."`
-	Username  string        `yaml:"username" doc:"User of Redis ACLs."`
-	Password  string        `yaml:"password" secret:"true" doc:"Password. Better in NIGHTSHIFT_STORE_REDIS_PASSWORD."`
-	Database  int           `yaml:"database" min:"0" max:"1000000" doc:"Number of the database; 0 with a cluster."`
-	TLS       bool          `yaml:"tls" doc:"Connect by TLS."`
-	Prefix    string        `yaml:"prefix" doc:"Beginning of all keys."`
-	Timeout   time.Duration `yaml:"timeout" min:"10ms" max:"1m" doc:"Of one command."`
+	Addresses []string      `yaml:"addresses" doc:"Addresses, host:port, of the Redis server, of the sentinels (with master), or of nodes of the cluster."`
+	Master    string        `yaml:"master" doc:"Name of the master, for Redis Sentinel."`
+	Cluster   bool          `yaml:"cluster" doc:"Whether Redis is a cluster. Several addresses without master mean a cluster too."`
+	Username  string        `yaml:"username" doc:"User name of the Redis ACL."`
+	Password  string        `yaml:"password" secret:"true" doc:"Password of the Redis user. Better in NIGHTSHIFT_STORE_REDIS_PASSWORD than in a file."`
+	Database  int           `yaml:"database" min:"0" max:"1000000" doc:"Number of the Redis database. It must be 0 with a cluster."`
+	TLS       bool          `yaml:"tls" doc:"Whether to connect to Redis by TLS."`
+	Prefix    string        `yaml:"prefix" doc:"Prefix of all Redis keys."`
+	Timeout   time.Duration `yaml:"timeout" min:"10ms" max:"1m" doc:"Timeout of one Redis command."`
 }
 
 // Engine bounds generation.
 type Engine struct {
-	Slots       int           `yaml:"slots" min:"1" max:"1024" doc:"Sequences that generate at the same time."`
-	Queue       int           `yaml:"queue" min:"0" max:"1000000" doc:"Requests that may wait for a slot; more are refused with 429."`
-	QueueTokens int           `yaml:"queue_tokens" min:"0" doc:"Tokens, prompts and longest answers together, that may wait. 0: a quarter of queue full contexts."`
-	Wait        time.Duration `yaml:"wait" min:"0s" max:"1h" doc:"How long a request may wait for a slot; then it is refused with 429. 0: as long as the client waits."`
-	MaxTokens   int           `yaml:"max_tokens" min:"1" max:"1000000" doc:"Most tokens of one answer. The model's context bounds it too."`
-	BankRows    int           `yaml:"bank_rows" min:"0" max:"65536" doc:"Rows of rank 8 for resident adapters, the empty one of the base model included. An adapter of rank 16 takes two. A row takes memory\nonce it is used. 0: as many as 512 MiB hold, but at least 33 and at most 129."`
-	Chunk       int           `yaml:"chunk" min:"16" max:"1024" doc:"Positions of a prompt that are computed between two steps of the answers under way, which wait for no longer than these take: fewer\nshorten the longest time between two of their tokens, and prompts take longer. prefix_cache keeps prompts in pieces of so many. Answers\ndepend on it in their last bits: servers of one model should have the same."`
-	PrefixCache int           `yaml:"prefix_cache" min:"0" max:"1048576" doc:"Memory in MiB for what prompts begin with, so that a system prompt is computed once for each version. It is kept in whole pieces of\nengine.chunk tokens: a system prompt of fewer, 128 by default, is computed for every request, and so is what a longer one has\nbeyond the last whole piece. 0: off."`
-	MaxRank     int           `yaml:"max_rank" min:"8" max:"1024" doc:"Largest rank of an adapter. A batch with an adapter of more than rank 8 pays for this many in every sequence."`
-	Spin        bool          `yaml:"spin" doc:"Threads that wait for the next operator of a step spin for some microseconds before they sleep: small steps are faster.\nfalse: they sleep at once, which leaves the most to other programs on the same processors."`
-	Lookup      int           `yaml:"lookup" min:"0" max:"64" doc:"Longest draft in tokens, such as 8, for an answer that is generated while there is no other: what followed its last tokens\nwhere they stood before is computed at once and kept as far as it is right. Answers that repeat what was said come faster.\nProbabilities then differ in their last bits by whether an answer was alone, and so may a word where two are equally likely.\n0: off; an answer depends on the request and its version alone."`
+	Slots       int           `yaml:"slots" min:"1" max:"1024" doc:"Maximum number of sequences that are generated at the same time."`
+	Queue       int           `yaml:"queue" min:"0" max:"1000000" doc:"Maximum number of requests that wait for a slot. Further ones are refused with 429."`
+	QueueTokens int           `yaml:"queue_tokens" min:"0" doc:"Maximum number of tokens of all waiting requests, prompts and maximum answer lengths together. 0: a quarter of queue full contexts."`
+	Wait        time.Duration `yaml:"wait" min:"0s" max:"1h" doc:"Maximum time that a request waits for a slot before it is refused with 429. 0: as long as the client waits."`
+	MaxTokens   int           `yaml:"max_tokens" min:"1" max:"1000000" doc:"Maximum number of tokens of one answer. The model's context bounds it too."`
+	BankRows    int           `yaml:"bank_rows" min:"0" max:"65536" doc:"Number of rows of rank 8 for resident adapters, the empty one of the base model included. An adapter of rank 16 takes two rows. A row takes\nmemory once it is used. 0: as many as 512 MiB hold, but at least 33 and at most 129."`
+	Chunk       int           `yaml:"chunk" min:"16" max:"1024" doc:"Number of prompt positions that are prefilled between two decoding steps. Running answers wait for no longer than one chunk: smaller chunks\nshorten the maximum inter-token latency, and prompts take longer. The prefix cache keeps prompts in pieces of this size. Answers depend on it\nin their last bits: all servers of one model should have the same value."`
+	PrefixCache int           `yaml:"prefix_cache" min:"0" max:"1048576" doc:"Memory in MiB of the prefix cache, which computes a shared beginning of prompts, such as a system prompt, once for each version. It keeps\nwhole pieces of engine.chunk tokens: a system prompt of fewer, 128 by default, is computed for every request, and so are the tokens of a\nlonger one beyond its last whole piece. 0: off."`
+	MaxRank     int           `yaml:"max_rank" min:"8" max:"1024" doc:"Maximum rank of an adapter. In a batch with an adapter of more than rank 8 every sequence costs as much as an adapter of this rank."`
+	Spin        bool          `yaml:"spin" doc:"Whether threads that wait for the next operator of a step spin for some microseconds before they sleep, which makes small steps faster.\nfalse: they sleep at once, which leaves the most to other programs on the same processors."`
+	Lookup      int           `yaml:"lookup" min:"0" max:"64" doc:"Maximum number of draft tokens of prompt-lookup decoding, such as 8. While an answer is the only one, the tokens that followed an earlier\noccurrence of its last tokens are verified at once and kept as far as they are right, so answers that repeat earlier text come faster.\nProbabilities then differ in their last bits by whether an answer was alone, and so may a token where two are equally likely.\n0: off; an answer depends on the request and its version alone."`
 }
 
 // Track is what differs in one track.
 type Track struct {
-	Update update.Settings `yaml:"update" inherits:"update" doc:"As update above; what is not said here is as there."`
+	Update update.Settings `yaml:"update" inherits:"update" doc:"Learning settings of the track, as update above; keys that are missing here are as there."`
 }
 
 // Defaults returns the configuration of an empty file.

@@ -28,8 +28,8 @@ type Span struct {
 
 // Rule is a rule that a person adds: what the regular expression (RE2) matches is replaced by the upper-case name in brackets.
 type Rule struct {
-	Name    string `yaml:"name" doc:"a-z, 0-9 and _."`
-	Pattern string `yaml:"pattern" doc:"Regular expression, RE2."`
+	Name    string `yaml:"name" doc:"Name of the redaction rule: a-z, 0-9 and _, beginning with a letter."`
+	Pattern string `yaml:"pattern" doc:"Regular expression (RE2) of what the redaction rule replaces."`
 }
 
 // Check implements config.Checker.
@@ -41,8 +41,8 @@ func (r Rule) Check(report func(key, format string, args ...any)) {
 
 // Config chooses rules. The zero value is all built-in rules.
 type Config struct {
-	Disable []string `yaml:"disable" oneof:"key,email,iban,card,phone" doc:"Built-in rules that are off: key, email, iban, card, phone."`
-	Extra   []Rule   `yaml:"extra" doc:"More rules: a list of {name, pattern}, patterns in RE2. member: \"\\\\bM-[0-9]{6}\\\\b\" gives [MEMBER]."`
+	Disable []string `yaml:"disable" oneof:"key,email,iban,card,phone" doc:"Built-in redaction rules that are off: key, email, iban, card, phone."`
+	Extra   []Rule   `yaml:"extra" doc:"Additional redaction rules: a list of {name, pattern}, patterns in RE2. member: \"\\\\bM-[0-9]{6}\\\\b\" gives [MEMBER]."`
 }
 
 // rule finds what it is about: sorted, disjoint, non-empty byte ranges of a text without placeholders.

@@ -7,7 +7,7 @@ import (
 
 // CORS says which pages may call from a browser.
 type CORS struct {
-	Origins []string `yaml:"origins" doc:"Origins such as https://shop.example whose pages may call. * for all."`
+	Origins []string `yaml:"origins" doc:"Origins, such as https://shop.example, whose pages may call the API from a browser. * for all."`
 }
 
 // Check implements config.Checker.

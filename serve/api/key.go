@@ -27,11 +27,11 @@ const (
 
 // Key is an API key.
 type Key struct {
-	Name   string   `yaml:"name" doc:"For logs and metrics."`
-	Key    string   `yaml:"key" secret:"true" doc:"The key itself."`
-	Hash   string   `yaml:"hash" doc:"sha256: and the hex sha256 of the key."`
-	Roles  []string `yaml:"roles" oneof:"generate,feedback,editor,special_tokens,admin" doc:"generate, feedback, editor, special_tokens, admin."`
-	Tracks []string `yaml:"tracks" doc:"Tracks it is for. Empty: all."`
+	Name   string   `yaml:"name" doc:"Name of the API key in logs and metrics."`
+	Key    string   `yaml:"key" secret:"true" doc:"The API key itself."`
+	Hash   string   `yaml:"hash" doc:"sha256: and the hex sha256 of the API key."`
+	Roles  []string `yaml:"roles" oneof:"generate,feedback,editor,special_tokens,admin" doc:"Roles of the API key: generate, feedback, editor, special_tokens, admin."`
+	Tracks []string `yaml:"tracks" doc:"Tracks that the API key is for. Empty: all."`
 }
 
 var keyHash = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)

@@ -65,23 +65,23 @@ func (ev Evidence) edited() bool { return ev.Editors > 0 && ev.Examples == 0 }
 
 // Thresholds bound the figures of a candidate. They are a section of the configuration, as are Needs: internal/config says what the tags mean.
 type Thresholds struct {
-	SignTest           float64 `yaml:"sign_test" min:"0" max:"1" doc:"Largest p of the sign test of the gain on held-out feedback, over all nights that try to replace one champion: of the k-th\nof them it may be 1/(k(k+1)) of this."`
-	RetentionChampion  float64 `yaml:"retention_champion" min:"0" max:"10" doc:"Most loss on any anchor set against the champion: upper bound, in nats per token."`
-	RetentionReference float64 `yaml:"retention_reference" min:"0" max:"10" doc:"The same against the track's fixed reference."`
-	Drift              float64 `yaml:"drift" min:"0" max:"100" doc:"Most mean divergence from the champion on rehearsed examples, in nats per token. A candidate that is further away keeps three\nquarters of what it learned, a half, or a quarter, before it fails. 0: it is neither measured nor judged."`
-	Taught             float64 `yaml:"taught" min:"0" max:"1" doc:"Least share of the corrections that a candidate learned from which it must find likelier than the answers that they correct: one whose\ntraining came to nothing is refused. 0: not judged, as a slow learner needs it that takes several nights to follow."`
-	Repetition         float64 `yaml:"repetition" min:"0" max:"1" doc:"Most growth of the share of answers that repeat themselves."`
-	Length             float64 `yaml:"length" min:"0" max:"10" doc:"Most change of the mean length of answers, as a share."`
-	EndRate            float64 `yaml:"end_of_text" min:"0" max:"1" doc:"Most fall of the share of answers that end by themselves."`
-	Resamples          int     `yaml:"bootstrap" min:"100" max:"1000000" doc:"Resamples of the bootstrap."`
+	SignTest           float64 `yaml:"sign_test" min:"0" max:"1" doc:"Maximum p-value of the sign test of the gain on held-out feedback, over all nights that try to replace one champion: for the k-th\nof them it is 1/(k(k+1)) of this."`
+	RetentionChampion  float64 `yaml:"retention_champion" min:"0" max:"10" doc:"Maximum loss on any anchor set against the champion, in nats per token: the upper bound of its confidence interval must not be above it."`
+	RetentionReference float64 `yaml:"retention_reference" min:"0" max:"10" doc:"Maximum loss on any anchor set against the track's fixed reference, in nats per token: the upper bound of its confidence interval must not be\nabove it."`
+	Drift              float64 `yaml:"drift" min:"0" max:"100" doc:"Maximum mean divergence from the champion on rehearsed examples, in nats per token. A candidate that is further away keeps three quarters of\nits change, a half, or a quarter, before it fails. 0: it is neither measured nor judged."`
+	Taught             float64 `yaml:"taught" min:"0" max:"1" doc:"Minimum share of the corrections learned from that a candidate must find likelier than the answers that they correct: one whose training came\nto nothing is refused. 0: not judged, which a slow learner needs that takes several nights to follow."`
+	Repetition         float64 `yaml:"repetition" min:"0" max:"1" doc:"Maximum increase of the share of answers that repeat themselves."`
+	Length             float64 `yaml:"length" min:"0" max:"10" doc:"Maximum relative change of the mean length of answers."`
+	EndRate            float64 `yaml:"end_of_text" min:"0" max:"1" doc:"Maximum decrease of the share of answers that end by themselves."`
+	Resamples          int     `yaml:"bootstrap" min:"100" max:"1000000" doc:"Number of bootstrap resamples."`
 }
 
 // Needs are what the evidence behind a candidate must be.
 type Needs struct {
-	MinExamples     int           `yaml:"min_new_examples" min:"1" max:"100000000" doc:"A night with fewer new examples, learned or held out, does not train. What editors say is not among them: one correction by an editor is enough for a\nnight, and nightshift night plan says what the next one waits for."`
-	MaxSubjectShare float64       `yaml:"largest_share" min:"0" max:"1" doc:"Most of these examples that may come from one person, as a share."`
-	MinSubjects     int           `yaml:"min_subjects" min:"1" max:"100000000" doc:"Nor one whose examples come from fewer people."`
-	MinAge          time.Duration `yaml:"quarantine" min:"0s" max:"8760h" doc:"Feedback must be this old, so that people can take it back. That of editors is used at once."`
+	MinExamples     int           `yaml:"min_new_examples" min:"1" max:"100000000" doc:"Minimum number of new examples, learned or held out, that a night needs. Feedback of editors is not counted: one correction by an editor is\nenough for a night. nightshift night plan says what the next night waits for."`
+	MaxSubjectShare float64       `yaml:"largest_share" min:"0" max:"1" doc:"Maximum share of a night's new examples that may come from one user."`
+	MinSubjects     int           `yaml:"min_subjects" min:"1" max:"100000000" doc:"Minimum number of distinct users whose feedback a night needs."`
+	MinAge          time.Duration `yaml:"quarantine" min:"0s" max:"8760h" doc:"Minimum age of feedback before a night uses it, so that users can take it back. Feedback of editors is used at once."`
 }
 
 // Limits are what must hold.

@@ -19,9 +19,9 @@ import (
 
 // Initial says how an initial adapter is made, see train.Initialize. The learning rate and the batches are those of a night.
 type Initial struct {
-	Rounds int     `yaml:"rounds" json:"rounds" min:"1" max:"100000" doc:"Rounds in which it is made; each learns two tracks and goes part of the way towards what they reach (Reptile).\nIt takes 2·rounds·steps optimizer steps, and at most 12·steps more to measure it, and has a night's deadline."`
-	Steps  int     `yaml:"steps" json:"steps" min:"1" max:"100000" doc:"Steps in which a round learns a track. That tracks which begin with it know more after as many steps, of answers that it has not\nseen, is tried before it is activated."`
-	Share  float64 `yaml:"share" json:"share" min:"0.001" max:"1" doc:"Part of the way that the first round goes; later ones go less."`
+	Rounds int     `yaml:"rounds" json:"rounds" min:"1" max:"100000" doc:"Number of rounds in which an initial adapter is made; each learns two tracks and goes part of the way towards what they reach (Reptile).\nIt takes 2·rounds·steps optimizer steps, and at most 12·steps more to measure it, and has a night's deadline."`
+	Steps  int     `yaml:"steps" json:"steps" min:"1" max:"100000" doc:"Number of steps in which a round learns one track. Before an initial adapter is activated it is tested that tracks which begin with it know\nmore after as many steps, of answers that it has not seen."`
+	Share  float64 `yaml:"share" json:"share" min:"0.001" max:"1" doc:"Share of the way towards what the tracks reach that the first round goes; later rounds go less."`
 }
 
 // roundTracks is how many tracks a round takes at most, and askedTracks by how many the initial adapter is measured.

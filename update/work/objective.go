@@ -15,18 +15,18 @@ import (
 
 // Preferences say how corrections are learned as pairs, beside being imitated.
 type Preferences struct {
-	Share       float64 `yaml:"share" json:"share" min:"0.000001" max:"1000" doc:"Factor of their loss beside that of what is imitated. Where corrections weigh less than all that is imitated, it is less by as much."`
-	Beta        float64 `yaml:"beta" json:"beta" min:"0.000001" max:"1000" doc:"How strongly the candidate is held to the champion (DPO): the pull ends when the correction has gained a few times 1/beta nats on the answer."`
-	Smoothing   float64 `yaml:"smoothing" json:"smoothing,omitempty" min:"0" max:"0.49" doc:"Share of the corrections that are expected to be worse than the answer. Above 0 no single one is believed without bounds."`
-	ChangedOnly bool    `yaml:"changed_only" json:"changed_only,omitempty" doc:"Leave out the words that both begin with. It changes nothing but the work."`
+	Share       float64 `yaml:"share" json:"share" min:"0.000001" max:"1000" doc:"Weight of the preference loss relative to that of imitation. Where corrections weigh less than all that is imitated, it is less by as much."`
+	Beta        float64 `yaml:"beta" json:"beta" min:"0.000001" max:"1000" doc:"Strength by which the preference loss holds the candidate to the champion (the beta of DPO): its pull ends when the correction has gained a\nfew times 1/beta nats on the answer."`
+	Smoothing   float64 `yaml:"smoothing" json:"smoothing,omitempty" min:"0" max:"0.49" doc:"Expected share of corrections that are worse than the answer (label smoothing). Above 0 no single correction is believed without bounds."`
+	ChangedOnly bool    `yaml:"changed_only" json:"changed_only,omitempty" doc:"Whether to leave out the tokens that correction and answer both begin with. It changes nothing but the work."`
 }
 
 // Ratings say how answers that were rated are learned; the good ones are imitated as well.
 type Ratings struct {
-	Share       float64 `yaml:"share" json:"share" min:"0.000001" max:"1000" doc:"Factor of their loss, as that of preferences."`
-	Beta        float64 `yaml:"beta" json:"beta" min:"0.000001" max:"1000" doc:"How strongly the candidate is held to the champion (KTO, APO): the pull ends when an answer has gained or lost a few times 1/beta nats."`
-	Desirable   float64 `yaml:"desirable" json:"desirable,omitempty" min:"0" max:"1000" doc:"Weight of good answers. Where both weights are 0, all good and all bad ones together count alike, as far as one weighs up to 4 times the other."`
-	Undesirable float64 `yaml:"undesirable" json:"undesirable,omitempty" min:"0" max:"1000" doc:"Weight of bad answers."`
+	Share       float64 `yaml:"share" json:"share" min:"0.000001" max:"1000" doc:"Weight of the loss of ratings relative to that of imitation. Where rated answers weigh less than all that is imitated, it is less by as much."`
+	Beta        float64 `yaml:"beta" json:"beta" min:"0.000001" max:"1000" doc:"Strength by which the loss of ratings holds the candidate to the champion (the beta of KTO and APO): its pull ends when an answer has gained\nor lost a few times 1/beta nats."`
+	Desirable   float64 `yaml:"desirable" json:"desirable,omitempty" min:"0" max:"1000" doc:"Weight of answers that were rated good. Where both weights are 0, all good and all bad answers together count alike, as far as one weighs up\nto 4 times the other."`
+	Undesirable float64 `yaml:"undesirable" json:"undesirable,omitempty" min:"0" max:"1000" doc:"Weight of answers that were rated bad. Where both weights are 0, see desirable."`
 }
 
 // Learned says what a run learned of preferences and ratings.

@@ -29,7 +29,7 @@ type Config struct {
 	Alive    time.Duration // servers that were silent for longer are not waited for, 30 s
 	Keep     int64         // events of a track that a store keeps which has no room for all (Redis), 1,000,000; never fewer than nights have not read
 
-	Settings                     // of every track; Threads must be a number
+	Settings                     // of every track; Threads may be 0 for all cores
 	Tracks   map[string]Settings // of the tracks that differ, each complete
 
 	sizes sizes
@@ -37,9 +37,9 @@ type Config struct {
 
 // sizes are how many examples a night takes for what has no key of the configuration. Tests take fewer.
 type sizes struct {
-	rehearsal int // examples to rehearse, from the memory and the model's starter memory
-	selfTests int // prompts that replicas check a version with
-	answers   int // prompts that champion and candidate answer, for behaviour
+	rehearsal int // examples to rehearse, from the memory and the model's starter memory (RehearsalLimit)
+	selfTests int // prompts that replicas check a version with (4)
+	answers   int // prompts that champion and candidate answer, for behaviour (32)
 }
 
 // RehearsalLimit is how many examples a night rehearses at most.

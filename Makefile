@@ -32,6 +32,9 @@ COVERAGE ?= 80
 
 LINT := $(GO) tool -modfile=tools/lint/go.mod golangci-lint
 
+# go test with a line a package, then what failed, what was skipped and why, and how many there were. It exits with go test's status.
+GOTEST := $(GO) tool -modfile=tools/gotestsum/go.mod gotestsum --format pkgname --format-hide-empty-pkg --
+
 # A package's tests may take this long: a limit for tests that hang, not for a busy machine.
 HANG ?= 60m
 
@@ -54,7 +57,7 @@ demo-model: build ## Train the model that ships anew (up to an hour) and measure
 
 test: ## Run go vet and the tests (minutes); says at the end what was skipped and why
 	$(GO) vet ./...
-	$(GO) run ./tools/testreport -timeout $(HANG) $(TESTFLAGS) ./...
+	$(GOTEST) -timeout $(HANG) $(TESTFLAGS) ./...
 
 test-long: ## Run go vet and all tests, those that take long too
 	@NIGHTSHIFT_LONG_TESTS=1 $(MAKE) --no-print-directory test
@@ -63,7 +66,7 @@ editor: ## Correct ten facts in the console, one at a time, and let a night lear
 	NIGHTSHIFT_EDITOR_FACTS=all $(GO) test -count=1 -v -timeout $(HANG) $(TESTFLAGS) -run 'TestEditor$$' ./test
 
 race: ## Run the tests of concurrent packages under the race detector
-	$(GO) run ./tools/testreport -race -short -timeout $(HANG) $(TESTFLAGS) $(RACE)
+	$(GOTEST) -race -short -timeout $(HANG) $(TESTFLAGS) $(RACE)
 
 lint: ## Run the linter (built on first use)
 	$(LINT) run ./...

@@ -14,7 +14,7 @@ import (
 	"nightshift/lab/continual"
 )
 
-var update = flag.Bool("update", false, "write configuration.md")
+var update = flag.Bool("update", false, "write the pages that the program prints")
 
 const configurationHead = "# Configuration\n\n" +
 	"What `nightshift config print` prints for an empty configuration. Written by `go test ./docs -update`.\n\n" +
@@ -128,28 +128,18 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// TestTree compares the tree in architecture.md with the directories.
-func TestTree(t *testing.T) {
-	text := pages(t)["architecture.md"]
-	_, tree, ok := strings.Cut(text, "## The tree")
-	if !ok {
-		t.Fatal("architecture.md has no tree")
-	}
-	tree, _, _ = strings.Cut(tree, "\n## ")
-	var at []string
-	seen := 0
-	for _, m := range regexp.MustCompile(`(?m)^( *)([a-z0-9.]+)/(?: |$)`).FindAllStringSubmatch(tree, -1) {
-		depth := len(m[1]) / 2
-		if depth > len(at) {
-			t.Fatalf("%s/ is indented too far", m[2])
+// TestDecisions: the index has every decision, under its own title and with a state.
+func TestDecisions(t *testing.T) {
+	all := pages(t)
+	index := all["decisions/README.md"]
+	for name, text := range all {
+		file, ok := strings.CutPrefix(name, "decisions/")
+		if !ok || file == "README.md" {
+			continue
 		}
-		at = append(at[:depth:depth], m[2])
-		seen++
-		if info, err := os.Stat(filepath.Join(append([]string{".."}, at...)...)); err != nil || !info.IsDir() {
-			t.Errorf("the tree of architecture.md has %s/, the repository does not", strings.Join(at, "/"))
+		title, _, _ := strings.Cut(strings.TrimPrefix(text, "# "), "\n")
+		if row := "| [" + title + "](" + file + ") | "; !strings.Contains(index, row) {
+			t.Errorf("the index of decisions has no row with %s", row)
 		}
-	}
-	if seen < 20 {
-		t.Errorf("%d directories were read from the tree", seen)
 	}
 }

@@ -17,7 +17,7 @@ export default function () {
   check(answers, {
     'an answer': both((a) => a.text),
     'time to first token': both((a) => a.timings && a.timings.first_token_ms > 0),
-    'latency between tokens': both((a) => a.timings && a.timings.inter_token_p99_ms >= 0),
+    'inter-token latency': both((a) => a.timings && a.timings.inter_token_p99_ms >= 0),
     'a token for feedback': both((a) => a.origin && a.origin.feedback_token),
     'recorded': both((a) => a.origin && a.origin.logged),
   });

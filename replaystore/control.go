@@ -74,9 +74,10 @@ type LoadSignal struct {
 	Active int     `json:"active"` // running requests
 	Queued int     `json:"queued"` // requests that wait for a slot
 	Busy   float64 `json:"busy"`   // 0…1 share of the engine's capacity
-	Gaps   int     `json:"gaps"`   // between tokens, in the last seconds; what follows is of them and 0 without any
-	P50    float64 `json:"p50_ms,omitempty"`
-	P99    float64 `json:"p99_ms,omitempty"`
+	// Inter-token latencies of the last seconds: how many, and their median and 99th percentile in milliseconds, 0 without any.
+	ITLCount int     `json:"itl_count"`
+	ITLP50   float64 `json:"itl_p50_ms,omitempty"`
+	ITLP99   float64 `json:"itl_p99_ms,omitempty"`
 }
 
 // ActivationHint says that a track has a new activation; the registry is the truth.

@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
+
+	"nightshift/internal/atomicfile"
 )
 
 // SecretSize is the length of a store's secret in bytes.
@@ -31,30 +32,13 @@ func LoadSecret(name string, given []byte) ([]byte, error) {
 	return secret, nil
 }
 
-// writeSecret writes beside and renames, so that there is never half a secret.
+// writeSecret makes the file, so that there is never half a secret.
 func writeSecret(name string, secret []byte) ([]byte, error) {
 	if secret == nil {
 		secret = make([]byte, SecretSize)
 		rand.Read(secret)
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), ".secret-*") // mode 0600
-	if err != nil {
-		return nil, fmt.Errorf("write store secret: %w", err)
-	}
-	_, err = f.WriteString(hex.EncodeToString(secret) + "\n")
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("write store secret: %w", errors.Join(err, os.Remove(f.Name())))
-	}
-	dir, err := os.Open(filepath.Dir(name))
-	if err != nil {
-		return nil, fmt.Errorf("write store secret: %w", err)
-	}
-	defer dir.Close()
-	if err := dir.Sync(); err != nil {
+	if err := atomicfile.Write(name, []byte(hex.EncodeToString(secret)+"\n"), 0o600); err != nil {
 		return nil, fmt.Errorf("write store secret: %w", err)
 	}
 	return secret, nil

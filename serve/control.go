@@ -78,12 +78,12 @@ func (s *Server) hear(signal replaystore.Signal) {
 	}
 }
 
-// tellLoad publishes how busy the engine is and how long readers wait for tokens.
+// tellLoad publishes how busy the engine is, and the inter-token latency of the last seconds.
 func (s *Server) tellLoad(ctx context.Context, control replaystore.Control) error {
 	stats := s.deps.Engine.Stats()
-	p50, p99, n := s.gaps.quantiles()
-	s.gaps.next()
+	p50, p99, n := s.itl.quantiles()
+	s.itl.next()
 	_, err := replaystore.Send(ctx, control, replaystore.LoadSignal{Server: s.cfg.Name, Active: int(stats.Active), Queued: int(stats.Waiting),
-		Busy: min(1, float64(stats.Active)/float64(s.cfg.Slots)), Gaps: n, P50: p50.Seconds() * 1e3, P99: p99.Seconds() * 1e3})
+		Busy: min(1, float64(stats.Active)/float64(s.cfg.Slots)), ITLCount: n, ITLP50: p50.Seconds() * 1e3, ITLP99: p99.Seconds() * 1e3})
 	return err
 }

@@ -9,30 +9,20 @@ import (
 
 	"nightshift/internal/nightrecord"
 	"nightshift/replaystore"
+	"nightshift/serve/api/wire"
 )
-
-// step is the data of a progress event.
-type step struct {
-	Phase string    `json:"phase"`
-	Step  int64     `json:"step"`
-	Steps int64     `json:"steps"`
-	Loss  *float64  `json:"loss"`
-	Rate  *float64  `json:"lr"`
-	ETA   *float64  `json:"eta_seconds"`
-	Time  time.Time `json:"time"`
-}
 
 // follower turns signals and records of one night into events, each step once.
 type follower struct {
 	tell  func(event string, data json.RawMessage) error
 	state nightrecord.State
-	last  step
+	last  wire.ProgressEvent
 	said  time.Time
 }
 
-// Follow implements api.Nights. Steps come from the control stream and, where that lost some, from the record, which is
+// FollowNight implements api.Admin. Steps come from the control stream and, where that lost some, from the record, which is
 // also the truth about states.
-func (n *nights) Follow(ctx context.Context, id string, tell func(event string, data json.RawMessage) error) error {
+func (n *nights) FollowNight(ctx context.Context, id string, tell func(event string, data json.RawMessage) error) error {
 	feed := make(chan replaystore.Progress, 64)
 	n.mu.Lock()
 	n.feeds[feed] = id
@@ -69,7 +59,7 @@ func (n *nights) Follow(ctx context.Context, id string, tell func(event string, 
 
 // look reads the record and tells what is new in it; done when the night is over.
 func (f *follower) look(ctx context.Context, n *nights, id string) (done bool, err error) {
-	night, err := n.Read(ctx, id)
+	night, err := n.Night(ctx, id)
 	if err != nil {
 		return false, err
 	}
@@ -79,12 +69,12 @@ func (f *follower) look(ctx context.Context, n *nights, id string) (done bool, e
 	}
 	if rec.State != f.state {
 		f.state = rec.State
-		if err := f.send("state", map[string]string{"state": string(rec.State), "reason": rec.Reason}); err != nil {
+		if err := f.send(wire.NightState, wire.StateEvent{State: string(rec.State), Reason: rec.Reason}); err != nil {
 			return false, err
 		}
 	}
 	if p := rec.Progress; p != nil {
-		s := step{Phase: p.Phase, Step: int64(p.Step), Steps: int64(p.Steps), ETA: &p.ETA, Time: p.Time}
+		s := wire.ProgressEvent{Phase: p.Phase, Step: int64(p.Step), Steps: int64(p.Steps), ETA: &p.ETA, Time: p.Time}
 		if p.Loss != 0 {
 			s.Loss, s.Rate = &p.Loss, &p.Rate
 		}
@@ -93,14 +83,14 @@ func (f *follower) look(ctx context.Context, n *nights, id string) (done bool, e
 		}
 	}
 	if rec.State.Final() {
-		return true, f.tell("done", night.Record)
+		return true, f.tell(wire.NightDone, night.Record)
 	}
 	return false, nil
 }
 
 // signal tells a step from the control stream.
 func (f *follower) signal(p replaystore.Progress) error {
-	s := step{Phase: p.Stage, Step: p.Done, Steps: p.Total, Time: time.Now().UTC()}
+	s := wire.ProgressEvent{Phase: p.Stage, Step: p.Done, Steps: p.Total, Time: time.Now().UTC()}
 	for name, field := range map[string]**float64{"loss": &s.Loss, "lr": &s.Rate, "eta_seconds": &s.ETA} {
 		if v, ok := p.Values[name]; ok {
 			*field = &v
@@ -110,12 +100,12 @@ func (f *follower) signal(p replaystore.Progress) error {
 }
 
 // step tells a step unless it or a later one of its phase was told.
-func (f *follower) step(s step) error {
+func (f *follower) step(s wire.ProgressEvent) error {
 	if s.Phase == f.last.Phase && s.Step <= f.last.Step {
 		return nil
 	}
 	f.last = s
-	return f.send("progress", s)
+	return f.send(wire.NightProgress, s)
 }
 
 func (f *follower) send(event string, v any) error {

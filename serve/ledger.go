@@ -20,40 +20,40 @@ const mostRemembered = 1 << 20
 const mostCounted = 1 << 19
 
 // ledger counts the events of every track and remembers the content of feedback by id, so that an id that is used again
-// with another content is refused, and an interaction takes no more than api.MostFeedback, and none once it was forgotten. It
+// with another content is refused, and an interaction takes no more than api.MostFeedback, and none once it was erased. It
 // follows the store's own order of events.
 type ledger struct {
 	store replaystore.Store
 
 	mu       sync.Mutex
 	accounts map[string]*account
-	content  map[print]entry // by feedback key
-	order    []print         // of content, oldest first
-	about    map[print]int   // items of feedback in content by interaction
-	counted  window          // interactions: after a loss a store shows again what was shown before
-	erased   window          // interactions that were forgotten
+	content  map[fingerprint]entry // by feedback key
+	order    []fingerprint         // of content, oldest first
+	about    map[fingerprint]int   // items of feedback in content by interaction
+	counted  window                // interactions: after a loss a store shows again what was shown before
+	erased   window                // interactions that were erased with their person
 }
 
 // entry is an item of feedback in the ledger.
 type entry struct {
-	content, about print
+	content, about fingerprint
 	counted        bool // it was read from the store, not only reserved
 }
 
 // window is the newest members of a set. The zero value is empty.
 type window struct {
-	members map[print]bool
-	order   []print // a ring once it is full
-	next    int     // the oldest, then
+	members map[fingerprint]bool
+	order   []fingerprint // a ring once it is full
+	next    int           // the oldest, then
 }
 
 // add reports whether a member is new, and lets the oldest go where there are more than limit.
-func (w *window) add(id print, limit int) bool {
+func (w *window) add(id fingerprint, limit int) bool {
 	if w.members[id] {
 		return false
 	}
 	if w.members == nil {
-		w.members = map[print]bool{}
+		w.members = map[fingerprint]bool{}
 	}
 	w.members[id] = true
 	if len(w.order) < limit {
@@ -72,25 +72,27 @@ type account struct {
 	interactions, feedback int64
 }
 
-// print is the beginning of a sha256.
-type print [16]byte
+// fingerprint is the beginning of a sha256.
+type fingerprint [16]byte
 
 func newLedger(store replaystore.Store) *ledger {
-	return &ledger{store: store, accounts: map[string]*account{}, content: map[print]entry{}, about: map[print]int{}}
+	return &ledger{store: store, accounts: map[string]*account{}, content: map[fingerprint]entry{}, about: map[fingerprint]int{}}
 }
 
-func printOf(parts ...string) print {
+func fingerprintOf(parts ...string) fingerprint {
 	h := sha256.New()
 	for _, p := range parts {
 		fmt.Fprintf(h, "%d:%s", len(p), p)
 	}
-	var out print
+	var out fingerprint
 	copy(out[:], h.Sum(nil))
 	return out
 }
 
 // identity is what feedback is known by, and entryOf holds what must not differ under it: the time and the sender may.
-func identity(f *replaystore.Feedback) print { return printOf(f.Track, f.Interaction, f.ID) }
+func identity(f *replaystore.Feedback) fingerprint {
+	return fingerprintOf(f.Track, f.Interaction, f.ID)
+}
 
 func entryOf(f *replaystore.Feedback) entry {
 	rating, correction := "none", "none"
@@ -100,7 +102,7 @@ func entryOf(f *replaystore.Feedback) entry {
 	if f.Correction != nil {
 		correction = "correction " + *f.Correction
 	}
-	return entry{content: printOf(rating, correction, f.Comment, fmt.Sprint(f.Editor)), about: printOf(f.Track, f.Interaction)}
+	return entry{content: fingerprintOf(rating, correction, f.Comment, fmt.Sprint(f.Editor)), about: fingerprintOf(f.Track, f.Interaction)}
 }
 
 // begin reads the store's history once, so that later readers only catch up.
@@ -135,7 +137,7 @@ func (l *ledger) page(ctx context.Context, track string) (more bool, err error) 
 	for _, e := range events {
 		switch {
 		case e.Interaction != nil:
-			if l.counted.add(printOf(track, e.Interaction.ID), mostCounted) {
+			if l.counted.add(fingerprintOf(track, e.Interaction.ID), mostCounted) {
 				a.interactions++
 			}
 		case e.Feedback != nil:
@@ -148,7 +150,7 @@ func (l *ledger) page(ctx context.Context, track string) (more bool, err error) 
 			}
 		case e.Erasure != nil:
 			for _, id := range e.Erasure.Interactions {
-				l.erased.add(printOf(track, id), mostCounted)
+				l.erased.add(fingerprintOf(track, id), mostCounted)
 			}
 		}
 	}
@@ -157,7 +159,7 @@ func (l *ledger) page(ctx context.Context, track string) (more bool, err error) 
 }
 
 // remember keeps a content; the first one of an id stays. l.mu is held.
-func (l *ledger) remember(id print, e entry) {
+func (l *ledger) remember(id fingerprint, e entry) {
 	if _, known := l.content[id]; known {
 		return
 	}
@@ -170,8 +172,8 @@ func (l *ledger) remember(id print, e entry) {
 	l.order = append(l.order, id)
 }
 
-// drop forgets a content, not its place in the order. l.mu is held.
-func (l *ledger) drop(id print) {
+// drop takes a content out, not its place in the order. l.mu is held.
+func (l *ledger) drop(id fingerprint) {
 	e := l.content[id]
 	delete(l.content, id)
 	if l.about[e.about]--; l.about[e.about] <= 0 {
@@ -179,8 +181,8 @@ func (l *ledger) drop(id print) {
 	}
 }
 
-// undo forgets a content that was remembered a moment ago. l.mu is held.
-func (l *ledger) undo(id print) {
+// undo takes a content out that was remembered a moment ago. l.mu is held.
+func (l *ledger) undo(id fingerprint) {
 	l.drop(id)
 	for i := len(l.order) - 1; i >= 0; i-- {
 		if l.order[i] == id {
@@ -224,7 +226,7 @@ func (l *ledger) reserve(ctx context.Context, events []replaystore.Event) (undo 
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var noted []print
+	var noted []fingerprint
 	back := func() {
 		for _, id := range noted {
 			l.undo(id)

@@ -90,11 +90,11 @@ func TestCountsAfterALoss(t *testing.T) {
 func TestWindow(t *testing.T) {
 	var w window
 	for n := range 10 {
-		if id := printOf(string(rune('a' + n))); !w.add(id, 4) || w.add(id, 4) || len(w.members) > 4 {
+		if id := fingerprintOf(string(rune('a' + n))); !w.add(id, 4) || w.add(id, 4) || len(w.members) > 4 {
 			t.Fatalf("member %d: %+v", n, w)
 		}
 	}
-	if w.add(printOf("j"), 4) || !w.add(printOf("a"), 4) {
+	if w.add(fingerprintOf("j"), 4) || !w.add(fingerprintOf("a"), 4) {
 		t.Error("the newest are not in the window, or the oldest still are")
 	}
 }

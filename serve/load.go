@@ -16,10 +16,7 @@ import (
 // Verify returns what a registry has to check of every version before it is stored and each time it is loaded: that it
 // parses strictly, that its values are finite, and that it was made for this model.
 func Verify(m *engine.Model) func(config, weights []byte, manifest registry.Manifest) error {
-	base := adapter.Base{Layers: m.Config.Layers, Width: m.Config.Width, Inner: m.Config.Inner}
-	if base.Inner == 0 {
-		base.Inner = 4 * base.Width
-	}
+	base := m.Config
 	digest := m.Checkpoint.Digest()
 	return func(config, weights []byte, manifest registry.Manifest) error {
 		a, err := adapter.Parse(config, weights)

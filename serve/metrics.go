@@ -24,8 +24,8 @@ func newVersionMetrics(m *telemetry.Metrics) versionMetrics {
 			[]float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5, 10}),
 		version:    m.Gauge("version", "Number of the version that serves a track, 0 is the base model.", "track"),
 		activation: m.Gauge("activation", "Number of the activation that is in force.", "track"),
-		wait: m.Histogram("adapter_wait_seconds", "What requests waited for their version: resident in the bank, evicted and brought back, or unseen and tested first.",
-			[]float64{.0001, .0005, .001, .002, .005, .01, .02, .05, .1, .5, 1, 5}, "version"),
+		wait: m.Histogram("adapter_wait_seconds", "What requests waited for their version, by the adapter cache: a hit, a reload of one that was evicted, or a cold load with its self-test.",
+			[]float64{.0001, .0005, .001, .002, .005, .01, .02, .05, .1, .5, 1, 5}, "cache"),
 		stuck: m.Gauge("activation_refused", "1 while a track does not serve its newest activation.", "track"),
 	}
 }
@@ -39,7 +39,7 @@ func (m versionMetrics) swapped(track string, d time.Duration, err error) {
 	m.duration.WithLabelValues().Observe(d.Seconds())
 }
 
-func (m versionMetrics) waited(d time.Duration, from Residence) {
+func (m versionMetrics) waited(d time.Duration, from CacheResult) {
 	m.wait.WithLabelValues(string(from)).Observe(d.Seconds())
 }
 

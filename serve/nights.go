@@ -73,13 +73,13 @@ func (n *nights) record(id string) (night api.Night, ok bool, err error) {
 	n.mu.Lock()
 	n.tracks[id] = rec.Track
 	n.mu.Unlock()
-	return api.Night{ID: id, Track: rec.Track, State: string(rec.State), Record: compact}, true, nil
+	return api.Night{ID: id, Track: rec.Track, State: rec.State, Record: compact}, true, nil
 }
 
 // settle has this server serve what a night published before it says so: whoever reads "published" and asks gets the new
 // version.
 func (n *nights) settle(night api.Night) {
-	if nightrecord.State(night.State) == nightrecord.Published && n.catchUp != nil {
+	if night.State == nightrecord.Published && n.catchUp != nil {
 		n.catchUp(night.Track)
 	}
 }
@@ -96,11 +96,11 @@ func (n *nights) queued(id string) (api.Night, bool) {
 	if err != nil {
 		return api.Night{}, false
 	}
-	return api.Night{ID: id, Track: a.track, State: string(nightrecord.Queued), Record: data}, true
+	return api.Night{ID: id, Track: a.track, State: nightrecord.Queued, Record: data}, true
 }
 
-// Read implements api.Nights.
-func (n *nights) Read(_ context.Context, id string) (api.Night, error) {
+// Night implements api.Admin.
+func (n *nights) Night(_ context.Context, id string) (api.Night, error) {
 	night, err := n.read(id)
 	if err == nil {
 		n.settle(night)
@@ -120,12 +120,12 @@ func (n *nights) read(id string) (api.Night, error) {
 	return api.Night{}, fmt.Errorf("night %s: %w", clip(id), registry.ErrNotFound)
 }
 
-// List implements api.Nights. It reads the newest first and stops when it has enough.
-func (n *nights) List(ctx context.Context, tracks []string, limit int) ([]api.Night, error) {
+// Nights implements api.Admin. It reads the newest first and stops when it has enough.
+func (n *nights) Nights(ctx context.Context, tracks []string, limit int) ([]api.Night, error) {
 	var list []api.Night
 	settled := map[string]bool{}
 	err := n.newest(ctx, tracks, "", func(night api.Night) bool {
-		if nightrecord.State(night.State) == nightrecord.Published && !settled[night.Track] {
+		if night.State == nightrecord.Published && !settled[night.Track] {
 			settled[night.Track] = true
 			n.settle(night)
 		}
@@ -177,7 +177,7 @@ func (n *nights) newest(ctx context.Context, tracks []string, since string, visi
 func (n *nights) running(ctx context.Context, track string, now time.Time) (id string, err error) {
 	since := now.Add(-longestLife).UTC().Format(nightrecord.IDTime)
 	err = n.newest(ctx, []string{track}, since, func(night api.Night) bool {
-		if !nightrecord.State(night.State).Final() {
+		if !night.State.Final() {
 			id = night.ID
 		}
 		return id == ""
@@ -185,8 +185,8 @@ func (n *nights) running(ctx context.Context, track string, now time.Time) (id s
 	return id, err
 }
 
-// Request implements api.NightQueue.
-func (n *nights) Request(ctx context.Context, track, by string, dryRun bool) (string, error) {
+// RequestNight implements api.Admin.
+func (n *nights) RequestNight(ctx context.Context, track, by string, dryRun bool) (string, error) {
 	if n.updater == updaterNone {
 		return "", fmt.Errorf("ask for a night: %w; start `nightshift run`, or `nightshift update` beside this server", api.ErrNoUpdater)
 	}

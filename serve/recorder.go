@@ -14,11 +14,12 @@ import (
 	"nightshift/serve/api"
 )
 
-// recorder writes interactions down, redacted.
+// recorder writes interactions and feedback down, redacted.
 type recorder struct {
 	store    replaystore.Store
 	redactor *redact.Redactor
 	secret   []byte
+	ledger   *ledger
 }
 
 // Subject implements api.Recorder.
@@ -79,30 +80,23 @@ func (r *recorder) redact(spans *[]replaystore.Span, field, text string) string 
 	return clean
 }
 
-// feedbackBox takes feedback.
-type feedbackBox struct {
-	store    replaystore.Store
-	recorder *recorder
-	ledger   *ledger
-}
-
-// Accept implements api.FeedbackBox.
-func (b *feedbackBox) Accept(ctx context.Context, items []replaystore.Feedback) error {
+// Accept implements api.Recorder.
+func (r *recorder) Accept(ctx context.Context, items []replaystore.Feedback) error {
 	events := make([]replaystore.Event, len(items))
 	for n := range items {
 		f := items[n]
 		if f.Correction != nil {
-			clean := b.recorder.redact(&f.Redacted, "correction", *f.Correction)
+			clean := r.redact(&f.Redacted, "correction", *f.Correction)
 			f.Correction = &clean
 		}
-		f.Comment = b.recorder.redact(&f.Redacted, "comment", f.Comment)
+		f.Comment = r.redact(&f.Redacted, "comment", f.Comment)
 		events[n].Feedback = &f
 	}
-	undo, err := b.ledger.reserve(ctx, events)
+	undo, err := r.ledger.reserve(ctx, events)
 	if err != nil {
 		return err
 	}
-	if err := b.store.Append(ctx, events...); err != nil {
+	if err := r.store.Append(ctx, events...); err != nil {
 		undo()
 		return fmt.Errorf("keep feedback: %w", err)
 	}

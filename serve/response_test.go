@@ -221,7 +221,7 @@ func TestResponseGoesOn(t *testing.T) {
 	must(t, err)
 	for _, gone := range []responded{first, second, third, referred} {
 		if r := h.get(responsesPath + "/" + gone.ID); r.status != 404 {
-			t.Errorf("%s is there after its person was forgotten: %s", gone.ID, r.body)
+			t.Errorf("%s is there after its person was erased: %s", gone.ID, r.body)
 		}
 	}
 	for body, want := range map[string]string{

@@ -47,7 +47,7 @@ func (r Router) Check(report func(key, format string, args ...any)) {
 }
 
 // router picks the track of a request that leaves it open, by what the versions that serve the tracks have learned from: the
-// questions of the nights that made them. It keeps counts in memory and reads them from the nights, so that what was forgotten
+// questions of the nights that made them. It keeps counts in memory and reads them from the nights, so that what was erased
 // is not counted once a track is read again: after its next activation, or after a restart.
 type router struct {
 	model      string // the name that asks for it; "" where it is off
@@ -186,13 +186,7 @@ func (r *router) count(p *routing.Profile, questions []string) {
 	}
 }
 
-// Model implements api.Router.
-func (r *router) Model() string { return r.model }
-
-// Tracks implements api.Router.
-func (r *router) Tracks() []string { return r.tracks }
-
-// Route implements api.Router. The last question decides; where that leaves it open, so do those before it, one by one: "and
+// Route implements api.Versions. The last question decides; where that leaves it open, so do those before it, one by one: "and
 // for how long?" belongs to what it follows.
 func (r *router) Route(questions [][]int32, may func(track string) bool) api.Route {
 	known := r.state.Load().router

@@ -23,6 +23,7 @@ import (
 	"nightshift/internal/telemetry"
 	"nightshift/replaystore"
 	"nightshift/serve/api"
+	"nightshift/serve/api/wire"
 	"nightshift/serve/console"
 )
 
@@ -51,9 +52,9 @@ type Deps struct {
 	Redactor *redact.Redactor
 	Metrics  *telemetry.Metrics
 	Log      *slog.Logger
-	Listener net.Listener                   // nil: Config.Listen
-	Plan     Plan                           // says what nights would find; nil where nobody learns
-	Waited   func(time.Duration, Residence) // is told what each request waited for its version; nil: nobody
+	Listener net.Listener                     // nil: Config.Listen
+	Plan     Plan                             // says what nights would find; nil where nobody learns
+	Waited   func(time.Duration, CacheResult) // is told what each request waited for its version; nil: nobody
 }
 
 // Plan says what the next night of a track would find if it were started now. Whoever learns knows: serving does not.
@@ -74,7 +75,7 @@ type Server struct {
 	ready    atomic.Bool
 	address  atomic.Pointer[string]
 	hints    chan struct{}
-	gaps     gaps
+	itl      interToken
 }
 
 func (c Config) withDefaults() Config {
@@ -139,12 +140,13 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	for _, f := range console.Files() {
 		cfg.API.Static = append(cfg.API.Static, api.StaticFile{Path: f.Path, Headers: f.Headers(), ETag: f.ETag, Body: f.Body})
 	}
-	r := &recorder{store: deps.Store, redactor: deps.Redactor, secret: deps.Secret}
+	cfg.API.Open = api.OpenModel{Name: s.router.model, Tracks: s.router.tracks}
 	s.api, err = api.New(cfg.API, api.Deps{
-		Model: model, Generator: deps.Engine, Versions: s.versions, Router: s.router, Recorder: r,
-		Feedback: &feedbackBox{store: deps.Store, recorder: r, ledger: s.ledger},
-		Tracks:   &tracks{versions: s.versions, registry: deps.Registry, ledger: s.ledger, plan: deps.Plan},
-		Switch:   s.versions, Catalog: &catalog{versions: s.versions, router: s.router}, Nights: s.nights, Queue: s.nights, Condition: s, Gap: s.gaps.add, Metrics: deps.Metrics, Log: s.log,
+		Model: model, Generator: generator{deps.Engine}, Versions: answering{s.versions, s.router},
+		Recorder: &recorder{store: deps.Store, redactor: deps.Redactor, secret: deps.Secret, ledger: s.ledger},
+		Admin: admin{s, &tracks{versions: s.versions, registry: deps.Registry, ledger: s.ledger, plan: deps.Plan},
+			&changes{versions: s.versions, router: s.router}, s.nights},
+		InterToken: s.itl.add, Metrics: deps.Metrics, Log: s.log,
 	})
 	if err != nil {
 		return nil, err
@@ -242,7 +244,7 @@ func (s *Server) follow(ctx context.Context) error {
 	}
 }
 
-// Ready implements api.Condition.
+// Ready implements api.Admin.
 func (s *Server) Ready(ctx context.Context) (reasons, degraded []string) {
 	if !s.ready.Load() {
 		return []string{"the model and the champions are being loaded"}, nil
@@ -258,12 +260,12 @@ func (s *Server) Ready(ctx context.Context) (reasons, degraded []string) {
 	return nil, degraded
 }
 
-// Status implements api.Condition.
-func (s *Server) Status(ctx context.Context) api.Status {
-	st := api.Status{Version: telemetry.BuildInfo().Version, Model: s.cfg.ModelName, UptimeSeconds: time.Since(s.started).Seconds(),
+// Status implements api.Admin.
+func (s *Server) Status(ctx context.Context) wire.Status {
+	st := wire.Status{Version: telemetry.BuildInfo().Version, Model: s.cfg.ModelName, UptimeSeconds: time.Since(s.started).Seconds(),
 		Updater: s.cfg.Updater, Schedule: s.cfg.Schedule}
 	stats, err := s.deps.Store.Stats(ctx)
-	st.Store = api.StoreStatus{Kind: stats.Kind, Degraded: err != nil || stats.Degraded != "", Detail: stats.Degraded}
+	st.Store = wire.StoreStatus{Kind: stats.Kind, Degraded: err != nil || stats.Degraded != "", Detail: stats.Degraded}
 	if err != nil {
 		st.Store.Detail = err.Error()
 	}

@@ -1,7 +1,6 @@
 package serve_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +21,7 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/internal/telemetry"
 	"nightshift/models/adapter"
+	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
 	"nightshift/models/demo"
 	"nightshift/models/tokenizer"
@@ -31,6 +31,7 @@ import (
 	"nightshift/replaystore/redisstore"
 	"nightshift/serve"
 	"nightshift/serve/api"
+	"nightshift/serve/api/wire"
 )
 
 // modelContext is the context of the tiny model, in tokens.
@@ -46,8 +47,8 @@ var model = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cfg := checkpoint.Config{Layers: 2, Heads: 2, Width: 32, Context: modelContext, Vocab: vocabulary.Size(), Inner: 64, Activation: "gelu_new",
-		Epsilon: 1e-5, ScaleAttn: true, TiedHead: true, EOS: vocabulary.Size() - len(demo.Specials()), BOS: vocabulary.Size() - len(demo.Specials())}
+	cfg := arch.GPT2(arch.Shape{Layers: 2, Heads: 2, Width: 32, Context: modelContext, Vocab: vocabulary.Size(), Inner: 64, Activation: "gelu_new",
+		Epsilon: 1e-5, ScaleAttn: true, TiedHead: true, EOS: vocabulary.Size() - len(demo.Specials()), BOS: vocabulary.Size() - len(demo.Specials())})
 	return dir, errors.Join(vocabulary.Write(dir), checkpoint.Write(dir, cfg, checkpoint.Random(cfg, 7)),
 		os.WriteFile(filepath.Join(dir, "chat_template.jinja"), []byte(demo.ChatTemplate), 0o600))
 })
@@ -315,20 +316,11 @@ type event struct{ name, data string }
 // events reads a stream to its end.
 func events(r io.Reader) []event {
 	var list []event
-	data, _ := io.ReadAll(r) // a stream that breaks ends there
-	for block := range bytes.SplitSeq(data, []byte("\n\n")) {
-		var e event
-		for line := range strings.SplitSeq(string(block), "\n") {
-			if v, ok := strings.CutPrefix(line, "event: "); ok {
-				e.name = v
-			}
-			if v, ok := strings.CutPrefix(line, "data: "); ok {
-				e.data += v
-			}
+	for e, err := range wire.Events(r) {
+		if err != nil { // a stream that breaks ends there
+			break
 		}
-		if e.data != "" {
-			list = append(list, e)
-		}
+		list = append(list, event{e.Name, e.Data})
 	}
 	return list
 }
@@ -338,7 +330,7 @@ func (h *house) put(track string, seed uint64, change func(*registry.Manifest)) 
 	h.t.Helper()
 	cfg := h.engine.Model().Config
 	a, err := adapter.New(adapter.Config{Rank: 4, Alpha: 8, Modules: []string{"mlp.c_fc", "mlp.c_proj"}},
-		adapter.Base{Layers: cfg.Layers, Width: cfg.Width, Inner: 64}, seed)
+		arch.GPT2(arch.Shape{Layers: cfg.Layers, Width: cfg.Width, Inner: 64}), seed)
 	must(h.t, err)
 	for _, f := range a.Factors {
 		for i := range f.B {

@@ -9,74 +9,65 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
 	"nightshift/serve/api"
+	"nightshift/serve/api/wire"
 )
 
-// Activate implements api.Switch. The version is loaded and tested before anything is written, so the change itself takes
+// activate makes a version the champion. It is loaded and tested before anything is written, so the change itself takes
 // as long as writing one small file.
-func (v *versions) Activate(ctx context.Context, o api.ActivationOrder) (api.Activated, error) {
+func (v *versions) activate(ctx context.Context, o api.Order) (wire.Activated, error) {
 	ref := registry.Ref{Track: o.Track}
 	if o.Number != 0 {
 		var err error
 		if ref, err = v.registry.Resolve(o.Track, fmt.Sprintf("@%d", o.Number)); err != nil {
-			return api.Activated{}, err
+			return wire.Activated{}, err
 		}
 	}
 	pin, err := v.hold(ref)
 	if err != nil {
-		return api.Activated{}, err
+		return wire.Activated{}, err
 	}
 	defer pin.Release()
 	a := registry.Activation{Digest: ref.Digest, Number: ref.Number, Previous: registry.Latest, Actor: o.Actor, Reason: o.Reason}
 	if o.Expect != nil {
 		a.Previous = *o.Expect
 	}
-	return v.change(ctx, o.Track, o.Actor, o.Reason, func() (registry.Activation, error) { return v.registry.Activate(ctx, o.Track, a) })
+	return v.change(ctx, o, func() (registry.Activation, error) { return v.registry.Activate(ctx, o.Track, a) })
 }
 
-// Rollback implements api.Switch.
-func (v *versions) Rollback(ctx context.Context, track, actor, reason string) (api.Activated, error) {
-	if ref, err := v.registry.Resolve(track, "@prev"); err == nil {
+// rollback makes the champion before this one the champion again.
+func (v *versions) rollback(ctx context.Context, o api.Order) (wire.Activated, error) {
+	if ref, err := v.registry.Resolve(o.Track, "@prev"); err == nil {
 		if pin, err := v.hold(ref); err == nil { // most likely the target: in the bank before the change is written
 			defer pin.Release()
 		}
 	}
-	return v.change(ctx, track, actor, reason, func() (registry.Activation, error) { return v.registry.Rollback(ctx, track, actor, reason) })
-}
-
-// Hold implements api.Switch.
-func (v *versions) Hold(ctx context.Context, track, actor, reason string, hold bool) (api.Activated, error) {
-	return v.change(ctx, track, actor, reason, func() (registry.Activation, error) {
-		if hold {
-			return v.registry.Hold(ctx, track, actor, reason)
-		}
-		return v.registry.Release(ctx, track, actor, reason)
-	})
+	return v.change(ctx, o, func() (registry.Activation, error) { return v.registry.Rollback(ctx, o.Track, o.Actor, o.Reason) })
 }
 
 // change writes an activation, serves it, and tells the other processes. Once the activation is written the change is made:
 // what this server cannot serve it reports as not serving, and it tries again.
-func (v *versions) change(ctx context.Context, track, actor, reason string, write func() (registry.Activation, error)) (api.Activated, error) {
-	before, unknown := v.registry.Champion(track)
+func (v *versions) change(ctx context.Context, o api.Order, write func() (registry.Activation, error)) (wire.Activated, error) {
+	before, unknown := v.registry.Champion(o.Track)
 	begin := time.Now()
 	a, err := write()
 	if err != nil && unknown == nil {
-		if now, ok := inForce(v.registry, before, actor, reason, err); ok {
-			v.log.Warn("an activation is in force, though writing it ended with an error", "track", track, "activation", now.Sequence, "error", err)
+		if now, ok := inForce(v.registry, before, o.Actor, o.Reason, err); ok {
+			v.log.Warn("an activation is in force, though writing it ended with an error", "track", o.Track, "activation", now.Sequence, "error", err)
 			a, err = now, nil
 		}
 	}
 	if err != nil {
-		return api.Activated{}, err
+		return wire.Activated{}, err
 	}
 	if err := v.apply(a); err != nil {
-		v.log.Error("an activation is written and this server cannot serve it; the track serves what it served", "track", track, "activation", a.Sequence, "error", err)
+		v.log.Error("an activation is written and this server cannot serve it; the track serves what it served", "track", o.Track, "activation", a.Sequence, "error", err)
 	}
 	took := time.Since(begin)
 	if _, err := replaystore.Send(ctx, v.control, replaystore.ActivationHint{Track: a.Track, Number: a.Sequence}); err != nil {
 		v.log.Warn("other servers were not told of an activation; they find it when they look", "track", a.Track, "error", err)
 	}
 	l, err := v.serving(a.Track) // none for a track whose first activation cannot be served
-	done := api.Activated{Activation: a.Sequence, Serving: err == nil && l.champion == a.Champion(), SwapMS: float64(took.Microseconds()) / 1e3, Hold: a.Held}
+	done := wire.Activated{Activation: a.Sequence, Serving: err == nil && l.champion == a.Champion(), SwapMS: float64(took.Microseconds()) / 1e3, Hold: a.Held}
 	if ref := a.Champion(); !ref.Base() {
 		done.Version = &ref.Number
 	}

@@ -179,8 +179,8 @@ func TestFeedbackElsewhere(t *testing.T) {
 	}
 }
 
-// TestFeedbackOnForgotten refuses what is said about the answers of a person who was forgotten, on every server.
-func TestFeedbackOnForgotten(t *testing.T) {
+// TestFeedbackOnErased refuses what is said about the answers of a person who was erased, on every server.
+func TestFeedbackOnErased(t *testing.T) {
 	redis := replaytest.StartRedis(t).Addr
 	one, two := open(t, options{redis: redis}), open(t, options{redis: redis})
 	var a answer
@@ -192,7 +192,7 @@ func TestFeedbackOnForgotten(t *testing.T) {
 	for _, h := range []*house{one, two} {
 		r := h.rate(a.Nightshift.Interaction, a.Nightshift.FeedbackToken, "late")
 		if code, _, _ := r.problem(t); r.status != 404 || code != "interaction_not_found" {
-			t.Errorf("feedback on what was forgotten: status %d, %s", r.status, r.body)
+			t.Errorf("feedback on what was erased: status %d, %s", r.status, r.body)
 		}
 	}
 }

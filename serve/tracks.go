@@ -10,7 +10,8 @@ import (
 
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
-	"nightshift/serve/api"
+	"nightshift/replaystore"
+	"nightshift/serve/api/wire"
 )
 
 // tracks shows tracks and their versions.
@@ -21,7 +22,7 @@ type tracks struct {
 	plan     Plan // nil where nobody learns
 }
 
-// NextNight implements api.Tracks.
+// NextNight implements api.Admin.
 func (t *tracks) NextNight(ctx context.Context, track string) *nightrecord.Plan {
 	if t.plan == nil {
 		return nil
@@ -33,16 +34,16 @@ func (t *tracks) NextNight(ctx context.Context, track string) *nightrecord.Plan 
 	return &p
 }
 
-// Tracks implements api.Tracks.
-func (t *tracks) Tracks(ctx context.Context) ([]api.Track, error) {
-	var list []api.Track
+// Tracks implements api.Admin.
+func (t *tracks) Tracks(ctx context.Context) ([]wire.Track, error) {
+	var list []wire.Track
 	for _, m := range t.versions.Models() {
 		name := m.Champion.Track
 		l, err := t.versions.serving(name)
 		if err != nil {
 			return nil, err
 		}
-		w := api.Track{Track: name, Problem: l.problem, Champion: api.Champion{Digest: l.champion.Digest, Activation: l.activation.Sequence, Hold: l.activation.Held}}
+		w := wire.Track{Track: name, Problem: l.problem, Champion: wire.Champion{Digest: l.champion.Digest, Activation: l.activation.Sequence, Hold: l.activation.Held}}
 		if !l.champion.Base() {
 			w.Champion.Version = &l.champion.Number
 		}
@@ -50,7 +51,7 @@ func (t *tracks) Tracks(ctx context.Context) ([]api.Track, error) {
 			w.Champion.Since = &l.activation.Time
 		}
 		if l.candidate.Digest != "" {
-			w.Candidate = &api.OnTrial{Version: l.candidate.Number, Digest: l.candidate.Digest, Share: l.share}
+			w.Candidate = &wire.OnTrial{Version: l.candidate.Number, Digest: l.candidate.Digest, Share: l.share}
 		}
 		refs, err := t.registry.Versions(name)
 		if err != nil && !errors.Is(err, registry.ErrCorrupt) {
@@ -65,16 +66,16 @@ func (t *tracks) Tracks(ctx context.Context) ([]api.Track, error) {
 	return list, nil
 }
 
-// Adapters implements api.Tracks.
-func (t *tracks) Adapters(_ context.Context, track string) ([]api.Adapter, error) {
+// Adapters implements api.Admin.
+func (t *tracks) Adapters(_ context.Context, track string) ([]wire.Adapter, error) {
 	refs, err := t.registry.Versions(track)
 	if err != nil && !errors.Is(err, registry.ErrCorrupt) {
 		return nil, err
 	}
 	previous, _ := t.registry.Resolve(track, "@prev") // a track without one has none
-	list := make([]api.Adapter, 0, len(refs))
+	list := make([]wire.Adapter, 0, len(refs))
 	for _, ref := range slices.Backward(refs) {
-		a, _, err := t.adapter(ref, previous)
+		a, _, _, err := t.adapter(ref, previous)
 		if err != nil && !errors.Is(err, registry.ErrCorrupt) && !errors.Is(err, registry.ErrNotFound) {
 			return nil, err
 		}
@@ -83,15 +84,14 @@ func (t *tracks) Adapters(_ context.Context, track string) ([]api.Adapter, error
 	return list, nil
 }
 
-// adapter describes a version; with an error what is known without its manifest.
-func (t *tracks) adapter(ref, previous registry.Ref) (api.Adapter, api.AdapterDetail, error) {
-	a := api.Adapter{Track: ref.Track, Version: ref.Number, Digest: ref.Digest, State: "available"}
-	m, err := t.registry.Version(ref.Digest)
-	if err != nil {
+// adapter describes a version, with its manifest and the verdict of its night; with an error what is known without its manifest.
+func (t *tracks) adapter(ref, previous registry.Ref) (a wire.Adapter, m registry.Manifest, verdict json.RawMessage, err error) {
+	a = wire.Adapter{Track: ref.Track, Version: ref.Number, Digest: ref.Digest, State: "available"}
+	if m, err = t.registry.Version(ref.Digest); err != nil {
 		a.State = "rejected"
 		fail := "fail"
 		a.SelfTest = &fail
-		return a, api.AdapterDetail{Adapter: a}, err
+		return a, m, nil, err
 	}
 	a.Created, a.Night, a.Parent, a.Examples = m.Created, m.Night, m.Parent, m.Examples
 	if mark, ok := t.versions.marks.Load(ref.Digest); ok {
@@ -114,8 +114,7 @@ func (t *tracks) adapter(ref, previous registry.Ref) (api.Adapter, api.AdapterDe
 	case previous.Digest == ref.Digest:
 		a.State = "previous"
 	}
-	m.SelfTest = nil // long, and of use to servers alone
-	return a, api.AdapterDetail{Adapter: a, Manifest: m, Verdict: verdict}, nil
+	return a, m, verdict, nil
 }
 
 // verdict reads what the gate said of a night's candidate; nil when there is none.
@@ -138,13 +137,18 @@ func (t *tracks) verdict(night string) (verdict json.RawMessage, pass bool) {
 	return verdict, record.Verdict.Pass
 }
 
-// Adapter implements api.Tracks.
-func (t *tracks) Adapter(_ context.Context, track string, number int) (api.AdapterDetail, error) {
+// Adapter implements api.Admin.
+func (t *tracks) Adapter(_ context.Context, track string, number int) (wire.AdapterDetail, error) {
 	ref, err := t.registry.Resolve(track, fmt.Sprintf("@%d", number))
 	if err != nil {
-		return api.AdapterDetail{}, err
+		return wire.AdapterDetail{}, err
 	}
 	previous, _ := t.registry.Resolve(track, "@prev") // a track without one has none
-	_, detail, err := t.adapter(ref, previous)
-	return detail, err
+	a, m, verdict, err := t.adapter(ref, previous)
+	if err != nil {
+		return wire.AdapterDetail{}, err
+	}
+	m.SelfTest = nil // long, and of use to servers alone
+	manifest, err := replaystore.EncodeJSON(m)
+	return wire.AdapterDetail{Adapter: a, Manifest: manifest, Verdict: verdict}, err
 }

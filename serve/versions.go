@@ -35,7 +35,7 @@ type versions struct {
 	unsound sync.Map // digest → *refusal: what requests by name need not try again yet
 	checked sync.Map // digest → *checked: what brings a version back in short
 	buffers chan []byte
-	waited  func(d time.Duration, how Residence) // may be nil
+	waited  func(d time.Duration, how CacheResult) // may be nil
 
 	mu      sync.Mutex                      // one change at a time
 	lines   atomic.Pointer[map[string]line] // replaced as a whole
@@ -112,36 +112,36 @@ func (v *versions) refused(ref registry.Ref) error {
 	return nil
 }
 
-// Residence is where a request found its version.
-type Residence string
+// CacheResult is how the adapter cache, the bank, served a request.
+type CacheResult string
 
-// The residences.
+// The results.
 const (
-	Resident Residence = "resident" // in the bank
-	Evicted  Residence = "evicted"  // checked before, and brought back into the bank
-	Unseen   Residence = "unseen"   // loaded, verified and tested
+	CacheHit    CacheResult = "hit"    // the version was in the bank
+	CacheReload CacheResult = "reload" // it was checked before, evicted, and came back into the bank
+	ColdLoad    CacheResult = "cold"   // it was loaded, verified and tested
 )
 
-// hold pins a version, loading it when it is not resident.
+// hold pins a version, loading it when it is not in the bank.
 func (v *versions) hold(ref registry.Ref) (*engine.Pin, error) {
 	pin, _, err := v.bring(ref)
 	return pin, err
 }
 
-// bring is hold, and says where the version was.
-func (v *versions) bring(ref registry.Ref) (pin *engine.Pin, from Residence, err error) {
+// bring is hold, and says how the cache did.
+func (v *versions) bring(ref registry.Ref) (pin *engine.Pin, from CacheResult, err error) {
 	bank := v.engine.Bank()
-	from = Resident
+	from = CacheHit
 	for range 4 { // a version can be evicted between being loaded and being pinned
 		if _, ok := v.sound.Load(ref.Digest); ok || ref.Base() {
 			if pin, ok := bank.Pin(ref.Digest); ok {
 				return pin, from, nil
 			}
 		}
-		if from == Resident {
-			from = Unseen
+		if from == CacheHit {
+			from = ColdLoad
 			if _, ok := v.checked.Load(ref.Digest); ok {
-				from = Evicted
+				from = CacheReload
 			}
 		}
 		if err := v.load(ref.Digest); err != nil {
@@ -166,7 +166,7 @@ func (v *versions) Pin(_ context.Context, model, subject string) (api.Pinned, er
 }
 
 // pin finds out what a model's name means for a subject now, and pins it.
-func (v *versions) pin(model, subject string) (api.Pinned, Residence, error) {
+func (v *versions) pin(model, subject string) (api.Pinned, CacheResult, error) {
 	track, selector := registry.SplitName(model)
 	for {
 		loaded := v.loaded.Load() // before the lines, which may become whole in between
@@ -182,7 +182,7 @@ func (v *versions) pin(model, subject string) (api.Pinned, Residence, error) {
 		}
 		ref := l.choose(subject)
 		if pin, ok := v.engine.Bank().Pin(ref.Digest); ok {
-			return api.Pinned{Ref: ref, Pin: pin}, Resident, nil
+			return api.Pinned{Ref: ref, Pin: pin}, CacheHit, nil
 		}
 		if l.lent {
 			return v.pinRef(ref)
@@ -192,7 +192,7 @@ func (v *versions) pin(model, subject string) (api.Pinned, Residence, error) {
 }
 
 // pinSelected pins what track@selector means now.
-func (v *versions) pinSelected(track, selector string) (api.Pinned, Residence, error) {
+func (v *versions) pinSelected(track, selector string) (api.Pinned, CacheResult, error) {
 	ref, err := v.registry.Resolve(track, selector)
 	switch {
 	case errors.Is(err, registry.ErrNotFound), errors.Is(err, registry.ErrName):
@@ -204,7 +204,7 @@ func (v *versions) pinSelected(track, selector string) (api.Pinned, Residence, e
 }
 
 // pinRef pins a version that may have to be loaded.
-func (v *versions) pinRef(ref registry.Ref) (api.Pinned, Residence, error) {
+func (v *versions) pinRef(ref registry.Ref) (api.Pinned, CacheResult, error) {
 	if err := v.refused(ref); err != nil {
 		return api.Pinned{}, "", fmt.Errorf("%w: %w", api.ErrUnavailable, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"nightshift/models/adapter"
+	"nightshift/models/arch"
 	"nightshift/models/demo"
 )
 
@@ -19,15 +20,11 @@ func shippedAdapter(t *testing.T, rank int, seed uint64) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var size struct {
-		Layers int `json:"n_layer"`
-		Width  int `json:"n_embd"`
-		Inner  int `json:"n_inner"`
-	}
-	if err := json.Unmarshal(data, &size); err != nil {
+	shape, err := arch.Parse(data)
+	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := adapter.New(adapter.Config{Rank: rank, Alpha: float64(rank), Modules: []string{"mlp.c_fc"}}, adapter.Base{Layers: size.Layers, Width: size.Width, Inner: size.Inner}, seed)
+	a, err := adapter.New(adapter.Config{Rank: rank, Alpha: float64(rank), Modules: []string{"mlp.c_fc"}}, shape, seed)
 	if err != nil {
 		t.Fatal(err)
 	}

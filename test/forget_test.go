@@ -8,13 +8,13 @@ import (
 	"nightshift/internal/longtest"
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
-	"nightshift/update"
+	"nightshift/update/history"
 )
 
 // forgotten is what the command forget says as JSON.
 type forgotten struct {
-	Traces update.Traces
-	Tracks []update.Withdrawal
+	Traces history.Traces
+	Tracks []history.Withdrawal
 	Nights []nightrecord.Night
 }
 

@@ -1,5 +1,5 @@
-// The tests of this package run the real binary, as people and scripts do: the model that ships, real files, real
-// Redis, real Chromium. What they know of the program is its command line, its API and the files it leaves.
+// Package test runs the real programs, as people and scripts do: the model that ships, real files, real Redis, real Chromium. What
+// its tests know of the programs is their command lines, the API and the files they leave.
 package test
 
 import (

@@ -17,7 +17,8 @@ func TestTrial(t *testing.T) {
 	longtest.Skip(t)
 	needRuntime(t)
 	config := shortNight + "  canary: {shares: [0.35], step: 1s, people: 5, patience: 1h}\n"
-	s := serverOf(t, "run", "--config", writeFile(t, t.TempDir(), "nightshift.yaml", config), "--data", t.TempDir())
+	data := t.TempDir()
+	s := serverOf(t, "run", "--config", writeFile(t, t.TempDir(), "nightshift.yaml", config), "--data", data)
 	correct(t, customersOf(t), s)
 	n := s.night()
 	published(t, n)
@@ -53,4 +54,5 @@ func TestTrial(t *testing.T) {
 	if c := s.champion(); c.Digest != n.Candidate.Digest {
 		t.Errorf("after the trial the champion is %+v, want %s", c, n.Candidate.Digest)
 	}
+	onThePage(t, data)
 }

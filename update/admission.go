@@ -8,6 +8,7 @@ import (
 
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
+	"nightshift/update/history"
 	"nightshift/update/selection"
 	"nightshift/update/work"
 )
@@ -51,7 +52,7 @@ func (n *night) teachers() (map[string]replaystore.TopLogProbs, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := decodeLines[work.Taught]("teacher", data)
+	list, err := selection.DecodeLines[work.Taught]("teacher", data)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +76,7 @@ func admission(items []selection.Item, memory replaystore.Rehearsal, retire []st
 	for _, m := range memory.Items() {
 		known[m.ID] = m.Feedback
 	}
-	fresh := slices.DeleteFunc(use(items, selection.New), func(it selection.Item) bool { return it.Kind == replaystore.Unpaired && !it.Good })
+	fresh := slices.DeleteFunc(selection.Using(items, selection.New), func(it selection.Item) bool { return it.Kind == replaystore.Unpaired && !it.Good })
 	weights := t.admissionWeights(fresh)
 	var list []replaystore.MemoryItem
 	for i, it := range fresh {
@@ -87,7 +88,7 @@ func admission(items []selection.Item, memory replaystore.Rehearsal, retire []st
 			m.Kind, m.Chosen, m.Completion = replaystore.Preference, m.Completion, ""
 		}
 		if feedback, in := known[m.ID]; taken[m.ID] || in && feedback != m.Feedback {
-			m.ID = admittedID(m.ID, night)
+			m.ID = history.AdmittedID(m.ID, night)
 		}
 		list = append(list, m)
 	}
@@ -131,6 +132,3 @@ func crowd(memory replaystore.Rehearsal, admit []replaystore.MemoryItem, retired
 	}
 	return kept, retire
 }
-
-// admittedID is the id under which an example enters the memory when its own is taken.
-func admittedID(id, night string) string { return id + "." + night }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"nightshift/models/adapter"
+	"nightshift/models/arch"
 	"nightshift/update/work"
 )
 
@@ -50,7 +51,7 @@ func sameShape(t work.Train, c adapter.Config) bool {
 }
 
 // shape describes an adapter's shape. Targets are its linears where they are not all that its modules and layers say.
-func shape(c adapter.Config, targets []adapter.Target) string {
+func shape(c adapter.Config, targets []arch.Target) string {
 	text := fmt.Sprintf("rank %d and scale %.4g in %s", c.Rank, c.Scale(), strings.Join(c.Modules, ", "))
 	if targets != nil {
 		return fmt.Sprintf("rank %d and scale %.4g in %d linears: %v", c.Rank, c.Scale(), len(targets), targets)

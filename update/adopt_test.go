@@ -10,8 +10,10 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/models/adapter"
+	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
 	"nightshift/onnx/ort"
+	"nightshift/update/history"
 	"nightshift/update/work"
 )
 
@@ -34,7 +36,7 @@ func (s *shop) install(a *adapter.Adapter) {
 // newAdapter makes an adapter of tinyModel.
 func newAdapter(t *testing.T, c adapter.Config) *adapter.Adapter {
 	t.Helper()
-	a, err := adapter.New(c, adapter.Base{Layers: 1, Width: 32, Inner: 64}, 5)
+	a, err := adapter.New(c, arch.GPT2(arch.Shape{Layers: 1, Width: 32, Inner: 64}), 5)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +70,7 @@ func TestCandidateTakesTheChampionsShape(t *testing.T) {
 		t.Errorf("the log says it %d times: %+v", said, n.Log)
 	}
 	var r reproduce
-	if found, err := u.readJSON(n.ID, reproduceFile, &r); err != nil || !found || r.Train.Rank != 4 {
+	if found, err := u.history.Read(n.ID, history.ReproduceFile, &r); err != nil || !found || r.Train.Rank != 4 {
 		t.Errorf("reproduce %+v, %v", r, err)
 	}
 	if replayed, err := u.Replay(t.Context(), n.ID, nil); err != nil || !replayed.Same {
@@ -114,7 +116,7 @@ func deeper(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := c.Config()
+	cfg := c.Shape()
 	cfg.Layers = 2
 	weights := checkpoint.Random(cfg, 7)
 	for _, name := range []string{"wte.weight", "wpe.weight", "h.0.attn.c_attn.weight", "h.0.mlp.c_fc.weight", "h.1.attn.c_attn.weight", "h.1.mlp.c_fc.weight"} {

@@ -164,11 +164,11 @@ func (u *Updater) endStep(ctx context.Context, t *trial, next registry.Activatio
 		return nil
 	}
 	record := nightrecord.Trial{}
-	if _, err := u.readJSON(a.Night, nightrecord.TrialFile, &record); err != nil {
+	if _, err := u.history.Read(a.Night, nightrecord.TrialFile, &record); err != nil {
 		return err
 	}
 	step.Activation, step.Ended = a.Sequence, a.Time
 	record.Candidate = nightrecord.Candidate{Version: t.candidate.Number, Digest: t.candidate.Digest}
 	record.Steps = append(record.Steps, step)
-	return u.writeJSON(a.Night, nightrecord.TrialFile, record)
+	return u.history.Write(a.Night, nightrecord.TrialFile, record)
 }

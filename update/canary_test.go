@@ -133,7 +133,7 @@ func TestTrialWidensAndFinishes(t *testing.T) {
 		}
 		reasons[i] = wide.Reason + last.Reason
 		var record nightrecord.Trial
-		if found, err := r.u.readJSON(night, nightrecord.TrialFile, &record); err != nil || !found || len(record.Steps) != 2 || record.Candidate.Digest != r.candidate.Digest {
+		if found, err := r.u.history.Read(night, nightrecord.TrialFile, &record); err != nil || !found || len(record.Steps) != 2 || record.Candidate.Digest != r.candidate.Digest {
 			t.Fatalf("record %+v, %v, %v", record, found, err)
 		}
 		for j, step := range record.Steps {
@@ -280,7 +280,7 @@ func TestNightOnTrial(t *testing.T) {
 	if n := s.run(u, Request{}, nightrecord.Skipped); !strings.Contains(n.Reason, "default@1 is on trial") {
 		t.Errorf("the next night: %s", n.Reason)
 	}
-	n, _, err := u.record(night)
+	n, _, err := u.history.Record(night)
 	if err != nil || n.State != nightrecord.Published || n.Candidate.Version != 1 || !strings.Contains(n.Reason, "on trial: 30 %") || len(s.memory()) != n.Selection.New {
 		t.Fatalf("night %+v, %v", n, err)
 	}

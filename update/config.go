@@ -13,17 +13,17 @@ import (
 	"nightshift/internal/config"
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
+	"nightshift/models/arch"
 	"nightshift/replaystore"
 )
 
 // Config of an updater. The zero values of durations are replaced by the defaults that their comments name.
 type Config struct {
-	ModelDir     string  // directory of the base model in Hugging Face layout
-	CacheDir     string  // for converted weights
-	Weights      string  // format of the weights that are served, with which versions are judged: f32, also where empty, int8 or int4
-	Layers       int     // of the base model; 0 where nobody says
-	Context      int     // positions of the base model, which bound a row; 0 for no bound
-	LearningRate float64 // of the base model, for settings that name none
+	ModelDir     string     // directory of the base model in Hugging Face layout
+	CacheDir     string     // for converted weights
+	Weights      string     // format of the weights that are served, with which versions are judged: f32, also where empty, int8 or int4
+	LearningRate float64    // of the base model, for settings that name none
+	Shape        arch.Shape // of the base model
 
 	ShipWait time.Duration // how long a night waits for servers that are behind, 1 min
 	Alive    time.Duration // servers that were silent for longer are not waited for, 30 s
@@ -83,18 +83,17 @@ func (c *Config) complete() error {
 	return nil
 }
 
-// check refuses settings that no night could work with.
+// check refuses settings that no night could work with on the base model.
 func (c *Config) check(key string, s Settings) error {
-	if err := config.Check(key, s); err != nil {
-		return err
+	err := config.Check(key, s)
+	report := func(below, format string, args ...any) {
+		err = errors.Join(err, fmt.Errorf("configuration: %s.train.%s: %s", key, below, fmt.Sprintf(format, args...)))
 	}
+	s.Train.fits(c.Shape, report)
 	if s.Train.LearningRate == 0 && !(c.LearningRate > 0) {
-		return fmt.Errorf("configuration: %s.train.learning_rate: want one: the model has none", key)
+		report("learning_rate", "want one: the model has none")
 	}
-	if layers, _ := s.Train.LayerNumbers(); c.Layers > 0 && len(layers) > 0 && slices.Max(layers) >= c.Layers {
-		return fmt.Errorf("configuration: %s.train.layers: the model's layers are 0-%d, not %d", key, c.Layers-1, slices.Max(layers))
-	}
-	return nil
+	return err
 }
 
 func positive(d, otherwise time.Duration) time.Duration {

@@ -11,6 +11,7 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/onnx/ort"
+	"nightshift/update/history"
 	"nightshift/update/selection"
 	"nightshift/update/work"
 )
@@ -45,11 +46,13 @@ func TestUpdaterKilledAtEachStep(t *testing.T) {
 				t.Error(err)
 			}()
 			u := s.updater()
-			if left, _, err := u.record(night); err != nil || left.State.Final() {
+			if left, _, err := u.history.Record(night); err != nil || left.State.Final() {
 				t.Fatalf("the killed night is %s, %v", left.State, err)
 			}
-			s.run(u, Request{Track: "other"}, nightrecord.Skipped) // any night clears up first
-			cleared, _, err := u.record(night)
+			if err := u.clearUpAll(t.Context()); err != nil { // as an updater that starts does
+				t.Fatal(err)
+			}
+			cleared, _, err := u.history.Record(night)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -70,7 +73,7 @@ func TestUpdaterKilledAtEachStep(t *testing.T) {
 			if n := s.run(u, Request{}, nightrecord.Skipped); n.Selection.New != 0 || len(s.memory()) == 0 {
 				t.Errorf("evidence is used twice: %+v; remembered %d", n.Selection, len(s.memory()))
 			}
-			if learned := use(s.selected(night), selection.New); len(s.memory()) != len(learned) {
+			if learned := selection.Using(s.selected(night), selection.New); len(s.memory()) != len(learned) {
 				t.Errorf("%d examples were learned, the memory has %d: %v", len(learned), len(s.memory()), s.memory())
 			}
 		})
@@ -146,11 +149,11 @@ func TestErasureWhileTheNightRuns(t *testing.T) {
 		if step != "computed" {
 			return
 		}
-		report, err := s.store.Forget(t.Context(), use(s.selected(night), selection.New)[0].Subject)
+		report, err := s.store.Forget(t.Context(), selection.Using(s.selected(night), selection.New)[0].Subject)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if traces, err := Forget(s.registry, report); err != nil || traces.Examples != 6 {
+		if traces, err := history.Erase(s.registry, report); err != nil || traces.Examples != 6 {
 			t.Fatalf("traces %+v, %v", traces, err)
 		}
 	}

@@ -9,13 +9,14 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/replaystore"
 	"nightshift/update/gate"
+	"nightshift/update/history"
 	"nightshift/update/selection"
 )
 
 // decision is what a night would work with, and why it would not. Making it changes nothing.
 type decision struct {
 	gathered
-	before   past
+	before   history.Past
 	chosen   chosen
 	modelDir string
 }
@@ -23,14 +24,14 @@ type decision struct {
 // decide looks at what there is for a night that rests on the frozen champion.
 func (n *night) decide(ctx context.Context) (d decision, err error) {
 	d.modelDir = n.u.cfg.ModelDir
-	if d.before, err = n.u.past(n.req.Track, n.frozen.Champion.Digest); err != nil {
+	if d.before, err = n.u.history.Past(n.req.Track, n.frozen.Champion.Digest); err != nil {
 		return d, fmt.Errorf("read earlier nights: %w", err)
 	}
 	key, err := replaystore.LoadSecret(filepath.Join(n.u.deps.Registry.Dir(), HeldOutKeyFile), nil)
 	if err != nil {
 		return d, fmt.Errorf("read the key that holds people out: %w", err)
 	}
-	if d.gathered, err = n.u.gather(ctx, n.req.Track, d.before.cursor, n.frozen.Time, n.settings.Evidence.MinAge); err != nil {
+	if d.gathered, err = n.u.gather(ctx, n.req.Track, d.before.Cursor, n.frozen.Time, n.settings.Evidence.MinAge); err != nil {
 		return d, err
 	}
 	d.chosen, err = n.choose(ctx, d.gathered, d.before, key)
@@ -44,9 +45,9 @@ func (d decision) explain(log *nightLog) {
 		nights []string
 		what   string
 	}{
-		{d.before.reviewed, "takes up again what these nights selected, which a person has reviewed: "},
-		{d.before.withdrawn, "learns again what these nights selected, whose versions left service because somebody was forgotten: "},
-		{d.before.edited, "takes up again what editors said in these nights, which were rejected with what others said: "},
+		{d.before.Reviewed, "takes up again what these nights selected, which a person has reviewed: "},
+		{d.before.Withdrawn, "learns again what these nights selected, whose versions left service because somebody was forgotten: "},
+		{d.before.Edited, "takes up again what editors said in these nights, which were rejected with what others said: "},
 	} {
 		if len(again.nights) > 0 {
 			log.say(again.what + strings.Join(again.nights, ", "))
@@ -63,9 +64,9 @@ func (d decision) explain(log *nightLog) {
 
 // needs are what a night asks of what others than editors say: without it the gate would reject the candidate, whatever it learned.
 func needs(items []selection.Item, l gate.Limits) []nightrecord.Need {
-	others, _ := parted(items)
+	others, _ := selection.Parted(items)
 	people, share := selection.People(others)
-	held := len(use(others, selection.HeldOut))
+	held := len(selection.Using(others, selection.HeldOut))
 	atLeast := func(name string, have, need int, what string) nightrecord.Need {
 		return nightrecord.Need{Name: name, Have: float64(have), Need: float64(need), Met: have >= need, Text: fmt.Sprintf("%d of %d %s", have, need, what)}
 	}
@@ -88,7 +89,7 @@ func unmet(list []nightrecord.Need) []string { return nightrecord.Plan{Needs: li
 func (d decision) enough() error {
 	c := d.chosen
 	missing := unmet(c.needs)
-	switch _, editors := parted(c.items); {
+	switch _, editors := selection.Parted(c.items); {
 	case c.counts.New+c.counts.HeldOut+c.aside == 0:
 		return skip{fmt.Sprintf("there are no new examples; a night needs %g from %g people, or one by an editor", c.needs[0].Need, c.needs[1].Need)}
 	case len(missing) > 0 && corrections(editors, selection.New) == 0:

@@ -11,7 +11,9 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
+	"nightshift/update/history"
 	"nightshift/update/selection"
+	"nightshift/update/work"
 )
 
 // anchored is a directory with one anchor and nothing else of a model: enough for a night that decides and does not train.
@@ -71,7 +73,7 @@ func TestEditorsAreNotKeptWaiting(t *testing.T) {
 	for _, key := range g.beyond {
 		used[key] = true
 	}
-	sel, err := selection.FromEvents(later.events, selection.Options{Now: s.now, MinAge: time.Hour, Correction: 1, Used: used})
+	sel, err := selection.CandidatesOf(later.events, selection.Options{Now: s.now, MinAge: time.Hour, Correction: 1, Used: used}).Select(nil)
 	if err != nil || len(sel.Items) != 2 || sel.Items[0].Editor || sel.Items[1].Editor || len(later.beyond) != 0 {
 		t.Errorf("the next night learns %+v, %v", sel.Items, err)
 	}
@@ -100,10 +102,10 @@ func TestNothingRidesAlongWithAnEditor(t *testing.T) {
 	}
 	d := s.decided(s.updater())
 	c := d.chosen
-	if fresh := use(c.items, selection.New); len(fresh) != 1 || fresh[0].ID != "edited" || fresh[0].Author != "says-edited" || fresh[0].Subject != "asks-edited" {
+	if fresh := selection.Using(c.items, selection.New); len(fresh) != 1 || fresh[0].ID != "edited" || fresh[0].Author != "says-edited" || fresh[0].Subject != "asks-edited" {
 		t.Errorf("learns %+v", fresh)
 	}
-	if len(c.quarantined) != 1 || c.quarantined[0].ID != "other" || c.quarantined[0].Fed != 1 || len(c.retire) != 0 || c.counts.Editors != 1 || c.counts.Subjects != 0 || c.editors() != editorsAlone {
+	if len(c.quarantined) != 1 || c.quarantined[0].ID != "other" || c.quarantined[0].Fed != 1 || len(c.retire) != 0 || c.counts.Editors != 1 || c.counts.Subjects != 0 || c.editors() != history.EditorsAlone {
 		t.Errorf("waits: %+v; retires %v; %+v", c.quarantined, c.retire, c.counts)
 	}
 	if err := d.enough(); err != nil {
@@ -122,20 +124,20 @@ func TestEditorsComeBack(t *testing.T) {
 	u := s.updater()
 	items := []selection.Item{{Example: replaystore.Example{ID: "e", Interaction: "e", Kind: replaystore.SFT, Editor: true}, Use: selection.New},
 		{Example: replaystore.Example{ID: "o", Interaction: "o", Kind: replaystore.SFT}, Use: selection.New}}
-	data, err := encodeItems(items)
+	data, err := selection.EncodeItems(items)
 	if err != nil {
 		t.Fatal(err)
 	}
-	night := func(id string, done completion) {
+	night := func(id string, done history.Completion) {
 		t.Helper()
 		done.Track, done.Digest, done.Completed = registry.Default, "sha256:"+id, s.now
 		s.now = s.now.Add(time.Hour)
 		err := s.registry.CreateNight(id)
 		if err == nil {
-			err = s.registry.WriteNightFile(id, selectionFile, data)
+			err = s.registry.WriteNightFile(id, work.SelectionFile, data)
 		}
 		if err == nil {
-			err = u.writeJSON(id, cursorFile, done)
+			err = u.history.Write(id, history.CursorFile, done)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -143,35 +145,35 @@ func TestEditorsComeBack(t *testing.T) {
 	}
 	again := func() string {
 		t.Helper()
-		p, err := u.lookBack(registry.Default, "", nil)
+		p, err := u.history.Past(registry.Default, "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		var ids []string
-		for _, it := range p.again {
+		for _, it := range p.Again {
 			ids = append(ids, it.ID)
 		}
-		if p.refused != "" {
-			ids = append(ids, "refused:"+p.refused)
+		if p.Refused != "" {
+			ids = append(ids, "refused:"+p.Refused)
 		}
-		return strings.Join(append(ids, p.taken()...), " ")
+		return strings.Join(append(ids, p.Taken()...), " ")
 	}
-	night("20260301-000000-alone", completion{Editors: editorsAlone})
+	night("20260301-000000-alone", history.Completion{Editors: history.EditorsAlone})
 	if got := again(); got != "refused:20260301-000000-alone" {
 		t.Errorf("after a night of editors alone: %q", got)
 	}
-	night("20260301-000001-mixed", completion{Editors: editorsAlso})
+	night("20260301-000001-mixed", history.Completion{Editors: history.EditorsAlso})
 	if got := again(); got != "e 20260301-000001-mixed" {
 		t.Errorf("after a mixed night: %q", got)
 	}
-	night("20260301-000002-again", completion{Editors: editorsAlone, Reviewed: []string{"20260301-000001-mixed"}})
+	night("20260301-000002-again", history.Completion{Editors: history.EditorsAlone, Reviewed: []string{"20260301-000001-mixed"}})
 	if got := again(); got != "refused:20260301-000002-again" {
 		t.Errorf("after the night that took it up again: %q", got)
 	}
 	if p, err := u.Plan(t.Context(), registry.Default); err != nil || !strings.Contains(strings.Join(append(p.Sentences, p.Help...), "\n"), "night review 20260301-000002-again") {
 		t.Errorf("the plan says nothing of the night that was rejected: %+v, %v", p, err)
 	}
-	if n, err := u.judged(registry.Default, "", time.Time{}); err != nil || n != 1 {
+	if n, err := u.history.Judged(registry.Default, "", time.Time{}); err != nil || n != 1 {
 		t.Errorf("%d nights were judged by chance, want the mixed one (%v)", n, err)
 	}
 }
@@ -268,16 +270,16 @@ func TestForgettingAnEditor(t *testing.T) {
 	report := replaystore.ForgetReport{Erasure: replaystore.Erasure{Subject: "says-edited", Time: time.Now()}}
 	s := newShop(t, anchored(t))
 	s.correction("edited", 1, answer(1), 0, true)
-	it := use(s.decided(s.updater()).chosen.items, selection.New)[0]
-	if it.Subject == report.Erasure.Subject || !forgotten(it, report) {
+	it := selection.Using(s.decided(s.updater()).chosen.items, selection.New)[0]
+	if it.Subject == report.Erasure.Subject || !history.Erased(it, report) {
 		t.Errorf("an example by %s of %s is kept when the first is forgotten", it.Author, it.Subject)
 	}
 	report.Erasure.Subject = "asks-edited"
-	if !forgotten(it, report) {
+	if !history.Erased(it, report) {
 		t.Error("it is kept when the person whose question it was is forgotten")
 	}
 	report.Erasure.Subject = "somebody"
-	if forgotten(it, report) {
+	if history.Erased(it, report) {
 		t.Error("it is forgotten with somebody else")
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,15 +16,14 @@ import (
 
 	"nightshift/internal/nightrecord"
 	"nightshift/replaystore"
+	"nightshift/update/history"
 	"nightshift/update/selection"
-	"nightshift/update/work"
 )
 
 // Files beside a model's weights.
 const (
-	starterFile   = "rehearsal.jsonl" // what the base model must not forget, rehearsed
-	anchorFile    = "anchors.jsonl"   // the same, measured
-	selectionFile = work.SelectionFile
+	starterFile = "rehearsal.jsonl" // what the base model must not forget, rehearsed
+	anchorFile  = "anchors.jsonl"   // the same, measured
 )
 
 // chosen is what a night works with, and what it says about older examples.
@@ -42,7 +40,7 @@ type chosen struct {
 }
 
 // choose selects from what was gathered, and picks what to rehearse and to measure beside it. It writes nothing.
-func (n *night) choose(ctx context.Context, g gathered, p past, key []byte) (chosen, error) {
+func (n *night) choose(ctx context.Context, g gathered, p history.Past, key []byte) (chosen, error) {
 	var c chosen
 	memory, err := n.u.deps.Store.Rehearsal(ctx, n.req.Track)
 	if err != nil {
@@ -52,23 +50,27 @@ func (n *night) choose(ctx context.Context, g gathered, p past, key []byte) (cho
 	if err != nil {
 		return c, err
 	}
-	restored, err := n.u.restored(p)
+	restored, err := n.u.history.Restored(p)
 	if err != nil {
 		return c, err
 	}
-	carried, err := n.u.carried(n.frozen.Champion.Digest)
+	carried, err := n.u.history.Probes(n.frozen.Champion.Digest)
 	if err != nil {
 		return c, fmt.Errorf("read probes of earlier nights: %w", err)
 	}
-	s, m := n.settings, measures{}
-	known := append(recalled(memory, p.suspect, s.Train.Teacher == TeacherStored), restored...)
+	s := n.settings
+	known := append(recalled(memory, p.Suspect, s.Train.Teacher == TeacherStored), restored...)
 	rehearsable := append(slices.Clone(known), starter...)
 	opt := n.options(p, rehearsable, carried, key)
 	if opt.Trained, err = n.trained(memory, p); err != nil {
 		return c, err
 	}
-	opt.Outliers.Measure = n.measured(ctx, rehearsable, m)
-	selected, err := selection.FromEvents(g.events, opt)
+	candidates := selection.CandidatesOf(g.events, opt)
+	measured, m, err := n.measured(ctx, candidates.Items, rehearsable)
+	if err != nil {
+		return c, fmt.Errorf("measure %d examples: %w", len(candidates.Items), err)
+	}
+	selected, err := candidates.Select(measured)
 	if err != nil {
 		return c, err
 	}
@@ -81,14 +83,14 @@ func (n *night) choose(ctx context.Context, g gathered, p past, key []byte) (cho
 	}
 	remembered := c.remember(known, selected.Items, fresh, g.negative)
 	newer := append(slices.Clone(selected.Items), remembered...)
-	starter, anchors = c.current("starter", starter, newer, p.retired), c.current("anchor", anchors, newer, p.retired)
-	if c.probes, err = n.probes(&c, carried, selected.Items, newer, p.retired); err != nil {
+	starter, anchors = c.current("starter", starter, newer, p.Retired), c.current("anchor", anchors, newer, p.Retired)
+	if c.probes, err = n.probes(&c, carried, selected.Items, newer, p.Retired); err != nil {
 		return c, err
 	}
 	slices.Sort(c.outdated)
 	c.outdated = slices.Compact(c.outdated)
 
-	c.items = selection.Shape(append(use(selected.Items, selection.New), use(selected.Items, selection.HeldOut)...), s.Train.Objective)
+	c.items = selection.Shape(append(selection.Using(selected.Items, selection.New), selection.Using(selected.Items, selection.HeldOut)...), s.Train.Objective)
 	pick := s.Train.rehearse(m)
 	c.items = append(c.items, rehearsal(selection.CapSubjects(remembered, s.Memory.PerSubject, pick), starter, n.u.cfg.sizes.rehearsal, pick)...)
 	c.items = append(c.items, selection.RandomSample(anchors, anchorLimit)...)
@@ -97,17 +99,17 @@ func (n *night) choose(ctx context.Context, g gathered, p past, key []byte) (cho
 }
 
 // options are those of the night's selection, but for what is read from elsewhere.
-func (n *night) options(p past, known, probed []selection.Item, key []byte) selection.Options {
+func (n *night) options(p history.Past, known, probed []selection.Item, key []byte) selection.Options {
 	e, t := n.settings.Evidence, n.settings.Train
 	return selection.Options{Now: n.frozen.Time, MinAge: e.MinAge, HeldOut: e.HeldOut, HeldOutKey: windowKey(key, n.frozen.Time, e.Rotation), Measured: n.limits().HeldOut(),
-		Probed: probed, Used: p.used, MaxExamples: e.MaxExamples, PerSubject: e.PerSubject, Correction: t.CorrectionWeight, Approval: t.ApprovalWeight, Again: p.again, Known: known,
+		Probed: probed, Used: p.Used, MaxExamples: e.MaxExamples, PerSubject: e.PerSubject, Correction: t.CorrectionWeight, Approval: t.ApprovalWeight, Again: p.Again, Known: known,
 		Objective: t.Objective, Near: e.NearDuplicates, Confirm: e.confirmation(), Outliers: selection.Outliers{Loss: e.OutlierLoss, Gradient: e.OutlierGradient}}
 }
 
 // putAside leaves what others than editors say for a later night where it is not enough for one, and there is something that an editor
 // says: that needs nothing else, and nothing else may ride along with it.
 func (c *chosen) putAside(s *selection.Selection) {
-	others, editors := parted(s.Items)
+	others, editors := selection.Parted(s.Items)
 	missing := unmet(c.needs)
 	if len(missing) == 0 || corrections(editors, selection.New) == 0 {
 		return
@@ -230,7 +232,7 @@ func (c *chosen) count(s selection.Selection, g gathered) {
 			c.counts.Anchors++
 		}
 	}
-	others, _ := parted(append(use(c.items, selection.New), use(c.items, selection.HeldOut)...))
+	others, _ := selection.Parted(append(selection.Using(c.items, selection.New), selection.Using(c.items, selection.HeldOut)...))
 	c.counts.Subjects, _ = selection.People(others)
 	if c.counts.HeldOut == 0 {
 		c.counts.HeldOutBy = ""
@@ -243,32 +245,9 @@ func (c *chosen) editors() string {
 	case 0:
 		return ""
 	case c.counts.New + c.counts.HeldOut:
-		return editorsAlone
+		return history.EditorsAlone
 	}
-	return editorsAlso
-}
-
-// parted tells what editors say from what others say.
-func parted(items []selection.Item) (others, editors []selection.Item) {
-	for _, it := range items {
-		if it.Editor {
-			editors = append(editors, it)
-		} else {
-			others = append(others, it)
-		}
-	}
-	return others, editors
-}
-
-// use picks the items with a use.
-func use(items []selection.Item, use string) []selection.Item {
-	var list []selection.Item
-	for _, it := range items {
-		if it.Use == use {
-			list = append(list, it)
-		}
-	}
-	return list
+	return history.EditorsAlso
 }
 
 // rehearsal picks limit examples: half of them what the track remembers and half of them what the model came with, and more of
@@ -329,37 +308,4 @@ func parseExamples(path string, data []byte, use string) ([]selection.Item, erro
 			Use: use, Weight: 1, Why: filepath.Base(path)})
 	}
 	return items, nil
-}
-
-// encodeItems writes a selection, one item a line.
-func encodeItems(items []selection.Item) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	for _, it := range items {
-		if err := e.Encode(it); err != nil {
-			return nil, fmt.Errorf("encode example %s: %w", it.ID, err)
-		}
-	}
-	return b.Bytes(), nil
-}
-
-// decodeItems reads what encodeItems wrote.
-func decodeItems(data []byte) ([]selection.Item, error) {
-	return decodeLines[selection.Item]("example", data)
-}
-
-// decodeLines reads JSON values, one after the other; what names one in errors.
-func decodeLines[T any](what string, data []byte) ([]T, error) {
-	var list []T
-	d := json.NewDecoder(bytes.NewReader(data))
-	for {
-		var v T
-		if err := d.Decode(&v); errors.Is(err, io.EOF) {
-			return list, nil
-		} else if err != nil {
-			return nil, fmt.Errorf("decode %s %d: %w", what, len(list)+1, err)
-		}
-		list = append(list, v)
-	}
 }

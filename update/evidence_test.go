@@ -11,6 +11,7 @@ import (
 
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
+	"nightshift/update/history"
 	"nightshift/update/selection"
 )
 
@@ -45,11 +46,11 @@ func TestAnchorsAreNotRehearsed(t *testing.T) {
 	}
 	s := newShop(t, model)
 	n := s.updater().night(Request{Track: registry.Default})
-	c, err := n.choose(t.Context(), gathered{}, past{}, bytes.Repeat([]byte("k"), replaystore.SecretSize))
+	c, err := n.choose(t.Context(), gathered{}, history.Past{}, bytes.Repeat([]byte("k"), replaystore.SecretSize))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rehearsed := use(c.items, selection.Rehearsal); len(rehearsed) != 1 || rehearsed[0].Completion != "d" || c.counts.Anchors != 1 {
+	if rehearsed := selection.Using(c.items, selection.Rehearsal); len(rehearsed) != 1 || rehearsed[0].Completion != "d" || c.counts.Anchors != 1 {
 		t.Errorf("rehearsed %+v, %d anchors", rehearsed, c.counts.Anchors)
 	}
 }
@@ -101,12 +102,12 @@ func TestOnePersonDoesNotFillTheMemory(t *testing.T) {
 		t.Errorf("of %d examples offered are remembered, by person, %v; %d of the loud one's are from the first half", offered, count, early)
 	}
 	n.settings.Memory.PerSubject = 2 // lower than what is there
-	c, err := n.choose(t.Context(), gathered{}, past{}, bytes.Repeat([]byte("k"), replaystore.SecretSize))
+	c, err := n.choose(t.Context(), gathered{}, history.Past{}, bytes.Repeat([]byte("k"), replaystore.SecretSize))
 	if err != nil {
 		t.Fatal(err)
 	}
 	rehearsed := 0
-	for _, it := range use(c.items, selection.Rehearsal) {
+	for _, it := range selection.Using(c.items, selection.Rehearsal) {
 		if it.Subject == "loud" {
 			rehearsed++
 		}

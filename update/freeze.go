@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"nightshift/internal/nightrecord"
@@ -13,6 +11,7 @@ import (
 	"nightshift/models/quantize"
 	"nightshift/replaystore"
 	"nightshift/update/gate"
+	"nightshift/update/history"
 	"nightshift/update/selection"
 	"nightshift/update/train/method"
 	"nightshift/update/work"
@@ -75,7 +74,7 @@ func (n *night) freeze(ctx context.Context) ([]selection.Item, error) {
 	if err := d.enough(); err != nil {
 		return nil, err
 	}
-	n.frozen.Cursor, n.frozen.Retire, n.frozen.Reviewed = d.cursor, c.retire, d.before.taken()
+	n.frozen.Cursor, n.frozen.Retire, n.frozen.Reviewed = d.cursor, c.retire, d.before.Taken()
 	n.frozen.Editors, n.frozen.Beyond, n.frozen.HeldOutBy = c.editors(), d.beyond, c.counts.HeldOutBy
 	n.u.at("chosen")
 	if err := n.store(c); err != nil {
@@ -104,7 +103,7 @@ func (n *night) unerased(ctx context.Context, c chosen) error {
 			}) {
 				continue
 			}
-			if _, err := forgetNight(n.u.deps.Registry, n.req.Night, replaystore.ForgetReport{Erasure: *e.Erasure, IDs: e.Erasure.Interactions}); err != nil {
+			if _, err := history.EraseFrom(n.u.deps.Registry, n.req.Night, replaystore.ForgetReport{Erasure: *e.Erasure, IDs: e.Erasure.Interactions}); err != nil {
 				return err
 			}
 			return errForgotten
@@ -112,26 +111,11 @@ func (n *night) unerased(ctx context.Context, c chosen) error {
 	}
 }
 
-// past is what the earlier nights of a track left behind, whose champion now is the version with the digest.
-func (u *Updater) past(track, champion string) (past, error) {
-	list, err := u.deps.Registry.Activations(track)
-	if err != nil {
-		return past{}, err
-	}
-	left, err := u.withdrawn(list)
-	if err != nil {
-		return past{}, err
-	}
-	return u.lookBack(track, champion, left)
-}
-
 // store writes the frozen files.
 func (n *night) store(c chosen) error {
-	for _, name := range []string{work.EvaluationFile, work.CurveFile, verdictFile, work.CandidateDir, championDir, referenceDir, initialDir, earlierFile, work.ImportancesFile, earlierFast, work.FastDir, work.TeachersFile,
-		nightrecord.ScoresFile, erasedFile} { // of a first, failed attempt
-		if err := os.RemoveAll(filepath.Join(n.dir, name)); err != nil {
-			return fmt.Errorf("clear night: %w", err)
-		}
+	if err := n.u.deps.Registry.RemoveNightFiles(n.req.Night, work.EvaluationFile, work.CurveFile, history.VerdictFile, work.CandidateDir, championDir, referenceDir, initialDir, earlierFile, work.ImportancesFile, earlierFast, work.FastDir, work.TeachersFile,
+		nightrecord.ScoresFile, history.ErasedFile); err != nil { // of a first, failed attempt
+		return err
 	}
 	job := n.job()
 	if !n.makesInitial { // an initial adapter begins at zero
@@ -139,32 +123,32 @@ func (n *night) store(c chosen) error {
 			return err
 		}
 	}
-	data, err := encodeItems(c.items)
+	data, err := selection.EncodeItems(c.items)
 	if err != nil {
 		return err
 	}
-	probes, err := encodeItems(c.probes)
+	probes, err := selection.EncodeItems(c.probes)
 	if err != nil {
 		return err
 	}
 	return errors.Join(
-		n.u.deps.Registry.WriteNightFile(n.req.Night, selectionFile, data),
+		n.u.deps.Registry.WriteNightFile(n.req.Night, work.SelectionFile, data),
 		n.u.deps.Registry.WriteNightFile(n.req.Night, work.ProbesFile, probes),
-		n.u.writeJSON(n.req.Night, work.JobFile, job),
-		n.u.writeJSON(n.req.Night, retiredFile, retired{IDs: c.outdated}),
-		n.u.writeJSON(n.req.Night, reproduceFile, reproduce{Seed: job.Seed, Threads: job.Threads, Champion: n.frozen.Champion.Digest,
+		n.u.history.Write(n.req.Night, work.JobFile, job),
+		n.u.history.Write(n.req.Night, history.RetiredFile, history.Retired{IDs: c.outdated}),
+		n.u.history.Write(n.req.Night, history.ReproduceFile, reproduce{Seed: job.Seed, Threads: job.Threads, Champion: n.frozen.Champion.Digest,
 			Reference: n.frozen.Reference, Initial: n.frozen.Initial.Digest, Train: job.Train}),
-		n.u.writeJSON(n.req.Night, configFile, n.config()))
+		n.u.history.Write(n.req.Night, history.ConfigFile, n.config()))
 }
 
 // earlier puts what came before into the night's directory: champion, reference, and what they left behind.
 func (n *night) earlier(job *work.Job) (err error) {
-	if job.Champion, err = n.u.version(n.dir, n.frozen.Champion.Digest, championDir); err != nil {
+	if job.Champion, err = n.putVersion(n.frozen.Champion.Digest, championDir); err != nil {
 		return err
 	}
 	job.Reference = job.Champion
 	if n.frozen.Reference != n.frozen.Champion.Digest {
-		if job.Reference, err = n.u.version(n.dir, n.frozen.Reference, referenceDir); err != nil {
+		if job.Reference, err = n.putVersion(n.frozen.Reference, referenceDir); err != nil {
 			return err
 		}
 	}
@@ -186,37 +170,35 @@ func (n *night) job() work.Job {
 	return job
 }
 
-// version puts the files of a version into a directory of that name within another and returns its name, "" for the base model.
-func (u *Updater) version(within, digest, name string) (string, error) {
+// putVersion puts the files of a version into a directory of the night and returns the directory's name, "" for the base model.
+func (n *night) putVersion(digest, name string) (string, error) {
 	if digest == "" {
 		return "", nil
 	}
-	config, weights, _, err := u.deps.Registry.Load(digest)
+	config, weights, _, err := n.u.deps.Registry.Load(digest)
 	if err != nil {
 		return "", fmt.Errorf("load %s: %w", name, err)
 	}
-	dir := filepath.Join(within, name)
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return "", fmt.Errorf("write %s: %w", name, err)
-	}
-	if err := errors.Join(os.WriteFile(filepath.Join(dir, registry.ConfigFile), config, 0o644),
-		os.WriteFile(filepath.Join(dir, registry.WeightsFile), weights, 0o644)); err != nil {
-		return "", fmt.Errorf("write %s: %w", name, err)
-	}
-	return name, nil
+	return name, n.putAdapter(name, config, weights)
+}
+
+// putAdapter puts an adapter's files into a directory of the night.
+func (n *night) putAdapter(name string, config, weights []byte) error {
+	r := n.u.deps.Registry
+	return errors.Join(r.WriteNightFile(n.req.Night, name+"/"+registry.ConfigFile, config), r.WriteNightFile(n.req.Night, name+"/"+registry.WeightsFile, weights))
 }
 
 // thaw reads back what an interrupted night had frozen.
 func (n *night) thaw() ([]selection.Item, error) {
-	if found, err := n.u.readJSON(n.req.Night, configFile, &n.frozen); err != nil || !found {
-		return nil, errors.Join(err, missing(found, configFile))
+	if found, err := n.u.history.Read(n.req.Night, history.ConfigFile, &n.frozen); err != nil || !found {
+		return nil, errors.Join(err, missing(found, history.ConfigFile))
 	}
 	n.makesInitial = len(n.frozen.Tracks) > 0
-	data, err := n.u.deps.Registry.ReadNight(n.req.Night, selectionFile)
+	data, err := n.u.deps.Registry.ReadNight(n.req.Night, work.SelectionFile)
 	if err != nil {
 		return nil, err
 	}
-	return decodeItems(data)
+	return selection.DecodeItems(data)
 }
 
 // missing is the error for a file that is not there.
@@ -229,7 +211,7 @@ func missing(found bool, name string) error {
 
 // evidenceOf describes the new examples for the gate, those that are held out with them.
 func (n *night) evidenceOf(items []selection.Item) gate.Evidence {
-	fresh, editors := parted(append(use(items, selection.New), use(items, selection.HeldOut)...))
+	fresh, editors := selection.Parted(append(selection.Using(items, selection.New), selection.Using(items, selection.HeldOut)...))
 	ev := gate.Evidence{Editors: len(editors), Examples: selection.Said(fresh), ByQuestions: n.frozen.HeldOutBy == selection.ByQuestions}
 	ev.Subjects, ev.LargestShare = selection.People(fresh)
 	for i, it := range fresh {

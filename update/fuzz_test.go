@@ -18,15 +18,15 @@ func FuzzExamples(f *testing.F) {
 		if err != nil {
 			return
 		}
-		encoded, err := encodeItems(items)
+		encoded, err := selection.EncodeItems(items)
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := decodeItems(encoded)
+		back, err := selection.DecodeItems(encoded)
 		if err != nil || len(back) != len(items) {
 			t.Fatalf("%d items of %d came back: %v", len(back), len(items), err)
 		}
-		again, err := encodeItems(back)
+		again, err := selection.EncodeItems(back)
 		if err != nil || !bytes.Equal(encoded, again) {
 			t.Fatalf("%q became %q: %v", encoded, again, err)
 		}

@@ -67,9 +67,9 @@ func (g *governor) decide(now time.Time) {
 			delete(g.servers, name)
 			continue
 		}
-		worst = max(worst, s.load.P99)
+		worst = max(worst, s.load.ITLP99)
 		waiting = waiting || s.load.Queued > 0
-		idle = idle && s.load.Queued == 0 && s.load.Active == 0 && s.load.Gaps == 0
+		idle = idle && s.load.Queued == 0 && s.load.Active == 0 && s.load.ITLCount == 0
 	}
 	switch {
 	case idle:

@@ -14,9 +14,9 @@ import (
 func TestGovernor(t *testing.T) {
 	begin := time.Date(2026, 3, 2, 3, 0, 0, 0, time.UTC)
 	type said = replaystore.LoadSignal
-	busy := func(p99 float64) said { return said{Server: "a", Active: 3, Gaps: 100, P99: p99} }
-	full := said{Server: "a", Active: 16, Queued: 1, Gaps: 100, P99: 1}
-	other := said{Server: "b", Active: 1, Gaps: 100, P99: 99}
+	busy := func(p99 float64) said { return said{Server: "a", Active: 3, ITLCount: 100, ITLP99: p99} }
+	full := said{Server: "a", Active: 16, Queued: 1, ITLCount: 100, ITLP99: 1}
+	other := said{Server: "b", Active: 1, ITLCount: 100, ITLP99: 99}
 	for name, steps := range map[string][]struct {
 		at   int // seconds
 		said said

@@ -3,10 +3,8 @@ package update
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 
+	"nightshift/internal/registry"
 	"nightshift/models/adapter"
 	"nightshift/update/work"
 )
@@ -27,22 +25,15 @@ func (n *night) importances() (string, error) {
 	}
 	var data []byte
 	if m.Night != "" {
-		dir, err := n.u.deps.Registry.NightDir(m.Night)
-		if err != nil {
-			return "", fmt.Errorf("find importances: %w", err)
-		}
-		if data, err = os.ReadFile(filepath.Join(dir, work.ImportancesFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("read importances of night %s: %w", m.Night, err)
+		if data, err = n.u.deps.Registry.ReadNight(m.Night, work.ImportancesFile); err != nil && !errors.Is(err, registry.ErrNotFound) {
+			return "", err
 		}
 	}
 	if data == nil {
 		n.log.say("the champion has no importances yet; they begin with this night")
 		return "", nil
 	}
-	if err := os.WriteFile(filepath.Join(n.dir, earlierFile), data, 0o644); err != nil {
-		return "", fmt.Errorf("write importances: %w", err)
-	}
-	return earlierFile, nil
+	return earlierFile, n.u.deps.Registry.WriteNightFile(n.req.Night, earlierFile, data)
 }
 
 // earlierFast is the directory of the fast learner that a night goes on from.
@@ -59,14 +50,15 @@ func (n *night) fast() (string, error) {
 		return "", fmt.Errorf("find the fast learner: %w", err)
 	}
 	if m.Night != "" {
-		dir, err := n.u.deps.Registry.NightDir(m.Night)
-		if err != nil {
-			return "", fmt.Errorf("find the fast learner: %w", err)
+		config, weights, err := n.u.nightAdapter(m.Night, work.FastDir)
+		var a *adapter.Adapter
+		if err == nil {
+			a, err = adapter.Parse(config, weights)
 		}
-		switch a, err := adapter.Read(filepath.Join(dir, work.FastDir)); {
+		switch {
 		case err == nil && sameShape(n.train, a.Config):
-			return earlierFast, a.Write(filepath.Join(n.dir, earlierFast))
-		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return earlierFast, n.putAdapter(earlierFast, config, weights)
+		case err != nil && !errors.Is(err, registry.ErrNotFound):
 			return "", fmt.Errorf("read the fast learner of night %s: %w", m.Night, err)
 		}
 	}

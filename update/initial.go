@@ -97,7 +97,7 @@ func (n *night) initial() (string, error) {
 	}
 	n.frozen.Initial, n.log.night.From = ref, ref.String()
 	n.log.say(fmt.Sprintf("begins with the initial adapter %s; everything is compared with the base model", ref))
-	return initialDir, a.Write(filepath.Join(n.dir, initialDir))
+	return initialDir, n.putAdapter(initialDir, config, weights)
 }
 
 // freezeInitial decides what an initial adapter is made of and writes it down.
@@ -118,7 +118,7 @@ func (n *night) freezeInitial(ctx context.Context) ([]selection.Item, error) {
 	if len(n.frozen.Tracks) < 2 {
 		return nil, skip{fmt.Sprintf("%d tracks remember enough, an initial adapter needs 2", len(n.frozen.Tracks))}
 	}
-	if len(use(c.items, selection.HeldOut)) == 0 {
+	if len(selection.Using(c.items, selection.HeldOut)) == 0 {
 		return nil, skip{"no track was given one answer to several questions beside another one, so nobody could see whether an initial adapter helps"}
 	}
 	if why := conversations(n.u.cfg.ModelDir, c.items); why != "" {
@@ -161,11 +161,11 @@ func (n *night) stillRemembered(ctx context.Context, items []selection.Item) err
 	if len(kept) == len(items) {
 		return nil
 	}
-	data, err := encodeItems(kept)
+	data, err := selection.EncodeItems(kept)
 	if err != nil {
 		return err
 	}
-	if err := n.u.deps.Registry.WriteNightFile(n.req.Night, selectionFile, data); err != nil {
+	if err := n.u.deps.Registry.WriteNightFile(n.req.Night, work.SelectionFile, data); err != nil {
 		return err
 	}
 	return errForgotten
@@ -191,11 +191,11 @@ func (n *night) remembered(ctx context.Context, key []byte, c *chosen) error {
 		if err != nil {
 			return err
 		}
-		before, err := n.u.past(track, champion.Digest)
+		before, err := n.u.history.Past(track, champion.Digest)
 		if err != nil {
 			return fmt.Errorf("read earlier nights of track %s: %w", track, err)
 		}
-		items := recalled(memory, before.suspect, false)
+		items := recalled(memory, before.Suspect, false)
 		items, _ = selection.Supersede(items, items)
 		items = selection.CapSubjects(items, s.Memory.PerSubject, selection.RandomSample)
 		if least := max(2, s.Evidence.MinExamples); len(items) < least {
@@ -246,15 +246,15 @@ func (n *night) unchanged(items []selection.Item) error {
 	if err != nil || m.Night == "" {
 		return err
 	}
-	if r, found, err := n.u.record(m.Night); err != nil || found && r.State == nightrecord.Failed && n.frozen.Champion.Digest != newest.Digest {
+	if r, found, err := n.u.history.Record(m.Night); err != nil || found && r.State == nightrecord.Failed && n.frozen.Champion.Digest != newest.Digest {
 		return err
 	}
-	data, err := encodeItems(items)
+	data, err := selection.EncodeItems(items)
 	if err != nil {
 		return err
 	}
 	var before work.Job
-	if found, err := n.u.readJSON(m.Night, work.JobFile, &before); err != nil || !found {
+	if found, err := n.u.history.Read(m.Night, work.JobFile, &before); err != nil || !found {
 		return err
 	}
 	was, err := json.Marshal(before)
@@ -274,7 +274,7 @@ func (n *night) unchanged(items []selection.Item) error {
 // concludeInitial stores the initial adapter, and activates it if tracks learn faster from it.
 func (n *night) concludeInitial(ctx context.Context, items []selection.Item) error {
 	var e work.Evaluation
-	if found, err := n.u.readJSON(n.req.Night, work.EvaluationFile, &e); err != nil || !found {
+	if found, err := n.u.history.Read(n.req.Night, work.EvaluationFile, &e); err != nil || !found {
 		return errors.Join(err, missing(found && e.Initial != nil, work.EvaluationFile))
 	}
 	version, digest, err := n.candidate(e, items)

@@ -12,6 +12,7 @@ import (
 	"nightshift/models/adapter"
 	"nightshift/onnx/ort"
 	"nightshift/replaystore"
+	"nightshift/update/history"
 	"nightshift/update/selection"
 	"nightshift/update/work"
 )
@@ -88,11 +89,11 @@ func TestInitialAdapter(t *testing.T) {
 		t.Errorf("the first step's loss is %g with the initial adapter and %g without it", a, b)
 	}
 
-	report2, err := s.store.Forget(t.Context(), use(s.selected(made.ID), selection.New)[0].Subject)
+	report2, err := s.store.Forget(t.Context(), selection.Using(s.selected(made.ID), selection.New)[0].Subject)
 	if err != nil {
 		t.Fatal(err)
 	}
-	traces, err := Forget(s.registry, report2)
+	traces, err := history.Erase(s.registry, report2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,11 +192,11 @@ func TestInitialAdapterThatDoesNotHelp(t *testing.T) {
 		if step != "computed" {
 			return
 		}
-		if _, err := u.readJSON(night, work.EvaluationFile, &e); err != nil {
+		if _, err := u.history.Read(night, work.EvaluationFile, &e); err != nil {
 			t.Error(err)
 		}
 		e.Initial.Reached = e.Initial.Zero
-		if err := u.writeJSON(night, work.EvaluationFile, e); err != nil {
+		if err := u.history.Write(night, work.EvaluationFile, e); err != nil {
 			t.Error(err)
 		}
 	}
@@ -261,7 +262,7 @@ func TestErasureWhileAnInitialAdapterIsSelected(t *testing.T) {
 		t.Errorf("skipped because %s", n.Reason)
 	}
 	items := s.selected(n.ID)
-	if people := use(items, selection.New); len(people) == 0 || slices.ContainsFunc(items, func(it selection.Item) bool { return it.Subject == "beta-person1" }) {
+	if people := selection.Using(items, selection.New); len(people) == 0 || slices.ContainsFunc(items, func(it selection.Item) bool { return it.Subject == "beta-person1" }) {
 		t.Errorf("%d examples are left: %+v", len(items), items)
 	}
 }

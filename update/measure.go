@@ -10,7 +10,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
+	"nightshift/models/adapter"
 	"nightshift/update/selection"
 	"nightshift/update/work"
 )
@@ -21,38 +23,30 @@ import (
 // others.
 type measures map[string]selection.Measure
 
-// measured returns the function that measures new examples, and with them those that may be rehearsed, into m. It is nil where
-// nothing is asked of the model.
-func (n *night) measured(ctx context.Context, rehearsable []selection.Item, m measures) func([]selection.Item) ([]selection.Measure, error) {
+// measured measures what a night may learn, in its order, and what may be rehearsed. Both are nil where nothing is asked of the model.
+func (n *night) measured(ctx context.Context, items, rehearsable []selection.Item) (list []selection.Measure, of measures, err error) {
 	e, t := n.settings.Evidence, n.settings.Train
 	want := work.Measures{Losses: e.OutlierLoss > 0 || t.RehearsalPolicy == selection.Priority || t.RehearsalReplacement == selection.Priority,
 		Embeddings: t.RehearsalPolicy == selection.Diversity}
-	if n.looks || !want.Losses && !want.Embeddings && e.OutlierGradient <= 0 {
-		return nil
+	if n.looks || !want.Losses && !want.Embeddings && e.OutlierGradient <= 0 ||
+		len(items) < max(1, e.MinExamples) { // the night will be skipped
+		return nil, nil, nil
 	}
 	if t.RehearsalPolicy == selection.Random || t.RehearsalPolicy == selection.Feedback || len(rehearsable) <= n.u.cfg.sizes.rehearsal {
 		rehearsable = nil // all of them, any, or those that weigh most
 	}
-	return func(items []selection.Item) ([]selection.Measure, error) {
-		list := make([]selection.Measure, len(items))
-		if len(items) < max(1, e.MinExamples) {
-			return list, nil // the night will be skipped
-		}
-		want := want
-		if e.OutlierGradient > 0 {
-			want.Gradients = len(items)
-		}
-		all := append(append([]selection.Item(nil), items...), rehearsable...)
-		found, err := n.measure(ctx, all, want)
-		if err != nil {
-			return nil, err
-		}
-		copy(list, found)
-		for i, it := range rehearsable {
-			m[it.ID] = found[len(items)+i]
-		}
-		return list, nil
+	if e.OutlierGradient > 0 {
+		want.Gradients = len(items)
 	}
+	found, err := n.measure(ctx, append(slices.Clone(items), rehearsable...), want)
+	if err != nil {
+		return nil, nil, err
+	}
+	of = measures{}
+	for i, it := range rehearsable {
+		of[it.ID] = found[len(items)+i]
+	}
+	return found[:len(items)], of, nil
 }
 
 // measure has a child process measure items, in a directory that is gone afterwards.
@@ -64,14 +58,14 @@ func (n *night) measure(ctx context.Context, items []selection.Item, want work.M
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }() // people's texts
 	job := n.job()
 	job.Measure = &want
-	if job.Champion, err = n.u.version(dir, n.frozen.Champion.Digest, championDir); err != nil {
+	if job.Champion, err = n.u.copyVersion(n.frozen.Champion.Digest, dir, championDir); err != nil {
 		return nil, err
 	}
-	data, err := encodeItems(items)
+	data, err := selection.EncodeItems(items)
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(os.WriteFile(filepath.Join(dir, selectionFile), data, 0o600), writeFile(dir, work.JobFile, job)); err != nil {
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, work.SelectionFile), data, 0o600), writeFile(dir, work.JobFile, job)); err != nil {
 		return nil, err
 	}
 	if err := n.u.compute(ctx, dir, n.log.progress); err != nil {
@@ -81,6 +75,22 @@ func (n *night) measure(ctx context.Context, items []selection.Item, want work.M
 		return nil, err
 	}
 	return decodeMeasures(data, len(items))
+}
+
+// copyVersion writes a version's files into a directory of that name within another and returns its name, "" for the base model.
+func (u *Updater) copyVersion(digest, within, name string) (string, error) {
+	if digest == "" {
+		return "", nil
+	}
+	config, weights, _, err := u.deps.Registry.Load(digest)
+	if err != nil {
+		return "", fmt.Errorf("load %s: %w", name, err)
+	}
+	a, err := adapter.Parse(config, weights)
+	if err != nil {
+		return "", fmt.Errorf("load %s: %w", name, err)
+	}
+	return name, a.Write(filepath.Join(within, name))
 }
 
 // decodeMeasures reads a file of measures, which must be count.

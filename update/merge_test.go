@@ -9,7 +9,9 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/models/adapter"
+	"nightshift/models/arch"
 	"nightshift/onnx/ort"
+	"nightshift/update/history"
 	"nightshift/update/selection"
 )
 
@@ -51,7 +53,7 @@ func TestMerge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	target := adapter.Target{Module: "mlp.c_fc"} // [32, 64]
+	target := arch.Target{Module: "mlp.c_fc"} // [32, 64]
 	at := func(x *adapter.Adapter, i, j int) (v float64) {
 		f, r := x.Factors[target], x.Config.Rank
 		for k := range r {
@@ -121,16 +123,16 @@ func TestLearningOfAMerge(t *testing.T) {
 		t.Fatal(err)
 	}
 	for digest, learned := range map[string]bool{plus.Ref.Digest: true, minus.Ref.Digest: false} {
-		set, nights, err := u.ancestors(digest)
+		set, nights, err := u.history.Ancestors(digest)
 		if err != nil || set[made.Digest] != learned || slices.Contains(nights, n.ID) != learned || !set[other.Digest] {
 			t.Errorf("ancestors %v by nights %v, %v; want the night's among them: %t", set, nights, err, learned)
 		}
 	}
-	report, err := s.store.Forget(t.Context(), use(s.selected(n.ID), selection.New)[0].Subject)
+	report, err := s.store.Forget(t.Context(), selection.Using(s.selected(n.ID), selection.New)[0].Subject)
 	if err != nil {
 		t.Fatal(err)
 	}
-	traces, err := Forget(s.registry, report)
+	traces, err := history.Erase(s.registry, report)
 	if err != nil {
 		t.Fatal(err)
 	}

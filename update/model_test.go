@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"nightshift/internal/registry"
+	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
 	"nightshift/models/tokenizer"
 	"nightshift/onnx/ort"
@@ -85,8 +86,8 @@ func tinyModel(t *testing.T) string {
 		t.Fatal(err)
 	}
 	eos := int(tok.EOS())
-	cfg := checkpoint.Config{Layers: 1, Heads: 2, Width: 32, Context: 64, Vocab: tok.Size(), Inner: 64, Activation: "gelu_new", Epsilon: 1e-5,
-		ScaleAttn: true, TiedHead: true, EOS: eos, BOS: eos}
+	cfg := arch.GPT2(arch.Shape{Layers: 1, Heads: 2, Width: 32, Context: 64, Vocab: tok.Size(), Inner: 64, Activation: "gelu_new", Epsilon: 1e-5,
+		ScaleAttn: true, TiedHead: true, EOS: eos, BOS: eos})
 	weights := checkpoint.Random(cfg, 7)
 	for _, name := range []string{"wte.weight", "wpe.weight", "h.0.attn.c_attn.weight", "h.0.mlp.c_fc.weight"} { // as if it had been trained
 		for i := range weights[name] {
@@ -138,7 +139,7 @@ func newShop(t *testing.T, model string) *shop {
 	if s.registry, err = registry.Open(filepath.Join(t.TempDir(), "registry"), nil); err != nil {
 		t.Fatal(err)
 	}
-	s.config = Config{ModelDir: model, CacheDir: t.TempDir(), Context: 64, Settings: Defaults(), sizes: sizes{answers: 4, selfTests: 2}}
+	s.config = Config{ModelDir: model, CacheDir: t.TempDir(), Shape: arch.GPT2(arch.Shape{Layers: 1, Context: 64}), Settings: Defaults(), sizes: sizes{answers: 4, selfTests: 2}}
 	set := &s.config.Settings
 	set.Schedule, set.Threads, set.Nice, set.Governor.Target = "", 1, 0, 0
 	set.Evidence.HeldOut, set.Evidence.MinExamples, set.Evidence.PerSubject, set.Train.Seed = 0.3, 10, 50, 3

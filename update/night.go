@@ -14,6 +14,7 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
 	"nightshift/update/gate"
+	"nightshift/update/history"
 	"nightshift/update/work"
 )
 
@@ -207,12 +208,12 @@ func (n *night) base() (champion registry.Activation, reference string, err erro
 	if ref, canary := champion.Canary(); canary {
 		return champion, "", skip{fmt.Sprintf("%s is on trial", ref)}
 	}
-	judged, err := n.u.judged(n.req.Track, champion.Digest, reign(list))
+	judged, err := n.u.history.Judged(n.req.Track, champion.Digest, history.Reign(list))
 	if err != nil {
 		return champion, "", err
 	}
 	n.frozen.Judges = judged + 1
-	clean, err := newTaint(n.u.deps.Registry).clean(n.req.Track, approved(list))
+	clean, err := history.NewTaint(n.u.deps.Registry).Clean(n.req.Track, approved(list))
 	return champion, clean.Digest, err
 }
 

@@ -13,7 +13,9 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/onnx/ort"
 	"nightshift/replaystore"
+	"nightshift/update/history"
 	"nightshift/update/selection"
+	"nightshift/update/work"
 )
 
 // run runs a night that must end in a state.
@@ -26,7 +28,7 @@ func (s *shop) run(u *Updater, req Request, want nightrecord.State) nightrecord.
 	if n.State != want {
 		s.Fatalf("the night was %s: %s; selection %+v; want %s", n.State, n.Reason, n.Selection, want)
 	}
-	stored, found, err := u.record(n.ID)
+	stored, found, err := u.history.Record(n.ID)
 	if err != nil || !found || stored.State != n.State || stored.Finished.IsZero() {
 		s.Errorf("stored record %+v, %v, %v", stored, found, err)
 	}
@@ -60,11 +62,11 @@ func (s *shop) memory() []string {
 // selected reads a night's frozen selection.
 func (s *shop) selected(night string) []selection.Item {
 	s.Helper()
-	data, err := s.registry.ReadNight(night, selectionFile)
+	data, err := s.registry.ReadNight(night, work.SelectionFile)
 	if err != nil {
 		s.Fatal(err)
 	}
-	items, err := decodeItems(data)
+	items, err := selection.DecodeItems(data)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -129,8 +131,8 @@ func TestNightFromFeedbackToChampion(t *testing.T) {
 		m.Examples != n.Selection.New+3 || m.Figures["heldout_candidate_nll"] >= m.Figures["heldout_champion_nll"] {
 		t.Errorf("manifest %+v", m)
 	}
-	var done completion
-	if _, err := u.readJSON(n.ID, cursorFile, &done); err != nil || !slices.Equal(trimmed.through, []replaystore.Cursor{done.Cursor}) || trimmed.keep != 1_000_000 {
+	var done history.Completion
+	if _, err := u.history.Read(n.ID, history.CursorFile, &done); err != nil || !slices.Equal(trimmed.through, []replaystore.Cursor{done.Cursor}) || trimmed.keep != 1_000_000 {
 		t.Errorf("the store was asked to drop what is before %q and more than %d, want %q (%v)", trimmed.through, trimmed.keep, done.Cursor, err)
 	}
 	if !slices.ContainsFunc(n.Log, func(l nightrecord.Line) bool { return strings.Contains(l.Message, "dropped the oldest 3 events") }) {
@@ -155,19 +157,19 @@ func TestNightFromFeedbackToChampion(t *testing.T) {
 // forgetOne erases a person who was learned from, and replays the night without that person.
 func (s *shop) forgetOne(u *Updater, n nightrecord.Night, champion registry.Activation) {
 	s.Helper()
-	who := use(s.selected(n.ID), selection.New)[0].Subject
+	who := selection.Using(s.selected(n.ID), selection.New)[0].Subject
 	report, err := s.store.Forget(s.Context(), who)
 	if err != nil {
 		s.Fatal(err)
 	}
-	traces, err := Forget(s.registry, report)
+	traces, err := history.Erase(s.registry, report)
 	if err != nil {
 		s.Fatal(err)
 	}
 	if !slices.Equal(traces.Nights, []string{n.ID}) || traces.Examples != 6 || len(traces.Versions) != 1 || traces.Versions[0].Digest != champion.Digest {
 		s.Errorf("traces %+v", traces)
 	}
-	if data, err := s.registry.ReadNight(n.ID, selectionFile); err != nil || bytes.Contains(data, []byte(who)) {
+	if data, err := s.registry.ReadNight(n.ID, work.SelectionFile); err != nil || bytes.Contains(data, []byte(who)) {
 		s.Errorf("the selection still holds the person: %v", err)
 	}
 	replayed, err := u.Replay(s.Context(), n.ID, nil)
@@ -192,7 +194,7 @@ func TestShuffledAnswersAreRejected(t *testing.T) {
 	var sound []byte // what the night had selected
 	u.at = func(step string) {
 		if step == "frozen" {
-			sound, _ = s.registry.ReadNight(night, selectionFile)
+			sound, _ = s.registry.ReadNight(night, work.SelectionFile)
 			s.shuffle(night)
 		}
 	}
@@ -213,7 +215,7 @@ func TestShuffledAnswersAreRejected(t *testing.T) {
 	if again := s.run(u, Request{}, nightrecord.Skipped); again.Selection.New != 0 {
 		t.Errorf("the rejected night's evidence is taken again: %+v", again.Selection)
 	}
-	if err := s.registry.WriteNightFile(night, selectionFile, sound); err != nil {
+	if err := s.registry.WriteNightFile(night, work.SelectionFile, sound); err != nil {
 		t.Fatal(err)
 	}
 	s.reviewed(u, first, n)
@@ -234,9 +236,9 @@ func (s *shop) shuffle(night string) {
 			}
 		}
 	}
-	data, err := encodeItems(items)
+	data, err := selection.EncodeItems(items)
 	if err == nil {
-		err = s.registry.WriteNightFile(night, selectionFile, data)
+		err = s.registry.WriteNightFile(night, work.SelectionFile, data)
 	}
 	if err != nil {
 		s.Fatal(err)
@@ -373,7 +375,7 @@ func (s *shop) rolledBack(u *Updater, second nightrecord.Night) {
 		s.Fatal(err)
 	}
 	learned := map[string]bool{}
-	for _, it := range use(s.selected(second.ID), selection.New) {
+	for _, it := range selection.Using(s.selected(second.ID), selection.New) {
 		learned[it.ID] = true
 	}
 	for _, it := range s.selected(n.ID) {
@@ -382,7 +384,7 @@ func (s *shop) rolledBack(u *Updater, second nightrecord.Night) {
 		}
 	}
 	var f frozen
-	if _, err := u.readJSON(n.ID, configFile, &f); err != nil || f.Reference != s.champion().Digest {
+	if _, err := u.history.Read(n.ID, history.ConfigFile, &f); err != nil || f.Reference != s.champion().Digest {
 		s.Errorf("the fixed reference is %q, want the version that a person went back to (%v)", f.Reference, err)
 	}
 }
@@ -393,7 +395,7 @@ func TestThaw(t *testing.T) {
 	s := newShop(t, t.TempDir())
 	u := s.updater()
 	write := func(id string, config any) *night {
-		if err := errors.Join(s.registry.CreateNight(id), u.writeJSON(id, configFile, config), s.registry.WriteNightFile(id, selectionFile, nil)); err != nil {
+		if err := errors.Join(s.registry.CreateNight(id), u.history.Write(id, history.ConfigFile, config), s.registry.WriteNightFile(id, work.SelectionFile, nil)); err != nil {
 			t.Fatal(err)
 		}
 		n := u.night(Request{Night: id, Track: "initial"})
@@ -419,7 +421,7 @@ func TestThaw(t *testing.T) {
 			Train    map[string]any
 		}
 	}
-	if _, err := u.readJSON("new", configFile, &written); err != nil || written.Update.Deadline != "2h" || written.Update.Evidence["min_new_examples"] != 10.0 || written.Update.Train["row_tokens"] != 512.0 {
+	if _, err := u.history.Read("new", history.ConfigFile, &written); err != nil || written.Update.Deadline != "2h" || written.Update.Evidence["min_new_examples"] != 10.0 || written.Update.Train["row_tokens"] != 512.0 {
 		t.Errorf("written are %+v, %v", written, err)
 	}
 }

@@ -143,11 +143,11 @@ func TestNightsOfTheDemoByObjective(t *testing.T) {
 	for _, objective := range []string{selection.DPO, selection.KTO} {
 		t.Run(objective, func(t *testing.T) {
 			s := newShop(t, d.dir)
-			s.config.Settings, s.config.Context, s.config.sizes = Defaults(), 128, sizes{}
+			s.config.Settings, s.config.Shape, s.config.sizes = Defaults(), d.engine.Model().Config, sizes{}
 			set := &s.config.Settings
 			set.Threads, set.Nice, set.Governor.Target, set.Evidence.PerSubject = 2, 0, 0, 50
 			set.Train.Objective, set.Evidence.HeldOut, set.Gate.Resamples = objective, 0.3, 1000
-			set.Train.LearningRate, set.Train.Epochs, set.Train.BatchTokens = 2e-3, 8, 1024
+			set.Train.LearningRate, set.Train.Epochs, set.Train.RowTokens, set.Train.BatchTokens = 2e-3, 8, 128, 1024
 			set.Train.Learned, set.Train.MaxTime = 0, 0 // nights of a known length
 			s.complaints(d, changes, objective == selection.KTO)
 			n := s.run(s.updater(), Request{}, nightrecord.Published)

@@ -137,9 +137,9 @@ func (d decision) fill(p *nightrecord.Plan) {
 func (d decision) say(p *nightrecord.Plan, s Settings) {
 	say := func(format string, args ...any) { p.Sentences = append(p.Sentences, fmt.Sprintf(format, args...)) }
 	help := func(format string, args ...any) { p.Help = append(p.Help, fmt.Sprintf(format, args...)) }
-	others, _ := parted(append(use(d.chosen.items, selection.New), use(d.chosen.items, selection.HeldOut)...))
+	others, _ := selection.Parted(append(selection.Using(d.chosen.items, selection.New), selection.Using(d.chosen.items, selection.HeldOut)...))
 	missing := unmet(p.Needs)
-	switch _, editors := parted(d.chosen.items); corrections(editors, selection.New) {
+	switch _, editors := selection.Parted(d.chosen.items); corrections(editors, selection.New) {
 	case 0:
 	case 1:
 		say("The next night learns an answer that an editor corrected.")
@@ -159,7 +159,7 @@ func (d decision) say(p *nightrecord.Plan, s Settings) {
 		say("The next night waits for more: %s.", strings.Join(missing, ", "))
 		help("A correction by an editor needs none of this and is learned by the next night.")
 	}
-	if night := d.before.refused; night != "" {
+	if night := d.before.Refused; night != "" {
 		say("What the last night selected is not taken up again: its candidate was rejected.")
 		help("`nightshift night show %s` says why. Say again what still holds, or vouch for all of it: `nightshift night review %s`.", night, night)
 	}

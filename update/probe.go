@@ -1,13 +1,11 @@
 package update
 
 import (
-	"errors"
 	"slices"
 
 	"nightshift/internal/nightrecord"
-	"nightshift/internal/registry"
 	"nightshift/internal/retention"
-	"nightshift/replaystore"
+	"nightshift/update/history"
 	"nightshift/update/selection"
 	"nightshift/update/work"
 )
@@ -41,51 +39,6 @@ func (n *night) probes(c *chosen, carried, fresh []selection.Item, newer []selec
 	return shared(c.current("probe", append(own, carried...), newer, before)), nil
 }
 
-// carried are the probes that the last night of a version's line had, with what that night itself held out; of a version that was
-// merged, those of each that went into it. Those of files are read anew by each night.
-func (u *Updater) carried(digest string) ([]selection.Item, error) {
-	_, nights, err := u.ancestors(digest)
-	if err != nil {
-		return nil, err
-	}
-	var list []selection.Item
-	seen := map[string]bool{}
-	for _, night := range nights {
-		for _, name := range []string{work.ProbesFile, selectionFile} {
-			items, err := u.nightItems(night, name)
-			if err != nil {
-				return nil, err
-			}
-			for _, it := range items {
-				switch {
-				case seen[it.ID]:
-					continue
-				case it.Use == selection.Probe && it.Why != nightrecord.FileSet:
-				case it.Use == selection.HeldOut && it.Knowable():
-					it.Use, it.Why = selection.Probe, night
-				default:
-					continue
-				}
-				seen[it.ID] = true
-				list = append(list, it)
-			}
-		}
-	}
-	return list, nil
-}
-
-// nightItems reads a file of items of a night, nil where there is none.
-func (u *Updater) nightItems(night, name string) ([]selection.Item, error) {
-	data, err := u.deps.Registry.ReadNight(night, name)
-	if errors.Is(err, registry.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return decodeItems(data)
-}
-
 // shared gives each earlier night its share of the probes. Which ones are left of a night is decided by their ids, so that they are
 // among those of every night before. The operator's are all kept.
 func shared(items []selection.Item) []selection.Item {
@@ -112,12 +65,12 @@ func shared(items []selection.Item) []selection.Item {
 // confirmScores takes out of the scores that a night's work left what was forgotten while it ran.
 func (n *night) confirmScores() error {
 	var s nightrecord.Scores
-	if found, err := n.u.readJSON(n.req.Night, nightrecord.ScoresFile, &s); err != nil || !found {
+	if found, err := n.u.history.Read(n.req.Night, nightrecord.ScoresFile, &s); err != nil || !found {
 		return err
 	}
 	present := map[string]bool{}
-	for _, name := range []string{work.ProbesFile, selectionFile} {
-		items, err := n.u.nightItems(n.req.Night, name)
+	for _, name := range []string{work.ProbesFile, work.SelectionFile} {
+		items, err := n.u.history.Items(n.req.Night, name)
 		if err != nil {
 			return err
 		}
@@ -125,65 +78,7 @@ func (n *night) confirmScores() error {
 			present[it.ID] = true
 		}
 	}
-	return keepScores(n.u.deps.Registry, n.req.Night, s, func(id string) bool { return !present[id] })
-}
-
-// keepScores writes a night's scores without some probes, if it has one of them.
-func keepScores(reg *registry.Registry, night string, s nightrecord.Scores, gone func(id string) bool) error {
-	kept, changed := s.Without(gone)
-	if !changed {
-		return nil
-	}
-	data, err := kept.Encode()
-	if err != nil {
-		return err
-	}
-	return reg.WriteNightFile(night, nightrecord.ScoresFile, data)
-}
-
-// forgetProbes takes a person's examples out of a night's probes, and out of the scores, those of the night's own selection too.
-func forgetProbes(reg *registry.Registry, night string, report replaystore.ForgetReport) error {
-	gone := map[string]bool{}
-	for _, name := range []string{selectionFile, work.ProbesFile} {
-		data, err := reg.ReadNight(night, name)
-		if errors.Is(err, registry.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		items, err := decodeItems(data)
-		if err != nil {
-			return err
-		}
-		kept := slices.DeleteFunc(slices.Clone(items), func(it selection.Item) bool {
-			if forgotten(it, report) {
-				gone[it.ID] = true
-			}
-			return forgotten(it, report)
-		})
-		if name != work.ProbesFile || len(kept) == len(items) {
-			continue
-		}
-		if data, err = encodeItems(kept); err != nil {
-			return err
-		}
-		if err := reg.WriteNightFile(night, name, data); err != nil {
-			return err
-		}
-	}
-	data, err := reg.ReadNight(night, nightrecord.ScoresFile)
-	if errors.Is(err, registry.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	s, err := nightrecord.DecodeScores(data)
-	if err != nil {
-		return err
-	}
-	return keepScores(reg, night, s, func(id string) bool { return gone[id] })
+	return history.KeepScores(n.u.deps.Registry, n.req.Night, s, func(id string) bool { return !present[id] })
 }
 
 // warn says in the night's log and in the program's what the champion knows no more.

@@ -14,6 +14,7 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/internal/retention"
 	"nightshift/replaystore"
+	"nightshift/update/history"
 	"nightshift/update/selection"
 	"nightshift/update/work"
 )
@@ -65,7 +66,7 @@ func (s *shop) column(r retention.Report, name string) (retention.Set, int) {
 // carriedProbes are those that a night scored for an earlier one.
 func (s *shop) carriedProbes(u *Updater, night, from string) (list []selection.Item) {
 	s.Helper()
-	items, err := u.nightItems(night, work.ProbesFile)
+	items, err := u.history.Items(night, work.ProbesFile)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -80,7 +81,7 @@ func (s *shop) carriedProbes(u *Updater, night, from string) (list []selection.I
 // probed looks at the scores of two nights, the second of which changed the price of the first of the goods.
 func (s *shop) probed(u *Updater, first, second nightrecord.Night) {
 	s.Helper()
-	held := use(s.selected(first.ID), selection.HeldOut)
+	held := selection.Using(s.selected(first.ID), selection.HeldOut)
 	still := 0
 	for _, it := range held {
 		if it.Completion != answer(0) {
@@ -126,7 +127,7 @@ func (s *shop) unprobed(u *Updater, first, second nightrecord.Night) {
 	s.Helper()
 	who := s.carriedProbes(u, second.ID, first.ID)[0].Subject
 	var theirs []string
-	for _, it := range use(s.selected(first.ID), selection.HeldOut) {
+	for _, it := range selection.Using(s.selected(first.ID), selection.HeldOut) {
 		if it.Subject == who {
 			theirs = append(theirs, it.ID)
 		}
@@ -136,7 +137,7 @@ func (s *shop) unprobed(u *Updater, first, second nightrecord.Night) {
 	if err != nil {
 		s.Fatal(err)
 	}
-	if _, err := Forget(s.registry, report); err != nil {
+	if _, err := history.Erase(s.registry, report); err != nil {
 		s.Fatal(err)
 	}
 	for _, night := range []string{first.ID, second.ID} {

@@ -6,14 +6,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
 	"nightshift/update/gate"
+	"nightshift/update/history"
 	"nightshift/update/selection"
 	"nightshift/update/work"
 )
@@ -21,7 +20,7 @@ import (
 // conclude judges the candidate and publishes or rejects it.
 func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 	var e work.Evaluation
-	if found, err := n.u.readJSON(n.req.Night, work.EvaluationFile, &e); err != nil || !found {
+	if found, err := n.u.history.Read(n.req.Night, work.EvaluationFile, &e); err != nil || !found {
 		return errors.Join(err, missing(found, work.EvaluationFile))
 	}
 	if err := n.confirmScores(); err != nil {
@@ -44,9 +43,9 @@ func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 		n.log.say(fmt.Sprintf("%d of %d rehearsed examples are held to what the model said when they were learned", e.StoredTeachers, n.log.night.Selection.Rehearsal))
 	}
 	v := gate.Judge(e.Evaluation, n.evidenceOf(items), n.limits())
-	n.log.night.Verdict, n.log.night.Linears = verdictRecord(v), e.Linears
+	n.log.night.Verdict, n.log.night.Linears = &v, e.Linears
 	n.log.night.Learned, n.log.night.Sparsity = learnedRecord(e.Learned), e.Sparsity
-	if err := errors.Join(n.u.writeJSON(n.req.Night, verdictFile, v), n.reproduced(e)); err != nil {
+	if err := errors.Join(n.u.history.Write(n.req.Night, history.VerdictFile, v), n.reproduced(e)); err != nil {
 		return err
 	}
 	refused := ""
@@ -102,19 +101,14 @@ func scaleOf(e work.Evaluation) float64 {
 
 // candidate reads the version that the child made, and its manifest.
 func (n *night) candidate(e work.Evaluation, items []selection.Item) (registry.Version, string, error) {
-	data, err := n.u.deps.Registry.ReadNight(n.req.Night, selectionFile)
+	data, err := n.u.deps.Registry.ReadNight(n.req.Night, work.SelectionFile)
 	if err != nil {
 		return registry.Version{}, "", err
 	}
 	if e.DataDigest != digestOf(data) {
 		return registry.Version{}, "", errors.New("somebody's examples were erased while the night ran; what was learned from them is dropped")
 	}
-	dir := filepath.Join(n.dir, work.CandidateDir)
-	config, err := os.ReadFile(filepath.Join(dir, registry.ConfigFile))
-	if err != nil {
-		return registry.Version{}, "", fmt.Errorf("read candidate: %w", err)
-	}
-	weights, err := os.ReadFile(filepath.Join(dir, registry.WeightsFile))
+	config, weights, err := n.u.nightAdapter(n.req.Night, work.CandidateDir)
 	if err != nil {
 		return registry.Version{}, "", fmt.Errorf("read candidate: %w", err)
 	}
@@ -124,8 +118,17 @@ func (n *night) candidate(e work.Evaluation, items []selection.Item) (registry.V
 	}
 	return registry.Version{Config: config, Weights: weights, Manifest: registry.Manifest{
 		Parent: n.frozen.Champion.Digest, Initial: n.frozen.Initial.Digest, BaseDigest: e.Model.Base, TemplateHash: e.Model.Template, TokenizerHash: e.Model.Tokenizer,
-		Night: n.req.Night, DataDigest: e.DataDigest, Examples: len(use(items, selection.New)) + len(use(items, selection.Rehearsal)),
+		Night: n.req.Night, DataDigest: e.DataDigest, Examples: len(selection.Using(items, selection.New)) + len(selection.Using(items, selection.Rehearsal)),
 		SelfTest: e.SelfTest, ServedAs: e.Model.Weights, Figures: n.figures(e)}}, digest, nil
+}
+
+// nightAdapter reads the files of an adapter in a directory of a night.
+func (u *Updater) nightAdapter(night, dir string) (config, weights []byte, err error) {
+	if config, err = u.deps.Registry.ReadNight(night, dir+"/"+registry.ConfigFile); err != nil {
+		return nil, nil, err
+	}
+	weights, err = u.deps.Registry.ReadNight(night, dir+"/"+registry.WeightsFile)
+	return config, weights, err
 }
 
 // figures are the manifest's numbers for people.
@@ -171,7 +174,7 @@ func (n *night) figures(e work.Evaluation) map[string]float64 {
 
 // reproduced completes what a replay is compared with.
 func (n *night) reproduced(e work.Evaluation) error {
-	return n.u.writeJSON(n.req.Night, reproduceFile, reproduce{Seed: n.settings.Train.Seed, Threads: n.u.cfg.Threads, Champion: n.frozen.Champion.Digest,
+	return n.u.history.Write(n.req.Night, history.ReproduceFile, reproduce{Seed: n.settings.Train.Seed, Threads: n.u.cfg.Threads, Champion: n.frozen.Champion.Digest,
 		Reference: n.frozen.Reference, Initial: n.frozen.Initial.Digest, Train: n.train, Model: e.Model, Data: e.DataDigest, Candidate: e.Candidate})
 }
 
@@ -244,12 +247,12 @@ func (n *night) complete(ctx context.Context, published bool) error {
 	if n.makesInitial {
 		return nil
 	}
-	done := completion{Track: n.req.Track, Cursor: n.frozen.Cursor, Completed: n.log.now(), Published: published, Reviewed: n.frozen.Reviewed,
+	done := history.Completion{Track: n.req.Track, Cursor: n.frozen.Cursor, Completed: n.log.now(), Published: published, Reviewed: n.frozen.Reviewed,
 		Editors: n.frozen.Editors, Beyond: n.frozen.Beyond, HeldOutBy: n.frozen.HeldOutBy}
 	if c := n.log.night.Candidate; c != nil {
 		done.Digest = c.Digest
 	}
-	if err := n.u.writeJSON(n.req.Night, cursorFile, done); err != nil {
+	if err := n.u.history.Write(n.req.Night, history.CursorFile, done); err != nil {
 		return err
 	}
 	trimmer, ok := n.u.deps.Store.(replaystore.Trimmer)
@@ -266,7 +269,7 @@ func (n *night) complete(ctx context.Context, published bool) error {
 }
 
 // refusal says in a sentence which checks failed.
-func refusal(v gate.Verdict) string {
+func refusal(v nightrecord.Verdict) string {
 	var failed []string
 	for _, c := range v.Checks {
 		if !c.Pass {
@@ -284,13 +287,4 @@ func learnedRecord(l *work.Learned) *nightrecord.Learned {
 	return &nightrecord.Learned{Objective: l.Objective, Imitated: l.Imitated, Preferences: l.Preferences, LeftOut: l.LeftOut, Margin: l.End.Margin, Accuracy: l.End.Accuracy,
 		Good: l.Good, Bad: l.Bad, GoodReward: l.End.GoodReward, BadReward: l.End.BadReward,
 		Recorded: l.References.Recorded, Computed: l.References.Computed, Apart: l.References.Apart, Reasons: l.References.Reasons}
-}
-
-// verdictRecord is the verdict in the words of the record.
-func verdictRecord(v gate.Verdict) *nightrecord.Verdict {
-	r := &nightrecord.Verdict{Pass: v.Pass}
-	for _, c := range v.Checks {
-		r.Checks = append(r.Checks, nightrecord.Check(c))
-	}
-	return r
 }

@@ -12,6 +12,7 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/onnx/ort"
 	"nightshift/replaystore"
+	"nightshift/update/history"
 	"nightshift/update/selection"
 )
 
@@ -27,7 +28,7 @@ func (s *shop) feed(person, times int) (last replaystore.Interaction) {
 // reasons are what a night says of an example.
 func (s *shop) reasons(night, id string) (list []selection.Reason) {
 	s.Helper()
-	all, err := Reasons(s.registry, night)
+	all, err := history.Reasons(s.registry, night)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -67,10 +68,10 @@ func TestOnePersonsClusterWaits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Forget(s.registry, report); err != nil {
+	if _, err := history.Erase(s.registry, report); err != nil {
 		t.Fatal(err)
 	}
-	waiting, err := u.quarantined(first.ID)
+	waiting, err := u.history.Quarantined(first.ID)
 	if err != nil || len(waiting) != 0 || len(s.reasons(first.ID, fed.ID)) != 0 {
 		t.Errorf("after the person was forgotten %+v waits, reasons %v, %v", waiting, s.reasons(first.ID, fed.ID), err)
 	}
@@ -84,7 +85,7 @@ func TestReasonsOfASkippedNight(t *testing.T) {
 	if r := s.reasons(n.ID, fed.ID); len(r) != 1 || !r[0].Waits {
 		t.Errorf("reasons %v", r)
 	}
-	if list, err := Reasons(s.registry, "20260101-000000-none"); err != nil || list != nil {
+	if list, err := history.Reasons(s.registry, "20260101-000000-none"); err != nil || list != nil {
 		t.Errorf("a night that was not has reasons %v, %v", list, err)
 	}
 }
@@ -100,7 +101,7 @@ func TestNightMeasures(t *testing.T) {
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5 // two rehearsed sentences hold little
 	u := s.updater()
 	n := s.run(u, Request{}, nightrecord.Published)
-	fresh := use(s.selected(n.ID), selection.New)
+	fresh := selection.Using(s.selected(n.ID), selection.New)
 	for _, it := range fresh {
 		if it.Loss <= 0 {
 			t.Fatalf("%s was not measured: %+v", it.ID, it)
@@ -208,7 +209,7 @@ func TestRehearsalByFeedback(t *testing.T) {
 		}
 	}
 	n := &night{settings: Settings{Train: s}}
-	if n.measured(t.Context(), items, measures{}) != nil {
+	if list, _, err := n.measured(t.Context(), items, items); list != nil || err != nil {
 		t.Error("the model is asked about examples that their feedback decides about")
 	}
 	if err := config.Check("train", s); err != nil {

@@ -2,11 +2,13 @@ package update
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"nightshift/internal/registry"
+	"nightshift/update/history"
 	"nightshift/update/selection"
 	"nightshift/update/train"
 	"nightshift/update/work"
@@ -31,7 +33,7 @@ func (u *Updater) Replay(ctx context.Context, night string, tell func(work.Progr
 	if _, err := u.deps.Registry.NightFiles(night); err != nil {
 		return result, err
 	}
-	found, err := u.readJSON(night, reproduceFile, &r)
+	found, err := u.history.Read(night, history.ReproduceFile, &r)
 	if err != nil {
 		return result, fmt.Errorf("replay night %s: %w", night, err)
 	}
@@ -70,21 +72,17 @@ func (u *Updater) Replay(ctx context.Context, night string, tell func(work.Progr
 
 // copyNight copies the files that the work of a night reads. A model that was moved is looked for where it is now.
 func (u *Updater) copyNight(night, dir string) error {
-	from, err := u.deps.Registry.NightDir(night)
-	if err != nil {
-		return err
-	}
 	var job work.Job
-	if err := readFile(from, work.JobFile, &job); err != nil {
-		return err
+	if found, err := u.history.Read(night, work.JobFile, &job); err != nil || !found {
+		return errors.Join(err, missing(found, work.JobFile))
 	}
 	if _, err := os.Stat(job.ModelDir); err != nil {
 		job.ModelDir = u.cfg.ModelDir
 	}
 	job.CacheDir = u.cfg.CacheDir
 	var e work.Evaluation
-	if err := readFile(from, work.EvaluationFile, &e); err != nil {
-		return err
+	if found, err := u.history.Read(night, work.EvaluationFile, &e); err != nil || !found {
+		return errors.Join(err, missing(found, work.EvaluationFile))
 	}
 	if e.Training.Why == train.EndTime { // the clock decided once; a replay ends at the same step
 		job.Train.From = e.Training.From
@@ -92,17 +90,17 @@ func (u *Updater) copyNight(night, dir string) error {
 	if err := writeFile(dir, work.JobFile, job); err != nil {
 		return err
 	}
-	names := []string{selectionFile}
+	names := []string{work.SelectionFile}
 	if job.Importances != "" {
 		names = append(names, job.Importances)
 	}
 	for _, version := range []string{job.Champion, job.Reference, job.Origin} {
 		if version != "" {
-			names = append(names, filepath.Join(version, registry.ConfigFile), filepath.Join(version, registry.WeightsFile))
+			names = append(names, version+"/"+registry.ConfigFile, version+"/"+registry.WeightsFile)
 		}
 	}
 	for _, name := range names {
-		data, err := os.ReadFile(filepath.Join(from, name))
+		data, err := u.deps.Registry.ReadNight(night, name)
 		if err != nil {
 			return err
 		}
@@ -118,15 +116,15 @@ func (u *Updater) copyNight(night, dir string) error {
 
 // gone counts the people's examples of a selection that the store does not have any more.
 func (u *Updater) gone(ctx context.Context, night string, result *Replayed) error {
-	data, err := u.deps.Registry.ReadNight(night, selectionFile)
+	data, err := u.deps.Registry.ReadNight(night, work.SelectionFile)
 	if err != nil {
 		return err
 	}
-	items, err := decodeItems(data)
+	items, err := selection.DecodeItems(data)
 	if err != nil {
 		return err
 	}
-	record, _, err := u.record(night)
+	record, _, err := u.history.Record(night)
 	if err != nil {
 		return err
 	}
@@ -147,7 +145,7 @@ func (u *Updater) gone(ctx context.Context, night string, result *Replayed) erro
 			result.Gone++
 		}
 	}
-	erased, err := readErasure(u.deps.Registry, night)
+	erased, err := history.ReadErasure(u.deps.Registry, night)
 	if err != nil {
 		return err
 	}

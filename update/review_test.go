@@ -6,19 +6,20 @@ import (
 
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
+	"nightshift/update/history"
 )
 
 // reviewed has a person vouch for a rejected night: the next one takes its evidence up again, once, and the gate judges.
 func (s *shop) reviewed(u *Updater, first, rejected nightrecord.Night) {
 	s.Helper()
 	for night, why := range map[string]string{first.ID: "has learned from it", "20260101-000000-none": "there is no night"} {
-		if _, _, err := Review(s.registry, night, "ann", s.now); err == nil || !strings.Contains(err.Error(), why) {
+		if _, _, err := history.Review(s.registry, night, "ann", s.now); err == nil || !strings.Contains(err.Error(), why) {
 			s.Errorf("reviewed night %s: %v", night, err)
 		}
 	}
 	s.now = s.now.Add(time.Hour)
 	want := rejected.Selection.New + rejected.Selection.HeldOut
-	if track, n, err := Review(s.registry, rejected.ID, "ann", s.now); err != nil || track != registry.Default || n != want {
+	if track, n, err := history.Review(s.registry, rejected.ID, "ann", s.now); err != nil || track != registry.Default || n != want {
 		s.Errorf("reviewed %d examples of track %s, %v; want %d", n, track, err, want)
 	}
 	s.now = s.now.Add(time.Hour)

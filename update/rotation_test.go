@@ -9,6 +9,7 @@ import (
 
 	"nightshift/replaystore"
 	"nightshift/update/selection"
+	"nightshift/update/work"
 )
 
 // TestRotation runs a year of nights for people who come and go: within a window the same people are held out, from window to window
@@ -32,22 +33,22 @@ func TestRotation(t *testing.T) {
 			events = append(events, replaystore.Event{Interaction: &in}, replaystore.Event{Feedback: &replaystore.Feedback{ID: "f", Interaction: in.ID, Track: "default", Time: now, Subject: who, Correction: &text}})
 		}
 		trained := map[string]bool{}
-		if err := u.learnedFrom(nights, trained); err != nil || !maps.Equal(trained, learned) {
+		if err := u.history.AddLearned(nights, trained); err != nil || !maps.Equal(trained, learned) {
 			t.Fatalf("%d people are known to be learned from, want %d (%v)", len(trained), len(learned), err)
 		}
-		selected, err := selection.FromEvents(events, selection.Options{Now: now.Add(time.Hour), HeldOut: 0.3, HeldOutKey: windowKey(key, now, month), Correction: 1, Trained: trained})
+		selected, err := selection.CandidatesOf(events, selection.Options{Now: now.Add(time.Hour), HeldOut: 0.3, HeldOutKey: windowKey(key, now, month), Correction: 1, Trained: trained}).Select(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		list := selected.Items
 		held := map[string]bool{}
-		for _, it := range use(list, selection.HeldOut) {
+		for _, it := range selection.Using(list, selection.HeldOut) {
 			held[it.Subject] = true
 			if learned[it.Subject] {
 				t.Errorf("night %d: %s was learned from and is held out", night, it.Subject)
 			}
 		}
-		for _, it := range use(list, selection.New) {
+		for _, it := range selection.Using(list, selection.New) {
 			if before[it.Subject] {
 				changes++ // held out in the last night, learned from now
 				if windowOf(now, month) == windowOf(now.Add(-month/2), month) {
@@ -61,12 +62,12 @@ func TestRotation(t *testing.T) {
 		}
 		before = held
 		id := fmt.Sprintf("20260302-0000%02d-night", night)
-		data, err := encodeItems(list)
+		data, err := selection.EncodeItems(list)
 		if err == nil {
 			err = s.registry.CreateNight(id)
 		}
 		if err == nil {
-			err = s.registry.WriteNightFile(id, selectionFile, data)
+			err = s.registry.WriteNightFile(id, work.SelectionFile, data)
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -204,7 +204,7 @@ func TestTwoUpdatersWithOneSchedule(t *testing.T) {
 	}
 	for _, u := range updaters { // whatever else is queued has been looked at when the queue is empty and nobody holds the lock
 		for len(u.queue) > 0 {
-			unlock, err := u.exclusive(t.Context())
+			unlock, err := u.exclusive(t.Context(), registry.Default)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -76,7 +76,7 @@ func Defaults() Settings {
 		},
 		Memory: Memory{Recent: 512, PerStratum: 512, Strata: 64, PerSubject: 50},
 		Train: Train{
-			Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"},
+			Rank: 8, Alpha: 16, Modules: []string{FeedForward},
 			Warmup: 0.05, Clip: 1, Epochs: 5, Learned: 0.98, MaxSteps: 1000, MaxTime: time.Hour, RowTokens: 512, BatchTokens: 2048,
 			KLShare: 0.5, Teacher: TeacherChampion, RehearsalRatio: 4, Objective: selection.SFT,
 			RehearsalPolicy: selection.Random, RehearsalUniform: 0.2, RehearsalReplacement: selection.Random, CorrectionWeight: 1, ApprovalWeight: 0.5, Seed: 1,

@@ -11,7 +11,7 @@ import (
 
 	"nightshift/internal/app"
 	"nightshift/internal/engine"
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
 	"nightshift/update"
 )
 
@@ -93,7 +93,7 @@ func TestSettingsOfAConfiguration(t *testing.T) {
 	if len(unset) > 0 {
 		t.Errorf("settings.yaml leaves at the default: %v", unset)
 	}
-	model := &engine.Model{Config: gpt2.Config{Context: 384}}
+	model := &engine.Model{Config: arch.GPT2(arch.Shape{Context: 384})}
 	of := func(c app.Config) map[string]any {
 		u := (&app.Parts{ModelDir: "model", Cache: "cache", Model: model, Config: c}).UpdateConfig()
 		all := map[string]any{"process": process(u), "update": settings(u, u.Settings)}

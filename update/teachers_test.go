@@ -13,6 +13,7 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/onnx/ort"
 	"nightshift/replaystore"
+	"nightshift/update/history"
 	"nightshift/update/selection"
 	"nightshift/update/work"
 )
@@ -87,7 +88,7 @@ func TestTeachersGoWithTheMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	subject := s.selected(first.ID)[0].Subject
-	if count, err := forgetNight(s.registry, first.ID, replaystore.ForgetReport{Erasure: replaystore.Erasure{Subject: subject}}); err != nil || count == 0 {
+	if count, err := history.EraseFrom(s.registry, first.ID, replaystore.ForgetReport{Erasure: replaystore.Erasure{Subject: subject}}); err != nil || count == 0 {
 		t.Fatalf("%d examples were forgotten, %v", count, err)
 	}
 	if _, err := os.Stat(file); !os.IsNotExist(err) {
@@ -101,7 +102,7 @@ func FuzzTeachers(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if list, err := decodeLines[work.Taught]("teacher", data); err != nil && list != nil {
+		if list, err := selection.DecodeLines[work.Taught]("teacher", data); err != nil && list != nil {
 			t.Errorf("an error, and %d teachers", len(list))
 		}
 	})

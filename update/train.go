@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"nightshift/models/arch"
 	"nightshift/update/train/method"
 	"nightshift/update/work"
 )
@@ -17,8 +18,8 @@ type Train struct {
 	Rank                 int             `yaml:"rank" min:"1" max:"256" doc:"Rank of the adapter (LoRA)."`
 	Alpha                float64         `yaml:"alpha" min:"0.001" max:"100000" doc:"LoRA alpha: an adapter adds alpha/rank times its product."`
 	RSLoRA               bool            `yaml:"rslora" doc:"Whether to scale an adapter by alpha/sqrt(rank) in place of alpha/rank (rsLoRA)."`
-	Modules              []string        `yaml:"modules" oneof:"attn.c_attn,attn.c_proj,mlp.c_fc,mlp.c_proj,auto" doc:"Linear layers that are adapted: attn.c_attn, attn.c_proj, mlp.c_fc, mlp.c_proj. [auto]: those of all layers with the largest squared\ngradients of the new examples per parameter; a track's first night chooses, later ones take over what their champion adapts."`
-	ModuleBudget         int             `yaml:"module_budget" min:"0" max:"2000000000" doc:"Maximum number of parameters of the linear layers chosen by auto. 0: as many as all mlp.c_fc and mlp.c_proj would have."`
+	Modules              []string        `yaml:"modules" doc:"Linear modules of each layer that are adapted, by the model's names for them; a name that it does not have is refused with a list of those that it\nhas. mlp: those of the feed-forward part. [auto]: those of all layers with the largest squared gradients of the new examples per parameter;\na track's first night chooses, later ones take over what their champion adapts."`
+	ModuleBudget         int             `yaml:"module_budget" min:"0" max:"2000000000" doc:"Maximum number of parameters of the modules chosen by auto. 0: as many as those of mlp would have."`
 	Layers               []string        `yaml:"layers" doc:"Layers that are adapted, counted from 0: numbers and ranges, such as [\"0\", \"8-11\"]. Empty: all."`
 	LearningRate         float64         `yaml:"learning_rate" min:"0" max:"1" doc:"Peak learning rate of AdamW. 0: the model's, from learning.json beside its weights, or by its width where it has none, as nightshift import\nprints it."`
 	Warmup               float64         `yaml:"warmup" min:"0" max:"1" doc:"Length of the warm-up, in which the learning rate rises to its peak, as a share of the steps that epochs take; at least 5 steps."`
@@ -93,6 +94,33 @@ func (t Train) Check(report func(key, format string, args ...any)) {
 	want(m.Orthogonal == 0 || m.OrthogonalRank >= t.Rank, "methods.orthogonal_rank", "want at least train.rank, %d, not %d", t.Rank, m.OrthogonalRank)
 }
 
+// FeedForward stands in Train.Modules for the modules of a model's feed-forward part.
+const FeedForward = "mlp"
+
+// fits reports layers and modules that a model does not have.
+func (t Train) fits(shape arch.Shape, report func(key, format string, args ...any)) {
+	if layers, _ := t.LayerNumbers(); len(layers) > 0 && slices.Max(layers) >= shape.Layers {
+		report("layers", "the model's layers are 0-%d, not %d", shape.Layers-1, slices.Max(layers))
+	}
+	for i, m := range t.Modules {
+		if known := append(shape.Modules(), FeedForward, work.Auto); !slices.Contains(known, m) {
+			report(fmt.Sprintf("modules[%d]", i), "want one of %s, not %q", strings.Join(known, ", "), m)
+		}
+	}
+}
+
+// modules are the names that a model has for those of settings.
+func modules(names []string, shape arch.Shape) (list []string) {
+	for _, name := range names {
+		if name == FeedForward {
+			list = append(list, shape.FeedForward()...)
+			continue
+		}
+		list = append(list, name)
+	}
+	return list
+}
+
 // microTokens bounds a microbatch, and with it the memory of training.
 const microTokens = 1024
 
@@ -102,14 +130,11 @@ const TeacherTokens = 8
 // train is what settings ask of the work of a night, on the model of the configuration.
 func (c *Config) train(s Settings) work.Train {
 	t := s.Train
-	columns := t.RowTokens
-	if c.Context > 0 {
-		columns = min(columns, c.Context)
-	}
+	columns := min(t.RowTokens, c.Shape.Context)
 	rows := max(1, min(t.BatchTokens, microTokens)/columns)
 	layers, _ := t.LayerNumbers() // they are checked
 	return work.Train{
-		Rank: t.Rank, Alpha: t.Alpha, RSLoRA: t.RSLoRA, Modules: t.Modules, Layers: layers, Budget: t.ModuleBudget,
+		Rank: t.Rank, Alpha: t.Alpha, RSLoRA: t.RSLoRA, Modules: modules(t.Modules, c.Shape), Layers: layers, Budget: t.ModuleBudget,
 		Rate: cmp.Or(t.LearningRate, c.LearningRate), Epochs: float64(t.Epochs), Learned: t.Learned, MaxSteps: t.MaxSteps, MaxTime: t.MaxTime,
 		Warmup: t.Warmup, Decay: t.WeightDecay, Clip: t.Clip, Rows: rows, Columns: columns, Micro: max(1, t.BatchTokens/(rows*columns)),
 		Rehearsal: t.RehearsalRatio, KL: t.KLShare, Teacher: TeacherTokens, KLNew: t.KLShareNew, StoredTeachers: t.Teacher == TeacherStored, Methods: t.Methods,

@@ -11,6 +11,7 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
 	"nightshift/update/gate"
+	"nightshift/update/history"
 )
 
 // calibration is how many answers say what a slow one is: one that took longer than 95 % of them.
@@ -39,9 +40,9 @@ type trial struct {
 // newTrial begins to read where the night that made the candidate stopped.
 func (u *Updater) newTrial(candidate registry.Ref, steps []registry.Activation) (*trial, error) {
 	t := &trial{candidate: candidate, steps: steps, answered: map[int]map[string]bool{}, complained: map[string]bool{}, slowed: map[string]bool{}}
-	var done completion
+	var done history.Completion
 	if night := steps[0].Night; night != "" {
-		if _, err := u.readJSON(night, cursorFile, &done); err != nil {
+		if _, err := u.history.Read(night, history.CursorFile, &done); err != nil {
 			return nil, err
 		}
 	}

@@ -1,7 +1,7 @@
 // Package update is the learning side: it decides when a night is due, selects what the night learns from, has a child
 // process train and evaluate a candidate, judges it, and publishes it or says why not.
 //
-// Invariants. One night runs at a time on one registry. A night is a directory of frozen files: the same files give the
+// Invariants. One night runs at a time in a process, and one of a track on a registry. A night is a directory of frozen files: the same files give the
 // same candidate. Nothing is activated without a verdict that passed; a night that is late, killed or broken changes
 // nothing. Killing the updater at any moment loses no evidence: what no finished night has used is used by the next one.
 // A candidate that is given to some of the people first is widened, made the champion or rolled back by a sequential test of what
@@ -16,23 +16,24 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/gofrs/flock"
 	"golang.org/x/sync/errgroup"
 
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
+	"nightshift/update/history"
 )
 
 // Updater runs nights. Its methods may be called from any goroutine.
 type Updater struct {
 	cfg  Config
 	deps Deps
+
+	history history.History
 
 	running sync.Mutex // held by the night that runs
 	mu      sync.Mutex
@@ -80,18 +81,13 @@ func New(cfg Config, deps Deps) (*Updater, error) {
 	if err := deps.Registry.Declare(slices.Concat(slices.Collect(maps.Keys(cfg.Tracks)), cfg.initials())...); err != nil {
 		return nil, fmt.Errorf("configure updater: %w", err)
 	}
-	return &Updater{cfg: cfg, deps: deps, known: map[string]bool{}, queue: make(chan Request, 1024), sleep: sleep, at: func(string) {}}, nil
+	return &Updater{cfg: cfg, deps: deps, history: history.Of(deps.Registry), known: map[string]bool{}, queue: make(chan Request, 1024), sleep: sleep, at: func(string) {}}, nil
 }
 
 // Run clears up after a predecessor that was killed, and then runs nights as they fall due or are asked for, until ctx is
 // done. It returns nil then, and an error when the control stream cannot be read for good.
 func (u *Updater) Run(ctx context.Context) error {
-	unlock, err := u.exclusive(ctx)
-	if err == nil {
-		err = u.clearUp(ctx, "")
-		unlock()
-	}
-	if err != nil {
+	if err := u.clearUpAll(ctx); err != nil {
 		return quiet(ctx, err)
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -174,7 +170,7 @@ func (u *Updater) run(ctx context.Context, req Request) (nightrecord.Night, erro
 	if err := registry.CheckTrack(req.Track); err != nil {
 		return nightrecord.Night{ID: req.Night, Track: req.Track}, fmt.Errorf("run night: %w", err)
 	}
-	unlock, err := u.exclusive(ctx)
+	unlock, err := u.exclusive(ctx, req.Track)
 	if err != nil {
 		return nightrecord.Night{ID: req.Night, Track: req.Track}, err
 	}
@@ -187,7 +183,7 @@ func (u *Updater) run(ctx context.Context, req Request) (nightrecord.Night, erro
 			u.deps.Log.Warn("a trial cannot be judged now; it goes on as it is", "track", req.Track, "error", err)
 		}
 	}
-	before, found, err := u.record(req.Night)
+	before, found, err := u.history.Record(req.Night)
 	if err != nil {
 		return before, err
 	}
@@ -206,17 +202,17 @@ func (u *Updater) run(ctx context.Context, req Request) (nightrecord.Night, erro
 	return u.night(req).run(ctx)
 }
 
-// exclusive waits until no other night runs on this registry, in this process or another.
-func (u *Updater) exclusive(ctx context.Context) (unlock func(), err error) {
+// exclusive waits until this process runs no night, and nobody else one of the track.
+func (u *Updater) exclusive(ctx context.Context, track string) (unlock func(), err error) {
 	u.running.Lock()
-	lock := flock.New(filepath.Join(u.deps.Registry.Dir(), "updater.lock"))
-	if _, err := lock.TryLockContext(ctx, 200*time.Millisecond); err != nil {
+	release, err := u.deps.Registry.Lease(ctx, track)
+	if err != nil {
 		u.running.Unlock()
-		return nil, fmt.Errorf("wait for the night of another updater: %w", err)
+		return nil, err
 	}
 	return func() {
-		if err := lock.Close(); err != nil {
-			u.deps.Log.Warn("the updater's lock cannot be released", "error", err)
+		if err := release(); err != nil {
+			u.deps.Log.Warn("the lease of a track cannot be released", "track", track, "error", err)
 		}
 		u.running.Unlock()
 	}, nil
@@ -268,7 +264,7 @@ func (u *Updater) hear(s replaystore.Signal) {
 		u.deps.Log.Warn("a request for a night is not understood", "signal", s.ID, "error", err)
 		return
 	}
-	if _, found, err := u.record(r.Night); found && err == nil {
+	if _, found, err := u.history.Record(r.Night); found && err == nil {
 		return
 	}
 	u.enqueue(Request{Night: r.Night, Track: r.Track, By: r.By, DryRun: opt.DryRun, from: fromStream})

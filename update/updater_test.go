@@ -222,11 +222,11 @@ func TestSkippedNightsSayWhy(t *testing.T) {
 			if !strings.Contains(n.Reason, c.want) {
 				t.Errorf("skipped because %q, want %q; %+v", n.Reason, c.want, n.Selection)
 			}
-			if _, found, err := u.record(n.ID); !found || err != nil {
+			if _, found, err := u.history.Record(n.ID); !found || err != nil {
 				t.Errorf("record %v %v", found, err)
 			}
-			if p, err := u.lookBack("default", "", nil); err != nil || p.cursor != "" {
-				t.Errorf("a skipped night moved the cursor to %q, %v", p.cursor, err)
+			if p, err := u.history.Past("default", ""); err != nil || p.Cursor != "" {
+				t.Errorf("a skipped night moved the cursor to %q, %v", p.Cursor, err)
 			}
 		})
 	}

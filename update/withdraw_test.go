@@ -12,7 +12,9 @@ import (
 	"nightshift/models/adapter"
 	"nightshift/onnx/ort"
 	"nightshift/replaystore"
+	"nightshift/update/history"
 	"nightshift/update/selection"
+	"nightshift/update/work"
 )
 
 // teach has people say what a good costs now, asked for in every way.
@@ -26,13 +28,13 @@ func (s *shop) teach(good int, price string, people ...int) {
 }
 
 // erase forgets a person in the store and in the registry.
-func (s *shop) erase(person string) Traces {
+func (s *shop) erase(person string) history.Traces {
 	s.Helper()
 	report, err := s.store.Forget(s.Context(), person)
 	if err != nil {
 		s.Fatal(err)
 	}
-	traces, err := Forget(s.registry, report)
+	traces, err := history.Erase(s.registry, report)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -40,9 +42,9 @@ func (s *shop) erase(person string) Traces {
 }
 
 // owed is what the tracks have to unlearn.
-func (s *shop) owed() []Withdrawal {
+func (s *shop) owed() []history.Withdrawal {
 	s.Helper()
-	list, err := Withdrawals(s.registry, s.now)
+	list, err := history.Withdrawals(s.registry, s.now)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -101,7 +103,7 @@ func TestForgetAndLearnAgain(t *testing.T) {
 		t.Fatalf("withdrew %+v, %v", w, err)
 	}
 	now := s.champion()
-	if now.Digest != nights[0].Candidate.Digest || now.Held || registry.Human(now.Actor) || !strings.Contains(now.Reason, "forgotten") {
+	if now.Digest != nights[0].Candidate.Digest || now.Held || registry.Human(now.Actor) || !strings.Contains(now.Reason, "erased") {
 		t.Errorf("champion after the withdrawal: %+v", now)
 	}
 	if again, err := u.Withdraw(t.Context(), registry.Default); err != nil || again.Activation != 0 || again.Examples != list[0].Examples || s.champion() != now {
@@ -126,7 +128,7 @@ func (s *shop) learnedAgain(u *Updater, nights []nightrecord.Night, n nightrecor
 	if err != nil || m.Parent != nights[0].Candidate.Digest || s.champion().Digest != n.Candidate.Digest {
 		s.Errorf("manifest %+v, %v", m, err)
 	}
-	if tainted, err := newTaint(s.registry).of(n.Candidate.Digest); err != nil || tainted {
+	if tainted, err := history.NewTaint(s.registry).Of(n.Candidate.Digest); err != nil || tainted {
 		s.Errorf("the new version is tainted: %t, %v", tainted, err)
 	}
 	said := map[string]int{}
@@ -149,7 +151,7 @@ func (s *shop) learnedAgain(u *Updater, nights []nightrecord.Night, n nightrecor
 		s.Errorf("what the first night learned of the boots is not rehearsed: %+v", s.selected(n.ID))
 	}
 	var f frozen
-	if _, err := u.readJSON(n.ID, configFile, &f); err != nil || !slices.Equal(f.Reviewed, []string{nights[1].ID, nights[2].ID}) {
+	if _, err := u.history.Read(n.ID, history.ConfigFile, &f); err != nil || !slices.Equal(f.Reviewed, []string{nights[1].ID, nights[2].ID}) {
 		s.Errorf("frozen %+v, %v", f.Reviewed, err)
 	}
 	r, err := s.store.Rehearsal(s.Context(), registry.Default)
@@ -181,7 +183,7 @@ func TestUpdaterKilledAfterAWithdrawal(t *testing.T) {
 	s.correct(people(0, 12)...)
 	u := s.updater()
 	first := s.run(u, Request{}, nightrecord.Published)
-	who := use(s.selected(first.ID), selection.New)[0].Subject
+	who := selection.Using(s.selected(first.ID), selection.New)[0].Subject
 	s.now = s.now.Add(time.Hour)
 	s.erase(who)
 	for _, step := range []string{"withdrawn", "frozen", "computed", "put"} {
@@ -227,16 +229,16 @@ func (s *shop) version(u *Updater, track, night, person string, seed float64, pa
 		{Example: replaystore.Example{ID: night + "-b", Kind: replaystore.SFT, Interaction: night + "-b", Subject: "other", Prompt: raw("b"), Completion: "c"}, Use: selection.New},
 		{Example: replaystore.Example{ID: night + "-c", Kind: replaystore.SFT, Interaction: night + "-c", Subject: "measured", Prompt: raw("d"), Completion: "e"}, Use: selection.HeldOut},
 	}
-	data, err := encodeItems(items)
+	data, err := selection.EncodeItems(items)
 	if err == nil {
 		err = s.registry.CreateNight(night)
 	}
 	if err == nil {
-		err = s.registry.WriteNightFile(night, selectionFile, data)
+		err = s.registry.WriteNightFile(night, work.SelectionFile, data)
 	}
 	if err == nil {
 		s.now = s.now.Add(time.Hour)
-		err = u.writeJSON(night, cursorFile, completion{Track: track, Completed: s.now, Digest: ref.Digest, Published: true})
+		err = u.history.Write(night, history.CursorFile, history.Completion{Track: track, Completed: s.now, Digest: ref.Digest, Published: true})
 	}
 	if err != nil {
 		s.Fatal(err)
@@ -313,25 +315,11 @@ func TestWithdrawals(t *testing.T) {
 			if _, canary := now.Canary(); now.Number != c.clean || canary || now.Held {
 				t.Errorf("champion %+v", now)
 			}
-			if p, err := u.lookBack(registry.Default, now.Digest, mustWithdrawn(s, u)); err != nil || !slices.Equal(p.withdrawn, want) || len(p.suspect) != 0 {
+			if p, err := u.history.Past(registry.Default, now.Digest); err != nil || !slices.Equal(p.Withdrawn, want) || len(p.Suspect) != 0 {
 				t.Errorf("the next night finds %+v, %v", p, err)
 			}
 		})
 	}
-}
-
-// mustWithdrawn is what left service because of erasures.
-func mustWithdrawn(s *shop, u *Updater) map[string]time.Time {
-	s.Helper()
-	list, err := s.registry.Activations(registry.Default)
-	if err != nil {
-		s.Fatal(err)
-	}
-	left, err := u.withdrawn(list)
-	if err != nil {
-		s.Fatal(err)
-	}
-	return left
 }
 
 // TestWithdrawalAndPeople: a hold goes first; a tainted reference gives way; and what a person brought back and took away again is suspect.
@@ -364,13 +352,13 @@ func TestWithdrawalAndPeople(t *testing.T) {
 	if _, reference, err := n.base(); err != nil || reference != one.Digest {
 		t.Errorf("reference %q, %v; want the last clean version before what a person approved", reference, err)
 	}
-	if left := mustWithdrawn(s, u); len(left) != 1 || left[two.Digest].IsZero() {
-		t.Errorf("withdrawn: %v", left)
+	if left, err := u.history.Left(registry.Default); err != nil || len(left) != 1 || left[two.Digest].IsZero() {
+		t.Errorf("withdrawn: %v, %v", left, err)
 	}
 	s.activate("eve", two, registry.Ref{})
 	s.activate("eve", one, registry.Ref{})
-	if left := mustWithdrawn(s, u); len(left) != 0 {
-		t.Errorf("withdrawn after a person has rolled it back: %v", left)
+	if left, err := u.history.Left(registry.Default); err != nil || len(left) != 0 {
+		t.Errorf("withdrawn after a person has rolled it back: %v, %v", left, err)
 	}
 }
 

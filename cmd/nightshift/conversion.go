@@ -31,7 +31,7 @@ func (f *conversionFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.text, "text", "", "text to calibrate and measure int8 and int4 weights with: plain, or .jsonl with {messages, completion} a line (default: what lies beside the model, else a page of English)")
 	flags.Float64Var(&f.limit, "limit", 0, "nats per token of held-out text that int8 and int4 weights may lose (default 0.005 for int8, 0.03 for int4)")
 	flags.BoolVar(&f.force, "force", false, "keep int8 and int4 weights whatever they lose")
-	flags.BoolVar(&f.compact, "compact", false, "int4 weights without their int8 twins: half of the memory, and prompts and batches are slower")
+	flags.BoolVar(&f.compact, "compact", false, "int4 weights without their int8 copies: half of the memory, and prompts and batches are slower")
 	flags.Float64SliceVar(&f.alphas, "alpha", []float64{0.5, 0.35, 0.65, 0.8}, "strengths of smoothing to try, 0 to 1, beside none")
 	flags.Lookup("alpha").DefValue = "0.5,0.35,0.65,0.8" // as one writes it
 	flags.BoolVar(&f.json, "json", false, "the result of making int8 or int4 weights as one line of JSON")

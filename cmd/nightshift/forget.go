@@ -16,6 +16,7 @@ import (
 	"nightshift/replaystore"
 	"nightshift/serve"
 	"nightshift/update"
+	"nightshift/update/history"
 )
 
 func forgetCommand(s *app.Settings) *cobra.Command {
@@ -57,8 +58,8 @@ func forgetCommand(s *app.Settings) *cobra.Command {
 // forgetting is what became of a person's data, and of the versions that learned from it.
 type forgetting struct {
 	Store  replaystore.ForgetReport `json:"store"`
-	Traces update.Traces            `json:"traces"`
-	Tracks []update.Withdrawal      `json:"tracks"`           // of which versions that learned from it serve, or that have not learned again yet
+	Traces history.Traces           `json:"traces"`
+	Tracks []history.Withdrawal     `json:"tracks"`           // of which versions that learned from it serve, or that have not learned again yet
 	Nights []nightrecord.Night      `json:"nights,omitempty"` // that learned again
 
 	done bool // the data is gone
@@ -71,11 +72,11 @@ func forget(ctx context.Context, p *app.Parts, user string) (forgetting, error) 
 	if r.Store, err = p.Store.Forget(ctx, serve.Subject(p.Secret, user)); err != nil {
 		return r, err
 	}
-	if r.Traces, err = update.Forget(p.Registry, r.Store); err != nil {
+	if r.Traces, err = history.Erase(p.Registry, r.Store); err != nil {
 		return r, err
 	}
 	r.done = true
-	r.Tracks, err = update.Withdrawals(p.Registry, time.Now())
+	r.Tracks, err = history.Withdrawals(p.Registry, time.Now())
 	return r, err
 }
 
@@ -117,12 +118,12 @@ func (r *forgetting) advise(subject string) {
 }
 
 // held says why a track stays as it is.
-func held(w update.Withdrawal) string {
+func held(w history.Withdrawal) string {
 	return fmt.Sprintf("track %s goes on serving what learned from them: it is held by %s; `nightshift adapter release %s` first, then run this command again with --retrain", w.Track, w.Held, w.Track)
 }
 
 // others names the examples of a withdrawal.
-func others(w update.Withdrawal) string {
+func others(w history.Withdrawal) string {
 	return fmt.Sprintf("%d examples of others, of %d nights", w.Examples, len(w.Nights))
 }
 
@@ -173,7 +174,7 @@ func learnAgain(ctx context.Context, p *app.Parts, r *forgetting, asJSON bool) e
 			fmt.Printf("%s serves; %s wait for a night that can use them\n", w.Clean, others(w))
 		}
 	}
-	left, err := update.Withdrawals(p.Registry, time.Now()) // a night of another process may have published meanwhile
+	left, err := history.Withdrawals(p.Registry, time.Now()) // a night of another process may have published meanwhile
 	for _, w := range left {
 		if w.Tainted && w.Held == "" {
 			failed = errors.Join(failed, fmt.Errorf("unlearn on track %s: %s serves and learned from somebody who was forgotten; run this command again", w.Track, w.Champion))

@@ -14,6 +14,7 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/update"
+	"nightshift/update/history"
 	"nightshift/update/selection"
 	"nightshift/update/work"
 )
@@ -152,7 +153,7 @@ func nightReview(s *app.Settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			track, n, err := update.Review(r, args[0], actor(), time.Now())
+			track, n, err := history.Review(r, args[0], actor(), time.Now())
 			if err != nil {
 				return nearNight(r, args[0], err)
 			}

@@ -8,7 +8,7 @@ import (
 	"text/tabwriter"
 
 	"nightshift/internal/registry"
-	"nightshift/update"
+	"nightshift/update/history"
 	"nightshift/update/selection"
 )
 
@@ -28,7 +28,7 @@ func stateOf(r selection.Reason) string {
 
 // reasons lists why a night does not use what it had: what waits first, then what is rejected, then what is retired.
 func reasons(r *registry.Registry, night string) ([]selection.Reason, error) {
-	list, err := update.Reasons(r, night)
+	list, err := history.Reasons(r, night)
 	if err != nil {
 		return nil, fmt.Errorf("explain night %s: %w", night, err)
 	}

@@ -2,10 +2,11 @@ package app
 
 import (
 	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"nightshift/internal/atomicfile"
 )
 
 // Address is how other commands find the server that uses a data directory.
@@ -23,18 +24,7 @@ func (a Address) Write(file string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(file), ".address-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return atomicfile.Write(file, data, 0o600)
 }
 
 // RunningServer finds the server that uses the data directory, by the address that it left there.

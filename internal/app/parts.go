@@ -162,7 +162,7 @@ func bankRows(c Engine, model *engine.Model) int {
 // UpdateConfig is what the learning side needs of the configuration.
 func (p *Parts) UpdateConfig() update.Config {
 	c := p.Config
-	u := update.Config{ModelDir: p.ModelDir, CacheDir: p.Cache, Weights: p.Model.Weights(), Layers: p.Model.Config.Layers, Context: p.Model.Config.Context,
+	u := update.Config{ModelDir: p.ModelDir, CacheDir: p.Cache, Weights: p.Model.Weights(), Shape: p.Model.Config,
 		LearningRate: p.learning.LearningRate, Settings: c.Update, Tracks: map[string]update.Settings{}}
 	u.Threads = cmp.Or(c.Update.Threads, c.Threads, runtime.GOMAXPROCS(0)) // frozen with the night: a replay computes with as many
 	for track := range c.Tracks {

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"nightshift/internal/engine"
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
 )
 
 // TestEngineConfig wants what the configuration says of generation in the engine.
@@ -24,7 +24,7 @@ func TestEngineConfig(t *testing.T) {
 
 // TestUpdateConfig wants what the configuration says of the process that trains in the updater's.
 func TestUpdateConfig(t *testing.T) {
-	p := &Parts{Model: &engine.Model{Config: gpt2.Config{Context: 64}}, Config: Defaults()}
+	p := &Parts{Model: &engine.Model{Config: arch.GPT2(arch.Shape{Context: 64})}, Config: Defaults()}
 	for _, test := range []struct {
 		threads, own, memory, want int
 	}{{0, 0, 0, runtime.GOMAXPROCS(0)}, {3, 0, 0, 3}, {3, 5, 900, 5}, {0, 7, 1, 7}} {

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -11,10 +10,10 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strings"
 	"syscall"
 
 	"nightshift/internal/nightrecord"
+	"nightshift/serve/api/wire"
 )
 
 // adminKey is the variable of the environment with the key for commands that ask a running server. It is no key of the configuration.
@@ -23,10 +22,8 @@ const adminKey = "NIGHTSHIFT_ADMIN_KEY"
 // RemoteNight asks a running server for a night, follows it with show, and returns its record.
 func RemoteNight(ctx context.Context, at Address, track string, dryRun bool, show func(nightrecord.Night)) (nightrecord.Night, error) {
 	var none nightrecord.Night
-	var queued struct {
-		ID string `json:"id"`
-	}
-	body, err := json.Marshal(map[string]any{"track": track, "dry_run": dryRun})
+	var queued wire.NightQueued
+	body, err := json.Marshal(wire.NightRequest{Track: track, DryRun: dryRun})
 	if err != nil {
 		return none, fmt.Errorf("ask for a night: %w", err)
 	}
@@ -43,9 +40,7 @@ func RemoteNight(ctx context.Context, at Address, track string, dryRun bool, sho
 
 // RemotePlan asks a running server what the next night of a track would find.
 func RemotePlan(ctx context.Context, at Address, track string) (nightrecord.Plan, error) {
-	var answer struct {
-		NextNight *nightrecord.Plan `json:"next_night"`
-	}
+	var answer wire.Track
 	err := CallServer(ctx, at, http.MethodGet, "/v1/tracks/"+url.PathEscape(track), nil, func(r io.Reader) error { return json.NewDecoder(r).Decode(&answer) })
 	switch {
 	case err != nil:
@@ -58,33 +53,27 @@ func RemotePlan(ctx context.Context, at Address, track string) (nightrecord.Plan
 
 // followEvents reads a night's events until it is done.
 func followEvents(r io.Reader, night *nightrecord.Night, show func(nightrecord.Night)) error {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 16<<20)
-	event := ""
-	for lines.Scan() {
-		name, value, _ := strings.Cut(lines.Text(), ": ")
+	for e, err := range wire.Events(r) {
 		switch {
-		case name == "":
-			event = "" // the frame is over
-		case name == "event":
-			event = value
-		case name == "data" && event == "":
-			return refusedInStream(value)
-		case name == "data" && event == "done":
-			return json.Unmarshal([]byte(value), night)
-		case name == "data" && event == "state":
-			if err := json.Unmarshal([]byte(value), night); err != nil {
+		case err != nil:
+			return err
+		case e.Name == "":
+			return refusedInStream(e.Data)
+		case e.Name == wire.NightDone:
+			return json.Unmarshal([]byte(e.Data), night)
+		case e.Name == wire.NightState:
+			if err := json.Unmarshal([]byte(e.Data), night); err != nil {
 				return err
 			}
 			show(*night)
-		case name == "data" && event == "progress":
-			if err := json.Unmarshal([]byte(value), &night.Progress); err != nil {
+		case e.Name == wire.NightProgress:
+			if err := json.Unmarshal([]byte(e.Data), &night.Progress); err != nil {
 				return err
 			}
 			show(*night)
 		}
 	}
-	return errors.Join(lines.Err(), errors.New("the events ended before the night did"))
+	return errors.New("the events ended before the night did")
 }
 
 // refusedInStream is the error that the server tells inside a stream which had begun.
@@ -95,14 +84,11 @@ func refusedInStream(data string) error {
 	return fmt.Errorf("the server sent %.200q", data)
 }
 
-// refusal is what a server says in place of what was asked of it.
-type refusal struct{ Message, Code string }
-
 // decodeRefusal reads the error of an answer; its message is empty where there is none.
-func decodeRefusal(data []byte) refusal {
-	var body struct{ Error refusal }
+func decodeRefusal(data []byte) wire.Error {
+	var body wire.Failure
 	if err := json.Unmarshal(data, &body); err != nil {
-		return refusal{}
+		return wire.Error{}
 	}
 	return body.Error
 }

@@ -1,5 +1,6 @@
-// Package archtest holds the test that packages import only from layers below their own, and that a dependency has one
-// importer. It parses the import clauses of the whole tree; there is nothing here to import.
+// Package archtest holds the test that packages import only from layers below their own, and certain dependencies only where they are
+// meant to. It parses the import clauses of the whole tree; the documentation takes its table of layers and its tree of
+// packages from here.
 //
-// The layers are in layers_test.go: a new package needs a line there.
+// The layers are in layers.go: a new package needs a line there.
 package archtest

@@ -34,10 +34,10 @@ func violations(files []source) ([]string, error) {
 		isTest := strings.HasSuffix(f.path, "_test.go")
 		at, placed := placeOf(importer)
 		if strings.TrimSuffix(parsed.Name.Name, "_test") == "main" {
-			at, placed = command, true
+			at, placed = Command, true
 		}
 		if !placed {
-			found = append(found, fmt.Sprintf("%s: package %s has no layer: give it one in layers_test.go", f.path, importer))
+			found = append(found, fmt.Sprintf("%s: package %s has no layer: give it one in layers.go", f.path, importer))
 			continue
 		}
 		for _, spec := range parsed.Imports {
@@ -54,15 +54,15 @@ func violations(files []source) ([]string, error) {
 }
 
 // against says why a package must not import a path, "" if it may.
-func against(importer string, at place, name string, isTest bool) string {
-	for prefix, only := range importers {
-		if (name == prefix || strings.HasPrefix(name, prefix+"/")) && importer != only {
-			return "only " + only + " does"
+func against(importer string, at Place, name string, isTest bool) string {
+	for prefix, only := range Importers {
+		if (name == prefix || strings.HasPrefix(name, prefix+"/")) && !slices.Contains(only, importer) {
+			return "only " + strings.Join(only, " and ") + " does"
 		}
 	}
 	imported, ours := strings.CutPrefix(name, module+"/")
 	standard := !ours && name != module && !strings.Contains(strings.SplitN(name, "/", 2)[0], ".")
-	if slices.Contains(pure, importer) && !standard && !isTest {
+	if besides, ok := Pure[importer]; ok && !standard && !slices.Contains(besides, imported) && !isTest {
 		return importer + " imports the standard library only"
 	}
 	if !ours {
@@ -70,28 +70,28 @@ func against(importer string, at place, name string, isTest bool) string {
 	}
 	to, placed := placeOf(imported)
 	if !placed {
-		return "it has no layer: give it one in layers_test.go"
+		return "it has no layer: give it one in layers.go"
 	}
-	if pair := at.family + " " + to.family; pair == "serve update" || pair == "update serve" {
+	if pair := at.Family + " " + to.Family; pair == "serve update" || pair == "update serve" {
 		return "serve and update never import each other"
 	}
-	if isTest || to.layer < at.layer || to.layer == at.layer && to.family == at.family && to.rank < at.rank {
+	if isTest || to.Layer < at.Layer || to.Layer == at.Layer && to.Family == at.Family && to.Rank < at.Rank {
 		return ""
 	}
-	return fmt.Sprintf("layer %d (%s, rank %d) is not below layer %d (%s, rank %d)", to.layer, to.family, to.rank, at.layer, at.family, at.rank)
+	return fmt.Sprintf("layer %d (%s, rank %d) is not below layer %d (%s, rank %d)", to.Layer, to.Family, to.Rank, at.Layer, at.Family, at.Rank)
 }
 
 // placeOf finds the line of a package: its own, or that of the nearest /... above it.
-func placeOf(pkg string) (place, bool) {
-	if p, ok := layers[pkg]; ok {
+func placeOf(pkg string) (Place, bool) {
+	if p, ok := Layers[pkg]; ok {
 		return p, true
 	}
 	for dir := path.Dir(pkg); dir != "."; dir = path.Dir(dir) {
-		if p, ok := layers[dir+"/..."]; ok {
+		if p, ok := Layers[dir+"/..."]; ok {
 			return p, true
 		}
 	}
-	return place{}, false
+	return Place{}, false
 }
 
 // tree reads all Go files below root that the go command would build.
@@ -173,6 +173,8 @@ func TestViolationsAreCaught(t *testing.T) {
 		"sugarme":                     {file("models/template/a.go", "template", "github.com/sugarme/tokenizer/pretrained"), "only models/tokenizer does"},
 		"sampling, a module":          {file("internal/sampling/a.go", "sampling", "golang.org/x/exp/slices"), "standard library only"},
 		"gate, a lower layer":         {file("update/gate/a.go", "gate", "nightshift/internal/sampling"), "standard library only"},
+		"gonum":                       {file("update/gate/a.go", "gate", "gonum.org/v1/gonum/stat"), "only internal/stats and models/adapter does"},
+		"wire, a lower layer":         {file("serve/api/wire/a.go", "wire", "nightshift/internal/registry"), "standard library only"},
 		"a package without a layer":   {file("internal/novel/a.go", "novel"), "package internal/novel has no layer"},
 		"an import without a layer":   {file("serve/a.go", "serve", "nightshift/internal/novel"), "it has no layer"},
 	} {
@@ -193,13 +195,14 @@ func TestAllowed(t *testing.T) {
 		file("main.go", "main", "fmt", "github.com/spf13/cobra", "nightshift/serve", "nightshift/update", "nightshift/lab/bench"),
 		file("onnx/ort/a.go", "ort", "nightshift/onnx", "github.com/yalue/onnxruntime_go"),
 		file("onnx/a_test.go", "onnx_test", "nightshift/onnx/eval", "nightshift/onnx/ort"),
-		file("models/adapter/a.go", "adapter", "nightshift/models/safetensors", "nightshift/models/internal/strictjson"),
+		file("models/adapter/a.go", "adapter", "nightshift/models/safetensors", "nightshift/models/internal/strictjson", "gonum.org/v1/gonum/blas"),
+		file("internal/stats/a.go", "stats", "gonum.org/v1/gonum/stat"),
 		file("models/checkpoint/a.go", "checkpoint", "nightshift/onnx", "nightshift/models/safetensors"),
 		file("models/tokenizer/a.go", "tokenizer", "github.com/sugarme/tokenizer"),
 		file("replaystore/redisstore/a.go", "redisstore", "nightshift/replaystore", "nightshift/replaystore/journal", "github.com/redis/go-redis/v9"),
 		file("serve/api/a.go", "api", "github.com/gofiber/fiber/v2", "nightshift/internal/engine", "nightshift/serve/console"),
 		file("update/a.go", "update", "nightshift/update/gate", "nightshift/internal/engine", "nightshift/internal/registry"),
-		file("update/gate/a.go", "gate", "math", "encoding/json"),
+		file("update/gate/a.go", "gate", "math", "encoding/json", "nightshift/internal/stats"),
 		file("internal/sampling/a_test.go", "sampling", "nightshift/onnx"),
 	} {
 		if found, err := violations([]source{f}); err != nil || len(found) != 0 {

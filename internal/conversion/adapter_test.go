@@ -35,7 +35,7 @@ func TestAdaptersMeetSmoothedInputs(t *testing.T) {
 	}
 	random := rand.New(rand.NewPCG(3, 1))
 	a, err := adapter.New(adapter.Config{Rank: 12, Alpha: 24, Modules: []string{"attn.c_attn", "mlp.c_fc", "mlp.c_proj"}},
-		adapter.Base{Layers: s.Config.Layers, Width: s.Config.Width, Inner: s.Config.Inner}, 5)
+		s.Config, 5)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"nightshift/internal/atomicfile"
 	"nightshift/internal/engine"
 	"nightshift/models/quantize"
 )
@@ -147,7 +148,7 @@ func (r *Report) attempt(ctx context.Context, original *engine.Model, activation
 	if converted.Quantized, err = quantize.Open(made); err != nil {
 		return err
 	}
-	if err := converted.Quantized.Check(original.Checkpoint.Config(), original.Checkpoint.Digest()); err != nil {
+	if err := converted.Quantized.Check(original.Checkpoint.Shape(), original.Checkpoint.Digest()); err != nil {
 		return err
 	}
 	r.Bytes = converted.Quantized.Bytes()
@@ -164,7 +165,7 @@ func keep(made, final string) error {
 	if err := os.MkdirAll(final, 0o755); err != nil {
 		return err
 	}
-	return os.Rename(filepath.Join(made, quantize.FileName), filepath.Join(final, quantize.FileName))
+	return atomicfile.Move(filepath.Join(made, quantize.FileName), filepath.Join(final, quantize.FileName))
 }
 
 func (o *Options) progress(stage string, done, total int) {

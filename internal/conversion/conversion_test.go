@@ -277,8 +277,8 @@ func TestObserve(t *testing.T) {
 			}
 		}
 	}
-	for _, l := range quantize.Linears(m.Checkpoint.Config()) {
-		if a := seen[l]; a == nil || len(a.Rows)/len(a.Max) < sampled/2 || len(a.OutMean) == 0 {
+	for _, l := range m.Checkpoint.Shape().Linears() {
+		if a := seen[l.String()]; a == nil || len(a.Rows)/len(a.Max) < sampled/2 || len(a.OutMean) == 0 {
 			t.Errorf("%s was not looked at", l)
 		}
 	}

@@ -5,9 +5,8 @@ import (
 	"fmt"
 
 	"nightshift/internal/engine"
-	"nightshift/models/checkpoint"
 	"nightshift/models/quantize"
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/families"
 	"nightshift/onnx/ort"
 )
 
@@ -52,7 +51,7 @@ func observe(ctx context.Context, model *engine.Model, sequences []Sequence, opt
 	if packed.count() == 0 {
 		return nil, 0, fmt.Errorf("calibrate: the text has no tokens")
 	}
-	graph, err := gpt2.Calibrate(model.Config, model.Checkpoint.Initializer)
+	graph, err := families.Of(model.Config).Calibrate(model.Checkpoint.Initializer)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -65,7 +64,10 @@ func observe(ctx context.Context, model *engine.Model, sequences []Sequence, opt
 		return nil, 0, fmt.Errorf("open calibration session: %w", err)
 	}
 	defer session.Close()
-	o := &observer{names: quantize.Linears(checkpoint.Config(model.Config)), seen: quantize.Activations{}}
+	o := &observer{seen: quantize.Activations{}}
+	for _, l := range model.Config.Linears() {
+		o.names = append(o.names, l.String())
+	}
 	batch := max(1, 512/packed.columns)
 	for at := 0; at < packed.count(); at += batch {
 		opt.progress("calibrate", at, packed.count())

@@ -3,9 +3,8 @@ package conversion
 import (
 	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 
+	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
 )
 
@@ -25,7 +24,7 @@ func WriteOutliers(base *checkpoint.Checkpoint, dir, to string) error {
 }
 
 func writeOutliers(base *checkpoint.Checkpoint, dir, to string) error {
-	cfg := base.Config()
+	shape := base.Shape()
 	tensors := map[string][]float32{}
 	for _, name := range base.Names() {
 		var err error
@@ -33,27 +32,41 @@ func writeOutliers(base *checkpoint.Checkpoint, dir, to string) error {
 			return err
 		}
 	}
-	for name, gain := range tensors {
-		norm, ok := strings.CutSuffix(name, ".weight")
-		next := map[string]string{".ln_1": ".attn.c_attn.weight", ".ln_2": ".mlp.c_fc.weight"}[filepath.Ext(norm)]
-		if !ok || next == "" {
-			continue
-		}
-		weight := tensors[strings.TrimSuffix(norm, filepath.Ext(norm))+next]
-		out := len(weight) / cfg.Width
-		for _, c := range outlierChannels {
-			if c >= cfg.Width {
-				continue
-			}
-			gain[c] *= outlierGain
-			tensors[norm+".bias"][c] *= outlierGain
-			for o := range out {
-				weight[c*out+o] /= outlierGain
-			}
-		}
+	for l := range shape.Layers {
+		enlarge(shape.Layer(l), tensors)
 	}
 	if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
 		return err
 	}
-	return checkpoint.Write(to, cfg, tensors)
+	return checkpoint.Write(to, shape, tensors)
+}
+
+// enlarge makes the channels large in the norms of one layer, and small in the weights of the linears that each feeds.
+func enlarge(layer []arch.Linear, tensors map[string][]float32) {
+	large := map[string]bool{} // norms may feed several linears
+	for _, l := range layer {
+		if l.Norm == nil {
+			continue
+		}
+		weight, of := tensors[l.Weight], func(in, out int) int { return in*l.Out + out }
+		if l.Transposed {
+			of = func(in, out int) int { return out*l.In + in }
+		}
+		for _, c := range outlierChannels {
+			if c >= l.In {
+				continue
+			}
+			for _, name := range l.Norm {
+				if !large[name] {
+					tensors[name][c] *= outlierGain
+				}
+			}
+			for o := range l.Out {
+				weight[of(c, o)] /= outlierGain
+			}
+		}
+		for _, name := range l.Norm {
+			large[name] = true
+		}
+	}
 }

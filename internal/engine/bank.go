@@ -6,21 +6,22 @@ import (
 	"slices"
 	"sync"
 
+	"nightshift/internal/engine/kv"
 	"nightshift/models/adapter"
-	"nightshift/onnx/ort"
+	"nightshift/models/arch"
+	"nightshift/onnx/graphs"
 )
 
-// Bank is the memory of the resident adapters: for every adapted linear N rows of rank-8 factors, from which batches take
-// their sequences' (see adapters). Row 0 is the base model: zeros, never read. A version's rows are written only while no
-// sequence uses them, so a swap needs no lock around a step: new rows are filled, and later requests name them.
+// Bank keeps the books of the resident adapters: which version has which rows of a [kv.AdapterBank]. Row 0 is the base model: zeros,
+// never read. A version's rows are written only while no sequence uses them, so a swap needs no lock around a step: new rows are filled, and later requests name them.
 //
 // Its methods may be called from many goroutines. Rows belong to exactly one of: the free list, a version, an
 // installation in progress.
 type Bank struct {
-	base    adapter.Base
+	base    arch.Shape
 	rows    int
 	maxRank int
-	tensors []bankTensor
+	memory  *kv.AdapterBank
 
 	mu         sync.Mutex
 	settled    sync.Cond // an installation has ended
@@ -41,18 +42,15 @@ type resident struct {
 // newBank allocates a bank of rows rows, row 0 included, for the given modules of a model.
 func newBank(model *Model, modules []string, rows, maxRank int) (*Bank, error) {
 	cfg := model.Config
-	b := &Bank{base: adapter.Base{Layers: cfg.Layers, Width: cfg.Width, Inner: cfg.Inner}, rows: rows, maxRank: maxRank,
+	memory, err := kv.NewAdapterBank(cfg, modules, rows, model.InputScale)
+	if err != nil {
+		return nil, fmt.Errorf("allocate adapter bank: %w", err)
+	}
+	b := &Bank{base: cfg, rows: rows, maxRank: maxRank, memory: memory,
 		versions: map[string]*resident{}, installing: map[string]bool{}}
 	b.settled.L = &b.mu
 	for r := rows - 1; r >= 1; r-- {
 		b.free = append(b.free, int64(r))
-	}
-	for layer := range cfg.Layers {
-		for _, m := range modules {
-			if err := b.add(model, adapter.Target{Layer: layer, Module: m}); err != nil {
-				return nil, errors.Join(fmt.Errorf("allocate adapter bank: %w", err), b.close())
-			}
-		}
 	}
 	return b, nil
 }
@@ -65,12 +63,7 @@ func (b *Bank) close() error {
 	for len(b.installing) > 0 {
 		b.settled.Wait()
 	}
-	var err error
-	for _, t := range b.tensors {
-		err = errors.Join(err, ort.FreeFloats(t.a), ort.FreeFloats(t.b))
-	}
-	b.tensors = nil
-	return err
+	return b.memory.Close()
 }
 
 // Install copies an adapter into free rows, evicting the least recently used versions that no request holds; if that
@@ -83,29 +76,23 @@ func (b *Bank) Install(digest string, a *adapter.Adapter) error {
 	if a == nil {
 		return fmt.Errorf("install adapter %s: no adapter given", digest)
 	}
-	return b.install(digest, a.Config.Rank, func() error { return b.covers(a) }, func(t *bankTensor, rows []int64) { t.write(a, rows) })
+	return b.install(digest, a.Config.Rank, func() error { return b.covers(a) }, func(rows []int64) { b.memory.Write(a, rows) })
 }
 
 // Reinstall is Install of a version that was installed before and has been evicted, from the bytes of its file: they must be
 // those that were checked then, and are not checked again.
 func (b *Bank) Reinstall(digest string, l *adapter.Layout, weights []byte) error {
 	covers := func() error {
-		found := 0
-		for _, t := range b.tensors {
-			if fa, fb := l.Factors(weights, t.target); len(fa) == 4*t.in*l.Config.Rank && len(fb) == 4*t.out*l.Config.Rank && fa != nil {
-				found++
-			}
-		}
-		if found != l.Targets() {
+		if !b.memory.Fits(l, weights) {
 			return errors.New("its bytes are not those that were laid out for this bank; install it anew")
 		}
 		return nil
 	}
-	return b.install(digest, l.Config.Rank, covers, func(t *bankTensor, rows []int64) { t.rewrite(l, weights, rows) })
+	return b.install(digest, l.Config.Rank, covers, func(rows []int64) { b.memory.Rewrite(l, weights, rows) })
 }
 
 // install checks an adapter, reserves rows and has every linear's written, all of it but the books outside the bank's lock.
-func (b *Bank) install(digest string, rank int, covers func() error, write func(t *bankTensor, rows []int64)) error {
+func (b *Bank) install(digest string, rank int, covers func() error, write func(rows []int64)) error {
 	begun, err := b.begin(digest)
 	if err != nil {
 		return fmt.Errorf("install adapter %s: %w", digest, err)
@@ -122,9 +109,7 @@ func (b *Bank) install(digest string, rank int, covers func() error, write func(
 	if err != nil {
 		return fmt.Errorf("install adapter %s: %w", digest, err)
 	}
-	for i := range b.tensors {
-		write(&b.tensors[i], reserved)
-	}
+	write(reserved)
 	rows = reserved
 	return nil
 }
@@ -194,7 +179,7 @@ func (b *Bank) covers(a *adapter.Adapter) error {
 		return err
 	}
 	for _, target := range a.Targets() {
-		if !slices.ContainsFunc(b.tensors, func(t bankTensor) bool { return t.target == target }) {
+		if !b.memory.Holds(target) {
 			return fmt.Errorf("it changes %s, which this model's bank does not hold", target)
 		}
 	}
@@ -251,4 +236,26 @@ func (b *Bank) Resident() []string {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// rowsOf is how many bank rows an adapter takes.
+func rowsOf(rank int) int { return (rank + graphs.RankStep - 1) / graphs.RankStep }
+
+// The bounds of BankRows.
+const (
+	minBankRows = 33
+	maxBankRows = 129
+	bankMemory  = 512 << 20 // bytes
+)
+
+// BankRows is how many rows a bank for all linears of a model has when nobody says: as many as 512 MiB hold, between 33 and 129. Rows
+// that no version has used yet take address space and no memory.
+func BankRows(model *Model) int {
+	row := 0
+	for _, m := range model.Config.Modules() {
+		if in, out, err := model.Config.Dims(m); err == nil {
+			row += 4 * graphs.RankStep * (in + out) * model.Config.Layers
+		}
+	}
+	return min(maxBankRows, max(minBankRows, bankMemory/max(1, row)))
 }

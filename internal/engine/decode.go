@@ -6,34 +6,33 @@ import (
 	"log/slog"
 	"time"
 
-	"nightshift/onnx/gpt2"
-	"nightshift/onnx/ort"
+	"nightshift/internal/engine/kv"
 )
 
 // batch is what decodes together. Its sequences fill rows 0 to n−1 without gaps: a leaving row is replaced by the last one. Every row
 // has room for the whole context, of which memory is taken as it is used.
 type batch struct {
 	engine   *Engine
-	cache    *cache
-	adapters *adapters
+	cache    *kv.Cache
+	adapters *kv.AdapterSlots
 	rows     []*sequence
 	steps    []*step // by stepShape.index; nil: not built yet
 	lookup   *lookup
 	picker   *picker
-	logits   []float32 // [slots or 1 + longest draft, vocabulary]
+	logits   *kv.Logits // of slots rows, or 1 + longest draft
 }
 
 func newBatch(e *Engine) *batch {
-	return &batch{engine: e, cache: newCache(e.model.Config, e.cfg.Slots, e.model.Config.Context), adapters: newAdapters(e.bank, e.cfg.Slots, gpt2.RankStep), rows: make([]*sequence, 0, e.cfg.Slots),
-		steps: make([]*step, 2*(e.cfg.Slots+e.cfg.Lookup)), lookup: newLookup(e.cfg.Lookup), picker: newPicker(e.cfg.Threads, e.cfg.Slots),
-		logits: ort.AlignedFloats(max(e.cfg.Slots, 1+e.cfg.Lookup) * e.model.Config.Vocab)}
+	slots, cfg := e.cfg.Slots, e.model.Config
+	return &batch{engine: e, cache: kv.NewCache(cfg, slots, cfg.Context), adapters: kv.NewAdapterSlots(e.bank.memory, slots, kv.Ranks(0)), rows: make([]*sequence, 0, slots),
+		steps: make([]*step, 2*(slots+e.cfg.Lookup)), lookup: newLookup(e.cfg.Lookup), picker: newPicker(e.cfg.Threads, slots), logits: kv.NewLogits(max(slots, 1+e.cfg.Lookup), cfg.Vocab)}
 }
 
 // close frees the bindings and then what they were bound to.
 func (b *batch) close() error {
 	b.closeSteps()
-	err := errors.Join(b.cache.close(), b.adapters.close(), ort.FreeFloats(b.logits))
-	b.logits = nil
+	err := errors.Join(b.cache.Close(), b.adapters.Close(), b.logits.Close())
+	b.cache, b.adapters, b.logits = nil, nil, nil
 	return err
 }
 
@@ -51,7 +50,7 @@ func (b *batch) closeSteps() {
 func (b *batch) join(s *sequence) {
 	s.row = len(b.rows)
 	b.rows = append(b.rows, s)
-	b.cache.copyRow(s.row, s.staging.cache, 0, s.prefilled)
+	b.cache.CopyRow(s.row, b.engine.staging.rows[s.Staging].memory.Cache, 0, s.Prefilled)
 	b.engine.stats.active.Store(int64(len(b.rows)))
 }
 
@@ -59,7 +58,7 @@ func (b *batch) join(s *sequence) {
 func (b *batch) leave(s *sequence) {
 	last := len(b.rows) - 1
 	if moved := b.rows[last]; moved != s {
-		b.cache.copyRow(s.row, b.cache, last, len(moved.tokens)-1)
+		b.cache.CopyRow(s.row, b.cache, last, len(moved.tokens)-1)
 		moved.row = s.row
 		b.rows[s.row] = moved
 	}
@@ -91,7 +90,7 @@ func (b *batch) decode() {
 func (b *batch) dropEnded(now time.Time) {
 	for i := len(b.rows) - 1; i >= 0; i-- {
 		s := b.rows[i]
-		if err := s.ctx.Err(); err != nil || s.timedOut(now) {
+		if err := s.Context.Err(); err != nil || s.TimedOut(now) {
 			b.leave(s)
 			b.engine.finish(s, FinishTimeout, err)
 		}
@@ -108,7 +107,7 @@ func (b *batch) fail(err error) {
 }
 
 // propose drafts tokens for a sequence that decodes alone. Continuing with several tokens is for one row only, see
-// gpt2.Decode. The last token that the step picks comes after the draft, and it must fit too.
+// graphs.Model.Decode. The last token that the step picks comes after the draft, and it must fit too.
 func (b *batch) propose() {
 	if b.lookup.most == 0 || len(b.rows) != 1 {
 		b.lookup.draft = b.lookup.draft[:0]
@@ -121,7 +120,7 @@ func (b *batch) propose() {
 // deliver samples a token for every row from one on and sends them from the last row on, so that a leaving row moves only rows that are
 // done.
 func (b *batch) deliver(from int) {
-	picks := b.picker.sample(b.rows[from:], b.logits, b.engine.model.Config.Vocab)
+	picks := b.picker.sample(b.rows[from:], b.logits.Rows(len(b.rows)-from), b.engine.model.Config.Vocab)
 	for i := len(picks) - 1; i >= 0; i-- {
 		if s := b.rows[from+i]; b.engine.deliver(s, picks[i]) {
 			b.leave(s)
@@ -131,9 +130,9 @@ func (b *batch) deliver(from int) {
 
 // deliverDraft samples the tokens of a step that carried a draft: for as long as they are what the draft says, and one more.
 func (b *batch) deliverDraft() {
-	s, draft, vocab := b.rows[0], b.lookup.draft, b.engine.model.Config.Vocab
+	s, draft := b.rows[0], b.lookup.draft
 	for i := range len(draft) + 1 {
-		if b.engine.accept(s, b.logits[i*vocab:(i+1)*vocab]) {
+		if b.engine.accept(s, b.logits.Row(i)) {
 			b.lookup.learn(i)
 			b.leave(s)
 			return
@@ -162,7 +161,7 @@ func (b *batch) step() (err error) {
 		b.steps[st.shape.index(b.engine.cfg.Slots)] = nil
 		return fmt.Errorf("decode a token: %w", err)
 	}
-	b.engine.model.mask(b.logits[:len(st.index)*b.engine.model.Config.Vocab])
+	b.engine.model.mask(b.logits.Rows(len(st.index)))
 	b.engine.stats.steps.Add(1)
 	b.engine.stats.rows.Add(int64(len(b.rows)))
 	return nil

@@ -76,7 +76,7 @@ func (v variant) pad(rows int, factor float32) {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	cfg, weights := c.Config(), map[string][]float32{}
+	cfg, weights := c.Shape(), map[string][]float32{}
 	for _, name := range c.Names() {
 		if weights[name], err = c.Floats(name); err != nil {
 			v.t.Fatal(err)

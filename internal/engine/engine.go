@@ -1,11 +1,14 @@
 // Package engine generates text: continuous batching over in-place key/value caches, adapters mixed in one batch
 // through a bank, and streams that end within one step of their request's cancellation.
 //
-// Invariants. An answer depends on its request and its version alone: chunks of prompts end on
-// a fixed grid of absolute positions, decoding runs one token a row, and the graph's arithmetic for a row does not depend on
-// the rows beside it; Config.Lookup gives up its last bits for speed. A request is pinned to its version from admission to its
-// last token. Sessions live as long as the engine. Only the goroutine of Run touches caches and bindings. A step that fails
-// or panics ends the requests that it carried, with an error, and nothing else.
+// One goroutine, that of Run, carries out what a scheduler.Scheduler says comes next, in memory that package kv owns. What it does over
+// and over are prefill chunks (staging), whole short prompts (together) and decode steps (batch).
+//
+// Invariants. An answer depends on its request and its version alone: prefill chunks end on a fixed grid of absolute positions,
+// decoding runs one token a row, and the graph's arithmetic for a row does not depend on the rows beside it; Config.Lookup gives up
+// its last bits for speed. A request is pinned to its version from Submit to its last token. Sessions live as long as the engine. Only
+// the goroutine of Run touches caches and bindings. A step that fails or panics ends the requests that it carried, with an error, and
+// nothing else.
 //
 // It is not a server and knows no tracks: callers pin a version and hand it over.
 package engine
@@ -21,8 +24,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nightshift/internal/engine/kv"
+	"nightshift/internal/engine/scheduler"
 	"nightshift/internal/sampling"
-	"nightshift/onnx/gpt2"
 )
 
 // Config sizes an engine. Zero values mean the defaults.
@@ -46,7 +50,7 @@ type Config struct {
 	PrefixCache int64
 	// Spin lets worker threads spin for some microseconds between operators before they sleep: small steps are faster.
 	Spin bool
-	// Lookup is the longest draft, in tokens, for a sequence that decodes alone; 0 is off. A draft is what followed the last
+	// Lookup is the longest draft of prompt-lookup decoding, in tokens, for a sequence that decodes alone; 0 is off. A draft is what followed the last
 	// tokens where they stood before, and is computed in one step with the token before it. Steps of several tokens round
 	// differently, so that answers depend in their last bits on whether they decoded alone.
 	Lookup int
@@ -83,9 +87,6 @@ func (c *Config) fill(context int) error {
 	if c.Lookup < 0 {
 		return fmt.Errorf("configure engine: lookup is %d, it must not be negative", c.Lookup)
 	}
-	if c.Modules == nil {
-		c.Modules = gpt2.Modules
-	}
 	return nil
 }
 
@@ -95,8 +96,11 @@ type Engine struct {
 	cfg      Config
 	sessions *sessions
 	bank     *Bank
-	queue    *queue
 	wake     chan struct{}
+
+	scheduling sync.Mutex // of the two below: requests come from any goroutine
+	scheduler  *scheduler.Scheduler
+	closed     bool // nothing comes any more
 
 	life    sync.Mutex
 	running bool
@@ -105,11 +109,9 @@ type Engine struct {
 	freed   sync.Once
 
 	// What follows is owned by the loop.
-	prompts  *prompts
-	prefixes *prefixCache
+	staging  *staging
+	prefixes *kv.Prefixes
 	batch    *batch
-	firsts   []*sequence // collected in this turn
-	gone     []*sequence
 	samplers []*sampling.Sampler // free ones, with their scratch memory
 
 	stats counters
@@ -120,15 +122,18 @@ func New(model *Model, cfg Config) (*Engine, error) {
 	if err := cfg.fill(model.Config.Context); err != nil {
 		return nil, err
 	}
+	if cfg.Modules == nil {
+		cfg.Modules = model.Config.Modules()
+	}
 	sessions, err := openSessions(model, cfg)
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{model: model, cfg: cfg, sessions: sessions, wake: make(chan struct{}, 1), ended: make(chan struct{}),
-		queue: &queue{maxRequests: cfg.Queue, maxTokens: cfg.QueueTokens}}
-	e.prefixes = newPrefixCache(model.Config, cfg.Chunk, cfg.PrefixCache)
+	e := &Engine{model: model, cfg: cfg, sessions: sessions, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	e.scheduler = scheduler.New(scheduler.Config{Slots: cfg.Slots, Chunk: cfg.Chunk, MaxRequests: cfg.Queue, MaxTokens: cfg.QueueTokens, Known: e.known})
+	e.prefixes = kv.NewPrefixes(model.Config, cfg.Chunk, cfg.PrefixCache)
 	if e.bank, err = newBank(model, cfg.Modules, cfg.BankRows, cfg.MaxRank); err == nil {
-		e.prompts, err = newPrompts(e)
+		e.staging, err = newStaging(e)
 	}
 	if err != nil {
 		e.Close()
@@ -172,50 +177,55 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 	return nil
 }
 
-// tick is one turn of the loop: prompts of one chunk's positions together at most, then one decode step of every sequence. It
-// says whether there was anything to do.
+// tick is one iteration of the loop: prefill of one chunk's positions at most, then one decode step of every sequence. It says whether
+// there was anything to do.
 func (e *Engine) tick() bool {
-	e.sweep()
-	filled := e.fill()
-	if !filled && len(e.batch.rows) == 0 {
-		return false
-	}
-	e.batch.decode()
-	return true
-}
-
-// fill computes chunks of prompts, until the next one would make it more positions than the grid's: running streams never wait
-// for longer than that. It says whether there was one.
-func (e *Engine) fill() bool {
-	left := e.cfg.Chunk
-	e.prompts.begin()
-	for s := e.turn(); s != nil; s = e.turn() {
-		n := e.nextChunk(s) - s.prefilled
-		if n > left {
-			break
-		}
-		left -= n
-		if e.isFirst(s) {
-			e.collect(s)
-		} else {
-			e.prefill(s)
+	for {
+		switch w := e.next(); w.Kind {
+		case scheduler.Drop:
+			e.drop(of(w.Sequence))
+		case scheduler.Admit:
+			e.admit(of(w.Sequence))
+		case scheduler.Prefill:
+			e.prefill(of(w.Sequence))
+		case scheduler.PrefillTogether:
+			e.batch.begin(w.Together)
+		case scheduler.Decode:
+			e.batch.decode()
+			return true
+		default:
+			return false
 		}
 	}
-	e.computeFirsts()
-	return left < e.cfg.Chunk
 }
 
-// turn says whose chunk comes next: that of a prompt under way, or of one that waits and goes before all of those, which then
-// starts. It is nil when there is none.
-func (e *Engine) turn() *sequence {
-	s := e.prompts.next()
-	if e.prompts.due() {
-		return s
-	}
-	if started := e.admit(s); started != nil {
-		return started
-	}
-	return s
+// next asks what to do next.
+func (e *Engine) next() scheduler.Work {
+	e.scheduling.Lock()
+	defer e.scheduling.Unlock()
+	w := e.scheduler.Next(time.Now())
+	e.stats.prefilling.Store(int64(len(e.scheduler.Prefilling())))
+	return w
+}
+
+// load is the present queue.
+func (e *Engine) load() scheduler.Load {
+	e.scheduling.Lock()
+	defer e.scheduling.Unlock()
+	return e.scheduler.Load()
+}
+
+// end tells the scheduler that a sequence has ended.
+func (e *Engine) end(s *sequence) {
+	e.scheduling.Lock()
+	defer e.scheduling.Unlock()
+	e.scheduler.End(&s.Sequence, len(s.tokens))
+}
+
+// known is how many positions of a waiting sequence's prompt the prefix cache has.
+func (e *Engine) known(q *scheduler.Sequence) int {
+	s := of(q)
+	return e.prefixes.Known(s.pin.Digest, s.tokens, 0, s.reusable())
 }
 
 // poke wakes the loop.
@@ -226,47 +236,26 @@ func (e *Engine) poke() {
 	}
 }
 
-// sweep ends the waiting requests that are cancelled or have waited for too long, and the prompts under way of those that are
-// cancelled or have met their deadline.
-func (e *Engine) sweep() {
-	now := time.Now()
-	e.gone = e.queue.sweep(now, e.gone[:0])
-	for i, s := range e.gone {
-		err := s.ctx.Err()
-		if err == nil {
-			err = e.queue.busy(now.Sub(s.submitted))
-		}
-		e.finish(s, "", err)
-		e.gone[i] = nil
+// drop ends a sequence that is cancelled or late, in the queue or while its prompt is in flight.
+func (e *Engine) drop(s *sequence) {
+	err, waits := s.Context.Err(), s.started.IsZero()
+	if err == nil && waits {
+		err = busy(e.load(), time.Since(s.Submitted))
 	}
-	for i := len(e.prompts.list) - 1; i >= 0; i-- {
-		e.dropPrompt(e.prompts.list[i], now)
+	e.finish(s, FinishTimeout, err)
+	if !waits {
+		e.endPrefill(s)
 	}
 }
 
-// admit starts the request whose turn it is, when there is a staging row and a slot for it, and it overtakes the prompt under way that
-// goes before the others, if there is one. It returns nil when nothing starts.
-func (e *Engine) admit(first *sequence) *sequence {
-	row := e.prompts.free()
-	if row == nil {
-		return nil
-	}
-	now := time.Now()
-	s := e.queue.pop(len(e.batch.rows)+len(e.firsts)+e.prompts.generations() < e.cfg.Slots, now, func(s *sequence) bool {
-		return first == nil || s.overtakes(first, e.prefixes.known(s.pin.Digest, s.tokens, 0, s.reusable()))
-	})
-	if s == nil {
-		return nil
-	}
-	s.started = now
-	e.prompts.start(s, row)
-	e.stats.prefilling.Store(int64(len(e.prompts.list)))
-	e.prefixes.count()
+// admit starts a sequence: what is known of its prompt comes into its staging row.
+func (e *Engine) admit(s *sequence) {
+	s.started = time.Now()
+	e.prefixes.Count()
 	e.recall(s)
 	if s.score == nil {
 		s.sampler = e.newSampler(s.params)
 	}
-	return s
 }
 
 // newSampler returns a sampler, an idle one if there is any.
@@ -286,19 +275,14 @@ func (e *Engine) shutdown(cause error) {
 	if cause != nil {
 		err = fmt.Errorf("%w: %w", ErrClosed, cause)
 	}
-	for _, s := range e.queue.close() {
-		e.finish(s, "", err)
+	e.scheduling.Lock()
+	e.closed = true
+	rest := e.scheduler.Drain()
+	e.scheduling.Unlock()
+	for _, q := range rest {
+		e.finish(of(q), "", err)
 	}
-	if e.prompts != nil {
-		for len(e.prompts.list) > 0 {
-			s := e.prompts.list[0]
-			e.finish(s, "", err)
-			e.endPrompt(s)
-		}
-	}
-	for _, s := range e.firsts {
-		e.finish(s, "", err)
-	}
+	e.stats.prefilling.Store(0)
 	if e.batch != nil {
 		e.batch.fail(err)
 	}
@@ -320,10 +304,10 @@ func (e *Engine) free() {
 		e.shutdown(nil)
 	}
 	var err error
-	if e.prompts != nil {
-		err = e.prompts.close()
+	if e.staging != nil {
+		err = e.staging.close()
 	}
-	err = errors.Join(err, e.prefixes.close())
+	err = errors.Join(err, e.prefixes.Close())
 	if e.batch != nil {
 		err = errors.Join(err, e.batch.close())
 	}

@@ -14,9 +14,9 @@ import (
 
 	"nightshift/internal/sampling"
 	"nightshift/models/adapter"
+	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
 	"nightshift/models/tokenizer"
-	"nightshift/onnx/gpt2"
 	"nightshift/onnx/ort"
 )
 
@@ -44,7 +44,7 @@ var corpus = []string{
 
 // writeModel writes a checkpoint with random weights, eight times as large as GPT-2's at the start of training, so that
 // answers vary, and a tokenizer.
-func writeModel(dir string, cfg checkpoint.Config) error {
+func writeModel(dir string, cfg arch.Shape) error {
 	v, err := tokenizer.Train(corpus, 320, []string{"<|endoftext|>", "<|user|>", "<|assistant|>"})
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func writeModel(dir string, cfg checkpoint.Config) error {
 
 // loadOnce returns a function that writes and loads a model the first time it is called. One with a vocabulary of its own is loaded
 // without its tokenizer, which would trim it.
-func loadOnce(name string, cfg checkpoint.Config) func(testing.TB) *Model {
+func loadOnce(name string, cfg arch.Shape) func(testing.TB) *Model {
 	load := sync.OnceValues(func() (*Model, error) {
 		dir := filepath.Join(fixtures, name)
 		if err := writeModel(dir, cfg); err != nil {
@@ -86,7 +86,7 @@ func loadOnce(name string, cfg checkpoint.Config) func(testing.TB) *Model {
 		if err != nil {
 			return nil, err
 		}
-		return &Model{Checkpoint: c, Config: gpt2.Config(c.Config())}, nil
+		return &Model{Checkpoint: c, Config: c.Shape()}, nil
 	})
 	return func(t testing.TB) *Model {
 		t.Helper()
@@ -101,8 +101,8 @@ func loadOnce(name string, cfg checkpoint.Config) func(testing.TB) *Model {
 
 // smallModel has a context of 300; wideModel has matrices that the runtime splits over threads, and no tokenizer.
 var (
-	smallModel = loadOnce("small", checkpoint.Config{Layers: 2, Heads: 2, Width: 32, Context: 300, Inner: 64, Activation: "gelu_new"})
-	wideModel  = loadOnce("wide", checkpoint.Config{Layers: 2, Heads: 4, Width: 256, Context: 160, Vocab: 1999, Inner: 1024, Activation: "gelu_new", TiedHead: true})
+	smallModel = loadOnce("small", arch.GPT2(arch.Shape{Layers: 2, Heads: 2, Width: 32, Context: 300, Inner: 64, Activation: "gelu_new"}))
+	wideModel  = loadOnce("wide", arch.GPT2(arch.Shape{Layers: 2, Heads: 4, Width: 256, Context: 160, Vocab: 1999, Inner: 1024, Activation: "gelu_new", TiedHead: true}))
 )
 
 // newEngine makes an engine that the test drives by tick.
@@ -203,6 +203,9 @@ func ask(t testing.TB, e *Engine, r Request) answer {
 	return a
 }
 
+// inFlight is how many prompts are in flight.
+func (e *Engine) inFlight() int { return len(e.scheduler.Prefilling()) }
+
 // drain ticks until there is nothing to do.
 func drain(e *Engine) (ticks int) {
 	for e.tick() {
@@ -212,12 +215,12 @@ func drain(e *Engine) (ticks int) {
 }
 
 // randomAdapter adds something that changes answers.
-func randomAdapter(t testing.TB, cfg gpt2.Config, rank int, seed uint64, modules ...string) *adapter.Adapter {
+func randomAdapter(t testing.TB, cfg arch.Shape, rank int, seed uint64, modules ...string) *adapter.Adapter {
 	t.Helper()
 	if len(modules) == 0 {
-		modules = gpt2.Modules
+		modules = cfg.Modules()
 	}
-	a, err := adapter.New(adapter.Config{Rank: rank, Alpha: 2 * float64(rank), Modules: modules}, adapter.Base{Layers: cfg.Layers, Width: cfg.Width, Inner: cfg.Inner}, seed)
+	a, err := adapter.New(adapter.Config{Rank: rank, Alpha: 2 * float64(rank), Modules: modules}, cfg, seed)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"nightshift/internal/engine/scheduler"
 	"nightshift/internal/sampling"
 	"nightshift/models/quantize"
 )
@@ -109,7 +110,7 @@ func pairOf(t *testing.T, jobs []job, chunk int) []int {
 	for i := range jobs {
 		for j := range i {
 			a, b := len(jobs[i].Prompt), len(jobs[j].Prompt)
-			if min(a, b) > 1 && a+b <= chunk && max(a, b)-min(a, b) <= firstsApart && !jobs[i].PromptLogProbs && !jobs[j].PromptLogProbs {
+			if min(a, b) > 1 && a+b <= chunk && max(a, b)-min(a, b) <= scheduler.MaxPadding && !jobs[i].PromptLogProbs && !jobs[j].PromptLogProbs {
 				return []int{i, j}
 			}
 		}
@@ -162,7 +163,7 @@ func checkInvariant(t *testing.T, m *Model, chunk int, jobs []job, ranks []int, 
 					r.Group, r.Priority = fmt.Sprint(rng.IntN(3)), rng.IntN(2)
 				}
 				streams[i] = submit(t, e, context.Background(), r)
-				if n < overtaking || n%2 == 0 { // some come while the prompts of others are under way
+				if n < overtaking || n%2 == 0 { // some come while the prompts of others are in flight
 					e.tick()
 				}
 			}
@@ -182,8 +183,8 @@ func checkInvariant(t *testing.T, m *Model, chunk int, jobs []job, ranks []int, 
 			if stats := e.Stats(); (stats.PrefixHits > 0) != (cfg.PrefixCache >= 0) {
 				t.Errorf("%d prompts began with something known", stats.PrefixHits)
 			}
-			if row := e.prompts.rows[min(cfg.Slots, 2)-1]; row.cache.touched[0] == 0 {
-				t.Error("too few prompts were under way at once")
+			if row := e.staging.rows[min(cfg.Slots, 2)-1]; row.memory.Cache.Bytes(0) == 0 {
+				t.Error("too few prompts were in flight at once")
 			}
 			if stats := e.Stats(); stats.FirstRuns >= stats.FirstPrompts {
 				t.Errorf("%d prompts of one chunk took %d runs: nothing was computed together", stats.FirstPrompts, stats.FirstRuns)

@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"nightshift/internal/sampling"
-	"nightshift/models/checkpoint"
-	"nightshift/onnx/gpt2"
 )
 
 // TestCancelFreesWithinOneStep cancels requests in every place where they can be, and counts turns of the loop.
@@ -37,8 +35,8 @@ func TestCancelFreesWithinOneStep(t *testing.T) {
 	e.tick()
 	filling, queued, scored := put(40), put(50), make(chan error, 1)
 	e.tick() // one chunk of three
-	if len(e.prompts.list) != 1 || len(e.batch.rows) != 2 || e.Stats().Waiting != 1 {
-		t.Fatalf("%d prompts under way, %d active, %d waiting", len(e.prompts.list), len(e.batch.rows), e.Stats().Waiting)
+	if e.inFlight() != 1 || len(e.batch.rows) != 2 || e.Stats().Waiting != 1 {
+		t.Fatalf("%d prompts in flight, %d active, %d waiting", e.inFlight(), len(e.batch.rows), e.Stats().Waiting)
 	}
 	steps := e.Stats().Steps
 	for _, p := range []place{first, filling, queued} {
@@ -56,8 +54,8 @@ func TestCancelFreesWithinOneStep(t *testing.T) {
 			t.Errorf("the request %s ended with %v", name, a.result.Err)
 		}
 	}
-	if len(e.prompts.list) != 0 || len(e.batch.rows) != 1 || e.Stats().Steps != steps+1 || e.Stats().Waiting != 0 || e.Stats().Cancelled != 3 {
-		t.Errorf("after the step: %d prompts under way, %+v", len(e.prompts.list), e.Stats())
+	if e.inFlight() != 0 || len(e.batch.rows) != 1 || e.Stats().Steps != steps+1 || e.Stats().Waiting != 0 || e.Stats().Cancelled != 3 {
+		t.Errorf("after the step: %d prompts in flight, %+v", e.inFlight(), e.Stats())
 	}
 	if pins := e.bank.versions["v"].pins; pins != 1 {
 		t.Errorf("%d pins for one request", pins)
@@ -252,12 +250,12 @@ func TestFailuresEndOnlyWhatTheyCarried(t *testing.T) {
 
 	a = put(40, 30)
 	e.tick()
-	e.prompts.list[0].tokens[20] = 1 << 30 // the runtime refuses the chunk
+	of(e.scheduler.Prefilling()[0]).tokens[20] = 1 << 30 // the runtime refuses the chunk
 	e.tick()
 	fails(a, "prompt positions 16 to 32")
 	a = put(40, 30)
 	e.tick()
-	e.prompts.list[0].tokens = e.prompts.list[0].tokens[:20]
+	of(e.scheduler.Prefilling()[0]).tokens = of(e.scheduler.Prefilling()[0]).tokens[:20]
 	e.tick()
 	fails(a, "panic")
 
@@ -271,15 +269,18 @@ func TestFailuresEndOnlyWhatTheyCarried(t *testing.T) {
 
 // TestPanicOutsideAStepEndsRun makes the loop itself panic: Run returns it, and the process and its callers go on.
 func TestPanicOutsideAStepEndsRun(t *testing.T) {
-	e := newEngine(t, smallModel(t), Config{Slots: 1})
+	e := newEngine(t, smallModel(t), Config{Slots: 2})
 	s := submit(t, e, context.Background(), Request{Prompt: []int32{1}, MaxTokens: 200, IgnoreEOS: true})
-	broken := submit(t, e, context.Background(), Request{Prompt: []int32{1}, MaxTokens: 250})
 	e.tick()
-	e.queue.waiting[0].ctx = nil
+	broken := submit(t, e, context.Background(), Request{Prompt: []int32{1}, MaxTokens: 250})
+	waiting := submit(t, e, context.Background(), Request{Prompt: []int32{1}, MaxTokens: 250})
+	prefixes := e.prefixes
+	e.prefixes = nil // the next one that starts is looked up there
+	defer func() { e.prefixes = prefixes }()
 	if err := e.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "panic") {
 		t.Errorf("Run: %v", err)
 	}
-	for _, s := range []*Stream{s, broken} {
+	for _, s := range []*Stream{s, broken, waiting} {
 		if r := read(t, s).result; !errors.Is(r.Err, ErrClosed) || !strings.Contains(r.Err.Error(), "panic") {
 			t.Errorf("result %+v", r)
 		}
@@ -432,7 +433,7 @@ func TestConfigRefusals(t *testing.T) {
 	if _, err := newBank(m, []string{"attn.c_attn", "nothing"}, 2, 8); err == nil {
 		t.Error("a bank for a module that does not exist was made")
 	}
-	if !slices.Equal(checkpoint.Config(m.Config).Names(), m.Checkpoint.Names()) || gpt2.Config(m.Checkpoint.Config()) != m.Config {
+	if m.Checkpoint.Shape() != m.Config {
 		t.Error("the model's configuration is not the checkpoint's")
 	}
 }

@@ -20,9 +20,9 @@ const (
 	lookupRestMost = 64
 )
 
-// lookup drafts the next tokens of a sequence that decodes alone: those that followed where its last tokens stood before, in
-// prompt or answer. What it drafts depends on the tokens alone, so that a request that decodes alone from its first token to
-// its last gets the same steps every time.
+// lookup is prompt-lookup decoding: it drafts the next tokens of a sequence that decodes alone, which are those that followed where its
+// last tokens stood before, in prompt or answer. What it drafts depends on the tokens alone, so that a request that decodes alone from
+// its first token to its last gets the same steps every time.
 //
 // The step computes the logits after every token of the draft, and tokens are picked from them one by one with the request's
 // own numbers, for as long as the draft says the same: the answer is that of single steps, up to the rounding of a step of

@@ -7,12 +7,12 @@ import (
 	"maps"
 	"slices"
 
+	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
 	"nightshift/models/quantize"
 	"nightshift/models/template"
 	"nightshift/models/tokenizer"
 	"nightshift/onnx"
-	"nightshift/onnx/gpt2"
 )
 
 // Model is a checkpoint with what turns text into its tokens.
@@ -21,7 +21,7 @@ type Model struct {
 	Checkpoint *checkpoint.Checkpoint
 	// Quantized is what is served in its place; nil serves the checkpoint itself.
 	Quantized *quantize.Checkpoint
-	Config    gpt2.Config
+	Config    arch.Shape
 	// Tokenizer is nil for a model that is only measured; its answers have tokens and no text.
 	Tokenizer *tokenizer.Tokenizer
 	// Template is nil for a model without a chat template.
@@ -94,7 +94,7 @@ func LoadModel(dir, cacheDir string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Checkpoint: c, Config: gpt2.Config(c.Config())}
+	m := &Model{Checkpoint: c, Config: c.Shape()}
 	if m.Tokenizer, err = tokenizer.Load(dir); err != nil {
 		return nil, err
 	}
@@ -119,8 +119,8 @@ func (m *Model) Initializer(name string) (onnx.Tensor, error) {
 	return m.Checkpoint.Initializer(name)
 }
 
-// twins says whether weights of 4 bits have twins of 8 for products of many rows.
-func (m *Model) twins() bool { return m.Quantized != nil && m.Quantized.Twins() }
+// int8Copies says whether weights of 4 bits have int8 copies for products of many rows.
+func (m *Model) int8Copies() bool { return m.Quantized != nil && m.Quantized.Int8Copies() }
 
 // Dir is the folder of the weights that are served: a real path.
 func (m *Model) Dir() string {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"nightshift/models/checkpoint"
+	"nightshift/models/arch"
 	"nightshift/models/template"
 	"nightshift/models/tokenizer"
 )
@@ -19,7 +19,7 @@ const chat = `{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|endoftext|
 func modelDir(t *testing.T, vocab int, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := writeModel(dir, checkpoint.Config{Layers: 1, Heads: 1, Width: 8, Context: 16, Vocab: vocab, Inner: 8, Activation: "relu", TiedHead: true}); err != nil {
+	if err := writeModel(dir, arch.GPT2(arch.Shape{Layers: 1, Heads: 1, Width: 8, Context: 16, Vocab: vocab, Inner: 8, Activation: "relu", TiedHead: true})); err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range files {

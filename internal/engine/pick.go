@@ -27,12 +27,12 @@ func (s *sequence) pick(logits []float32) (p picked) {
 			p.err = panicked("sample a token", r)
 		}
 	}()
-	step := len(s.tokens) - s.prompt
+	step := len(s.tokens) - s.Prompt
 	if step == 0 {
 		s.sampler.Adjust(s.adjust)
-		s.tops = make([]sampling.Choice, 0, s.top*(s.limit-s.prompt))
+		s.tops = make([]sampling.Choice, 0, s.top*(s.limit-s.Prompt))
 	}
-	if p.token, p.logProb, p.err = s.sampler.PickAfter(logits, s.tokens[:s.prompt], s.tokens[s.prompt:], uint64(step)); p.err == nil && s.top > 0 {
+	if p.token, p.logProb, p.err = s.sampler.PickAfter(logits, s.tokens[:s.Prompt], s.tokens[s.Prompt:], uint64(step)); p.err == nil && s.top > 0 {
 		n := len(s.tops)
 		p.top, p.err = s.sampler.Likeliest(s.tops[n:n:n+s.top], logits, s.top)
 		s.tops = s.tops[:n+len(p.top)]

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"nightshift/internal/engine/scheduler"
 	"nightshift/internal/sampling"
 )
 
@@ -14,7 +15,7 @@ func sampled(seed uint64, rows, vocab int) (list []*sequence, logits []float32) 
 	rng := rand.New(rand.NewPCG(seed, 1))
 	for i, j := range randomJobs(rng, rows, 40, vocab, []string{""}) {
 		j.Adjustment.Ends = []int32{0}
-		s := &sequence{tokens: append(j.Prompt, randomTokens(rng, i%3, vocab)...), prompt: len(j.Prompt), limit: len(j.Prompt) + 8, params: j.Sampling, adjust: j.Adjustment, top: i % 4}
+		s := &sequence{tokens: append(j.Prompt, randomTokens(rng, i%3, vocab)...), Sequence: scheduler.Sequence{Prompt: len(j.Prompt)}, limit: len(j.Prompt) + 8, params: j.Sampling, adjust: j.Adjustment, top: i % 4}
 		s.sampler = sampling.New(s.params, vocab)
 		s.sampler.Adjust(s.adjust)
 		list = append(list, s)

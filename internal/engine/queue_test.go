@@ -70,37 +70,6 @@ func TestQueueBounds(t *testing.T) {
 	}
 }
 
-// TestPace checks the estimate of when there is room again, on a clock of the test's.
-func TestPace(t *testing.T) {
-	var p pace
-	now := time.Unix(1000, 0)
-	if got := p.wait(1 << 20); got != minRetry {
-		t.Errorf("nothing is known: %s", got)
-	}
-	p.resume(now)
-	for range 100 {
-		now = now.Add(time.Second / 2)
-		p.take(now, 50) // 100 a second
-	}
-	for tokens, want := range map[int]time.Duration{0: time.Second, 50: time.Second, 950: 10 * time.Second, 2950: 30 * time.Second, 1 << 30: time.Minute} {
-		if got := p.wait(tokens); got < want-time.Second || got > want+time.Second {
-			t.Errorf("wait for %d tokens at 100 a second: %s, want about %s", tokens, got, want)
-		}
-	}
-	p.resume(now.Add(time.Hour)) // nobody waited for an hour: the pace is what it was
-	p.take(now.Add(time.Hour+time.Second/2), 50)
-	if got := p.wait(2950); got < 29*time.Second || got > 31*time.Second {
-		t.Errorf("after a pause: %s, want about 30 s", got)
-	}
-	for range 200 {
-		now = now.Add(2 * time.Hour / 1000)
-		p.take(now, 10)
-	}
-	if got := p.wait(200); got != time.Minute {
-		t.Errorf("after it got slow: %s, want the limit", got)
-	}
-}
-
 // TestWaitInQueue ends what waits for too long, also behind others, and nothing that was started.
 func TestWaitInQueue(t *testing.T) {
 	m := smallModel(t)
@@ -148,11 +117,11 @@ func TestDeadlines(t *testing.T) {
 	if r := read(t, waiting).result; !errors.As(r.Err, &busy) || busy.RetryAfter < time.Second {
 		t.Errorf("in the queue: %+v", r)
 	}
-	e.batch.rows[1].deadline = past
+	e.batch.rows[1].Deadline = past
 	filling := put(40, far)
 	scored := put(40, far, func(r *Request) { r.PromptLogProbs = true })
 	e.tick()
-	e.prompts.list[0].deadline = past
+	e.scheduler.Prefilling()[0].Deadline = past
 	steps := e.Stats().Steps
 	e.tick()
 	if a := read(t, filling); a.result.Err != nil || a.result.Finish != FinishTimeout || len(a.tokens) != 0 || a.text != "" {
@@ -162,10 +131,10 @@ func TestDeadlines(t *testing.T) {
 	if e.Stats().Steps != steps+1 || got.result.Err != nil || got.result.Finish != FinishTimeout || len(got.tokens) == 0 || len(got.tokens) >= 20 {
 		t.Errorf("while it was answered: %d tokens, %+v", len(got.tokens), got.result)
 	}
-	if len(e.prompts.list) == 0 {
+	if e.inFlight() == 0 {
 		t.Fatal("the prompt whose log-probabilities are wanted is not computed")
 	}
-	e.prompts.list[0].deadline = past
+	e.scheduler.Prefilling()[0].Deadline = past
 	drain(e)
 	if a := read(t, scored); a.result.Err != nil || a.result.Finish != FinishTimeout || len(scored.Prompt()) != 40 || scored.Prompt()[39].LogProb == 0 {
 		t.Errorf("with the prompt's log-probabilities: %+v, %d of them", a.result, len(scored.Prompt()))
@@ -175,47 +144,6 @@ func TestDeadlines(t *testing.T) {
 	}
 	if s := e.Stats(); s.Expired != 1 || s.Cancelled != 0 || s.Failed != 0 || s.Active != 0 {
 		t.Errorf("stats %+v", s)
-	}
-}
-
-// TestRetryAfterHolds fills the queue with requests of all sizes, large ones first, and refuses one more; when what it was told
-// has passed there is room for it, and not long before: the order in which the others start does not change how many tokens
-// leave in a second.
-func TestRetryAfterHolds(t *testing.T) {
-	const perSecond = 200
-	for size, places := range map[int]int{400: 1000, 10: 40} { // refused for its tokens, and for want of a place
-		l := newLine(t)
-		l.queue.maxTokens, l.queue.maxRequests = 4000, places
-		step := func() {
-			s := l.take()
-			l.now = l.now.Add(time.Duration(s.cost) * time.Second / perSecond)
-		}
-		for n := range 40 { // the pace becomes known
-			l.add("a", 0, 10+n%5*40)
-		}
-		for range 39 {
-			step()
-		}
-		var err error
-		for n := 0; err == nil; n++ {
-			if cost := max(10, 190-n*4); l.queue.reserve(1, cost, false) == nil {
-				l.queue.tokens, l.queue.reserved = l.queue.tokens-cost, l.queue.reserved-1
-				l.add(string(rune('a'+n%3)), n%2, cost)
-			} else {
-				err = l.queue.reserve(1, size, false)
-			}
-		}
-		var busy *BusyError
-		if !errors.As(err, &busy) {
-			t.Fatal(err)
-		}
-		refused := l.now
-		for l.queue.reserve(1, size, false) != nil {
-			step()
-		}
-		if took := l.now.Sub(refused); took > busy.RetryAfter+time.Second || took < busy.RetryAfter/4 {
-			t.Errorf("%d tokens and %d places: there is room after %s, the refusal said %s", size, places, took, busy.RetryAfter)
-		}
 	}
 }
 

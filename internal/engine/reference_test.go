@@ -8,14 +8,16 @@ import (
 	"testing"
 
 	"nightshift/models/adapter"
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
+	"nightshift/onnx/families"
+	"nightshift/onnx/graphs"
 	"nightshift/onnx/ort"
 )
 
 // reference computes whole sequences at once by the score graph: plain attention, no cache, no bank, adapters as
 // separate factors of their own rank.
 type reference struct {
-	cfg     gpt2.Config
+	cfg     arch.Shape
 	session *ort.Session
 	factors map[string]*ort.Tensor
 }
@@ -23,18 +25,18 @@ type reference struct {
 func newReference(t testing.TB, m *Model, a *adapter.Adapter) *reference {
 	t.Helper()
 	r := &reference{cfg: m.Config, factors: map[string]*ort.Tensor{}}
-	var trainable gpt2.Trainable
+	var trainable graphs.Trainable
 	if a != nil {
 		trainable.Rank, trainable.Scale = a.Config.Rank, a.Config.Scale()
 		for _, target := range a.Targets() {
-			trainable.Targets = append(trainable.Targets, gpt2.Target(target))
+			trainable.Targets = append(trainable.Targets, target)
 			in, out := a.Dims(target)
 			f := a.Factors[target]
-			r.factors[gpt2.LoraA(target.Layer, target.Module)] = floats(t, f.A, in, trainable.Rank)
-			r.factors[gpt2.LoraB(target.Layer, target.Module)] = floats(t, f.B, trainable.Rank, out)
+			r.factors[graphs.LoraA(target)] = floats(t, f.A, in, trainable.Rank)
+			r.factors[graphs.LoraB(target)] = floats(t, f.B, trainable.Rank, out)
 		}
 	}
-	g, err := gpt2.Score(m.Config, m.Checkpoint.Initializer, trainable, 2)
+	g, err := families.Of(m.Config).Score(m.Checkpoint.Initializer, trainable, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +119,7 @@ func TestGreedyAnswersAreTheReferences(t *testing.T) {
 			var a *adapter.Adapter
 			digest := ""
 			if rank > 0 {
-				modules := gpt2.Modules
+				modules := m.Config.Modules()
 				if rank == 5 {
 					modules = []string{"mlp.c_fc", "mlp.c_proj"} // the attention's factors are missing and count as zero
 				}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"nightshift/internal/engine/scheduler"
 	"nightshift/internal/sampling"
 )
 
@@ -33,7 +34,7 @@ type Request struct {
 	IgnoreEOS bool
 	// ShowSpecial keeps special tokens in the text, as the tokenizer's files spell them; stop strings may name them then.
 	ShowSpecial bool
-	// Priority decides first whose turn it is: a lower one goes before a higher one.
+	// Priority decides first who starts next: a lower one goes before a higher one.
 	Priority int
 	// Group is whom the tokens are given to, the track for instance: groups of the same priority that have requests waiting are
 	// given as many tokens as each other.
@@ -42,7 +43,7 @@ type Request struct {
 	// its context does.
 	MaxWait time.Duration
 	// Deadline ends the request: with a *BusyError when it is still in the queue, and with FinishTimeout, within one step, when it
-	// is not; zero is none. It brings no turn forward, except among equals.
+	// is not; zero is none. It starts no request earlier, except among equals.
 	Deadline time.Time
 }
 
@@ -83,11 +84,9 @@ func (e *PromptError) Error() string {
 
 // sequence is one answer inside the engine, or a scoring job. The loop's goroutine owns it.
 type sequence struct {
-	ctx      context.Context
+	scheduler.Sequence
 	tokens   []int32 // prompt, then answer
-	prompt   int
-	limit    int // tokens may grow to this length
-	cost     int // tokens counted against the queue
+	limit    int     // tokens may grow to this length
 	pin      *Pin
 	rows     []int64 // bank rows of the pinned version; none for the base model
 	params   sampling.Params
@@ -96,40 +95,23 @@ type sequence struct {
 	top      int               // likeliest tokens wanted
 	tops     []sampling.Choice // those of all tokens so far, with room for the whole answer: readers keep parts of it
 	eos      bool
-	maxWait  time.Duration
-	deadline time.Time // zero: none
 	out      output
 	stream   *Stream
 	choice   int      // which answer of the stream's
 	score    *scoring // of a scoring job
-	prompted bool     // the prompt's log-probabilities are wanted
 	finished bool
 
-	priority int
-	group    string
-	account  *account // what its group has been given; nil of a scoring job
-	charged  bool     // its cost is in the account
+	recalled int // positions of the prompt that came out of the prefix cache
+	row      int // of the batch
 
-	staging   *staging // while the prompt is under way
-	prefilled int      // positions of the prompt that are computed
-	recalled  int      // of them out of the prefix cache
-	row       int
-
-	submitted, started time.Time
-	first, last        time.Time // tokens
-	gaps               []uint32  // microseconds between tokens, with room for all of them
-	prefillTime        time.Duration
+	started     time.Time
+	first, last time.Time // tokens
+	gaps        []uint32  // microseconds between tokens, with room for all of them
+	prefillTime time.Duration
 }
 
-// late says whether a waiting sequence has waited for too long.
-func (s *sequence) late(now time.Time) bool {
-	return s.maxWait > 0 && now.Sub(s.submitted) >= s.maxWait || s.timedOut(now)
-}
-
-// timedOut says whether a sequence has met its deadline.
-func (s *sequence) timedOut(now time.Time) bool {
-	return !s.deadline.IsZero() && !now.Before(s.deadline)
-}
+// of is the sequence that a scheduler speaks of.
+func of(q *scheduler.Sequence) *sequence { return q.Owner.(*sequence) }
 
 // Submit queues a request. It fails with *BusyError when the queue is full, before any work is done, and with
 // *PromptError when the model cannot serve it; the pin is then released. Cancelling ctx ends the answers within one
@@ -151,10 +133,11 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 	ctx, stream.cancel = context.WithCancel(ctx)
 	choices, now := make([]*sequence, r.Choices), time.Now()
 	for i := range choices {
-		choices[i] = &sequence{ctx: ctx, tokens: append(make([]int32, 0, limit), r.Prompt...), prompt: n, limit: limit, cost: limit,
-			pin: r.Pin, rows: r.Pin.rows, params: r.Sampling, adjust: r.Adjustment, top: r.TopLogProbs, eos: !r.IgnoreEOS, maxWait: r.MaxWait, deadline: r.Deadline,
-			out: newOutput(e.model.Tokenizer, r.Stop, r.ShowSpecial), submitted: now, stream: stream, choice: i, prompted: r.PromptLogProbs && i == 0,
-			priority: r.Priority, group: r.Group, gaps: make([]uint32, 0, max(0, limit-n-1))}
+		choices[i] = &sequence{tokens: append(make([]int32, 0, limit), r.Prompt...), limit: limit,
+			pin: r.Pin, rows: r.Pin.rows, params: r.Sampling, adjust: r.Adjustment, top: r.TopLogProbs, eos: !r.IgnoreEOS,
+			out: newOutput(e.model.Tokenizer, r.Stop, r.ShowSpecial), stream: stream, choice: i, gaps: make([]uint32, 0, max(0, limit-n-1)),
+			Sequence: scheduler.Sequence{Context: ctx, Submitted: now, Prompt: n, Cost: limit, PromptLogProbs: r.PromptLogProbs && i == 0,
+				Priority: r.Priority, Group: r.Group, MaxWait: r.MaxWait, Deadline: r.Deadline}}
 		choices[i].params.Seed = sampling.ChoiceSeed(r.Sampling.Seed, i)
 	}
 	if err := e.push(choices); err != nil {
@@ -210,25 +193,41 @@ func (e *Engine) reserve(pin *Pin, places, tokens int, score bool) error {
 	if !pin.take() {
 		return errors.New("submit request: the pin was released or serves another request; pin the version again")
 	}
-	err := e.queue.reserve(places, tokens, score)
-	if err != nil {
+	e.scheduling.Lock()
+	defer e.scheduling.Unlock()
+	if e.closed {
 		pin.release(pinTaken)
-		var busy *BusyError
-		if errors.As(err, &busy) {
-			e.stats.refused.Add(1)
-		}
+		return ErrClosed
 	}
-	return err
+	if full, ok := e.scheduler.Reserve(places, tokens, score); !ok {
+		pin.release(pinTaken)
+		e.stats.refused.Add(1)
+		return busy(full, 0)
+	}
+	return nil
 }
 
 // push queues the sequences of a pin, whose places are reserved, and wakes the loop.
 func (e *Engine) push(list []*sequence) error {
-	if err := e.queue.push(list); err != nil {
-		list[0].pin.release(pinTaken)
-		return err
+	queued := make([]*scheduler.Sequence, len(list))
+	for i, s := range list {
+		s.Owner, queued[i] = s, &s.Sequence
 	}
+	e.scheduling.Lock()
+	defer e.scheduling.Unlock()
+	if e.closed {
+		e.scheduler.Withdraw(queued)
+		list[0].pin.release(pinTaken)
+		return ErrClosed
+	}
+	e.scheduler.Push(queued)
 	e.poke()
 	return nil
+}
+
+// busy refuses a request for the queue as it is.
+func busy(l scheduler.Load, waited time.Duration) *BusyError {
+	return &BusyError{Waiting: l.Waiting, Tokens: l.Tokens, RetryAfter: l.RetryAfter, Waited: waited}
 }
 
 // finish ends a sequence, once: the first reason counts. The loop calls it, or its shutdown.
@@ -241,7 +240,7 @@ func (e *Engine) finish(s *sequence, reason Finish, err error) {
 		e.samplers = append(e.samplers, s.sampler)
 		s.sampler = nil
 	}
-	e.queue.settle(s)
+	e.end(s)
 	e.stats.ended(err)
 	if s.score != nil {
 		s.pin.release(pinTaken)
@@ -258,7 +257,7 @@ func (e *Engine) finish(s *sequence, reason Finish, err error) {
 			reason = FinishStop
 		}
 	}
-	ended := s.stream.end(s.choice, Result{Finish: reason, Err: err, Timings: s.timings(time.Now()), Tokens: len(s.tokens) - s.prompt, Recalled: s.recalled, gaps: s.gaps})
+	ended := s.stream.end(s.choice, Result{Finish: reason, Err: err, Timings: s.timings(time.Now()), Tokens: len(s.tokens) - s.Prompt, Recalled: s.recalled, gaps: s.gaps})
 	s.stream.pieces <- last
 	if ended {
 		s.pin.release(pinTaken)
@@ -268,12 +267,12 @@ func (e *Engine) finish(s *sequence, reason Finish, err error) {
 
 // timings are those of a sequence that ends now.
 func (s *sequence) timings(now time.Time) Timings {
-	t := Timings{Queue: s.started.Sub(s.submitted), Prefill: s.prefillTime}
+	t := Timings{Queue: s.started.Sub(s.Submitted), Prefill: s.prefillTime}
 	if s.started.IsZero() {
-		t.Queue = now.Sub(s.submitted)
+		t.Queue = now.Sub(s.Submitted)
 	}
 	if !s.first.IsZero() {
-		t.FirstToken = s.first.Sub(s.submitted)
+		t.FirstToken = s.first.Sub(s.Submitted)
 		t.Decode = now.Sub(s.first)
 	}
 	return t

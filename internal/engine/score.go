@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"nightshift/internal/engine/kv"
+	"nightshift/internal/engine/scheduler"
 	"nightshift/internal/sampling"
 )
 
@@ -40,8 +42,9 @@ func (e *Engine) Score(ctx context.Context, pin *Pin, tokens []int32, from int) 
 	if err := e.reserve(pin, 1, len(tokens), true); err != nil {
 		return Score{}, err
 	}
-	s := &sequence{ctx: ctx, tokens: append([]int32(nil), tokens...), prompt: len(tokens), cost: len(tokens), pin: pin, rows: pin.rows, submitted: time.Now(),
-		score: &scoring{from: from, logProbs: make([]float32, 0, len(tokens)-from), done: make(chan struct{})}}
+	s := &sequence{tokens: append([]int32(nil), tokens...), pin: pin, rows: pin.rows,
+		Sequence: scheduler.Sequence{Context: ctx, Submitted: time.Now(), Prompt: len(tokens), Cost: len(tokens), Score: true},
+		score:    &scoring{from: from, logProbs: make([]float32, 0, len(tokens)-from), done: make(chan struct{})}}
 	if err := e.push([]*sequence{s}); err != nil {
 		return Score{}, err
 	}
@@ -74,38 +77,46 @@ func (s *sequence) firstLogit(from, to int) int {
 	switch {
 	case s.score != nil:
 		return min(to-1, max(from, s.score.from-1))
-	case s.prompted:
+	case s.PromptLogProbs:
 		return from
 	}
 	return to - 1
 }
 
-// readLogits takes what is wanted out of the logits of the positions [first, to), and leaves those of the last position in
-// front.
-func (s *sequence) readLogits(first, to int, logits []float32, vocab int) error {
+// reusable is how many positions of a sequence's prompt may come from the prefix cache: those whose logits nobody wants.
+func (s *sequence) reusable() int {
+	switch {
+	case s.score != nil:
+		return s.score.from - 1
+	case s.PromptLogProbs:
+		return 0
+	}
+	return s.Prompt - 1
+}
+
+// readLogits takes what is wanted out of the logits of the positions [first, to).
+func (s *sequence) readLogits(first, to int, logits *kv.Logits) (err error) {
 	for p := first; p < to; p++ {
-		row := logits[(p-first)*vocab : (p-first+1)*vocab]
-		var err error
+		row := logits.Row(p - first)
 		switch {
 		case s.score != nil:
 			err = s.score.add(s.tokens, p, row)
-		case s.prompted:
+		case s.PromptLogProbs:
 			err = s.addPrompt(p, row)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	copy(logits[:vocab], logits[(to-1-first)*vocab:])
 	return nil
 }
 
 // addPrompt scores the token of the prompt that follows position p.
 func (s *sequence) addPrompt(p int, logits []float32) (err error) {
 	if s.stream.prompt == nil {
-		s.stream.prompt = make([]PromptToken, s.prompt)
+		s.stream.prompt = make([]PromptToken, s.Prompt)
 	}
-	if p+1 == s.prompt {
+	if p+1 == s.Prompt {
 		return nil
 	}
 	t := &s.stream.prompt[p+1]

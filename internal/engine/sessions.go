@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/cpu"
 
 	"nightshift/models/quantize"
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/families"
+	"nightshift/onnx/graphs"
 	"nightshift/onnx/ort"
 )
 
@@ -20,24 +21,24 @@ type graph struct {
 	factors bool // it reads adapters
 }
 
-// graphs are the decode graph over some weights: without adapters, and with them for steps in which any sequence has one. A sequence gets the
+// graphPair is the decode graph over some weights: without adapters, and with them for steps in which any sequence has one. A sequence gets the
 // same numbers from both. Operators that do nothing cost as much in a step of one row as a tenth of its weights.
-type graphs struct{ base, adapted graph }
+type graphPair struct{ base, adapted graph }
 
 // of is the graph for a step.
-func (g graphs) of(adapted bool) graph {
+func (g graphPair) of(adapted bool) graph {
 	if adapted {
 		return g.adapted
 	}
 	return g.base
 }
 
-// sessions are the graphs over the weights that are served: one pair, or two where weights of 4 bits have twins of 8. A row, or a
+// sessions are the graphs over the weights that are served: one pair, or two where weights of 4 bits have int8 copies. A row, or a
 // few, take as long as their weights take to read, of which 4 bits are half; prompts and many rows take as long as the arithmetic, for which
 // the runtime's kernels for 4 bits need about two to three times as long as those for 8.
 type sessions struct {
-	steps   graphs // of few rows
-	prompts graphs // and steps of more than few
+	steps   graphPair // of few rows
+	prompts graphPair // and steps of more than few
 	few     int
 	opened  []*ort.Session
 	weights *ort.SharedWeights // nil: each session has its own
@@ -70,23 +71,23 @@ func openSessions(m *Model, cfg Config) (*sessions, error) {
 // open opens as many sessions as the weights' memory allows: what the runtime packs of 4 bits it cannot share among sessions.
 func (s *sessions) open(m *Model, cfg Config) (err error) {
 	s.few = math.MaxInt
-	if m.Weights() == quantize.Int4 && !m.twins() {
+	if m.Weights() == quantize.Int4 && !m.int8Copies() {
 		one, err := s.session(m, m.Initializer, cfg, nil, cfg.Modules)
-		s.prompts, s.steps = graphs{one, one}, graphs{one, one}
+		s.prompts, s.steps = graphPair{one, one}, graphPair{one, one}
 		return err
 	}
 	if s.weights, err = ort.NewSharedWeights(m.Dir()); err != nil {
 		return err
 	}
 	weights := m.Initializer
-	if m.twins() {
-		weights = m.Quantized.Twin
+	if m.int8Copies() {
+		weights = m.Quantized.Int8Copy
 	}
 	if s.prompts, err = s.pair(m, weights, cfg, s.weights); err != nil {
 		return err
 	}
 	s.steps = s.prompts
-	if !m.twins() {
+	if !m.int8Copies() {
 		return nil
 	}
 	if s.few = fewRows(); s.few == math.MaxInt {
@@ -98,16 +99,16 @@ func (s *sessions) open(m *Model, cfg Config) (err error) {
 }
 
 // pair opens both graphs over some weights.
-func (s *sessions) pair(m *Model, weights gpt2.Weights, cfg Config, shared *ort.SharedWeights) (g graphs, err error) {
+func (s *sessions) pair(m *Model, weights graphs.Weights, cfg Config, shared *ort.SharedWeights) (g graphPair, err error) {
 	if g.base, err = s.session(m, weights, cfg, shared, nil); err != nil || len(cfg.Modules) == 0 {
-		return graphs{g.base, g.base}, err
+		return graphPair{g.base, g.base}, err
 	}
 	g.adapted, err = s.session(m, weights, cfg, shared, cfg.Modules)
 	return g, err
 }
 
-func (s *sessions) session(m *Model, weights gpt2.Weights, cfg Config, shared *ort.SharedWeights, modules []string) (graph, error) {
-	g, err := gpt2.Decode(m.Config, weights, gpt2.DecodeOptions{Modules: modules})
+func (s *sessions) session(m *Model, weights graphs.Weights, cfg Config, shared *ort.SharedWeights, modules []string) (graph, error) {
+	g, err := families.Of(m.Config).Decode(weights, graphs.DecodeOptions{Modules: modules})
 	if err != nil {
 		return graph{}, err
 	}

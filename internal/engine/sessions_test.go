@@ -9,7 +9,7 @@ import (
 	"nightshift/models/quantize"
 )
 
-// TestSessions wants a session with adapters and one without, and others where weights have twins.
+// TestSessions wants a session with adapters and one without, and others where weights have int8 copies.
 func TestSessions(t *testing.T) {
 	wide := wideModel(t)
 	tokens := randomTokens(rand.New(rand.NewPCG(7, 7)), 60, wide.Config.Vocab)
@@ -51,12 +51,12 @@ func TestSessions(t *testing.T) {
 		}
 		return sum
 	}
-	if twins, bits := apart("int4", "compact"), apart("compact", "f32"); twins == 0 || twins > bits/4 {
-		t.Errorf("the squared differences of log-probabilities are %g with twins and without, %g in 4 bits and in float32", twins, bits)
+	if copies, bits := apart("int4", "compact"), apart("compact", "f32"); copies == 0 || copies > bits/4 {
+		t.Errorf("the squared differences of log-probabilities are %g with int8 copies and without, %g in 4 bits and in float32", copies, bits)
 	}
 }
 
-// compact is a model served in int4 without twins.
+// compact is a model served in int4 without int8 copies.
 func compact(t testing.TB, m *Model) *Model {
 	t.Helper()
 	opt := quantize.Defaults(quantize.Int4)

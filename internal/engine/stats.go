@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+
+	"nightshift/internal/engine/kv"
 )
 
 // counters are the engine's running totals.
@@ -18,8 +20,8 @@ type Stats struct {
 	Failed                                                   int64 // ended by a failed step
 	Steps, StepRows                                          int64 // decode steps, and the rows they carried
 	Waiting, Active                                          int64
-	Prefilling                                               int64 // sequences whose prompts are under way
-	PrefillBytes                                             int64 // memory that the rows of prompts have taken for keys and values
+	Prefilling                                               int64 // sequences whose prompts are in flight
+	PrefillBytes                                             int64 // memory that the staging rows have taken for keys and values
 	FirstPrompts, FirstRuns                                  int64 // prompts that were computed together with others or might have been, and the runs they took
 	WaitingTokens                                            int64 // that waiting requests may take, prompt and answer
 	PrefixLookups                                            int64 // prompts that were looked up in the prefix cache
@@ -31,13 +33,13 @@ type Stats struct {
 // Stats reads the counters.
 func (e *Engine) Stats() Stats {
 	s := &e.stats
-	waiting, tokens := e.queue.size()
+	load := e.load()
 	return Stats{Requests: s.requests.Load(), Refused: s.refused.Load(), Cancelled: s.cancelled.Load(), PromptTokens: s.promptTokens.Load(),
 		AnswerTokens: s.answerTokens.Load(), Expired: s.expired.Load(), Failed: s.failed.Load(), Steps: s.steps.Load(), StepRows: s.rows.Load(),
-		Waiting: int64(waiting), Active: s.active.Load(), WaitingTokens: int64(tokens), Prefilling: s.prefilling.Load(), PrefillBytes: s.prefillBytes.Load(),
+		Waiting: int64(load.Waiting), Active: s.active.Load(), WaitingTokens: int64(load.Tokens), Prefilling: s.prefilling.Load(), PrefillBytes: s.prefillBytes.Load(),
 		FirstPrompts: s.firsts.Load(), FirstRuns: s.firstRuns.Load(),
-		PrefixLookups: e.prefixes.lookups.Load(), PrefixHits: s.hits.Load(), CachedTokens: s.cached.Load(),
-		PrefixBytes: e.prefixes.bytes.Load(), PrefixEvictions: e.prefixes.evictions.Load(), KVTokens: s.kvTokens.Load(), KVBytes: s.kvBytes.Load()}
+		PrefixLookups: e.prefixes.Lookups.Load(), PrefixHits: s.hits.Load(), CachedTokens: s.cached.Load(),
+		PrefixBytes: e.prefixes.Memory.Load(), PrefixEvictions: e.prefixes.Evictions.Load(), KVTokens: s.kvTokens.Load(), KVBytes: s.kvBytes.Load()}
 }
 
 // account notes how far the rows of the batch are filled, and gives back what rows without a sequence do not need. All but the last
@@ -46,11 +48,11 @@ func (b *batch) account() error {
 	tokens := 0
 	for i, s := range b.rows {
 		tokens += len(s.tokens) - 1
-		b.cache.touched[i] = max(b.cache.touched[i], len(s.tokens)-1+len(b.lookup.draft))
+		b.cache.Use(i, len(s.tokens)-1+len(b.lookup.draft))
 	}
-	err := b.cache.release(len(b.rows), mostSpare)
+	err := b.cache.Release(len(b.rows), kv.Spare)
 	b.engine.stats.kvTokens.Store(int64(tokens))
-	b.engine.stats.kvBytes.Store(int64(b.cache.bytes(0)))
+	b.engine.stats.kvBytes.Store(int64(b.cache.Bytes(0)))
 	return err
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"slices"
 
+	"nightshift/internal/engine/kv"
 	"nightshift/onnx/ort"
 )
 
@@ -28,13 +29,11 @@ func (s stepShape) index(slots int) int {
 
 // step is a binding for rows of the batch, with the arrays it reads.
 type step struct {
-	shape          stepShape
-	graph          graph
-	binding        *ort.Binding
-	ids, positions []int64 // [rows, tokens]
-	index          []int64 // tokens whose logits are wanted
-	lengths, total []int32 // [rows], [1]
-	tensors        []*ort.Tensor
+	inputs
+	shape   stepShape
+	graph   graph
+	binding *ort.Binding
+	tensors []*ort.Tensor
 }
 
 // prepare fills the arrays of the present batch's decode step, building its binding the first time.
@@ -66,9 +65,7 @@ func (b *batch) prepare() (*step, error) {
 		st.lengths[i] = int32(position)
 		longest = max(longest, position+1)
 	}
-	if st.graph.factors {
-		b.adapters.load(0, b.rows)
-	}
+	b.loadAdapters(st.graph, 0)
 	st.total[0] = int32(longest)
 	return st, nil
 }
@@ -80,82 +77,68 @@ func anyAdapted(rows []*sequence) bool {
 
 // adapt takes other memory for the batch's adapters when its ranks have changed, with which the bindings go.
 func (b *batch) adapt() error {
-	ranks := ranksOf(b.rows...)
-	if ranks == b.adapters.ranks {
+	rows := 0
+	for _, s := range b.rows {
+		rows = max(rows, len(s.rows))
+	}
+	ranks := kv.Ranks(rows)
+	if ranks == b.adapters.Ranks() {
 		return nil
 	}
 	b.closeSteps()
-	err := b.adapters.close()
-	b.adapters = newAdapters(b.engine.bank, b.engine.cfg.Slots, ranks)
+	err := b.adapters.Close()
+	b.adapters = kv.NewAdapterSlots(b.engine.bank.memory, b.engine.cfg.Slots, ranks)
 	return err
+}
+
+// loadAdapters brings the versions of the rows from one on into their slots, where the graph reads them.
+func (b *batch) loadAdapters(g graph, from int) {
+	if !g.factors {
+		return
+	}
+	for i, s := range b.rows[from:] {
+		b.adapters.Load(from+i, s.pin.Digest, s.rows)
+	}
 }
 
 // newStep builds a binding of a graph for the rows from one on, of which so many logits are wanted.
 func (b *batch) newStep(g graph, from int, shape stepShape, wanted int) (*step, error) {
-	n := shape.rows * shape.tokens
-	st := &step{shape: shape, graph: g, ids: make([]int64, n), positions: make([]int64, n), index: make([]int64, wanted),
-		lengths: make([]int32, shape.rows), total: make([]int32, 1)}
+	st := &step{inputs: newInputs(shape.rows, shape.tokens, wanted), shape: shape, graph: g}
 	var err error
 	if st.binding, err = g.NewBinding(); err != nil {
 		return nil, err
 	}
-	if err := st.bind(b, from); err != nil {
+	if err := st.bindAll(b, from); err != nil {
 		st.close()
 		return nil, err
 	}
 	return st, nil
 }
 
-// bind binds everything that a step reads and writes.
-func (st *step) bind(b *batch, from int) error {
-	rows, tokens, wanted := int64(st.shape.rows), int64(st.shape.tokens), len(st.index)
-	input := func(name string, t *ort.Tensor, err error) error {
-		if err != nil {
-			return err
-		}
-		st.tensors = append(st.tensors, t)
-		return st.binding.Input(name, t)
-	}
-	for _, in := range []struct {
-		name string
-		dims []int64
-		data []int64
-	}{
-		{"input_ids", []int64{rows, tokens}, st.ids}, {"position_ids", []int64{rows, tokens}, st.positions},
-		{"logit_index", []int64{int64(wanted)}, st.index},
-	} {
-		t, err := ort.NewTensor(in.dims, in.data)
-		if err := input(in.name, t, err); err != nil {
-			return err
-		}
-	}
-	t, err := ort.NewTensor([]int64{rows}, st.lengths)
-	if err := input("seqlens_k", t, err); err != nil {
+// bindAll binds everything that a step reads and writes.
+func (st *step) bindAll(b *batch, from int) error {
+	tensors, err := st.bind(st.binding)
+	st.tensors = append(st.tensors, tensors...)
+	if err != nil {
 		return err
 	}
-	t, err = ort.NewTensor([]int64{1}, st.total)
-	if err := input("total_sequence_length", t, err); err != nil {
-		return err
-	}
-	tensors, err := b.cache.bind(st.binding, from, st.shape.rows)
+	tensors, err = b.cache.Bind(st.binding, from, st.shape.rows)
 	st.tensors = append(st.tensors, tensors...)
 	if err != nil {
 		return err
 	}
 	if st.graph.factors {
-		tensors, err = b.adapters.bind(st.binding, from, st.shape.rows)
+		tensors, err = b.adapters.Bind(st.binding, from, st.shape.rows)
 		st.tensors = append(st.tensors, tensors...)
 		if err != nil {
 			return err
 		}
 	}
-	vocab := b.engine.model.Config.Vocab
-	out, err := ort.NewTensor([]int64{int64(wanted), int64(vocab)}, b.logits[:wanted*vocab])
-	if err != nil {
-		return err
+	out, err := b.logits.Bind(st.binding, len(st.index))
+	if out != nil {
+		st.tensors = append(st.tensors, out)
 	}
-	st.tensors = append(st.tensors, out)
-	return st.binding.Output("logits", out)
+	return err
 }
 
 // close frees the binding and its tensors.

@@ -2,13 +2,12 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
+	"nightshift/internal/engine/scheduler"
 	"nightshift/internal/sampling"
 )
 
@@ -89,37 +88,6 @@ func TestKVInUse(t *testing.T) {
 	}
 }
 
-// TestRowsGiveMemoryBack releases what rows without a sequence have taken, once it is more than may be kept.
-func TestRowsGiveMemoryBack(t *testing.T) {
-	cfg := smallModel(t).Config
-	cfg.Context = 1024
-	src, c := newCache(cfg, 1, cfg.Context), newCache(cfg, 3, cfg.Context)
-	defer func() {
-		if err := errors.Join(src.close(), c.close()); err != nil {
-			t.Error(err)
-		}
-	}()
-	resident := func() (n int) {
-		for l := range c.keys {
-			n += residentPages(t, c.keys[l]) + residentPages(t, c.values[l])
-		}
-		return n
-	}
-	for row := range 3 {
-		c.copyRow(row, src, 0, cfg.Context)
-	}
-	all, bytes := resident(), c.bytes(0)
-	if all*syscall.Getpagesize() < bytes || c.bytes(1) != bytes/3*2 {
-		t.Fatalf("%d pages hold %d bytes, %d of them in the last two rows", all, bytes, c.bytes(1))
-	}
-	if err := c.release(1, bytes); err != nil || resident() != all {
-		t.Errorf("what may be kept was given back: %d pages of %d, %v", resident(), all, err)
-	}
-	if err := c.release(1, bytes/3); err != nil || resident() != all/3 || c.bytes(1) != 0 || c.bytes(0) != bytes/3 {
-		t.Errorf("%d pages of %d are left, %d bytes, %v", resident(), all, c.bytes(0), err)
-	}
-}
-
 // BenchmarkLoop measures what a step costs beside the runtime: the turn of the loop without Binding.Run.
 func BenchmarkLoop(b *testing.B) {
 	m := smallModel(b)
@@ -132,8 +100,9 @@ func BenchmarkLoop(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for range b.N {
-		e.sweep()
-		e.fill()
+		if w := e.next(); w.Kind != scheduler.Decode {
+			b.Fatalf("work %+v comes next", w)
+		}
 		c.dropEnded(time.Now())
 		if _, err := c.prepare(); err != nil {
 			b.Fatal(err)
@@ -186,7 +155,7 @@ func TestBindingsAreBounded(t *testing.T) {
 		t.Errorf("3 slots have %d bindings, want 1 to 3", n)
 	}
 	e.Close()
-	if len(built(e.batch)) != 0 || e.batch.logits != nil || e.batch.cache.keys != nil {
+	if len(built(e.batch)) != 0 || e.batch.logits != nil || e.batch.cache != nil || e.batch.adapters != nil {
 		t.Error("Close left memory behind")
 	}
 }

@@ -1,7 +1,8 @@
 // Package nightrecord is the document of a night: what the updater writes to nights/<id>/record.json while it works, and
-// what the server shows at /v1/nights.
+// what the server shows at /v1/nights. It is written by the learning side and read by the serving side, which do not import each
+// other, and by clients.
 //
-// Invariants. The JSON form is the API's. A record only grows towards its end: once its state is Final nothing changes
+// Invariants. It imports the standard library only. The JSON form is the API's. A record only grows towards its end: once its state is Final nothing changes
 // any more, except that an interrupted night may be run again.
 //
 // It is not the night's data: selection, curve, evaluation and verdict lie in files of their own beside it.
@@ -191,18 +192,18 @@ func (i *Initial) Sentence() string {
 	return strings.TrimSuffix(text, ";")
 }
 
-// Verdict is the gate's answer.
+// Verdict is the gate's answer; verdict.json holds it alone.
 type Verdict struct {
 	Pass   bool    `json:"pass"`
 	Checks []Check `json:"checks"`
 }
 
-// Check is one thing that had to hold, with its 95 % interval.
+// Check is one thing that must hold.
 type Check struct {
-	Name   string  `json:"name"`
+	Name   string  `json:"name"` // gain, pairing, taught, retention, drift, behaviour or evidence
 	Pass   bool    `json:"pass"`
 	Value  float64 `json:"value"`
-	Low    float64 `json:"low"`
+	Low    float64 `json:"low"` // 95 % interval of Value, wider where Detail says so; equal to it where there is none
 	High   float64 `json:"high"`
 	Limit  float64 `json:"limit"`
 	Detail string  `json:"detail"`

@@ -196,7 +196,7 @@ func (r *Registry) writeActivation(a *Activation) error {
 	if err != nil {
 		return err
 	}
-	return r.create(recordPath(dir, a.Sequence), data)
+	return r.files.WriteExclusive(recordPath(dir, a.Sequence), data, fileMode)
 }
 
 // complete checks an activation and fills in its numbers.

@@ -3,11 +3,14 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"nightshift/internal/atomicfile"
 )
 
 var errCrash = errors.New("the machine stopped")
@@ -16,7 +19,7 @@ var errCrash = errors.New("the machine stopped")
 // fails, and what was not synced is lost: file contents that were never synced are cut in half, and names that were not synced
 // in their directory are undone, newest first (unless keep: a disk may also have written them). No step waits for a real sync.
 type faultDisk struct {
-	fileSystem
+	atomicfile.System
 	at, step int
 	crash    bool // stop instead of one failure
 	keep     bool
@@ -66,35 +69,35 @@ func (d *faultDisk) named(path string, undo func(path string)) {
 
 func remove(path string) { _ = os.RemoveAll(path) }
 
-func (d *faultDisk) Mkdir(path string) error {
+func (d *faultDisk) Mkdir(path string, perm fs.FileMode) error {
 	if err := d.next(); err != nil {
 		return err
 	}
-	err := d.fileSystem.Mkdir(path)
+	err := d.System.Mkdir(path, perm)
 	if err == nil {
 		d.named(path, remove)
 	}
 	return err
 }
 
-func (d *faultDisk) Create(path string) (file, error) {
+func (d *faultDisk) Create(path string, perm fs.FileMode) (atomicfile.File, error) {
 	if err := d.next(); err != nil {
 		return nil, err
 	}
-	f, err := d.fileSystem.Create(path)
+	f, err := d.System.Create(path, perm)
 	if err != nil {
 		return nil, err
 	}
 	d.unsynced[path] = true
 	d.named(path, remove)
-	return &faultFile{file: f, disk: d, path: path}, nil
+	return &faultFile{File: f, disk: d, path: path}, nil
 }
 
 func (d *faultDisk) Link(from, to string) error {
 	if err := d.next(); err != nil {
 		return err
 	}
-	err := d.fileSystem.Link(from, to)
+	err := d.System.Link(from, to)
 	if err == nil {
 		d.named(to, remove)
 	}
@@ -106,7 +109,7 @@ func (d *faultDisk) Rename(from, to string) error {
 		return err
 	}
 	old, readErr := os.ReadFile(to)
-	err := d.fileSystem.Rename(from, to)
+	err := d.System.Rename(from, to)
 	if err == nil {
 		for i, n := range d.names { // what is below moves along
 			if below, ok := strings.CutPrefix(n.path, from+"/"); ok {
@@ -128,30 +131,31 @@ func (d *faultDisk) RemoveAll(path string) error {
 	if err := d.next(); err != nil {
 		return err
 	}
-	return d.fileSystem.RemoveAll(path)
+	return d.System.RemoveAll(path)
 }
 
-func (d *faultDisk) SyncDir(path string) error {
+func (d *faultDisk) Sync(path string) error {
 	if err := d.next(); err != nil {
 		return err
 	}
+	delete(d.unsynced, path)
 	d.names = slices.DeleteFunc(d.names, func(n name) bool { return filepath.Dir(n.path) == path })
 	_, err := os.Stat(path) // what a sync means is simulated
 	return err
 }
 
 type faultFile struct {
-	file
+	atomicfile.File
 	disk *faultDisk
 	path string
 }
 
 func (f *faultFile) Write(data []byte) (int, error) {
 	if err := f.disk.next(); err != nil {
-		n, _ := f.file.Write(data[:len(data)/2])
+		n, _ := f.File.Write(data[:len(data)/2])
 		return n, err
 	}
-	return f.file.Write(data)
+	return f.File.Write(data)
 }
 
 func (f *faultFile) Sync() error {
@@ -163,7 +167,7 @@ func (f *faultFile) Sync() error {
 }
 
 func (f *faultFile) Close() error {
-	return errors.Join(f.disk.next(), f.file.Close())
+	return errors.Join(f.disk.next(), f.File.Close())
 }
 
 // operation is something that a process does to a registry, and what must be true of what it left behind.

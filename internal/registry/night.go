@@ -38,24 +38,30 @@ func (r *Registry) CreateNight(id string) error {
 	if _, err := r.makeDirs("nights"); err != nil {
 		return fmt.Errorf("create night %s: %w", id, err)
 	}
-	if err := r.disk.Mkdir(dir); errors.Is(err, fs.ErrExist) {
+	if err := r.files.Mkdir(dir, dirMode); errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("create night %s: %w", id, ErrExists)
 	} else if err != nil {
 		return fmt.Errorf("create night %s: %w", id, err)
 	}
-	if err := r.disk.SyncDir(filepath.Dir(dir)); err != nil {
+	if err := r.files.Sync(filepath.Dir(dir)); err != nil {
 		return fmt.Errorf("create night %s: %w", id, err)
 	}
 	return nil
 }
 
-// WriteNightFile writes a file of a night at once: a reader sees the old content or the new one.
+// WriteNightFile writes a file of a night at once: a reader sees the old content or the new one. A name may have one directory, as in
+// candidate/adapter_config.json.
 func (r *Registry) WriteNightFile(id, name string, data []byte) error {
 	path, err := r.nightFile(id, name)
 	if err != nil {
 		return fmt.Errorf("write night file: %w", err)
 	}
-	if err := r.replace(path, data); errors.Is(err, fs.ErrNotExist) {
+	if dir, _, nested := strings.Cut(name, "/"); nested {
+		if err := r.files.Mkdir(filepath.Join(filepath.Dir(filepath.Dir(path)), dir), dirMode); err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("write %s of night %s: %w", name, id, err)
+		}
+	}
+	if err := r.files.Write(path, data, fileMode); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("write %s of night %s: create the night first: %w", name, id, ErrNotFound)
 	} else if err != nil {
 		return fmt.Errorf("write %s of night %s: %w", name, id, err)
@@ -77,6 +83,20 @@ func (r *Registry) ReadNight(id, name string) ([]byte, error) {
 		return nil, fmt.Errorf("read %s of night %s: %w", name, id, err)
 	}
 	return data, nil
+}
+
+// RemoveNightFiles removes files and directories of a night; what is not there is no error.
+func (r *Registry) RemoveNightFiles(id string, names ...string) error {
+	for _, name := range names {
+		path, err := r.nightFile(id, name)
+		if err != nil {
+			return fmt.Errorf("remove night file: %w", err)
+		}
+		if err := r.files.RemoveAll(path); err != nil {
+			return fmt.Errorf("remove %s of night %s: %w", name, id, err)
+		}
+	}
+	return nil
 }
 
 // noNightFile says whether the night is missing or the file of it.
@@ -130,8 +150,9 @@ func (r *Registry) nightFile(id, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !nightName.MatchString(name) {
-		return "", fmt.Errorf("file %q of night %s: want 1 to 128 of letters, digits, _ . and -: %w", name, id, ErrName)
+	parts := strings.Split(name, "/")
+	if len(parts) > 2 || slices.ContainsFunc(parts, func(part string) bool { return !nightName.MatchString(part) }) {
+		return "", fmt.Errorf("file %q of night %s: want 1 to 128 of letters, digits, _ . and -, and one directory at most: %w", name, id, ErrName)
 	}
-	return filepath.Join(dir, name), nil
+	return filepath.Join(dir, filepath.FromSlash(name)), nil
 }

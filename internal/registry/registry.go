@@ -29,9 +29,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"sync"
 	"time"
+
+	"nightshift/internal/atomicfile"
 )
 
 // Default is the track that always exists.
@@ -54,7 +55,7 @@ var (
 type Registry struct {
 	dir    string
 	verify func(config, weights []byte, m Manifest) error
-	disk   disk
+	files  atomicfile.Files
 	now    func() time.Time
 	empty  bool // that the directory is missing means that it is empty
 
@@ -68,20 +69,20 @@ type Registry struct {
 // Open returns the registry in dir and creates the directory where it is missing. verify is called with the bytes of a
 // version before it is stored and each time it is loaded, after size and digest have been checked; nil accepts all.
 func Open(dir string, verify func(config, weights []byte, m Manifest) error) (*Registry, error) {
-	return open(dir, verify, fileSystem{})
+	return open(dir, verify, atomicfile.System{})
 }
 
 // Look is Open, and changes nothing in dir: a directory that is missing holds no version and no night. What is written through it makes the
 // directories that it needs.
 func Look(dir string, verify func(config, weights []byte, m Manifest) error) (*Registry, error) {
-	r, err := look(dir, verify, fileSystem{})
+	r, err := look(dir, verify, atomicfile.System{})
 	if err == nil {
 		r.empty = true
 	}
 	return r, err
 }
 
-func look(dir string, verify func(config, weights []byte, m Manifest) error, d disk) (*Registry, error) {
+func look(dir string, verify func(config, weights []byte, m Manifest) error, d atomicfile.Disk) (*Registry, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open registry: %w", err)
@@ -89,11 +90,11 @@ func look(dir string, verify func(config, weights []byte, m Manifest) error, d d
 	if verify == nil {
 		verify = func([]byte, []byte, Manifest) error { return nil }
 	}
-	return &Registry{dir: dir, verify: verify, disk: d, now: time.Now, highest: map[string]int{}, made: map[string]bool{},
+	return &Registry{dir: dir, verify: verify, files: atomicfile.Files{Disk: d}, now: time.Now, highest: map[string]int{}, made: map[string]bool{},
 		declared: map[string]bool{Default: true}, newest: map[string]ending{}}, nil
 }
 
-func open(dir string, verify func(config, weights []byte, m Manifest) error, d disk) (*Registry, error) {
+func open(dir string, verify func(config, weights []byte, m Manifest) error, d atomicfile.Disk) (*Registry, error) {
 	r, err := look(dir, verify, d)
 	if err != nil {
 		return nil, err
@@ -176,11 +177,9 @@ func (r *Registry) last(dir string) (int, error) {
 // sweep removes what interrupted writers left behind an hour ago or more. Best effort: a leftover is never read.
 func (r *Registry) sweep() {
 	for _, pattern := range []string{"versions/sha256/", "tracks/*/versions/", "tracks/*/activations/", "nights/*/"} {
-		left, _ := filepath.Glob(filepath.Join(r.dir, pattern, temporary+"*"))
-		for _, path := range left {
-			if info, err := os.Lstat(path); err == nil && time.Since(info.ModTime()) > time.Hour && strings.HasPrefix(filepath.Base(path), temporary) {
-				_ = os.RemoveAll(path)
-			}
+		dirs, _ := filepath.Glob(filepath.Join(r.dir, pattern)) // the pattern is good
+		for _, dir := range dirs {
+			atomicfile.Sweep(dir, "", time.Hour)
 		}
 	}
 }

@@ -180,7 +180,7 @@ func (r *Registry) DeleteTrack(ctx context.Context, track, actor, reason string)
 
 // settle makes durable what says that a track exists, or not: whoever wrote it may have died before that.
 func (r *Registry) settle(track string) error {
-	if err := r.disk.SyncDir(r.trackDir(track, "activations")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := r.files.Sync(r.trackDir(track, "activations")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil

@@ -178,26 +178,18 @@ func (r *Registry) store(v Version, m Manifest) error {
 	if err != nil {
 		return fmt.Errorf("encode manifest: %w", err)
 	}
-	temp := temporaryIn(parent)
-	defer func() { _ = r.disk.RemoveAll(temp) }() // best effort: sweep finds it otherwise
-	if err := r.disk.Mkdir(temp); err != nil {
-		return err
-	}
-	for name, data := range map[string][]byte{ConfigFile: v.Config, WeightsFile: v.Weights, ManifestFile: manifest} {
-		if err := r.write(filepath.Join(temp, name), data); err != nil {
-			return err
+	err = r.files.Dir(dir, dirMode, func(temp string) error {
+		for name, data := range map[string][]byte{ConfigFile: v.Config, WeightsFile: v.Weights, ManifestFile: manifest} {
+			if err := r.files.Add(filepath.Join(temp, name), data, fileMode); err != nil {
+				return err
+			}
 		}
+		return nil
+	})
+	if errors.Is(err, fs.ErrExist) { // another one was faster
+		return r.stored(m.Digest, parent)
 	}
-	if err := r.disk.SyncDir(temp); err != nil {
-		return err
-	}
-	if err := r.disk.Rename(temp, dir); err != nil {
-		if _, serr := os.Lstat(dir); serr == nil { // another one was faster
-			return r.stored(m.Digest, parent)
-		}
-		return err
-	}
-	return r.disk.SyncDir(parent)
+	return err
 }
 
 // stored checks a version that is there already, and syncs its name: whoever stored it may have died before that.
@@ -205,7 +197,7 @@ func (r *Registry) stored(digest, parent string) error {
 	if _, _, _, err := r.read(digest); err != nil {
 		return fmt.Errorf("the stored copy is damaged; move its directory away and put the version again: %w", err)
 	}
-	return r.disk.SyncDir(parent)
+	return r.files.Sync(parent)
 }
 
 // numbering is the record tracks/<track>/versions/<number>.json.
@@ -235,7 +227,7 @@ func (r *Registry) number(ctx context.Context, track string, m Manifest) (Ref, e
 			if err != nil {
 				return Ref{}, err
 			}
-			err = r.create(recordPath(dir, n), data)
+			err = r.files.WriteExclusive(recordPath(dir, n), data, fileMode)
 			if err == nil {
 				return Ref{Track: track, Number: n, Digest: m.Digest}, nil
 			}
@@ -250,7 +242,7 @@ func (r *Registry) number(ctx context.Context, track string, m Manifest) (Ref, e
 			return Ref{}, err
 		}
 		if ref.Digest == m.Digest {
-			return ref, r.disk.SyncDir(dir)
+			return ref, r.files.Sync(dir)
 		}
 	}
 }

@@ -1,15 +1,16 @@
 package walkthrough
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
+
+	"nightshift/serve/api/wire"
 )
 
 // client calls one server's API, as any program would.
@@ -82,18 +83,8 @@ func (c *client) send(ctx context.Context, method, path string, body any) (*http
 }
 
 // chat is a request for one answer, greedy.
-func chat(model, user, question string, stream bool) map[string]any {
-	m := map[string]any{"model": model, "messages": []map[string]string{{"role": "user", "content": question}}, "temperature": 0, "max_tokens": 64, "stream": stream}
-	if user != "" {
-		m["user"] = user
-	}
-	return m
-}
-
-// about is what every answer carries beside OpenAI's fields.
-type about struct {
-	Interaction string `json:"interaction"`
-	Token       string `json:"feedback_token"`
+func chat(model, user, question string, stream bool) wire.ChatRequest {
+	return wire.ChatRequest{Model: model, Messages: []wire.ChatMessage{{Role: "user", Content: question}}, MaxTokens: 64, Stream: stream, User: user}
 }
 
 // ask gets one answer whole.
@@ -103,24 +94,19 @@ func (c *client) ask(ctx context.Context, model, user, question string) (Answer,
 		return Answer{}, err
 	}
 	defer resp.Body.Close() //nolint:errcheck // read to the end
-	var body struct {
-		Model   string `json:"model"`
-		Choices []struct {
-			Message struct {
-				Content string `json:"content"`
-			} `json:"message"`
-			Finish string `json:"finish_reason"`
-		} `json:"choices"`
-		About about `json:"nightshift"`
-	}
+	var body wire.Completion
 	if err := json.NewDecoder(resp.Body).Decode(&body); err != nil {
 		return Answer{}, fmt.Errorf("read answer: %w", err)
 	}
 	if len(body.Choices) != 1 {
 		return Answer{}, fmt.Errorf("read answer: %d choices", len(body.Choices))
 	}
-	return Answer{Text: body.Choices[0].Message.Content, Model: body.Model, Header: resp.Header.Get("X-Nightshift-Adapter"),
-		Interaction: body.About.Interaction, Token: body.About.Token, Finish: body.Choices[0].Finish}, nil
+	one := body.Choices[0]
+	if one.Message == nil || one.FinishReason == nil || body.Nightshift == nil {
+		return Answer{}, errors.New("read answer: it is not whole")
+	}
+	return Answer{Text: one.Message.Content, Model: body.Model, Header: resp.Header.Get(wire.HeaderAdapter),
+		Interaction: body.Nightshift.Interaction, Token: body.Nightshift.FeedbackToken, Finish: *one.FinishReason}, nil
 }
 
 // stream gets one answer as it is generated.
@@ -130,66 +116,49 @@ func (c *client) stream(ctx context.Context, model, question string) (Answer, er
 		return Answer{}, err
 	}
 	defer resp.Body.Close() //nolint:errcheck // read to the end
-	a := Answer{Header: resp.Header.Get("X-Nightshift-Adapter")}
+	a := Answer{Header: resp.Header.Get(wire.HeaderAdapter)}
 	done := false
-	err = events(resp.Body, func(_, data string) error {
-		if data == "[DONE]" {
+	for e, err := range wire.Events(resp.Body) {
+		if err != nil {
+			return a, err
+		}
+		if e.Data == wire.Done {
 			done = true
-			return nil
+		} else if err := a.take(e.Data); err != nil {
+			return a, err
 		}
-		var chunk struct {
-			Model   string `json:"model"`
-			Choices []struct {
-				Delta struct {
-					Content string `json:"content"`
-				} `json:"delta"`
-				Finish *string `json:"finish_reason"`
-			} `json:"choices"`
-			Error json.RawMessage `json:"error"`
-			About about           `json:"nightshift"`
-		}
-		if err := json.Unmarshal([]byte(data), &chunk); err != nil {
-			return fmt.Errorf("read chunk: %w", err)
-		}
-		if chunk.Error != nil {
-			return fmt.Errorf("the stream failed: %s", chunk.Error)
-		}
-		if a.Model != "" && chunk.Model != a.Model {
-			return fmt.Errorf("the stream names two versions: %s and %s", a.Model, chunk.Model)
-		}
-		a.Model = chunk.Model
-		for _, choice := range chunk.Choices {
-			a.Text += choice.Delta.Content
-			if choice.Finish != nil {
-				a.Finish = *choice.Finish
-			}
-		}
-		return nil
-	})
-	if err == nil && !done {
-		err = fmt.Errorf("the stream ended without [DONE]")
+	}
+	if !done {
+		err = errors.New("the stream ended without [DONE]")
 	}
 	return a, err
 }
 
-// events reads server-sent events until the end of the body or an error of tell.
-func events(body io.Reader, tell func(event, data string) error) error {
-	lines := bufio.NewScanner(body)
-	lines.Buffer(nil, 4<<20)
-	event := ""
-	for lines.Scan() {
-		name, value, _ := strings.Cut(lines.Text(), ": ")
-		switch name {
-		case "event":
-			event = value
-		case "data":
-			if err := tell(event, value); err != nil {
-				return err
-			}
-			event = ""
+// take adds a chunk of a stream to the answer.
+func (a *Answer) take(data string) error {
+	var chunk struct {
+		wire.Completion
+		Error json.RawMessage `json:"error"`
+	}
+	if err := json.Unmarshal([]byte(data), &chunk); err != nil {
+		return fmt.Errorf("read chunk: %w", err)
+	}
+	if chunk.Error != nil {
+		return fmt.Errorf("the stream failed: %s", chunk.Error)
+	}
+	if a.Model != "" && chunk.Model != a.Model {
+		return fmt.Errorf("the stream names two versions: %s and %s", a.Model, chunk.Model)
+	}
+	a.Model = chunk.Model
+	for _, choice := range chunk.Choices {
+		if choice.Delta != nil && choice.Delta.Content != nil {
+			a.Text += *choice.Delta.Content
+		}
+		if choice.FinishReason != nil {
+			a.Finish = *choice.FinishReason
 		}
 	}
-	return lines.Err()
+	return nil
 }
 
 // waitReady polls until the server is ready; exited tells that it is gone.

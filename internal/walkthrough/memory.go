@@ -3,24 +3,22 @@ package walkthrough
 import (
 	"context"
 	"time"
-
-	"nightshift/internal/resident"
 )
 
 // Memory is what the server and its night had in RAM when it was most, looked at five times a second. Without an answer of the
 // system it is empty.
 type Memory struct {
-	Alone  resident.Memory `json:"server_alone"` // before the first night
-	Server resident.Memory `json:"server"`       // when it was most for both together, while the night's process ran
-	Night  resident.Memory `json:"night"`        // of that process, then
+	Alone  Resident `json:"server_alone"` // before the first night
+	Server Resident `json:"server"`       // when it was most for both together, while the night's process ran
+	Night  Resident `json:"night"`        // of that process, then
 }
 
 // look takes a sample into account. night is that of the night's process, ok when there is one.
-func (m *Memory) look(server, night resident.Memory, ok bool) {
+func (m *Memory) look(server, night Resident, ok bool) {
 	switch {
 	case ok && server.Add(night).Total() > m.Server.Add(m.Night).Total():
 		m.Server, m.Night = server, night
-	case !ok && m.Night == resident.Memory{} && server.Total() > m.Alone.Total():
+	case !ok && m.Night == Resident{} && server.Total() > m.Alone.Total():
 		m.Alone = server
 	}
 }
@@ -38,14 +36,14 @@ func (m *Memory) watch(ctx context.Context, pid int) {
 			return
 		case <-tick.C:
 		}
-		server, ok := resident.Of(pid)
+		server, ok := ResidentOf(pid)
 		if !ok {
 			continue
 		}
-		var night resident.Memory
+		var night Resident
 		at := false
-		for _, child := range resident.Children(pid, "night", "work") {
-			if of, ok := resident.Of(child); ok {
+		for _, child := range children(pid, "night", "work") {
+			if of, ok := ResidentOf(child); ok {
 				night, at = night.Add(of), true
 			}
 		}

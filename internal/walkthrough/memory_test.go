@@ -1,17 +1,13 @@
 package walkthrough
 
-import (
-	"testing"
-
-	"nightshift/internal/resident"
-)
+import "testing"
 
 // TestMemoryPeaks keeps the server's peak before a night, and the moment at which both together are largest.
 func TestMemoryPeaks(t *testing.T) {
-	of := func(anonymous, file int64) resident.Memory { return resident.Memory{Anonymous: anonymous, File: file} }
+	of := func(anonymous, file int64) Resident { return Resident{Anonymous: anonymous, File: file} }
 	var m Memory
 	for _, s := range []struct {
-		server, night resident.Memory
+		server, night Resident
 		ok            bool
 	}{
 		{of(10, 5), of(0, 0), false}, {of(12, 5), of(0, 0), false}, {of(11, 5), of(0, 0), false},

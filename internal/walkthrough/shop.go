@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"nightshift/models/demo"
+	"nightshift/serve/api/wire"
 )
 
 // question is one that has a right answer.
@@ -160,7 +161,7 @@ func (c *client) correct(ctx context.Context, r *rand.Rand, name string, f demo.
 	if f.RightFor(a.Text, value) {
 		return nil
 	}
-	return c.rate(ctx, name, a, map[string]any{"rating": "down", "correction": sentence})
+	return c.rate(ctx, name, a, wire.Feedback{Rating: new(-1.0), Correction: &sentence})
 }
 
 // approve asks about another fact and approves the answer if it is right.
@@ -170,11 +171,11 @@ func (c *client) approve(ctx context.Context, r *rand.Rand, name string, f demo.
 	if err != nil || !f.Right(a.Text) {
 		return false, err
 	}
-	return true, c.rate(ctx, name, a, map[string]any{"rating": "up"})
+	return true, c.rate(ctx, name, a, wire.Feedback{Rating: new(1.0)})
 }
 
 // rate posts feedback on an answer.
-func (c *client) rate(ctx context.Context, name string, a Answer, feedback map[string]any) error {
-	feedback["interaction"], feedback["token"], feedback["user"] = a.Interaction, a.Token, name
+func (c *client) rate(ctx context.Context, name string, a Answer, feedback wire.Feedback) error {
+	feedback.Interaction, feedback.Token, feedback.User = a.Interaction, a.Token, name
 	return c.call(ctx, http.MethodPost, "/v1/feedback", feedback, nil)
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
-
-	"nightshift/internal/resident"
 )
 
 // Table prints a result for people.
@@ -35,6 +33,6 @@ func (r Result) Table(w io.Writer) error {
 }
 
 // size prints memory in 10⁶ bytes.
-func size(m resident.Memory) string {
+func size(m Resident) string {
 	return fmt.Sprintf("%.0f MB and %.0f MB of files", float64(m.Anonymous)/1e6, float64(m.File)/1e6)
 }

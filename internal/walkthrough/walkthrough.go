@@ -19,7 +19,9 @@ import (
 	"syscall"
 	"time"
 
+	"nightshift/internal/nightrecord"
 	"nightshift/internal/process"
+	"nightshift/serve/api/wire"
 )
 
 //go:embed demo.yaml
@@ -131,10 +133,8 @@ func (w *walk) run(ctx context.Context) error {
 	}
 
 	w.say("5. rolling back …")
-	var activated struct {
-		SwapMS float64 `json:"swap_ms"`
-	}
-	if err = w.call(ctx, http.MethodPost, "/v1/tracks/default/rollback", map[string]string{"reason": "demo"}, &activated); err != nil {
+	var activated wire.Activated
+	if err = w.call(ctx, http.MethodPost, "/v1/tracks/default/rollback", wire.TrackRequest{Reason: "demo"}, &activated); err != nil {
 		streams.end()
 		return err
 	}
@@ -151,30 +151,11 @@ func (w *walk) run(ctx context.Context) error {
 	return err
 }
 
-// nightRecord is what a walkthrough reads of a night.
-type nightRecord struct {
-	Candidate *struct {
-		Version int `json:"version"`
-	} `json:"candidate"`
-	State   string `json:"state"`
-	Reason  string `json:"reason"`
-	Verdict *struct {
-		Pass   bool `json:"pass"`
-		Checks []struct {
-			Name   string `json:"name"`
-			Pass   bool   `json:"pass"`
-			Detail string `json:"detail"`
-		} `json:"checks"`
-	} `json:"verdict"`
-}
-
 // night asks for a night and follows it to its end.
 func (w *walk) night(ctx context.Context) error {
 	begin := time.Now()
-	var queued struct {
-		ID string `json:"id"`
-	}
-	if err := w.call(ctx, http.MethodPost, "/v1/nights", map[string]any{"track": "default"}, &queued); err != nil {
+	var queued wire.NightQueued
+	if err := w.call(ctx, http.MethodPost, "/v1/nights", wire.NightRequest{Track: "default"}, &queued); err != nil {
 		return err
 	}
 	w.result.Night = queued.ID
@@ -184,8 +165,7 @@ func (w *walk) night(ctx context.Context) error {
 		return err
 	}
 	defer resp.Body.Close() //nolint:errcheck // read to the end
-	var record nightRecord
-
+	var record nightrecord.Night
 	if err := w.follow(resp.Body, &record); err != nil {
 		return fmt.Errorf("follow night %s: %w", queued.ID, err)
 	}
@@ -203,7 +183,7 @@ func (w *walk) night(ctx context.Context) error {
 			w.result.Gate = "pass"
 		}
 	}
-	if record.State != "published" {
+	if record.State != nightrecord.Published {
 		return fmt.Errorf("night %s ended as %s: %s", queued.ID, record.State, record.Reason)
 	}
 	if record.Candidate == nil {
@@ -213,40 +193,31 @@ func (w *walk) night(ctx context.Context) error {
 }
 
 // follow shows a night's events until it is done.
-func (w *walk) follow(body io.Reader, into *nightRecord) error {
-	ended := errors.New("done")
+func (w *walk) follow(body io.Reader, into *nightrecord.Night) error {
 	tenth := -1
-	err := events(body, func(event, data string) error {
-		switch event {
-		case "progress":
-			var p struct {
-				Phase string  `json:"phase"`
-				Step  int     `json:"step"`
-				Steps int     `json:"steps"`
-				Loss  float64 `json:"loss"`
-				ETA   float64 `json:"eta_seconds"`
-			}
-			if json.Unmarshal([]byte(data), &p) == nil && p.Steps > 0 && p.Phase == "train" && 10*p.Step/p.Steps != tenth {
+	for e, err := range wire.Events(body) {
+		switch {
+		case err != nil:
+			return fmt.Errorf("its events ended without a result: %w", err)
+		case e.Name == wire.NightProgress:
+			var p nightrecord.Progress
+			if json.Unmarshal([]byte(e.Data), &p) == nil && p.Steps > 0 && p.Phase == "train" && 10*p.Step/p.Steps != tenth {
 				tenth = 10 * p.Step / p.Steps
 				w.say("   training: step %d of %d, loss %.3f, %.0f s left", p.Step, p.Steps, p.Loss, p.ETA)
 			}
-		case "state":
-			var s struct{ State string }
-			if json.Unmarshal([]byte(data), &s) == nil {
+		case e.Name == wire.NightState:
+			var s wire.StateEvent
+			if json.Unmarshal([]byte(e.Data), &s) == nil {
 				w.say("   %s", s.State)
 			}
-		case "done":
-			if err := json.Unmarshal([]byte(data), into); err != nil {
+		case e.Name == wire.NightDone:
+			if err := json.Unmarshal([]byte(e.Data), into); err != nil {
 				return fmt.Errorf("read night: %w", err)
 			}
-			return ended
+			return nil
 		}
-		return nil
-	})
-	if !errors.Is(err, ended) {
-		return fmt.Errorf("its events ended without a result: %w", err)
 	}
-	return nil
+	return errors.New("its events ended without a result")
 }
 
 // waitServing waits until the server has swapped a version in: publishing and serving are two steps.
@@ -254,15 +225,11 @@ func (w *walk) waitServing(ctx context.Context, version int) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		var track struct {
-			Champion struct {
-				Version int `json:"version"`
-			} `json:"champion"`
-		}
+		var track wire.Track
 		if err := w.call(ctx, http.MethodGet, "/v1/tracks/default", nil, &track); err != nil {
 			return err
 		}
-		if track.Champion.Version == version {
+		if v := track.Champion.Version; v != nil && *v == version {
 			return nil
 		}
 		select {

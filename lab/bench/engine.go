@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"nightshift/internal/engine"
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
 )
 
 // runningEngine is an engine with its loop.
@@ -159,7 +159,7 @@ func milliseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1
 
 // decodeCost is what one decoded token costs: a step reads every weight once for the whole batch, and each row its keys and
 // values so far.
-func decodeCost(c gpt2.Config, f format, batch int, context float64) cost {
+func decodeCost(c arch.Shape, f format, batch int, context float64) cost {
 	weights := float64(bodyParameters(c) + headParameters(c))
 	past := float64(c.Layers*c.Width) * context
 	return cost{bytes: f.bytes*weights/float64(batch) + 2*4*past, operations: 2*weights + 4*past, int8: f.int8}
@@ -167,14 +167,14 @@ func decodeCost(c gpt2.Config, f format, batch int, context float64) cost {
 
 // prefillCost is what one token of a prompt costs: arithmetic, and its share of one look at the weights and of one row of the
 // head.
-func prefillCost(c gpt2.Config, f format, prompt int) cost {
+func prefillCost(c arch.Shape, f format, prompt int) cost {
 	body, head, n := float64(bodyParameters(c)), float64(headParameters(c)), float64(prompt)
 	return cost{bytes: f.bytes * (body + head) / n, operations: 2*body + 2*head/n + 2*float64(c.Layers*c.Width)*n, int8: f.int8}
 }
 
 // answerCost is what a token of an answer costs with its share of the prompt, when as many answers as batch are made at the
 // same time.
-func answerCost(c gpt2.Config, f format, batch, prompt, tokens int) cost {
+func answerCost(c arch.Shape, f format, batch, prompt, tokens int) cost {
 	decode, prefill := decodeCost(c, f, batch, float64(prompt)+float64(tokens)/2), prefillCost(c, f, prompt)
 	share := float64(prompt) / float64(tokens)
 	return cost{bytes: decode.bytes + share*prefill.bytes, operations: decode.operations + share*prefill.operations, int8: f.int8}

@@ -10,7 +10,6 @@ import (
 	"nightshift/internal/engine"
 	"nightshift/models/checkpoint"
 	"nightshift/models/quantize"
-	"nightshift/onnx/gpt2"
 )
 
 // format is a way to keep weights.
@@ -49,7 +48,7 @@ func formatOf(name string) (format, error) {
 // open makes a model of a checkpoint in the format, converting it the first time: without calibration, which random weights
 // have no use for, so that every linear is in the format.
 func (f format) open(c *checkpoint.Checkpoint, cacheDir string) (*engine.Model, error) {
-	m := &engine.Model{Checkpoint: c, Config: gpt2.Config(c.Config()), Ends: c.Ends()}
+	m := &engine.Model{Checkpoint: c, Config: c.Shape(), Ends: c.Ends()}
 	if f.name == formats[0].name {
 		return m, nil
 	}

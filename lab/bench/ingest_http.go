@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"nightshift/internal/stats"
 )
 
 // answeringShape is that of the model whose answers show what recording adds: so small that little of their time is its own. Text
@@ -81,7 +83,7 @@ func (a *answering) block(ctx context.Context, block int) (m measurement, err er
 		name string
 		at   float64
 	}{{"added_http_ms_p50", 0.5}, {addedHTTP, 0.99}} {
-		m.figures = append(m.figures, Number{q.name, Quantile(times[0], q.at) - Quantile(times[1], q.at)})
+		m.figures = append(m.figures, Number{q.name, stats.Quantile(times[0], q.at) - stats.Quantile(times[1], q.at)})
 	}
 	m.samples = []sample{{"recorded_ms", times[0]}, {"unrecorded_ms", times[1]}}
 	m.counts = []Number{{"requests", float64(a.requests)}}

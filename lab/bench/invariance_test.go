@@ -6,14 +6,14 @@ import (
 
 	"nightshift/internal/engine"
 	"nightshift/internal/sampling"
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
 	"nightshift/onnx/ort"
 )
 
 // TestRandomRequestsAreOfAllKinds wants every way of sampling among a hundred requests, and each to be one that the engine takes.
 func TestRandomRequestsAreOfAllKinds(t *testing.T) {
 	const vocab = 500
-	model := &engine.Model{Config: gpt2.Config{Vocab: vocab, Context: 128}}
+	model := &engine.Model{Config: arch.GPT2(arch.Shape{Vocab: vocab, Context: 128})}
 	seen := map[string]int{}
 	for i, r := range randomRequests(InvarianceOptions{Requests: 100, Prompt: 90, Tokens: 20}, model) {
 		if err := r.Sampling.Check(); err != nil {

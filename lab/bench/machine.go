@@ -7,6 +7,7 @@ import (
 	"time"
 	"unsafe"
 
+	"nightshift/internal/stats"
 	"nightshift/onnx"
 	"nightshift/onnx/ort"
 )
@@ -38,7 +39,7 @@ func (w work) seconds(passes int) (float64, error) {
 		}
 		times[i] = time.Since(begin).Seconds()
 	}
-	return Median(times), nil
+	return stats.Median(times), nil
 }
 
 const (

@@ -10,11 +10,12 @@ import (
 	"path/filepath"
 	"strings"
 
+	"nightshift/internal/atomicfile"
 	"nightshift/internal/engine"
 	"nightshift/models/adapter"
+	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
 	"nightshift/models/tokenizer"
-	"nightshift/onnx/gpt2"
 )
 
 // randomDir is the directory of a shape's random checkpoint, made once and kept in the cache.
@@ -99,7 +100,7 @@ func writeTokenizer(dir string, vocab int) error {
 	if err != nil {
 		return fail(err)
 	}
-	made, err := os.MkdirTemp(dir, "tokenizer-")
+	made, err := os.MkdirTemp("", "nightshift-bench-")
 	if err != nil {
 		return fail(err)
 	}
@@ -107,8 +108,11 @@ func writeTokenizer(dir string, vocab int) error {
 	if err := v.Write(made); err != nil {
 		return fail(err)
 	}
-	path := filepath.Join(made, "tokenizer.json")
-	data, err := os.ReadFile(path)
+	config, err := os.ReadFile(filepath.Join(made, "tokenizer_config.json"))
+	if err != nil {
+		return fail(err)
+	}
+	data, err := os.ReadFile(filepath.Join(made, "tokenizer.json"))
 	if err != nil {
 		return fail(err)
 	}
@@ -123,21 +127,19 @@ func writeTokenizer(dir string, vocab int) error {
 	if data, err = json.Marshal(file); err != nil {
 		return fail(err)
 	}
-	if err := os.WriteFile(path, data, 0o644); err != nil {
+	if err := atomicfile.Write(filepath.Join(dir, "tokenizer_config.json"), config, 0o644); err != nil {
 		return fail(err)
 	}
-	for _, name := range []string{"tokenizer_config.json", "tokenizer.json"} {
-		if err := os.Rename(filepath.Join(made, name), filepath.Join(dir, name)); err != nil {
-			return fail(err)
-		}
+	if err := atomicfile.Write(filepath.Join(dir, "tokenizer.json"), data, 0o644); err != nil { // the last: where it is, the other is
+		return fail(err)
 	}
 	return nil
 }
 
 // randomAdapter is an adapter of every linear, of rank r, that changes what a random model says.
-func randomAdapter(c gpt2.Config, rank int, seed uint64) (*adapter.Adapter, error) {
-	a, err := adapter.New(adapter.Config{Rank: rank, Alpha: float64(2 * rank), Modules: gpt2.Modules},
-		adapter.Base{Layers: c.Layers, Width: c.Width, Inner: c.Inner}, seed)
+func randomAdapter(c arch.Shape, rank int, seed uint64) (*adapter.Adapter, error) {
+	a, err := adapter.New(adapter.Config{Rank: rank, Alpha: float64(2 * rank), Modules: c.Modules()},
+		c, seed)
 	if err != nil {
 		return nil, err
 	}

@@ -3,8 +3,6 @@ package bench
 import (
 	"strings"
 	"testing"
-
-	"nightshift/onnx/gpt2"
 )
 
 func TestShape(t *testing.T) {
@@ -31,7 +29,7 @@ func TestCosts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, f := gpt2.Config(named), formats[0]
+	c, f := named, formats[0]
 	if got := decodeCost(c, f, 1, 0); got.bytes != 4*123_532_032 || got.operations != 2*123_532_032 {
 		t.Errorf("a token costs %+v", got)
 	}

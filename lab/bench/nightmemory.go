@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 
-	"nightshift/internal/resident"
 	"nightshift/internal/walkthrough"
 )
 
@@ -53,7 +52,7 @@ func (opt NightMemoryOptions) report(m walkthrough.Memory, report Report) error 
 	line := Result{Bench: "night-memory", Shape: "demo", Weights: formats[0].name, Threads: opt.Threads, Settings: []Number{{"streams", float64(opt.Streams)}}}
 	for _, part := range []struct {
 		name   string
-		memory resident.Memory
+		memory walkthrough.Resident
 	}{{"server alone", m.Alone}, {"server at night", m.Server}, {"night", m.Night}, {"server and night", m.Server.Add(m.Night)}} {
 		line.Case, line.Figures = part.name, memoryNumbers(part.memory)
 		if err := report(line); err != nil {

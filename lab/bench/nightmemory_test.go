@@ -4,13 +4,12 @@ import (
 	"slices"
 	"testing"
 
-	"nightshift/internal/resident"
 	"nightshift/internal/walkthrough"
 )
 
 func TestNightMemoryLines(t *testing.T) {
-	of := func(anonymous, file int64) resident.Memory {
-		return resident.Memory{Anonymous: anonymous * 1e6, File: file * 1e6}
+	of := func(anonymous, file int64) walkthrough.Resident {
+		return walkthrough.Resident{Anonymous: anonymous * 1e6, File: file * 1e6}
 	}
 	opt := NightMemoryOptions{Streams: 4}
 	var cases []string

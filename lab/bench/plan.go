@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+
+	"nightshift/internal/stats"
 )
 
 // measurement is what one case gave in one block.
@@ -30,7 +32,7 @@ func (m measurement) numbers() []Number {
 	list := slices.Clone(m.figures)
 	for _, s := range m.samples {
 		if len(s.values) > 0 {
-			list = append(list, Number{s.name + "_p50", Quantile(s.values, 0.5)}, Number{s.name + "_p99", Quantile(s.values, 0.99)})
+			list = append(list, Number{s.name + "_p50", stats.Quantile(s.values, 0.5)}, Number{s.name + "_p99", stats.Quantile(s.values, 0.99)})
 		}
 	}
 	return append(list, m.counts...)
@@ -238,11 +240,12 @@ func (p plan) over(i int, blocks [][]measurement) Result {
 				values = append(values, v)
 			}
 		}
-		r.Figures = append(r.Figures, Number{n.Name, Median(values)})
+		r.Figures = append(r.Figures, Number{n.Name, stats.Median(values)})
 		if !p.compared(i, n.Name) {
 			continue
 		}
-		interval := MedianInterval(values, confidence)
+		var interval Interval
+		interval.Low, interval.High, interval.Coverage = stats.MedianInterval(values, confidence)
 		coverage = interval.Coverage
 		r.Figures = append(r.Figures, Number{n.Name + "_low", interval.Low}, Number{n.Name + "_high", interval.High})
 		if n.Name == p.judged {

@@ -7,12 +7,11 @@ import (
 	"strconv"
 	"strings"
 
-	"nightshift/models/checkpoint"
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
 )
 
 // shapes are the named model shapes.
-var shapes = map[string]checkpoint.Config{
+var shapes = map[string]arch.Shape{
 	"gpt2":        {Layers: 12, Heads: 12, Width: 768, Context: 1024, Vocab: 50257},
 	"gpt2-medium": {Layers: 24, Heads: 16, Width: 1024, Context: 1024, Vocab: 50257},
 	"gpt2-large":  {Layers: 36, Heads: 20, Width: 1280, Context: 1024, Vocab: 50257},
@@ -25,7 +24,7 @@ const Shapes = "gpt2, gpt2-medium, gpt2-large, gpt2-xl, demo, or layers,heads,wi
 
 // Shape returns a named shape, or one written as layers,heads,width,vocabulary,context. It has no end-of-text token, so
 // that answers have the length that is asked for.
-func Shape(name string) (checkpoint.Config, error) {
+func Shape(name string) (arch.Shape, error) {
 	c, ok := shapes[name]
 	if !ok {
 		parts := strings.Split(name, ",")
@@ -41,16 +40,17 @@ func Shape(name string) (checkpoint.Config, error) {
 			*into = n
 		}
 	}
-	c.Inner, c.Activation, c.Epsilon, c.ScaleAttn, c.TiedHead = 4*c.Width, "gelu_new", 1e-5, true, true
+	c = arch.GPT2(c)
+	c.Epsilon, c.ScaleAttn, c.TiedHead = 1e-5, true, true
 	c.EOS, c.BOS = -1, -1
 	return c, c.Check()
 }
 
 // bodyParameters counts the weights of all linears of all blocks.
-func bodyParameters(c gpt2.Config) int {
+func bodyParameters(c arch.Shape) int {
 	perLayer := 0
-	for _, m := range gpt2.Modules {
-		if in, out, err := c.ModuleShape(m); err == nil {
+	for _, m := range c.Modules() {
+		if in, out, err := c.Dims(m); err == nil {
 			perLayer += in * out
 		}
 	}
@@ -58,4 +58,4 @@ func bodyParameters(c gpt2.Config) int {
 }
 
 // headParameters counts the weights of the output head.
-func headParameters(c gpt2.Config) int { return c.Vocab * c.Width }
+func headParameters(c arch.Shape) int { return c.Vocab * c.Width }

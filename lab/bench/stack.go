@@ -39,7 +39,7 @@ type stack struct {
 type stackOptions struct {
 	slots    int
 	bankRows int
-	waited   func(time.Duration, serve.Residence) // is told what each request waited for its version
+	waited   func(time.Duration, serve.CacheResult) // is told what each request waited for its version
 
 	unrecorded bool // interactions are neither redacted nor kept
 }

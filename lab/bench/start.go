@@ -16,7 +16,7 @@ import (
 
 	"nightshift/internal/process"
 	"nightshift/internal/registry"
-	"nightshift/internal/resident"
+	"nightshift/internal/walkthrough"
 )
 
 // StartOptions choose a benchmark of the program's start.
@@ -122,7 +122,7 @@ func (opt StartOptions) start(ctx context.Context, model string, size float64) (
 	if len(t.arrivals) > 0 {
 		m.figures = append(m.figures, Number{"first_answer_ms", milliseconds(time.Since(begin))})
 	}
-	if memory, ok := resident.Of(cmd.Process.Pid); ok {
+	if memory, ok := walkthrough.ResidentOf(cmd.Process.Pid); ok {
 		kv, err := server.metric(alive, "nightshift_kv_bytes")
 		if err != nil {
 			return m, err
@@ -177,6 +177,6 @@ func tail(path string) string {
 }
 
 // memoryNumbers are the figures of memory, in 10⁶ bytes.
-func memoryNumbers(m resident.Memory) []Number {
+func memoryNumbers(m walkthrough.Resident) []Number {
 	return []Number{{"rss_mb", float64(m.Total()) / 1e6}, {"anonymous_mb", float64(m.Anonymous) / 1e6}, {"file_mb", float64(m.File) / 1e6}}
 }

@@ -9,7 +9,10 @@ import (
 	"time"
 
 	"nightshift/internal/engine"
-	"nightshift/onnx/gpt2"
+	"nightshift/internal/stats"
+	"nightshift/models/arch"
+	"nightshift/onnx/families"
+	"nightshift/onnx/graphs"
 	"nightshift/onnx/ort"
 )
 
@@ -70,7 +73,7 @@ func Steps(ctx context.Context, opt StepsOptions, report Report) (err error) {
 
 // stepSession is the decode graph of a model without adapters, and one sequence's cache.
 type stepSession struct {
-	cfg      gpt2.Config
+	cfg      arch.Shape
 	session  *ort.Session
 	cache    [][]float32
 	prompt   int
@@ -83,7 +86,7 @@ func newStepSession(m *engine.Model, opt StepsOptions) (*stepSession, error) {
 	if opt.Prompt+longest > m.Config.Context {
 		return nil, fmt.Errorf("%d tokens after %d do not fit a context of %d", longest, opt.Prompt, m.Config.Context)
 	}
-	graph, err := gpt2.Decode(m.Config, m.Initializer, gpt2.DecodeOptions{})
+	graph, err := families.Of(m.Config).Decode(m.Initializer, graphs.DecodeOptions{})
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +100,7 @@ func newStepSession(m *engine.Model, opt StepsOptions) (*stepSession, error) {
 	}
 	random := rand.New(rand.NewPCG(4, 0))
 	for range 2 * m.Config.Layers {
-		data := ort.AlignedFloats(m.Config.Width * (opt.Prompt + longest))
+		data := ort.AlignedFloats(m.Config.KVWidth() * (opt.Prompt + longest))
 		for i := range data {
 			data[i] = float32(random.NormFloat64())
 		}
@@ -148,11 +151,11 @@ func (s *stepSession) bind(n, capacity int, tokens []int32) error {
 			return err
 		}
 	}
-	dims := []int64{1, int64(s.cfg.Heads), int64(capacity), int64(s.cfg.HeadSize())}
+	dims := []int64{1, int64(s.cfg.KVHeads), int64(capacity), int64(s.cfg.HeadSize)}
 	for i, data := range s.cache {
-		past, present := gpt2.PastKey(i/2), gpt2.PresentKey(i/2)
+		past, present := graphs.PastKey(i/2), graphs.PresentKey(i/2)
 		if i%2 == 1 {
-			past, present = gpt2.PastValue(i/2), gpt2.PresentValue(i/2)
+			past, present = graphs.PastValue(i/2), graphs.PresentValue(i/2)
 		}
 		t, err := ort.NewTensor(dims, data)
 		if err := errors.Join(keep(err, t, b.Input, past), b.Output(present, t)); err != nil {
@@ -173,7 +176,7 @@ func (s *stepSession) measure(n, steps int) (m measurement, err error) {
 		}
 		times[i] = milliseconds(time.Since(begin))
 	}
-	m.figures = []Number{{"step_ms", Median(times)}}
+	m.figures = []Number{{"step_ms", stats.Median(times)}}
 	return m, nil
 }
 

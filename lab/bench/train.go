@@ -8,7 +8,8 @@ import (
 	"syscall"
 	"time"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
+	"nightshift/onnx/graphs"
 	"nightshift/update/train"
 )
 
@@ -37,10 +38,10 @@ func Train(ctx context.Context, opt TrainOptions, report Report) error {
 	if err != nil {
 		return err
 	}
-	trainable := gpt2.Trainable{Rank: opt.Rank, Scale: 2}
+	trainable := graphs.Trainable{Rank: opt.Rank, Scale: 2}
 	for layer := range model.Config.Layers {
-		for _, m := range gpt2.Modules {
-			trainable.Targets = append(trainable.Targets, gpt2.Target{Layer: layer, Module: m})
+		for _, m := range model.Config.Modules() {
+			trainable.Targets = append(trainable.Targets, arch.Target{Layer: layer, Module: m})
 		}
 	}
 	s, err := train.NewSession(train.Base{Config: model.Config, Weights: model.Checkpoint.Initializer, Dir: model.Checkpoint.Dir()}, trainable, opt.Threads)
@@ -85,10 +86,10 @@ func Train(ctx context.Context, opt TrainOptions, report Report) error {
 
 // trainCost is what a token costs: 2 floating-point operations a weight forward and 2 backward (the weights are frozen),
 // three times 2 for the factors, and attention. Weights are read once forward and once backward.
-func trainCost(opt TrainOptions, cfg gpt2.Config, batch train.Batch) cost {
+func trainCost(opt TrainOptions, cfg arch.Shape, batch train.Batch) cost {
 	factors := 0
-	for _, m := range gpt2.Modules {
-		if in, out, err := cfg.ModuleShape(m); err == nil {
+	for _, m := range cfg.Modules() {
+		if in, out, err := cfg.Dims(m); err == nil {
 			factors += cfg.Layers * opt.Rank * (in + out)
 		}
 	}

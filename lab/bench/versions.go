@@ -11,7 +11,9 @@ import (
 	"sync"
 	"time"
 
+	"nightshift/internal/stats"
 	"nightshift/models/adapter"
+	"nightshift/models/arch"
 	"nightshift/serve"
 )
 
@@ -75,9 +77,9 @@ func Versions(ctx context.Context, opt VersionsOptions, report Report) (err erro
 	summary.Case, summary.Summary = "", true
 	total := len(run.resident) + len(run.evicted)
 	all := slices.Concat(run.resident, run.evicted)
-	longest := Quantile(all, 1)
+	longest := stats.Quantile(all, 1)
 	summary.Figures = append(slices.Clone(summary.Figures), Number{"hit_rate", float64(len(run.resident)) / float64(total)}, Number{"adapter_wait_max_ms", longest},
-		Number{"first_wait_ms_p50", Quantile(first, 0.5)}, Number{"first_wait_ms_p99", Quantile(first, 0.99)})
+		Number{"first_wait_ms_p50", stats.Quantile(first, 0.5)}, Number{"first_wait_ms_p99", stats.Quantile(first, 0.99)})
 	failed := run.failed.err()
 	if opt.AtLeast != 0 || opt.AtMost != 0 {
 		summary.Verdict = Judge(Interval{longest, longest, 1}, opt.AtLeast, opt.AtMost)
@@ -107,10 +109,10 @@ type waits struct {
 	resident, brought []float64 // milliseconds: of versions in the bank, and of those that came into it
 }
 
-func (w *waits) add(d time.Duration, from serve.Residence) {
+func (w *waits) add(d time.Duration, from serve.CacheResult) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if from == serve.Resident {
+	if from == serve.CacheHit {
 		w.resident = append(w.resident, milliseconds(d))
 	} else {
 		w.brought = append(w.brought, milliseconds(d))
@@ -152,7 +154,7 @@ func (r *versionsRun) register(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		a := &adapter.Adapter{Config: common.Config, Factors: map[adapter.Target]adapter.Factors{}}
+		a := &adapter.Adapter{Config: common.Config, Factors: map[arch.Target]adapter.Factors{}}
 		random := rand.New(rand.NewPCG(uint64(i), 2))
 		for t, f := range common.Factors {
 			if t.Layer == i%cfg.Layers {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 	"nightshift/update/train"
 )
 
@@ -59,7 +59,7 @@ func (a Article) Run(ctx context.Context, m *Model, size Sizes, report func(trai
 	}
 	course := TaskCourse([]int{0, 1}, Final, Test, a.Seed, size)
 	copy(out.Tasks[:], course.Columns)
-	trainable := gpt2.Trainable{Full: true}
+	trainable := graphs.Trainable{Full: true}
 	const rows, columns = 8, 64
 	s, err := train.NewSession(m.Base, trainable, 1)
 	if err != nil {

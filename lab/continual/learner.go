@@ -7,7 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
+	"nightshift/onnx/graphs"
 	"nightshift/update/train"
 )
 
@@ -28,11 +29,11 @@ type Budget struct {
 type learner struct {
 	model     *Model
 	budget    Budget
-	trainable gpt2.Trainable
+	trainable graphs.Trainable
 	session   *train.Session
 	scorer    *train.Scorer
-	fishers   map[gpt2.By]*train.Fisher // opened by the first method that asks for one
-	wide      map[int]*learner          // by how many times wider; the same
+	fishers   map[graphs.By]*train.Fisher // opened by the first method that asks for one
+	wide      map[int]*learner            // by how many times wider; the same
 }
 
 // TeacherTokens is how many tokens of a distribution are kept for distillation, as many as a night keeps.
@@ -40,11 +41,11 @@ const TeacherTokens = 8
 
 // newLearner opens the graphs, for one thread, so that results do not depend on how many workers there are.
 func newLearner(m *Model, b Budget) (*learner, error) {
-	l := &learner{model: m, budget: b, fishers: map[gpt2.By]*train.Fisher{}, wide: map[int]*learner{},
-		trainable: gpt2.Trainable{Rank: b.Rank, Scale: b.Alpha / float64(b.Rank)}}
+	l := &learner{model: m, budget: b, fishers: map[graphs.By]*train.Fisher{}, wide: map[int]*learner{},
+		trainable: graphs.Trainable{Rank: b.Rank, Scale: b.Alpha / float64(b.Rank)}}
 	for layer := range m.Base.Config.Layers {
 		for _, module := range b.Modules {
-			l.trainable.Targets = append(l.trainable.Targets, gpt2.Target{Layer: layer, Module: module})
+			l.trainable.Targets = append(l.trainable.Targets, arch.Target{Layer: layer, Module: module})
 		}
 	}
 	var err error
@@ -85,7 +86,7 @@ func (l *learner) wider(times int) (*learner, error) {
 }
 
 // fisher is the graph that estimates the Fisher information of factors or of their products.
-func (l *learner) fisher(by gpt2.By) (*train.Fisher, error) {
+func (l *learner) fisher(by graphs.By) (*train.Fisher, error) {
 	if f, ok := l.fishers[by]; ok {
 		return f, nil
 	}
@@ -102,7 +103,7 @@ func (l *learner) start(seed uint64) ([]float32, error) {
 	random := rand.New(rand.NewPCG(seed, 0x6c6f7261)) //nolint:gosec // reproducible, not secret
 	var params []float32
 	for _, t := range l.trainable.Targets {
-		in, out, err := l.model.Base.Config.ModuleShape(t.Module)
+		in, out, err := l.model.Base.Config.Dims(t.Module)
 		if err != nil {
 			return nil, err
 		}

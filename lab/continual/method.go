@@ -116,7 +116,7 @@ func (r *run) remember(list []train.Sequence, random *rand.Rand) error {
 
 // diverse picks n of a list, as a night's selection by diversity does.
 func diverse(m *Model, list []train.Sequence, n int) ([]train.Sequence, error) {
-	table, err := m.Checkpoint.Floats("wte.weight")
+	table, err := m.Checkpoint.Floats(m.Base.Config.Embedding())
 	if err != nil {
 		return nil, fmt.Errorf("embed questions: %w", err)
 	}

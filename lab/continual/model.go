@@ -12,11 +12,11 @@ import (
 	"os"
 	"path/filepath"
 
+	"nightshift/internal/atomicfile"
 	"nightshift/lab/pretrain"
 	"nightshift/models/checkpoint"
 	"nightshift/models/demo"
 	"nightshift/models/tokenizer"
-	"nightshift/onnx/gpt2"
 	"nightshift/update/train"
 )
 
@@ -97,7 +97,7 @@ func OpenModel(ctx context.Context, cacheDir string, r Recipe, report func(train
 	if err != nil {
 		return nil, fmt.Errorf("open the benchmark's model: %w", err)
 	}
-	return &Model{Digest: digest, Checkpoint: c, Tokenizer: tok, Base: train.Base{Config: gpt2.Config(c.Config()), Weights: c.Initializer, Dir: c.Dir()}}, nil
+	return &Model{Digest: digest, Checkpoint: c, Tokenizer: tok, Base: train.Base{Config: c.Shape(), Weights: c.Initializer, Dir: c.Dir()}}, nil
 }
 
 // make trains the model in a folder beside dir and moves it there.
@@ -105,23 +105,14 @@ func (r Recipe) make(ctx context.Context, dir string, report func(train.Step) er
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
 	}
-	temp, err := os.MkdirTemp(filepath.Dir(dir), "make-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(temp) //nolint:errcheck // gone when it was renamed
 	if report == nil {
 		report = func(train.Step) error { return nil }
 	}
-	if err := pretrain.Make(ctx, temp, r.Dialogues(), r.Options, report); err != nil {
-		return err
+	err := atomicfile.Dir(dir, 0o700, func(temp string) error { return pretrain.Make(ctx, temp, r.Dialogues(), r.Options, report) })
+	if errors.Is(err, fs.ErrExist) { // another process was faster, with the same model
+		return nil
 	}
-	if err := os.Rename(temp, dir); err != nil {
-		if _, there := os.Stat(dir); there != nil {
-			return err
-		} // another process was faster, with the same model
-	}
-	return nil
+	return err
 }
 
 // Sequences tokenizes items as the model was trained: the answer and its end carry the loss.

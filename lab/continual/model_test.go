@@ -114,7 +114,7 @@ func TestOpenModelMakesOnce(t *testing.T) {
 	dir := t.TempDir()
 	r := tinyRecipe()
 	r.Train.Steps = 2
-	if err := os.MkdirAll(filepath.Join(dir, "continual", "make-dead"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, "continual", ".tmp-dead-X"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	steps := 0

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"nightshift/models/adapter"
+	"nightshift/models/arch"
 	"nightshift/replaystore"
 	"nightshift/update/selection"
 	"nightshift/update/train"
@@ -83,14 +84,14 @@ func TestNightsRunTheSame(t *testing.T) {
 func nightJob(t *testing.T, r *run, p Phase) string {
 	t.Helper()
 	dir, b, m := t.TempDir(), r.learner.budget, r.learner.model
-	champion := &adapter.Adapter{Config: adapter.Config{Rank: b.Rank, Alpha: b.Alpha, Modules: b.Modules}, Factors: map[adapter.Target]adapter.Factors{}}
+	champion := &adapter.Adapter{Config: adapter.Config{Rank: b.Rank, Alpha: b.Alpha, Modules: b.Modules}, Factors: map[arch.Target]adapter.Factors{}}
 	rest := r.params
 	for _, target := range r.learner.trainable.Targets {
-		in, out, err := m.Base.Config.ModuleShape(target.Module)
+		in, out, err := m.Base.Config.Dims(target.Module)
 		if err != nil {
 			t.Fatal(err)
 		}
-		champion.Factors[adapter.Target(target)] = adapter.Factors{A: rest[:in*b.Rank], B: rest[in*b.Rank : (in+out)*b.Rank]}
+		champion.Factors[target] = adapter.Factors{A: rest[:in*b.Rank], B: rest[in*b.Rank : (in+out)*b.Rank]}
 		rest = rest[(in+out)*b.Rank:]
 	}
 	if err := champion.Write(filepath.Join(dir, "champion")); err != nil {
@@ -145,7 +146,7 @@ func nightJob(t *testing.T, r *run, p Phase) string {
 func flat(a *adapter.Adapter, r *run) []float32 {
 	var params []float32
 	for _, target := range r.learner.trainable.Targets {
-		f := a.Factors[adapter.Target(target)]
+		f := a.Factors[target]
 		params = append(append(params, f.A...), f.B...)
 	}
 	return params

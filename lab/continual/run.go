@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"nightshift/internal/retention"
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 	"nightshift/update/train"
 	"nightshift/update/train/method"
 )
@@ -152,7 +152,7 @@ func (r *run) fitting(fresh []train.Sequence, options train.Options) *method.Run
 	l, memory := r.learner, slices.Clone(r.memory)
 	f := &method.Run{Settings: r.settings.Settings, Examples: method.Examples{Fresh: fresh, Rehearsed: memory, Again: memory},
 		Base: l.model.Base, Trainable: l.trainable, Start: slices.Clone(r.params), Rank: l.trainable.Rank, Earlier: r.importances, Options: options,
-		Fisher: func(by gpt2.By) (*train.Fisher, func(), error) {
+		Fisher: func(by graphs.By) (*train.Fisher, func(), error) {
 			fisher, err := l.fisher(by)
 			return fisher, func() {}, err
 		}}

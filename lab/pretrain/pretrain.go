@@ -11,11 +11,12 @@ import (
 	"os"
 	"path/filepath"
 
+	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
 	"nightshift/models/demo"
 	"nightshift/models/tokenizer"
 	"nightshift/onnx"
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 	"nightshift/update/train"
 )
 
@@ -59,8 +60,8 @@ func Make(ctx context.Context, dir string, dialogues []demo.Dialogue, opt Option
 		return err
 	}
 	eos := int(tok.EOS())
-	cfg := checkpoint.Config{Layers: opt.Layers, Heads: opt.Heads, Width: opt.Width, Context: opt.Context, Vocab: tok.Size(), Inner: 4 * opt.Width,
-		Activation: "gelu_new", Epsilon: 1e-5, ScaleAttn: true, TiedHead: true, EOS: eos, BOS: eos}
+	cfg := arch.GPT2(arch.Shape{Layers: opt.Layers, Heads: opt.Heads, Width: opt.Width, Context: opt.Context, Vocab: tok.Size(), Inner: 4 * opt.Width,
+		Activation: "gelu_new", Epsilon: 1e-5, ScaleAttn: true, TiedHead: true, EOS: eos, BOS: eos})
 	weights, err := fit(ctx, cfg, Sequences(tok, dialogues), opt, report)
 	if err != nil {
 		return err
@@ -111,11 +112,11 @@ func Sequences(tok *tokenizer.Tokenizer, dialogues []demo.Dialogue) []train.Sequ
 }
 
 // fit trains every weight from a random start.
-func fit(ctx context.Context, cfg checkpoint.Config, list []train.Sequence, opt Options, report func(train.Step) error) (map[string][]float32, error) {
-	base := train.Base{Config: gpt2.Config(cfg), Weights: func(name string) (onnx.Tensor, error) {
+func fit(ctx context.Context, cfg arch.Shape, list []train.Sequence, opt Options, report func(train.Step) error) (map[string][]float32, error) {
+	base := train.Base{Config: cfg, Weights: func(name string) (onnx.Tensor, error) {
 		return onnx.Tensor{}, fmt.Errorf("weight %s is trained, not read", name)
 	}}
-	s, err := train.NewSession(base, gpt2.Trainable{Full: true}, opt.Threads)
+	s, err := train.NewSession(base, graphs.Trainable{Full: true}, opt.Threads)
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"nightshift/update/gate"
+	"nightshift/internal/stats"
 )
 
 // Score counts what passed of one kind.
@@ -101,7 +101,7 @@ func newScore(kind, variant string, list []Outcome) Score {
 	if asked > 0 {
 		s.Changed, s.Steady, s.Lost, s.Lies = s.Changed/asked, s.Steady/asked, s.Lost/asked, s.Lies/asked
 	}
-	s.Low, s.High = gate.Proportion(s.Passed, s.Nights, boundTail)
+	s.Low, s.High = stats.Proportion(s.Passed, s.Nights, boundTail)
 	return s
 }
 

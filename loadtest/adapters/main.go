@@ -4,13 +4,13 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 
 	"nightshift/models/adapter"
+	"nightshift/models/arch"
 	"nightshift/models/demo"
 )
 
@@ -37,16 +37,11 @@ func write(dir string, seed uint64) error {
 	if err != nil {
 		return fmt.Errorf("read the size of the model that ships: %w", err)
 	}
-	var size struct {
-		Layers int `json:"n_layer"`
-		Width  int `json:"n_embd"`
-		Inner  int `json:"n_inner"`
-	}
-	if err := json.Unmarshal(data, &size); err != nil {
+	shape, err := arch.Parse(data)
+	if err != nil {
 		return fmt.Errorf("read the size of the model that ships: %w", err)
 	}
-	a, err := adapter.New(adapter.Config{Rank: 8, Alpha: 16, Modules: []string{"mlp.c_fc", "mlp.c_proj"}},
-		adapter.Base{Layers: size.Layers, Width: size.Width, Inner: size.Inner}, seed)
+	a, err := adapter.New(adapter.Config{Rank: 8, Alpha: 16, Modules: shape.FeedForward()}, shape, seed)
 	if err != nil {
 		return err
 	}

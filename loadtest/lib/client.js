@@ -90,7 +90,7 @@ function count(answer, r, tags) {
   whole.add(r.timings.duration, tags);
   if (answer.usage) tokens.add(answer.usage.completion_tokens, tags);
   const t = answer.timings || {};
-  const several = t.tokens_per_second > 0; // one token has no latency between tokens
+  const several = t.tokens_per_second > 0; // one token has no inter-token latency
   if (several) speed.add(t.tokens_per_second, tags);
   for (const name of Object.keys(trends)) {
     if (t[name] !== undefined && (several || !name.startsWith('inter_token'))) trends[name].add(t[name], tags);

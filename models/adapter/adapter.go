@@ -1,4 +1,4 @@
-// Package adapter reads and writes LoRA adapters for GPT-2 in PEFT's layout: adapter_config.json beside
+// Package adapter reads and writes LoRA adapters in PEFT's layout: adapter_config.json beside
 // adapter_model.safetensors.
 //
 // An Adapter is a low-rank addition to some of a model's linear layers: y += Scale · (x·A)·B. Whatever a file says is
@@ -6,6 +6,7 @@
 // [out, r], whatever fan_in_fan_out says; in memory they lie as the graphs multiply them, A [in, r] and B [r, out].
 //
 // The files written are canonical: equal adapters give equal bytes, and the digest names the adapter by them. The package
+// Which linears a model has, and how PEFT names them, models/arch says. The package
 // trains nothing and never touches the base model; methods whose files only work on a changed base are refused.
 package adapter
 
@@ -16,19 +17,16 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strconv"
-	"strings"
-)
 
-// Linears are the linear layers of a GPT-2 block, in canonical order.
-var Linears = []string{"attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"}
+	"nightshift/models/arch"
+)
 
 // Config is what an adapter's tensors do not say themselves.
 type Config struct {
 	Rank      int
 	Alpha     float64
 	RSLoRA    bool
-	Modules   []string // of Linears; read and written in that order
+	Modules   []string // of one family; read and written in that order
 	Layers    []int    // nil: every layer of the base; read and written ascending
 	BaseModel string   // a name for people; CheckBase decides whether a base fits
 }
@@ -62,19 +60,23 @@ func (c Config) check() error {
 		return fmt.Errorf("lora_alpha is %v, want a positive number", c.Alpha)
 	}
 	if len(c.Modules) == 0 {
-		return fmt.Errorf("no modules are adapted; choose from %v", Linears)
+		return fmt.Errorf("no modules are adapted; choose from %v", arch.Modules())
+	}
+	known := arch.Modules()
+	if n := arch.NamingOf(c.Modules[0]); n != nil {
+		known = n.Modules
 	}
 	for i, m := range c.Modules {
-		if !slices.Contains(Linears, m) {
-			return fmt.Errorf("module %q is not one of %v", m, Linears)
+		if !slices.Contains(known, m) {
+			return fmt.Errorf("module %q is not one of %v", m, known)
 		}
 		if slices.Contains(c.Modules[:i], m) {
 			return fmt.Errorf("module %s is named twice", m)
 		}
 	}
 	for i, l := range c.Layers {
-		if l < 0 || l >= maxLayers {
-			return fmt.Errorf("layer %d is not a number below %d", l, maxLayers)
+		if l < 0 || l >= arch.MaxLayers {
+			return fmt.Errorf("layer %d is not a number below %d", l, arch.MaxLayers)
 		}
 		if slices.Contains(c.Layers[:i], l) {
 			return fmt.Errorf("layer %d is named twice", l)
@@ -90,12 +92,12 @@ func (c Config) check() error {
 func (c Config) canonical() Config {
 	c.Modules, c.Layers = slices.Clone(c.Modules), slices.Clone(c.Layers)
 	slices.Sort(c.Layers)
-	slices.SortFunc(c.Modules, func(a, b string) int { return slices.Index(Linears, a) - slices.Index(Linears, b) })
+	slices.SortFunc(c.Modules, func(a, b string) int { return slices.Index(arch.Modules(), a) - slices.Index(arch.Modules(), b) })
 	return c
 }
 
 // Covering is c with the modules and layers of the given targets in a model of that many layers.
-func (c Config) Covering(targets []Target, layers int) Config {
+func (c Config) Covering(targets []arch.Target, layers int) Config {
 	c.Modules, c.Layers = nil, nil
 	for _, t := range targets {
 		if !slices.Contains(c.Modules, t.Module) {
@@ -111,36 +113,6 @@ func (c Config) Covering(targets []Target, layers int) Config {
 	return c.canonical()
 }
 
-// Target is one adapted linear layer.
-type Target struct {
-	Layer  int
-	Module string
-}
-
-// String spells t as checkpoints do: "h.3.mlp.c_fc".
-func (t Target) String() string { return fmt.Sprintf("h.%d.%s", t.Layer, t.Module) }
-
-// MarshalText is String.
-func (t Target) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
-
-// UnmarshalText reads what String writes.
-func (t *Target) UnmarshalText(text []byte) error {
-	number, module, ok := strings.Cut(strings.TrimPrefix(string(text), "h."), ".")
-	layer, err := strconv.Atoi(number)
-	if !ok || err != nil || layer < 0 || layer >= maxLayers || !slices.Contains(Linears, module) {
-		return fmt.Errorf("parse linear %q: want a layer and one of %v, as in h.3.mlp.c_fc", text, Linears)
-	}
-	*t = Target{layer, module}
-	return nil
-}
-
-func compare(a, b Target) int {
-	if a.Layer != b.Layer {
-		return a.Layer - b.Layer
-	}
-	return slices.Index(Linears, a.Module) - slices.Index(Linears, b.Module)
-}
-
 // Factors are the two matrices of a target, row-major, without the scale.
 type Factors struct {
 	A []float32 // [in, r]
@@ -151,36 +123,18 @@ type Factors struct {
 // elsewhere may leave some out, and a target without factors adds nothing.
 type Adapter struct {
 	Config  Config
-	Factors map[Target]Factors
+	Factors map[arch.Target]Factors
 	leveled bool // the factors are not those of the file that it was parsed from, see level
-}
-
-// Base holds the sizes of a base model that decide whether an adapter fits.
-type Base struct{ Layers, Width, Inner int }
-
-// Dims is the input and output width of a linear layer of b, 0 for an unknown one.
-func (b Base) Dims(module string) (in, out int) {
-	switch module {
-	case "attn.c_attn":
-		return b.Width, 3 * b.Width
-	case "attn.c_proj":
-		return b.Width, b.Width
-	case "mlp.c_fc":
-		return b.Width, b.Inner
-	case "mlp.c_proj":
-		return b.Inner, b.Width
-	}
-	return 0, 0
 }
 
 // New makes an adapter that adds nothing yet, as PEFT does: A uniform in ±1/√in, B zero. Each A depends on the seed and
 // its target alone.
-func New(cfg Config, base Base, seed uint64) (*Adapter, error) {
+func New(cfg Config, base arch.Shape, seed uint64) (*Adapter, error) {
 	cfg = cfg.canonical()
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("make adapter: %w", err)
 	}
-	a := &Adapter{Config: cfg, Factors: map[Target]Factors{}}
+	a := &Adapter{Config: cfg, Factors: map[arch.Target]Factors{}}
 	layers := cfg.Layers
 	if layers == nil {
 		for l := range base.Layers {
@@ -189,14 +143,17 @@ func New(cfg Config, base Base, seed uint64) (*Adapter, error) {
 	}
 	for _, l := range layers {
 		for _, m := range cfg.Modules {
-			in, out := base.Dims(m)
+			in, out, err := base.Dims(m)
+			if err != nil {
+				return nil, fmt.Errorf("make adapter: %w", err)
+			}
 			f := Factors{make([]float32, in*cfg.Rank), make([]float32, cfg.Rank*out)}
-			rng := rand.NewPCG(seed, uint64(l)<<8|uint64(slices.Index(Linears, m)))
+			rng := rand.NewPCG(seed, uint64(l)<<8|uint64(slices.Index(base.Modules(), m)))
 			bound := 1 / math.Sqrt(float64(in))
 			for i := range f.A {
 				f.A[i] = float32(bound * (2*float64(rng.Uint64()>>11)/(1<<53) - 1))
 			}
-			a.Factors[Target{l, m}] = f
+			a.Factors[arch.Target{Layer: l, Module: m}] = f
 		}
 	}
 	if err := a.CheckBase(base); err != nil {
@@ -205,25 +162,25 @@ func New(cfg Config, base Base, seed uint64) (*Adapter, error) {
 	return a, nil
 }
 
-// Targets lists the adapted linear layers, by layer and then in the order of Linears.
-func (a *Adapter) Targets() []Target {
-	targets := make([]Target, 0, len(a.Factors))
+// Targets lists the adapted linear layers, in canonical order.
+func (a *Adapter) Targets() []arch.Target {
+	targets := make([]arch.Target, 0, len(a.Factors))
 	for t := range a.Factors {
 		targets = append(targets, t)
 	}
-	slices.SortFunc(targets, compare)
+	slices.SortFunc(targets, arch.Compare)
 	return targets
 }
 
 // Dims is the input and output width of a target, from its factors.
-func (a *Adapter) Dims(t Target) (in, out int) {
+func (a *Adapter) Dims(t arch.Target) (in, out int) {
 	f := a.Factors[t]
 	return len(f.A) / a.Config.Rank, len(f.B) / a.Config.Rank
 }
 
 // Scaled is a copy of a whose addition is multiplied by factor; B carries it.
 func (a *Adapter) Scaled(factor float32) *Adapter {
-	scaled := &Adapter{Config: a.Config.canonical(), Factors: make(map[Target]Factors, len(a.Factors))}
+	scaled := &Adapter{Config: a.Config.canonical(), Factors: make(map[arch.Target]Factors, len(a.Factors))}
 	for t, f := range a.Factors {
 		f = Factors{slices.Clone(f.A), slices.Clone(f.B)}
 		for i := range f.B {
@@ -234,8 +191,8 @@ func (a *Adapter) Scaled(factor float32) *Adapter {
 	return scaled
 }
 
-// CheckBase reports why a does not fit a base model of the given sizes.
-func (a *Adapter) CheckBase(base Base) error {
+// CheckBase reports why a does not fit a base model of the given shape.
+func (a *Adapter) CheckBase(base arch.Shape) error {
 	if err := a.Check(); err != nil {
 		return err
 	}
@@ -244,7 +201,11 @@ func (a *Adapter) CheckBase(base Base) error {
 			return fmt.Errorf("fit adapter: it adapts %s, the base has %d layers", t, base.Layers)
 		}
 		in, out := a.Dims(t)
-		if wantIn, wantOut := base.Dims(t.Module); in != wantIn || out != wantOut {
+		wantIn, wantOut, err := base.Dims(t.Module)
+		if err != nil {
+			return fmt.Errorf("fit adapter: %w", err)
+		}
+		if in != wantIn || out != wantOut {
 			return fmt.Errorf("fit adapter: %s is [%d, %d], in the base it is [%d, %d]", t, in, out, wantIn, wantOut)
 		}
 	}
@@ -274,7 +235,7 @@ func (a *Adapter) Check() error {
 		return fmt.Errorf("check adapter: it has no factors")
 	}
 	for _, t := range a.Targets() {
-		if !slices.Contains(a.Config.Modules, t.Module) || t.Layer < 0 || t.Layer >= maxLayers ||
+		if !slices.Contains(a.Config.Modules, t.Module) || t.Layer < 0 || t.Layer >= arch.MaxLayers ||
 			a.Config.Layers != nil && !slices.Contains(a.Config.Layers, t.Layer) {
 			return fmt.Errorf("check adapter: it has factors for %s, which its configuration does not name", t)
 		}
@@ -325,7 +286,7 @@ func (a *Adapter) checkCover() error {
 }
 
 // gap is the first target that the adapted layers and modules would suggest and that has no factors.
-func (a *Adapter) gap() *Target {
+func (a *Adapter) gap() *arch.Target {
 	layers := a.Config.Layers
 	if layers == nil {
 		for l := range a.depth() {
@@ -334,8 +295,8 @@ func (a *Adapter) gap() *Target {
 	}
 	for _, l := range layers {
 		for _, m := range a.Config.Modules {
-			if _, ok := a.Factors[Target{l, m}]; !ok {
-				return &Target{l, m}
+			if _, ok := a.Factors[arch.Target{Layer: l, Module: m}]; !ok {
+				return &arch.Target{Layer: l, Module: m}
 			}
 		}
 	}

@@ -9,10 +9,16 @@ import (
 	"strings"
 	"testing"
 
+	"nightshift/models/arch"
 	"nightshift/models/safetensors"
 )
 
-var small = Base{Layers: 2, Width: 16, Inner: 24}
+// shape is a model's as far as adapters depend on it.
+func shape(layers, width, inner int) arch.Shape {
+	return arch.GPT2(arch.Shape{Layers: layers, Width: width, Inner: inner})
+}
+
+var small = shape(2, 16, 24)
 
 func fresh(t *testing.T, cfg Config) *Adapter {
 	t.Helper()
@@ -29,7 +35,7 @@ func TestNewAddsNothingYet(t *testing.T) {
 		t.Errorf("got %v in layers %v, want %v in [0 1]", a.Config.Modules, a.Config.Layers, want)
 	}
 	for target, f := range a.Factors {
-		in, out := small.Dims(target.Module)
+		in, out, _ := small.Dims(target.Module)
 		if len(f.A) != in*2 || len(f.B) != 2*out {
 			t.Errorf("%s: %d and %d values for [%d, %d]", target, len(f.A), len(f.B), in, out)
 		}
@@ -85,15 +91,15 @@ func TestNewAndCheckRefuse(t *testing.T) {
 		}
 	}
 	a := fresh(t, good)
-	a.Factors[Target{1, "mlp.c_fc"}].B[7] = float32(math.Inf(-1))
+	a.Factors[arch.Target{Layer: 1, Module: "mlp.c_fc"}].B[7] = float32(math.Inf(-1))
 	if _, err := a.Digest(); err == nil || !strings.Contains(err.Error(), "B of h.1.mlp.c_fc holds -Inf at index 7") {
 		t.Errorf("infinity: got %v", err)
 	}
 	a = fresh(t, good)
-	if err := a.CheckBase(Base{3, 16, 24}); err == nil || !strings.Contains(err.Error(), "model with 2, the base has 3") {
+	if err := a.CheckBase(shape(3, 16, 24)); err == nil || !strings.Contains(err.Error(), "model with 2, the base has 3") {
 		t.Errorf("a deeper base: got %v", err)
 	}
-	delete(a.Factors, Target{0, "mlp.c_fc"})
+	delete(a.Factors, arch.Target{Layer: 0, Module: "mlp.c_fc"})
 	if err := a.Check(); err == nil || !strings.Contains(err.Error(), "leaves out h.0.mlp.c_fc") {
 		t.Errorf("a layer left out: got %v", err)
 	}
@@ -212,7 +218,7 @@ func TestSelectionFollowsPEFT(t *testing.T) {
 		{[]string{"transformer.h.1.mlp.c_fc"}, nil, mlp[:1], []int{1}, []int{1}},
 		{[]string{"transformer.h.1.mlp.c_fc"}, 0, mlp[:1], []int{1}, []int{1}}, // whole names are exempt from layers
 		{[]string{"h.1.mlp.c_fc"}, nil, mlp[:1], []int{1}, []int{1}},
-		{"ALL-LINEAR", nil, Linears, nil, nil},
+		{"ALL-LINEAR", nil, arch.Modules(), nil, nil},
 	} {
 		config, weights := files(t, Config{Rank: 2, Alpha: 4, Modules: tc.modules, Layers: tc.stored}, func(m map[string]any) {
 			m["target_modules"], m["layers_to_transform"] = tc.target, tc.layers
@@ -284,32 +290,17 @@ func TestReadRefusesPickles(t *testing.T) {
 	}
 }
 
-func TestTargetText(t *testing.T) {
-	for _, target := range []Target{{0, "attn.c_attn"}, {11, "mlp.c_proj"}} {
-		var back Target
-		if err := back.UnmarshalText([]byte(target.String())); err != nil || back != target {
-			t.Errorf("%s: %v, %v", target, back, err)
-		}
-	}
-	for _, bad := range []string{"", "h.1", "h.-1.mlp.c_fc", "h.1.c_fc", "h.1024.mlp.c_fc", "x.1.mlp.c_fc"} {
-		var back Target
-		if err := back.UnmarshalText([]byte(bad)); err == nil {
-			t.Errorf("%q is %v", bad, back)
-		}
-	}
-}
-
 func TestCovering(t *testing.T) {
 	fc, proj := "mlp.c_fc", "mlp.c_proj"
 	c := Config{Rank: 2, Alpha: 4}
 	for _, test := range []struct {
-		targets []Target
+		targets []arch.Target
 		modules []string
 		layers  []int
 	}{
-		{[]Target{{1, fc}, {0, fc}}, []string{fc}, nil},
-		{[]Target{{1, proj}, {0, fc}, {1, fc}}, []string{fc, proj}, []int{0, 1}},
-		{[]Target{{1, fc}}, []string{fc}, []int{1}},
+		{[]arch.Target{{Layer: 1, Module: fc}, {Layer: 0, Module: fc}}, []string{fc}, nil},
+		{[]arch.Target{{Layer: 1, Module: proj}, {Layer: 0, Module: fc}, {Layer: 1, Module: fc}}, []string{fc, proj}, []int{0, 1}},
+		{[]arch.Target{{Layer: 1, Module: fc}}, []string{fc}, []int{1}},
 	} {
 		if got := c.Covering(test.targets, 2); got.Rank != 2 || !reflect.DeepEqual(got.Modules, test.modules) || !reflect.DeepEqual(got.Layers, test.layers) {
 			t.Errorf("%v: %+v", test.targets, got)

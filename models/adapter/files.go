@@ -8,11 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 
-	"nightshift/models/internal/atomicfile"
+	"nightshift/internal/atomicfile"
+	"nightshift/models/arch"
 	"nightshift/models/safetensors"
 )
 
@@ -87,54 +86,51 @@ func Parse(config, weights []byte) (*Adapter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse %s: %w", ConfigFile, err)
 	}
-	a, root, ranks, err := parseWeights(s, weights)
+	a, by, ranks, err := parseWeights(s, weights)
 	if err != nil {
 		return nil, fmt.Errorf("parse %s: %w", WeightsFile, err)
 	}
-	a.level(s, root, ranks)
+	a.level(s, by, ranks)
 	a.Config.BaseModel = s.base
-	if err := a.settle(s, root); err != nil {
+	if err := a.settle(s, by); err != nil {
 		return nil, fmt.Errorf("parse adapter: %w", err)
 	}
 	return a, a.Check()
 }
 
-// stored is the name of a factor in a file: the path that PEFT's wrappers add, the model's, the target, the factor.
-var stored = regexp.MustCompile(`^base_model\.model\.(transformer\.)?h\.(0|[1-9]\d{0,3})\.(attn\.c_attn|attn\.c_proj|mlp\.c_fc|mlp\.c_proj)\.lora_([AB])\.weight$`)
-
-// parseWeights reads the factors, each linear's with a rank of its own; root is "transformer." or empty, as the file has it.
-func parseWeights(s settings, weights []byte) (a *Adapter, root string, ranks map[Target]int, err error) {
+// parseWeights reads the factors, each linear's with a rank of its own; by is how the file names them.
+func parseWeights(s settings, weights []byte) (a *Adapter, by scheme, ranks map[arch.Target]int, err error) {
 	f, err := safetensors.Parse(weights, safetensors.MaxAdapterHeader)
 	if err != nil {
-		return nil, "", nil, err
+		return nil, by, nil, err
 	}
 	if len(f.Entries()) == 0 {
-		return nil, "", nil, fmt.Errorf("there is no tensor in it")
+		return nil, by, nil, fmt.Errorf("there is no tensor in it")
 	}
-	a, ranks = &Adapter{Factors: map[Target]Factors{}}, map[Target]int{}
+	a, ranks = &Adapter{Factors: map[arch.Target]Factors{}}, map[arch.Target]int{}
 	for i, e := range f.Entries() {
-		t, factor, path, err := splitName(e.Name)
+		t, factor, own, err := splitName(e.Name)
 		if err != nil {
-			return nil, "", nil, err
+			return nil, by, nil, err
 		}
-		if i > 0 && path != root {
-			return nil, "", nil, fmt.Errorf("tensor %s is named in another way than %s", e.Name, f.Entries()[0].Name)
+		if i > 0 && own != by {
+			return nil, by, nil, fmt.Errorf("tensor %s is named in another way than %s", e.Name, f.Entries()[0].Name)
 		}
-		root = path
+		by = own
 		rows := 0 // the axis of the rank
 		if factor == "B" {
 			rows = 1
 		}
 		if _, known := ranks[t]; !known && len(e.Shape) == 2 {
-			ranks[t] = s.rankOf(root, t, e.Shape[rows])
+			ranks[t] = s.rankOf(by, t, e.Shape[rows])
 		}
 		rank := ranks[t]
 		if len(e.Shape) != 2 || e.Shape[rows] != int64(rank) || e.Shape[1-rows] == 0 {
-			return nil, "", nil, fmt.Errorf("tensor %s has shape %v; with the rank %d, A is [r, in] and B is [out, r]", e.Name, e.Shape, rank)
+			return nil, by, nil, fmt.Errorf("tensor %s has shape %v; with the rank %d, A is [r, in] and B is [out, r]", e.Name, e.Shape, rank)
 		}
 		values, err := f.Floats(e.Name)
 		if err != nil {
-			return nil, "", nil, err
+			return nil, by, nil, err
 		}
 		values = transpose(values, int(e.Shape[0]), int(e.Shape[1]))
 		factors := a.Factors[t]
@@ -147,36 +143,23 @@ func parseWeights(s settings, weights []byte) (a *Adapter, root string, ranks ma
 	}
 	for _, t := range a.Targets() {
 		if f := a.Factors[t]; f.A == nil || f.B == nil {
-			return nil, "", nil, fmt.Errorf("%s has one factor of two: lora_A and lora_B must both be there", t)
+			return nil, by, nil, fmt.Errorf("%s has one factor of two: lora_A and lora_B must both be there", t)
 		}
 	}
-	return a, root, ranks, nil
-}
-
-// splitName takes a tensor's name apart: its linear, "A" or "B", and the model's own part of the path.
-func splitName(name string) (t Target, factor, root string, err error) {
-	m := stored.FindStringSubmatch(name)
-	if m == nil {
-		return t, "", "", fmt.Errorf("tensor %s is not a LoRA factor of %v", name, Linears)
-	}
-	layer, err := strconv.Atoi(m[2])
-	if err != nil || layer >= maxLayers {
-		return t, "", "", fmt.Errorf("tensor %s: layer %s is out of range", name, m[2])
-	}
-	return Target{layer, m[3]}, m[4], m[1], nil
+	return a, by, ranks, nil
 }
 
 // settle checks the factors against the file's selection of modules and states that selection canonically.
-func (a *Adapter) settle(s settings, root string) error {
+func (a *Adapter) settle(s settings, by scheme) error {
 	depth := a.depth()
 	if n := len(s.layers); n > 0 {
 		depth = max(depth, s.layers[n-1]+1)
 	}
 	for l := range depth {
-		for _, m := range Linears {
-			t := Target{l, m}
+		for _, m := range by.Modules {
+			t := arch.Target{Layer: l, Module: m}
 			_, has := a.Factors[t]
-			switch chosen := s.chooses(root, t); {
+			switch chosen := s.chooses(by, t); {
 			case chosen && !has:
 				return fmt.Errorf("%s names %s, %s has no factors for it", ConfigFile, t, WeightsFile)
 			case !chosen && has:
@@ -190,12 +173,12 @@ func (a *Adapter) settle(s settings, root string) error {
 			layers = append(layers, t.Layer)
 		}
 	}
-	for _, m := range Linears {
-		if slices.ContainsFunc(a.Targets(), func(t Target) bool { return t.Module == m }) {
+	for _, m := range by.Modules {
+		if slices.ContainsFunc(a.Targets(), func(t arch.Target) bool { return t.Module == m }) {
 			a.Config.Modules = append(a.Config.Modules, m)
 		}
 	}
-	if s.layers == nil && len(layers) == depth && a.Regular() && s.everywhere(root, depth, a.Config.Modules) {
+	if s.layers == nil && len(layers) == depth && a.Regular() && s.everywhere(by, depth, a.Config.Modules) {
 		return nil // Layers stay nil: all
 	}
 	a.Config.Layers = layers
@@ -204,9 +187,9 @@ func (a *Adapter) settle(s settings, root string) error {
 
 // everywhere reports whether the selection would go on in layers beyond depth, as one by module names does and one that
 // spells out layers does not.
-func (s settings) everywhere(root string, depth int, modules []string) bool {
+func (s settings) everywhere(by scheme, depth int, modules []string) bool {
 	for _, m := range modules {
-		if !s.chooses(root, Target{depth, m}) {
+		if !s.chooses(by, arch.Target{Layer: depth, Module: m}) {
 			return false
 		}
 	}
@@ -240,10 +223,10 @@ func (a *Adapter) Files() (config, weights []byte, err error) {
 		return nil, nil, fmt.Errorf("encode adapter: %w", err)
 	}
 	var tensors []safetensors.Tensor
-	r := a.Config.Rank
+	naming, r := a.naming(), a.Config.Rank
 	for _, t := range a.Targets() {
 		in, out := a.Dims(t)
-		name := "base_model.model.transformer." + t.String()
+		name := "base_model.model." + naming.Path(naming.Root, t)
 		f := a.Factors[t]
 		tensors = append(tensors,
 			safetensors.Slice(name+".lora_A.weight", []int64{int64(r), int64(in)}, transpose(f.A, in, r)),
@@ -256,22 +239,25 @@ func (a *Adapter) Files() (config, weights []byte, err error) {
 	return config, weights, nil
 }
 
+// naming is how PEFT names the linears of the family that the adapter, which is checked, is for.
+func (a *Adapter) naming() *arch.Naming { return arch.NamingOf(a.Config.Modules[0]) }
+
 // encodeConfig writes the settings that PEFT needs, keys sorted. A regular adapter names its modules and layers; one that
 // differs between layers spells out every path, which layers_to_transform does not touch.
 func (a *Adapter) encodeConfig() ([]byte, error) {
 	var layers, pattern, base any
-	cfg := a.Config.canonical()
+	cfg, naming := a.Config.canonical(), a.naming()
 	modules := cfg.Modules
 	if a.Config.BaseModel != "" {
 		base = a.Config.BaseModel
 	}
 	if a.Config.Layers != nil {
-		layers, pattern = cfg.Layers, "h"
+		layers, pattern = cfg.Layers, naming.List
 	}
 	if !a.Regular() {
 		modules, layers, pattern = nil, nil, nil
 		for _, t := range a.Targets() {
-			modules = append(modules, "transformer."+t.String())
+			modules = append(modules, naming.Path(naming.Root, t))
 		}
 	}
 	var b bytes.Buffer
@@ -281,7 +267,7 @@ func (a *Adapter) encodeConfig() ([]byte, error) {
 	err := enc.Encode(map[string]any{
 		"base_model_name_or_path": base,
 		"bias":                    "none",
-		"fan_in_fan_out":          true,
+		"fan_in_fan_out":          naming.FanInFanOut,
 		"inference_mode":          true,
 		"init_lora_weights":       true,
 		"layers_pattern":          pattern,
@@ -304,10 +290,13 @@ func (a *Adapter) Write(dir string) error {
 	if err != nil {
 		return fmt.Errorf("write adapter %s: %w", dir, err)
 	}
-	if err := atomicfile.Write(filepath.Join(dir, WeightsFile), weights); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("write adapter %s: %w", dir, err)
 	}
-	if err := atomicfile.Write(filepath.Join(dir, ConfigFile), config); err != nil {
+	if err := atomicfile.Write(filepath.Join(dir, WeightsFile), weights, 0o644); err != nil {
+		return fmt.Errorf("write adapter %s: %w", dir, err)
+	}
+	if err := atomicfile.Write(filepath.Join(dir, ConfigFile), config, 0o644); err != nil {
 		return fmt.Errorf("write adapter %s: %w", dir, err)
 	}
 	return nil

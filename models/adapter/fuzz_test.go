@@ -7,7 +7,7 @@ import (
 
 // FuzzParse checks that what is accepted is written and read back to the same canonical bytes.
 func FuzzParse(f *testing.F) {
-	tiny := Base{Layers: 2, Width: 2, Inner: 3} // small inputs: the fuzzer minimises what it finds
+	tiny := shape(2, 2, 3) // small inputs: the fuzzer minimises what it finds
 	var weights []byte
 	for _, cfg := range []Config{
 		{Rank: 1, Alpha: 2, Modules: []string{"mlp.c_fc"}},

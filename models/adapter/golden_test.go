@@ -7,19 +7,20 @@ import (
 	"strings"
 	"testing"
 
+	"nightshift/models/arch"
 	"nightshift/models/safetensors"
 )
 
 const goldens = "../../onnx/gpt2/testdata"
 
 // bases are the sizes of the golden checkpoints.
-var bases = map[string]Base{
-	"plain": {2, 16, 64}, "half": {1, 32, 48}, "bfloat": {2, 32, 128}, "sharded": {3, 24, 40}, "buffers": {2, 48, 192},
+var bases = map[string]arch.Shape{
+	"plain": shape(2, 16, 64), "half": shape(1, 32, 48), "bfloat": shape(2, 32, 128), "sharded": shape(3, 24, 40), "buffers": shape(2, 48, 192),
 }
 
 func TestReadsWhatPEFTWrote(t *testing.T) {
 	want := map[string]Config{
-		"full":   {Rank: 8, Alpha: 16, Modules: Linears},
+		"full":   {Rank: 8, Alpha: 16, Modules: arch.Modules()},
 		"rslora": {Rank: 4, Alpha: 6, RSLoRA: true, Modules: []string{"mlp.c_fc", "mlp.c_proj"}},
 		"range":  {Rank: 2, Alpha: 3, Modules: []string{"attn.c_proj", "mlp.c_fc", "mlp.c_proj"}, Layers: []int{1}},
 		"regex":  {Rank: 3, Alpha: 2, Modules: []string{"attn.c_attn", "mlp.c_fc"}, Layers: []int{0, 1}},
@@ -49,7 +50,7 @@ func TestReadsWhatPEFTWrote(t *testing.T) {
 		if err := a.CheckBase(bases[model]); err != nil {
 			t.Errorf("%s does not fit the model it was made for: %v", dir, err)
 		}
-		if err := a.CheckBase(Base{bases[model].Layers, bases[model].Width + 8, bases[model].Inner}); err == nil {
+		if err := a.CheckBase(shape(bases[model].Layers, bases[model].Width+8, bases[model].Inner)); err == nil {
 			t.Errorf("%s fits a wider model", dir)
 		}
 		checkAgainstFile(t, a, filepath.Join(dir, WeightsFile))

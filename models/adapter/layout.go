@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"nightshift/models/arch"
 	"nightshift/models/safetensors"
 )
 
@@ -12,7 +13,7 @@ import (
 type Layout struct {
 	Config Config
 	size   int
-	places map[Target]place
+	places map[arch.Target]place
 }
 
 // place is where the two factors of a target begin, in bytes, and their lengths.
@@ -27,7 +28,7 @@ func (a *Adapter) Layout(weights []byte) (*Layout, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lay out adapter: %w", err)
 	}
-	l := &Layout{Config: a.Config.canonical(), size: len(weights), places: make(map[Target]place, len(a.Factors))}
+	l := &Layout{Config: a.Config.canonical(), size: len(weights), places: make(map[arch.Target]place, len(a.Factors))}
 	for _, e := range f.Entries() {
 		t, factor, _, err := splitName(e.Name)
 		if err != nil {
@@ -49,7 +50,7 @@ func (a *Adapter) Layout(weights []byte) (*Layout, error) {
 
 // Factors returns a target's factors as they lie in weights, little-endian float32: A is [r, in] and B is [out, r], row-major,
 // without the scale. Both are nil when the target has none, or weights are not of the file's size.
-func (l *Layout) Factors(weights []byte, t Target) (a, b []byte) {
+func (l *Layout) Factors(weights []byte, t arch.Target) (a, b []byte) {
 	p, ok := l.places[t]
 	if !ok || len(weights) != l.size {
 		return nil, nil

@@ -7,12 +7,13 @@ import (
 	"strings"
 	"testing"
 
+	"nightshift/models/arch"
 	"nightshift/models/safetensors"
 )
 
 // TestLayout takes the factors out of a file's bytes and compares them with the parsed ones.
 func TestLayout(t *testing.T) {
-	base := Base{Layers: 3, Width: 8, Inner: 24}
+	base := shape(3, 8, 24)
 	made, err := New(Config{Rank: 3, Alpha: 6, Modules: []string{"attn.c_attn", "mlp.c_proj"}, Layers: []int{0, 2}}, base, 5)
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +55,7 @@ func TestLayout(t *testing.T) {
 			}
 		}
 	}
-	if fa, fb := l.Factors(weights, Target{1, "mlp.c_proj"}); fa != nil || fb != nil {
+	if fa, fb := l.Factors(weights, arch.Target{Layer: 1, Module: "mlp.c_proj"}); fa != nil || fb != nil {
 		t.Error("a linear without factors has some")
 	}
 	if fa, _ := l.Factors(weights[:len(weights)-1], a.Targets()[0]); fa != nil {

@@ -9,6 +9,8 @@ import (
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/lapack"
 	"gonum.org/v1/gonum/lapack/lapack64"
+
+	"nightshift/models/arch"
 )
 
 // Part is an adapter of a merge, and the factor by which what it adds counts; a negative one takes it away.
@@ -42,7 +44,7 @@ func Merge(cfg Config, parts ...Part) (merged *Adapter, lost float64, err error)
 	if err := cfg.check(); err != nil {
 		return nil, 0, fmt.Errorf("merge adapters: %w", err)
 	}
-	merged = &Adapter{Config: cfg.canonical(), Factors: map[Target]Factors{}}
+	merged = &Adapter{Config: cfg.canonical(), Factors: map[arch.Target]Factors{}}
 	var cut, whole float64
 	for _, t := range targets(parts) {
 		a, b, err := sideBySide(t, parts)
@@ -93,8 +95,8 @@ func cover(parts []Part) (modules []string, layers []int) {
 }
 
 // targets lists the linears that some part adapts.
-func targets(parts []Part) []Target {
-	var list []Target
+func targets(parts []Part) []arch.Target {
+	var list []arch.Target
 	for _, p := range parts {
 		for t := range p.Adapter.Factors {
 			if !slices.Contains(list, t) {
@@ -102,12 +104,12 @@ func targets(parts []Part) []Target {
 			}
 		}
 	}
-	slices.SortFunc(list, compare)
+	slices.SortFunc(list, arch.Compare)
 	return list
 }
 
 // sideBySide puts the factors of all parts for one linear beside each other: A [in,R] and Bᵀ [out,R], with scales and weights in B.
-func sideBySide(t Target, parts []Part) (a, b blas64.General, err error) {
+func sideBySide(t arch.Target, parts []Part) (a, b blas64.General, err error) {
 	in, out, rank := 0, 0, 0
 	for i, p := range parts {
 		if _, ok := p.Adapter.Factors[t]; !ok {

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"nightshift/models/arch"
 )
 
 // filled is an adapter with numbers in both factors.
@@ -24,8 +26,8 @@ func filled(t *testing.T, cfg Config, seed int) *Adapter {
 }
 
 // addition is weight·scale·A·B of a target, nothing where the adapter has no factors for it.
-func addition(a *Adapter, target Target, weight float64) []float64 {
-	in, out := small.Dims(target.Module)
+func addition(a *Adapter, target arch.Target, weight float64) []float64 {
+	in, out, _ := small.Dims(target.Module)
 	sum := make([]float64, in*out)
 	f, ok := a.Factors[target]
 	if !ok {
@@ -88,7 +90,7 @@ func TestMergeIsExactWhereTheRankSuffices(t *testing.T) {
 // TestMergeTruncatesToTheNearest merges factors whose singular values are known: the smaller one is lost.
 func TestMergeTruncatesToTheNearest(t *testing.T) {
 	one := fresh(t, Config{Rank: 2, Alpha: 2, Modules: []string{"attn.c_proj"}, Layers: []int{1}})
-	f := one.Factors[Target{1, "attn.c_proj"}]
+	f := one.Factors[arch.Target{Layer: 1, Module: "attn.c_proj"}]
 	clear(f.A)
 	clear(f.B)
 	f.A[0], f.B[1] = 1, 3        // 3·e₀e₁ᵀ
@@ -97,7 +99,7 @@ func TestMergeTruncatesToTheNearest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := addition(merged, Target{1, "attn.c_proj"}, 1)
+	got := addition(merged, arch.Target{Layer: 1, Module: "attn.c_proj"}, 1)
 	for i, v := range got {
 		want := 0.0
 		if i == 5*16+2 {
@@ -149,7 +151,7 @@ func TestMergeOfNothingLearned(t *testing.T) {
 
 func TestMergeRefuses(t *testing.T) {
 	good := filled(t, Config{Rank: 2, Alpha: 4, Modules: []string{"mlp.c_fc"}}, 1)
-	wide, err := New(Config{Rank: 2, Alpha: 4, Modules: []string{"mlp.c_fc"}}, Base{Layers: 2, Width: 16, Inner: 32}, 1)
+	wide, err := New(Config{Rank: 2, Alpha: 4, Modules: []string{"mlp.c_fc"}}, shape(2, 16, 32), 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 
+	"nightshift/models/arch"
 	"nightshift/models/internal/strictjson"
 )
 
@@ -79,8 +80,8 @@ func (s *settings) takePatterns(object map[string]json.RawMessage) (err error) {
 
 // rankOf chooses the rank of a linear. Of several keys that fit PEFT takes the first, but writes them sorted: the factors, which have
 // so many ranks, tell which it was.
-func (s settings) rankOf(root string, t Target, has int64) int {
-	ranks := s.ranks.of(root+t.String(), float64(s.rank))
+func (s settings) rankOf(by scheme, t arch.Target, has int64) int {
+	ranks := s.ranks.of(by.path(t), float64(s.rank))
 	if slices.Contains(ranks, float64(has)) {
 		return int(has)
 	}
@@ -88,22 +89,22 @@ func (s settings) rankOf(root string, t Target, has int64) int {
 }
 
 // own is the configuration of one linear alone, whose factors have a rank: its alpha, and by both its scale.
-func (s settings) own(root string, t Target, rank int) Config {
-	return Config{Rank: rank, Alpha: s.alphas.of(root+t.String(), s.alpha)[0], RSLoRA: s.rslora}
+func (s settings) own(by scheme, t arch.Target, rank int) Config {
+	return Config{Rank: rank, Alpha: s.alphas.of(by.path(t), s.alpha)[0], RSLoRA: s.rslora}
 }
 
 // level gives all linears the largest rank of any, and its scale: A and B are filled up with zeros, which add nothing, and B takes
 // the ratio of the scales.
-func (a *Adapter) level(s settings, root string, ranks map[Target]int) {
+func (a *Adapter) level(s settings, by scheme, ranks map[arch.Target]int) {
 	var largest Config
 	for _, t := range a.Targets() {
-		if own := s.own(root, t, ranks[t]); own.Rank > largest.Rank {
+		if own := s.own(by, t, ranks[t]); own.Rank > largest.Rank {
 			largest = own
 		}
 	}
 	a.Config.Rank, a.Config.Alpha, a.Config.RSLoRA = largest.Rank, largest.Alpha, largest.RSLoRA
 	for _, t := range a.Targets() {
-		own, f := s.own(root, t, ranks[t]), a.Factors[t]
+		own, f := s.own(by, t, ranks[t]), a.Factors[t]
 		if own.Rank == largest.Rank && own.Alpha == largest.Alpha {
 			continue
 		}

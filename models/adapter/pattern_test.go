@@ -26,7 +26,7 @@ func TestPatternsAddWhatPEFTAdds(t *testing.T) {
 		if a.Config.Rank != want.rank || a.leveled != want.leveled {
 			t.Errorf("%s: rank %d, changed %t; want %d, %t", name, a.Config.Rank, a.leveled, want.rank, want.leveled)
 		}
-		if err := a.CheckBase(Base{Layers: 2, Width: 16, Inner: 24}); err != nil {
+		if err := a.CheckBase(shape(2, 16, 24)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		checkDelta(t, a, filepath.Join(dir, "delta.safetensors"))

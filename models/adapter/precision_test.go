@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"nightshift/models/arch"
 )
 
 // encodeRaw writes factors of one target, of rank 1, with raw elements of any type.
@@ -40,7 +42,7 @@ func TestHalfPrecisionAndHeadlessNames(t *testing.T) {
 			t.Errorf("%s: %v", dtype, err)
 			continue
 		}
-		if got := a.Factors[Target{0, "mlp.c_fc"}]; !reflect.DeepEqual(got, want) {
+		if got := a.Factors[arch.Target{Layer: 0, Module: "mlp.c_fc"}]; !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %v, want %v", dtype, got, want)
 		}
 		if a.Config.Alpha != 0.5 || a.Config.BaseModel != "gpt2" {

@@ -9,11 +9,9 @@ import (
 	"slices"
 	"strings"
 
+	"nightshift/models/arch"
 	"nightshift/models/internal/strictjson"
 )
-
-// maxLayers bounds layer numbers in files; no GPT-2 comes near.
-const maxLayers = 1 << 10
 
 // settings is an adapter_config.json, read but not yet matched against tensors.
 type settings struct {
@@ -105,14 +103,14 @@ func (s *settings) takeSelection(object map[string]json.RawMessage) (err error) 
 		return fmt.Errorf("exclude_modules: %w", err)
 	}
 	if s.target.all() {
-		s.target = selector{names: Linears}
+		s.target = selector{names: arch.Modules()}
 	}
 	if s.target.empty() {
 		return fmt.Errorf("target_modules is missing")
 	}
 	for _, name := range s.target.names {
 		if !reaches(name) {
-			return fmt.Errorf("target_modules names %q, which is no linear layer of a GPT-2 block; %v are", name, Linears)
+			return fmt.Errorf("target_modules names %q, which is no linear layer of a %s block; %v are", name, arch.Titles(), arch.Modules())
 		}
 	}
 	if s.layers, err = parseLayers(object["layers_to_transform"]); err != nil {
@@ -128,8 +126,10 @@ func (s *settings) takeSelection(object map[string]json.RawMessage) (err error) 
 	if pattern.pattern != nil {
 		pattern.names = []string{pattern.source}
 	}
-	if s.layers != nil && len(pattern.names) > 0 && !slices.Contains(pattern.names, "h") {
-		return fmt.Errorf("layers_pattern is %s; the layers of a GPT-2 are named h", compact(object["layers_pattern"]))
+	lists, named := layerLists()
+	known := func(name string) bool { return slices.Contains(lists, name) }
+	if s.layers != nil && len(pattern.names) > 0 && !slices.ContainsFunc(pattern.names, known) {
+		return fmt.Errorf("layers_pattern is %s; %s", compact(object["layers_pattern"]), named)
 	}
 	for _, key := range []string{"target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"} {
 		delete(object, key)
@@ -204,22 +204,9 @@ func (s selector) match(key string) (chosen, whole bool) {
 	return chosen, false
 }
 
-// reaches reports whether a name in a list can match a linear layer at all.
-func reaches(name string) bool {
-	for _, m := range Linears {
-		if m == name || strings.HasSuffix(m, "."+name) {
-			return true
-		}
-	}
-	return paths.MatchString(name)
-}
-
-// paths are names that contain a layer's number.
-var paths = regexp.MustCompile(`^(transformer\.)?(h\.)?(0|[1-9]\d{0,3})\.(attn\.c_attn|attn\.c_proj|mlp\.c_fc|mlp\.c_proj)$`)
-
-// chooses reports whether the settings adapt t, in a model whose blocks are named under root.
-func (s settings) chooses(root string, t Target) bool {
-	key := root + t.String()
+// chooses reports whether the settings adapt t, in a model whose linears are named by a scheme.
+func (s settings) chooses(by scheme, t arch.Target) bool {
+	key := by.path(t)
 	if out, _ := s.exclude.match(key); out {
 		return false
 	}
@@ -245,7 +232,7 @@ func parseLayers(raw json.RawMessage) ([]int, error) {
 	if len(layers) == 0 {
 		return nil, nil // PEFT takes an empty list for all layers
 	}
-	if layers[0] < 0 || layers[len(layers)-1] >= maxLayers {
+	if layers[0] < 0 || layers[len(layers)-1] >= arch.MaxLayers {
 		return nil, fmt.Errorf("%v are not all layer numbers", layers)
 	}
 	return layers, nil

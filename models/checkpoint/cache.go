@@ -9,28 +9,32 @@ import (
 	"path/filepath"
 	"strings"
 
-	"nightshift/models/internal/atomicfile"
+	"nightshift/internal/atomicfile"
+	"nightshift/models/arch"
 	"nightshift/models/safetensors"
 )
 
 // convert returns found as float32 in one file of the cache, writing it if no run before has.
-func convert(cfg Config, found map[string]source, digest, cacheDir string) (map[string]source, error) {
+func convert(shape arch.Shape, found map[string]source, digest, cacheDir string) (map[string]source, error) {
 	if cacheDir == "" {
 		return nil, fmt.Errorf("the weights are not float32 in one folder and must be converted once: name a cache folder")
 	}
 	dir := filepath.Join(cacheDir, "checkpoints", strings.TrimPrefix(digest, "sha256:"))
-	if cached, err := openCached(cfg, dir, digest, cacheDir); err == nil {
+	if cached, err := openCached(shape, dir, digest, cacheDir); err == nil {
 		return cached, nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		if err := os.RemoveAll(dir); err != nil { // damaged: by hand, by a full disk of the past
 			return nil, fmt.Errorf("remove damaged cache: %w", err)
 		}
 	}
-	err := atomicfile.Create(filepath.Join(dir, single), func(w io.Writer) error { return writeTensors(w, cfg, readers(found)) })
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("convert weights: %w", err)
+	}
+	err := atomicfile.Create(filepath.Join(dir, single), 0o644, func(w io.Writer) error { return writeTensors(w, shape, readers(found)) })
 	if err != nil {
 		return nil, fmt.Errorf("convert weights: %w", err)
 	}
-	cached, err := openCached(cfg, dir, digest, cacheDir)
+	cached, err := openCached(shape, dir, digest, cacheDir)
 	if err != nil {
 		return nil, fmt.Errorf("read back converted weights: %w", err)
 	}
@@ -38,15 +42,15 @@ func convert(cfg Config, found map[string]source, digest, cacheDir string) (map[
 }
 
 // openCached locates the tensors of a converted file and checks that it has the digest it is filed under.
-func openCached(cfg Config, dir, digest, cacheDir string) (map[string]source, error) {
+func openCached(shape arch.Shape, dir, digest, cacheDir string) (map[string]source, error) {
 	found := map[string]source{}
-	if err := addFile(found, dir, single, nil); err != nil {
+	if err := addFile(found, shape, dir, single, nil); err != nil {
 		return nil, err
 	}
-	if err := match(cfg, found); err != nil {
+	if err := match(shape, found); err != nil {
 		return nil, err
 	}
-	got, err := verify(cfg, found, cacheDir)
+	got, err := verify(shape, found, cacheDir)
 	if err != nil {
 		return nil, err
 	}
@@ -64,15 +68,11 @@ func readers(found map[string]source) map[string]func(func([]float32) error) err
 	return read
 }
 
-// writeTensors writes the tensors of cfg as one safetensors file, with the names that transformers uses.
-func writeTensors(w io.Writer, cfg Config, read map[string]func(func([]float32) error) error) error {
+// writeTensors writes the tensors of a shape as one safetensors file, with the names that transformers uses.
+func writeTensors(w io.Writer, shape arch.Shape, read map[string]func(func([]float32) error) error) error {
 	var tensors []safetensors.Tensor
-	for _, s := range cfg.specs() {
-		name := prefix + s.name
-		if s.name == head {
-			name = head
-		}
-		tensors = append(tensors, safetensors.Tensor{Name: name, Shape: s.shape, Read: read[s.name]})
+	for _, t := range shape.Tensors() {
+		tensors = append(tensors, safetensors.Tensor{Name: shape.Stored(t.Name), Shape: t.Dims, Read: read[t.Name]})
 	}
 	return safetensors.Write(w, tensors, map[string]string{"format": "pt"})
 }

@@ -1,4 +1,4 @@
-// Package checkpoint reads and writes GPT-2 checkpoints in the Hugging Face layout: config.json beside
+// Package checkpoint reads and writes checkpoints in the Hugging Face layout: config.json beside
 // model.safetensors or beside the shards of model.safetensors.index.json.
 //
 // What Open accepts is complete and sound: every tensor of the configuration is there with its shape and finite values,
@@ -7,7 +7,8 @@
 // into a float32 file in the cache, named by its digest. The digest depends on the values and the configuration alone,
 // not on shards, precision or the order in a file.
 //
-// Tensor names have no "transformer." prefix here, whatever the file says. Pickles are never read.
+// Which tensors a checkpoint has, and what files call them, models/arch says; names here are those of that package. Pickles are never
+// read.
 package checkpoint
 
 import (
@@ -19,13 +20,14 @@ import (
 	"path/filepath"
 	"slices"
 
+	"nightshift/models/arch"
 	"nightshift/models/safetensors"
 	"nightshift/onnx"
 )
 
 // Checkpoint is an opened checkpoint. It holds no file open and is safe for concurrent use.
 type Checkpoint struct {
-	config  Config
+	shape   arch.Shape
 	dir     string
 	digest  string
 	sources map[string]source // canonical name → F32 data, all in dir
@@ -48,35 +50,35 @@ func open(dir, cacheDir string) (*Checkpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read config: %w", err)
 	}
-	cfg, err := ParseConfig(data)
+	shape, err := arch.Parse(data)
 	if err != nil {
 		return nil, fmt.Errorf("read config.json: %w", err)
 	}
-	ends, err := readEnds(dir, data, cfg.Vocab)
+	ends, err := readEnds(dir, data, shape.Vocab)
 	if err != nil {
 		return nil, err
 	}
-	found, err := find(dir)
+	found, err := find(dir, shape)
 	if err != nil {
 		return nil, err
 	}
 	unused := takeHeads(found)
-	if err := match(cfg, found); err != nil {
+	if err := match(shape, found); err != nil {
 		return nil, err
 	}
-	digest, err := verify(cfg, found, cacheDir)
+	digest, err := verify(shape, found, cacheDir)
 	if err != nil {
 		return nil, err
 	}
-	if cfg.TiedHead {
-		delete(found, head)
+	if shape.TiedHead {
+		delete(found, arch.HeadWeight)
 	}
 	if !direct(found) {
-		if found, err = convert(cfg, found, digest, cacheDir); err != nil {
+		if found, err = convert(shape, found, digest, cacheDir); err != nil {
 			return nil, err
 		}
 	}
-	return &Checkpoint{cfg, filepath.Dir(found["wte.weight"].path), digest, found, ends, unused}, nil
+	return &Checkpoint{shape, filepath.Dir(found[shape.Embedding()].path), digest, found, ends, unused}, nil
 }
 
 // direct reports whether graphs can point at the data as it lies: float32, and all in one folder.
@@ -101,20 +103,20 @@ func (c *Checkpoint) Unused() []string { return slices.Clone(c.unused) }
 // Trimmed is c with a vocabulary of its first tokens only, for a file whose embedding and head have more rows than the tokenizer has
 // tokens. The weights stay where they are, and the digest stays that of the file: it names the model that was opened.
 func (c *Checkpoint) Trimmed(tokens int) (*Checkpoint, error) {
-	if tokens < 1 || tokens > c.config.Vocab {
-		return nil, fmt.Errorf("trim the vocabulary to %d tokens: it has %d", tokens, c.config.Vocab)
+	if tokens < 1 || tokens > c.shape.Vocab {
+		return nil, fmt.Errorf("trim the vocabulary to %d tokens: it has %d", tokens, c.shape.Vocab)
 	}
 	t := *c
-	t.config.Vocab = tokens
+	t.shape.Vocab = tokens
 	t.sources = maps.Clone(c.sources)
 	beyond := func(id int) bool { return id >= tokens }
-	for _, id := range []*int{&t.config.EOS, &t.config.BOS} {
+	for _, id := range []*int{&t.shape.EOS, &t.shape.BOS} {
 		if beyond(*id) {
 			*id = -1
 		}
 	}
 	t.ends = slices.DeleteFunc(c.Ends(), func(id int32) bool { return beyond(int(id)) })
-	for _, name := range []string{"wte.weight", head} {
+	for _, name := range []string{t.shape.Embedding(), arch.HeadWeight} {
 		if s, ok := t.sources[name]; ok {
 			s.entry.Shape = []int64{int64(tokens), s.entry.Shape[1]}
 			s.entry.Length = s.entry.Type.Size() * s.entry.Shape[0] * s.entry.Shape[1]
@@ -124,8 +126,8 @@ func (c *Checkpoint) Trimmed(tokens int) (*Checkpoint, error) {
 	return &t, nil
 }
 
-// Config is the model's configuration.
-func (c *Checkpoint) Config() Config { return c.config }
+// Shape is the model's shape.
+func (c *Checkpoint) Shape() arch.Shape { return c.shape }
 
 // Dir is the folder that the locations of external data are relative to: a real path, symbolic links resolved.
 func (c *Checkpoint) Dir() string { return c.dir }
@@ -134,7 +136,13 @@ func (c *Checkpoint) Dir() string { return c.dir }
 func (c *Checkpoint) Digest() string { return c.digest }
 
 // Names lists the tensors in canonical order.
-func (c *Checkpoint) Names() []string { return c.config.Names() }
+func (c *Checkpoint) Names() []string {
+	var names []string
+	for _, t := range c.shape.Tensors() {
+		names = append(names, t.Name)
+	}
+	return names
+}
 
 // Initializer is a reference to the data of a tensor, for a graph whose external data lies in Dir.
 func (c *Checkpoint) Initializer(name string) (onnx.Tensor, error) {
@@ -163,6 +171,19 @@ func (c *Checkpoint) Floats(name string) ([]float32, error) {
 		return nil
 	})
 	return values, err
+}
+
+// takeHeads removes from found the tensors of heads that a language model does not have, and returns their names in order.
+func takeHeads(found map[string]source) []string {
+	var names []string
+	for name := range found {
+		if arch.IsOtherHead(name) {
+			names = append(names, name)
+			delete(found, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // chunks reads the source's values piece by piece.

@@ -12,13 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"nightshift/models/arch"
 	"nightshift/models/safetensors"
 )
 
 // tiny is a config small enough to spell out.
-func tiny() Config {
-	return Config{Layers: 2, Heads: 2, Width: 16, Context: 8, Vocab: 11, Inner: 24, Activation: "gelu_new", Epsilon: 1e-5,
-		ScaleAttn: true, TiedHead: true, EOS: 10, BOS: -1}
+func tiny() arch.Shape {
+	return arch.GPT2(arch.Shape{Layers: 2, Heads: 2, Width: 16, Context: 8, Vocab: 11, Inner: 24, Activation: "gelu_new", Epsilon: 1e-5,
+		ScaleAttn: true, TiedHead: true, EOS: 10, BOS: -1})
 }
 
 func TestWriteOpenRoundTrip(t *testing.T) {
@@ -35,8 +36,8 @@ func TestWriteOpenRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c.Config() != cfg {
-			t.Errorf("config: got %+v, want %+v", c.Config(), cfg)
+		if c.Shape() != cfg {
+			t.Errorf("config: got %+v, want %+v", c.Shape(), cfg)
 		}
 		for name, values := range want {
 			got, err := c.Floats(name)
@@ -61,9 +62,9 @@ func checkInitializer(t *testing.T, c *Checkpoint, name string, want []float32) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	shape, _ := c.Config().Shape(name)
-	if !reflect.DeepEqual(ref.Dims, shape) || filepath.Base(ref.External.Location) != ref.External.Location {
-		t.Errorf("%s: reference %+v with dimensions %v, want %v", name, *ref.External, ref.Dims, shape)
+	tensor, _ := c.Shape().Tensor(name)
+	if !reflect.DeepEqual(ref.Dims, tensor.Dims) || filepath.Base(ref.External.Location) != ref.External.Location {
+		t.Errorf("%s: reference %+v with dimensions %v, want %v", name, *ref.External, ref.Dims, tensor.Dims)
 	}
 	data, err := os.ReadFile(filepath.Join(c.Dir(), ref.External.Location))
 	if err != nil {
@@ -117,7 +118,7 @@ func TestRandomHasTheStatedDeviations(t *testing.T) {
 }
 
 func TestDigestDependsOnValuesAndConfig(t *testing.T) {
-	digest := func(cfg Config, tensors map[string][]float32) string {
+	digest := func(cfg arch.Shape, tensors map[string][]float32) string {
 		dir := t.TempDir()
 		if err := Write(dir, cfg, tensors); err != nil {
 			t.Fatal(err)
@@ -190,14 +191,14 @@ func TestVerificationIsRememberedAndForgotten(t *testing.T) {
 
 func TestWriteRefuses(t *testing.T) {
 	for name, tc := range map[string]struct {
-		change func(*Config, map[string][]float32)
+		change func(*arch.Shape, map[string][]float32)
 		want   string
 	}{
-		"missing": {func(c *Config, m map[string][]float32) { delete(m, "h.1.ln_2.bias") }, "h.1.ln_2.bias is missing"},
-		"extra":   {func(c *Config, m map[string][]float32) { m["lm_head.weight"] = nil }, "lm_head.weight has no place"},
-		"short":   {func(c *Config, m map[string][]float32) { m["wpe.weight"] = m["wpe.weight"][1:] }, "[8 16] needs 128"},
-		"nan":     {func(c *Config, m map[string][]float32) { m["wpe.weight"][3] = float32(math.NaN()) }, "wpe.weight holds NaN at index 3"},
-		"heads":   {func(c *Config, m map[string][]float32) { c.Heads = 4 }, "heads of width 4"},
+		"missing": {func(c *arch.Shape, m map[string][]float32) { delete(m, "h.1.ln_2.bias") }, "h.1.ln_2.bias is missing"},
+		"extra":   {func(c *arch.Shape, m map[string][]float32) { m["lm_head.weight"] = nil }, "lm_head.weight has no place"},
+		"short":   {func(c *arch.Shape, m map[string][]float32) { m["wpe.weight"] = m["wpe.weight"][1:] }, "[8 16] needs 128"},
+		"nan":     {func(c *arch.Shape, m map[string][]float32) { m["wpe.weight"][3] = float32(math.NaN()) }, "wpe.weight holds NaN at index 3"},
+		"heads":   {func(c *arch.Shape, m map[string][]float32) { c.Heads = 4 }, "heads of width 4"},
 	} {
 		cfg := tiny()
 		tensors := Random(cfg, 1)
@@ -253,11 +254,11 @@ func floatBytes(values []float32) []byte {
 }
 
 // rawTensors is a tiny checkpoint as raw tensors under the given prefix.
-func rawTensors(cfg Config, prefix string) map[string]raw {
+func rawTensors(cfg arch.Shape, prefix string) map[string]raw {
 	tensors := map[string]raw{}
 	for name, values := range Random(cfg, 1) {
-		shape, _ := cfg.Shape(name)
-		tensors[prefix+name] = raw{"F32", shape, floatBytes(values)}
+		tensor, _ := cfg.Tensor(name)
+		tensors[prefix+name] = raw{"F32", tensor.Dims, floatBytes(values)}
 	}
 	return tensors
 }

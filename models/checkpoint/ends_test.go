@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"nightshift/models/arch"
 )
 
 // written is a checkpoint of tiny in a folder of its own, with further files and config.json changed.
-func written(t *testing.T, cfg Config, change func(config string) string, files map[string]string) string {
+func written(t *testing.T, cfg arch.Shape, change func(config string) string, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := Write(dir, cfg, Random(cfg, 7)); err != nil {
@@ -59,8 +61,8 @@ func TestEnds(t *testing.T) {
 			t.Errorf("%s and %s: %v", c.config, c.generation, err)
 			continue
 		}
-		if got := open.Ends(); !slices.Equal(got, c.want) || open.Config().EOS != c.first {
-			t.Errorf("%s and %s: ends %d, first %d; want %d, %d", c.config, c.generation, got, open.Config().EOS, c.want, c.first)
+		if got := open.Ends(); !slices.Equal(got, c.want) || open.Shape().EOS != c.first {
+			t.Errorf("%s and %s: ends %d, first %d; want %d, %d", c.config, c.generation, got, open.Shape().EOS, c.want, c.first)
 		}
 	}
 }
@@ -97,11 +99,11 @@ func TestTrimmed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := c.Config(); got.Vocab != 9 || got.EOS != -1 || got.BOS != 4 || !slices.Equal(c.Ends(), []int32{6, 8}) || c.Digest() != whole.Digest() {
+		if got := c.Shape(); got.Vocab != 9 || got.EOS != -1 || got.BOS != 4 || !slices.Equal(c.Ends(), []int32{6, 8}) || c.Digest() != whole.Digest() {
 			t.Errorf("trimmed: %+v, ends %d", got, c.Ends())
 		}
 		for name, want := range weights {
-			if name == "wte.weight" || name == head {
+			if name == "wte.weight" || name == arch.HeadWeight {
 				want = want[:9*cfg.Width]
 			}
 			got, err := c.Floats(name)
@@ -110,7 +112,7 @@ func TestTrimmed(t *testing.T) {
 			}
 			checkInitializer(t, c, name, want)
 		}
-		if got := whole.Config(); got.Vocab != 11 || len(whole.Ends()) != 3 {
+		if got := whole.Shape(); got.Vocab != 11 || len(whole.Ends()) != 3 {
 			t.Errorf("the whole checkpoint changed: %+v", got)
 		}
 	}

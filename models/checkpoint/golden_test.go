@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"nightshift/models/arch"
 	"nightshift/models/safetensors"
 )
 
@@ -19,27 +20,27 @@ const goldens = "../../onnx/gpt2/testdata"
 func golden(name string) string { return filepath.Join(goldens, name, "checkpoint") }
 
 func TestOpensEveryGoldenCheckpoint(t *testing.T) {
-	base := Config{Activation: "gelu_new", Epsilon: 1e-5, ScaleAttn: true, TiedHead: true}
-	with := func(change func(*Config)) Config {
+	base := arch.Shape{Activation: "gelu_new", Epsilon: 1e-5, ScaleAttn: true, TiedHead: true}
+	with := func(change func(*arch.Shape)) arch.Shape {
 		c := base
 		change(&c)
-		return c
+		return arch.GPT2(c)
 	}
-	for name, want := range map[string]Config{
-		"plain": with(func(c *Config) { c.Layers, c.Heads, c.Width, c.Context, c.Vocab, c.Inner = 2, 2, 16, 24, 64, 64 }),
-		"half": with(func(c *Config) {
+	for name, want := range map[string]arch.Shape{
+		"plain": with(func(c *arch.Shape) { c.Layers, c.Heads, c.Width, c.Context, c.Vocab, c.Inner = 2, 2, 16, 24, 64, 64 }),
+		"half": with(func(c *arch.Shape) {
 			c.Layers, c.Heads, c.Width, c.Context, c.Vocab, c.Inner = 1, 2, 32, 32, 80, 48
 			c.Activation, c.Epsilon = "gelu", 1e-3
 		}),
-		"bfloat": with(func(c *Config) {
+		"bfloat": with(func(c *arch.Shape) {
 			c.Layers, c.Heads, c.Width, c.Context, c.Vocab, c.Inner = 2, 4, 32, 20, 50, 128
 			c.Activation, c.ScaleAttn, c.TiedHead = "relu", false, false
 		}),
-		"sharded": with(func(c *Config) {
+		"sharded": with(func(c *arch.Shape) {
 			c.Layers, c.Heads, c.Width, c.Context, c.Vocab, c.Inner = 3, 3, 24, 18, 100, 40
 			c.ScaleAttnByLayer = true
 		}),
-		"buffers": with(func(c *Config) {
+		"buffers": with(func(c *arch.Shape) {
 			c.Layers, c.Heads, c.Width, c.Context, c.Vocab, c.Inner = 2, 3, 48, 16, 70, 192
 			c.Epsilon, c.ScaleAttn, c.ScaleAttnByLayer, c.ReorderUpcast = 1e-6, false, true, true
 		}),
@@ -50,8 +51,8 @@ func TestOpensEveryGoldenCheckpoint(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if c.Config() != want {
-			t.Errorf("%s: got config %+v, want %+v", name, c.Config(), want)
+		if c.Shape() != want {
+			t.Errorf("%s: got config %+v, want %+v", name, c.Shape(), want)
 		}
 		if converted := strings.HasPrefix(c.Dir(), cache); converted != (name == "half" || name == "bfloat") {
 			t.Errorf("%s: external data lies in %s; only half precision is converted", name, c.Dir())
@@ -110,7 +111,7 @@ func TestDigestIgnoresHowItIsStored(t *testing.T) {
 			}
 		}
 		dir := t.TempDir()
-		if err := Write(dir, c.Config(), tensors); err != nil {
+		if err := Write(dir, c.Shape(), tensors); err != nil {
 			t.Fatal(err)
 		}
 		rewritten, err := Open(dir, "")

@@ -25,7 +25,7 @@ func folder(t *testing.T, config string, weights []byte) string {
 
 func tinyJSON(t *testing.T) string {
 	t.Helper()
-	data, err := tiny().encode()
+	data, err := tiny().Encode()
 	if err != nil {
 		t.Fatal(err)
 	}

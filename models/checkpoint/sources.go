@@ -12,6 +12,7 @@ import (
 	"sort"
 	"strings"
 
+	"nightshift/models/arch"
 	"nightshift/models/internal/strictjson"
 	"nightshift/models/safetensors"
 )
@@ -28,10 +29,10 @@ const (
 )
 
 // find locates every tensor of the checkpoint in dir by canonical name.
-func find(dir string) (map[string]source, error) {
+func find(dir string, shape arch.Shape) (map[string]source, error) {
 	if _, err := os.Stat(filepath.Join(dir, single)); err == nil {
 		found := map[string]source{}
-		return found, addFile(found, dir, single, nil)
+		return found, addFile(found, shape, dir, single, nil)
 	}
 	data, err := os.ReadFile(filepath.Join(dir, index))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -52,7 +53,7 @@ func find(dir string) (map[string]source, error) {
 		}
 	}
 	for _, file := range files {
-		if err := addFile(found, dir, file, shards[file]); err != nil {
+		if err := addFile(found, shape, dir, file, shards[file]); err != nil {
 			return nil, err
 		}
 	}
@@ -87,7 +88,7 @@ func parseIndex(data []byte) (map[string]map[string]bool, error) {
 }
 
 // addFile adds the tensors of one file; want, when given, are exactly the stored names that it must have.
-func addFile(found map[string]source, dir, file string, want map[string]bool) error {
+func addFile(found map[string]source, shape arch.Shape, dir, file string, want map[string]bool) error {
 	path, err := filepath.EvalSymlinks(filepath.Join(dir, file))
 	if err == nil {
 		path, err = filepath.Abs(path)
@@ -109,7 +110,7 @@ func addFile(found map[string]source, dir, file string, want map[string]bool) er
 		if want != nil && !want[e.Name] {
 			return fmt.Errorf("%s holds tensor %s, which %s does not place there", file, e.Name, index)
 		}
-		name := canonical(e.Name)
+		name := shape.Canonical(e.Name)
 		if name == "" {
 			continue
 		}
@@ -141,33 +142,33 @@ func missingWeights(dir string) error {
 	return fmt.Errorf("there is no %s and no %s", single, index)
 }
 
-// match checks that found holds exactly the tensors of cfg with their shapes, in a type that can be read. A head that the
+// match checks that found holds exactly the tensors of a shape with their shapes, in a type that can be read. A head that the
 // config ties is left in found only when it is stored; the caller compares it.
-func match(cfg Config, found map[string]source) error {
+func match(shape arch.Shape, found map[string]source) error {
 	known := map[string]bool{}
-	check := func(s spec, src source) error {
-		if !slices.Equal(src.entry.Shape, s.shape) {
-			return fmt.Errorf("tensor %s has shape %v, config.json asks for %v", s.name, src.entry.Shape, s.shape)
+	check := func(t arch.Tensor, src source) error {
+		if !slices.Equal(src.entry.Shape, t.Dims) {
+			return fmt.Errorf("tensor %s has shape %v, config.json asks for %v", t.Name, src.entry.Shape, t.Dims)
 		}
 		switch src.entry.Type {
 		case safetensors.F32, safetensors.F16, safetensors.BF16:
 			return nil
 		}
-		return fmt.Errorf("tensor %s is %s; F32, F16 and BF16 are supported", s.name, src.entry.Type)
+		return fmt.Errorf("tensor %s is %s; F32, F16 and BF16 are supported", t.Name, src.entry.Type)
 	}
-	for _, s := range cfg.specs() {
-		known[s.name] = true
-		src, ok := found[s.name]
+	for _, t := range shape.Tensors() {
+		known[t.Name] = true
+		src, ok := found[t.Name]
 		if !ok {
-			return fmt.Errorf("tensor %s is missing", s.name)
+			return fmt.Errorf("tensor %s is missing", t.Name)
 		}
-		if err := check(s, src); err != nil {
+		if err := check(t, src); err != nil {
 			return err
 		}
 	}
-	if src, ok := found[head]; ok && cfg.TiedHead {
-		known[head] = true
-		if err := check(spec{head, []int64{int64(cfg.Vocab), int64(cfg.Width)}}, src); err != nil {
+	if src, ok := found[arch.HeadWeight]; ok && shape.TiedHead {
+		known[arch.HeadWeight] = true
+		if err := check(arch.Tensor{Name: arch.HeadWeight, Dims: []int64{int64(shape.Vocab), int64(shape.Width)}}, src); err != nil {
 			return err
 		}
 	}
@@ -178,7 +179,7 @@ func match(cfg Config, found map[string]source) error {
 		}
 	}
 	if sort.Strings(unknown); len(unknown) > 0 {
-		return fmt.Errorf("tensor %s (of %d such) has no place in a GPT-2 of %d layers with a language-model head", unknown[0], len(unknown), cfg.Layers)
+		return fmt.Errorf("tensor %s (of %d such) has no place in a %s of %d layers with a language-model head", unknown[0], len(unknown), shape.Title(), shape.Layers)
 	}
 	return nil
 }

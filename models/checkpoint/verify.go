@@ -16,13 +16,14 @@ import (
 	"slices"
 	"time"
 
-	"nightshift/models/internal/atomicfile"
+	"nightshift/internal/atomicfile"
+	"nightshift/models/arch"
 )
 
 // verify returns the digest of the tensors in found, after checking that every value is finite and that a stored head
 // equals the embedding it is tied to. Files already verified, by path, size and time of change, are not read again.
-func verify(cfg Config, found map[string]source, cacheDir string) (string, error) {
-	key, settled, err := stamp(cfg, found)
+func verify(shape arch.Shape, found map[string]source, cacheDir string) (string, error) {
+	key, settled, err := stamp(shape, found)
 	if err != nil {
 		return "", err
 	}
@@ -33,12 +34,16 @@ func verify(cfg Config, found map[string]source, cacheDir string) (string, error
 			return string(digest), nil
 		}
 	}
-	digest, err := scan(cfg, found)
+	digest, err := scan(shape, found)
 	if err != nil {
 		return "", err
 	}
 	if record != "" && settled {
-		if err := atomicfile.Write(record, []byte(digest)); err != nil {
+		err := os.MkdirAll(filepath.Dir(record), 0o755)
+		if err == nil {
+			err = atomicfile.Write(record, []byte(digest), 0o644)
+		}
+		if err != nil {
 			slog.Warn("checkpoint verification is not remembered", "error", err)
 		}
 	}
@@ -47,9 +52,9 @@ func verify(cfg Config, found map[string]source, cacheDir string) (string, error
 
 // stamp identifies the state of the files behind found without reading them. settled is false when one changed so
 // recently that a further change could carry the same time.
-func stamp(cfg Config, found map[string]source) (key string, settled bool, err error) {
+func stamp(shape arch.Shape, found map[string]source) (key string, settled bool, err error) {
 	h := sha256.New()
-	json.NewEncoder(h).Encode([]any{"nightshift verified 1", cfg}) //nolint:errcheck // a hash takes all bytes
+	json.NewEncoder(h).Encode([]any{"nightshift verified 1", shape.Identity()}) //nolint:errcheck // a hash takes all bytes
 	files := map[string]bool{}
 	for _, s := range found {
 		files[s.path] = true
@@ -68,21 +73,21 @@ func stamp(cfg Config, found map[string]source) (key string, settled bool, err e
 
 // scan reads every value. The digest covers the configuration without its token ids, then for each tensor in canonical
 // order its name, shape and little-endian float32 values.
-func scan(cfg Config, found map[string]source) (string, error) {
+func scan(shape arch.Shape, found map[string]source) (string, error) {
 	h := sha256.New()
-	identity := cfg
+	identity := shape
 	identity.EOS, identity.BOS = 0, 0
-	json.NewEncoder(h).Encode([]any{"nightshift checkpoint 1", identity}) //nolint:errcheck // a hash takes all bytes
+	json.NewEncoder(h).Encode([]any{"nightshift checkpoint 1", identity.Identity()}) //nolint:errcheck // a hash takes all bytes
 	var raw []byte
-	for _, s := range cfg.specs() {
-		json.NewEncoder(h).Encode([]any{s.name, s.shape}) //nolint:errcheck // a hash takes all bytes
+	for _, t := range shape.Tensors() {
+		json.NewEncoder(h).Encode([]any{t.Name, t.Dims}) //nolint:errcheck // a hash takes all bytes
 		at := 0
-		err := found[s.name].chunks(func(values []float32) error {
+		err := found[t.Name].chunks(func(values []float32) error {
 			raw = raw[:0]
 			for i, v := range values {
 				u := math.Float32bits(v)
 				if u&0x7f800000 == 0x7f800000 {
-					return fmt.Errorf("tensor %s holds %v at index %d; every weight must be finite", s.name, v, at+i)
+					return fmt.Errorf("tensor %s holds %v at index %d; every weight must be finite", t.Name, v, at+i)
 				}
 				raw = binary.LittleEndian.AppendUint32(raw, u)
 			}
@@ -94,8 +99,8 @@ func scan(cfg Config, found map[string]source) (string, error) {
 			return "", err
 		}
 	}
-	if stored, ok := found[head]; ok && cfg.TiedHead {
-		if err := sameHead(stored, found["wte.weight"]); err != nil {
+	if stored, ok := found[arch.HeadWeight]; ok && shape.TiedHead {
+		if err := sameHead(stored, found[shape.Embedding()]); err != nil {
 			return "", err
 		}
 	}

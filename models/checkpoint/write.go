@@ -5,75 +5,79 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
-	"strings"
 
-	"nightshift/models/internal/atomicfile"
+	"nightshift/internal/atomicfile"
+	"nightshift/models/arch"
 )
 
 // Write writes a checkpoint that transformers and Open read: config.json and model.safetensors, float32. tensors must be
-// exactly those of cfg, finite, row-major. The same input always gives the same bytes. Existing files are replaced, each
+// exactly those of the shape, finite, row-major. The same input always gives the same bytes. Existing files are replaced, each
 // atomically; the weights come first.
-func Write(dir string, cfg Config, tensors map[string][]float32) error {
-	if err := write(dir, cfg, tensors); err != nil {
+func Write(dir string, shape arch.Shape, tensors map[string][]float32) error {
+	if err := write(dir, shape, tensors); err != nil {
 		return fmt.Errorf("write checkpoint %s: %w", dir, err)
 	}
 	return nil
 }
 
-func write(dir string, cfg Config, tensors map[string][]float32) error {
-	if err := cfg.Check(); err != nil {
+func write(dir string, shape arch.Shape, tensors map[string][]float32) error {
+	if err := shape.Check(); err != nil {
 		return err
 	}
 	read := map[string]func(func([]float32) error) error{}
-	for _, s := range cfg.specs() {
-		values, ok := tensors[s.name]
+	for _, t := range shape.Tensors() {
+		values, ok := tensors[t.Name]
 		if !ok {
-			return fmt.Errorf("tensor %s is missing", s.name)
+			return fmt.Errorf("tensor %s is missing", t.Name)
 		}
-		if int64(len(values)) != s.elements() {
-			return fmt.Errorf("tensor %s has %d values, shape %v needs %d", s.name, len(values), s.shape, s.elements())
+		if len(values) != t.Elements() {
+			return fmt.Errorf("tensor %s has %d values, shape %v needs %d", t.Name, len(values), t.Dims, t.Elements())
 		}
 		for i, v := range values {
 			if math.Float32bits(v)&0x7f800000 == 0x7f800000 {
-				return fmt.Errorf("tensor %s holds %v at index %d; every weight must be finite", s.name, v, i)
+				return fmt.Errorf("tensor %s holds %v at index %d; every weight must be finite", t.Name, v, i)
 			}
 		}
-		read[s.name] = func(visit func([]float32) error) error { return visit(values) }
+		read[t.Name] = func(visit func([]float32) error) error { return visit(values) }
 	}
 	for name := range tensors {
 		if read[name] == nil {
 			return fmt.Errorf("tensor %s has no place in this configuration", name)
 		}
 	}
-	config, err := cfg.encode()
+	config, err := shape.Encode()
 	if err != nil {
 		return fmt.Errorf("encode config: %w", err)
 	}
-	err = atomicfile.Create(filepath.Join(dir, single), func(w io.Writer) error { return writeTensors(w, cfg, read) })
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	err = atomicfile.Create(filepath.Join(dir, single), 0o644, func(w io.Writer) error { return writeTensors(w, shape, read) })
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(filepath.Join(dir, "config.json"), config)
+	return atomicfile.Write(filepath.Join(dir, "config.json"), config, 0o644)
 }
 
 // Random makes weights as GPT-2's training began: N(0, 0.02), the projections into the residual stream scaled by 1/√(2L)
 // (Radford et al. 2019, section 2.3), biases 0, layer norms 1. Each tensor depends on the seed and its name alone.
-func Random(cfg Config, seed uint64) map[string][]float32 {
+func Random(shape arch.Shape, seed uint64) map[string][]float32 {
 	tensors := map[string][]float32{}
-	for _, s := range cfg.specs() {
-		values := make([]float32, s.elements())
-		tensors[s.name] = values
-		switch {
-		case strings.HasSuffix(s.name, ".bias"):
-		case strings.Contains(s.name, "ln_"):
+	for _, t := range shape.Tensors() {
+		values := make([]float32, t.Elements())
+		tensors[t.Name] = values
+		switch t.Start {
+		case arch.Zeros:
+		case arch.Ones:
 			for i := range values {
 				values[i] = 1
 			}
-		case strings.HasSuffix(s.name, "c_proj.weight"):
-			normal(values, s.name, seed, 0.02/math.Sqrt(2*float64(cfg.Layers)))
-		default:
-			normal(values, s.name, seed, 0.02)
+		case arch.Residual:
+			normal(values, t.Name, seed, 0.02/math.Sqrt(2*float64(shape.Layers)))
+		case arch.Normal:
+			normal(values, t.Name, seed, 0.02)
 		}
 	}
 	return tensors

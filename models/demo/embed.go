@@ -4,10 +4,13 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"nightshift/internal/atomicfile"
 )
 
 //go:embed checkpoint
@@ -29,13 +32,11 @@ func Dir(cacheDir string) (string, error) {
 		return "", fmt.Errorf("unpack the model that ships: %w", err)
 	}
 	sum := sha256.New()
-	contents := map[string][]byte{}
 	for _, name := range names {
 		data, err := fs.ReadFile(FS(), name)
 		if err != nil {
 			return "", fmt.Errorf("unpack the model that ships: %w", err)
 		}
-		contents[name] = data
 		fmt.Fprintf(sum, "%s %d\n", name, len(data))
 		sum.Write(data)
 	}
@@ -46,23 +47,8 @@ func Dir(cacheDir string) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return "", fmt.Errorf("unpack the model that ships: %w", err)
 	}
-	temp, err := os.MkdirTemp(filepath.Dir(dir), "unpack-")
-	if err != nil {
-		return "", fmt.Errorf("unpack the model that ships: %w", err)
-	}
-	defer os.RemoveAll(temp) //nolint:errcheck // gone when it was renamed
-	for name, data := range contents {
-		if err := os.WriteFile(filepath.Join(temp, name), data, 0o644); err != nil {
-			return "", fmt.Errorf("unpack the model that ships: %w", err)
-		}
-	}
-	if err := os.Chmod(temp, 0o755); err != nil { //nolint:gosec // nothing in it is secret
-		return "", fmt.Errorf("unpack the model that ships: %w", err)
-	}
-	if err := os.Rename(temp, dir); err != nil {
-		if _, there := os.Stat(dir); there == nil { // another process was faster
-			return dir, nil
-		}
+	err = atomicfile.Dir(dir, 0o755, func(temp string) error { return os.CopyFS(temp, FS()) })
+	if err != nil && !errors.Is(err, fs.ErrExist) { // another process was faster
 		return "", fmt.Errorf("unpack the model that ships: %w", err)
 	}
 	return dir, nil

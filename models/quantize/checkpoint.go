@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
 	"nightshift/models/safetensors"
 	"nightshift/onnx"
@@ -108,72 +109,71 @@ func (c *Checkpoint) Initializer(name string) (onnx.Tensor, error) {
 		External: &onnx.External{Location: FileName, Offset: e.Offset, Length: e.Length}}, nil
 }
 
-// Twin is Initializer for products of many rows: of an int4 weight and its scales it is the twin, the same numbers rounded once more, to int8.
+// Int8Copy is Initializer for products of many rows: of an int4 weight and its scales it is the int8 copy, the same numbers rounded once more, to int8.
 // For few rows the time of a product is that of reading the weight, for many that of arithmetic, which takes longer on 4 bits than on 8.
-func (c *Checkpoint) Twin(name string) (onnx.Tensor, error) {
-	if twin := twinOf(name); c.Has(twin) {
-		name = twin
+func (c *Checkpoint) Int8Copy(name string) (onnx.Tensor, error) {
+	if copy8 := copyOf(name); c.Has(copy8) {
+		name = copy8
 	}
 	return c.Initializer(name)
 }
 
-// Twins says whether there are any.
-func (c *Checkpoint) Twins() bool {
+// Int8Copies says whether there are any.
+func (c *Checkpoint) Int8Copies() bool {
 	for name := range c.entries {
-		if strings.Contains(name, twinWeight) {
+		if strings.Contains(name, copyWeight) {
 			return true
 		}
 	}
 	return false
 }
 
-const twinWeight = ".int8_weight"
+const copyWeight = ".int8_weight"
 
-// twinOf names the twin of a weight, or its scales.
-func twinOf(name string) string { return strings.Replace(name, ".weight", twinWeight, 1) }
+// copyOf names the int8 copy of a weight, or its scales.
+func copyOf(name string) string { return strings.Replace(name, ".weight", copyWeight, 1) }
 
-// Check compares the tensors with what a model of this configuration and digest needs.
-func (c *Checkpoint) Check(cfg checkpoint.Config, digest string) error {
-	if err := c.check(cfg, digest); err != nil {
+// Check compares the tensors with what a model of this shape and digest needs.
+func (c *Checkpoint) Check(shape arch.Shape, digest string) error {
+	if err := c.check(shape, digest); err != nil {
 		return fmt.Errorf("check quantised checkpoint %s: %w", c.dir, err)
 	}
 	return nil
 }
 
-func (c *Checkpoint) check(cfg checkpoint.Config, digest string) error {
+func (c *Checkpoint) check(shape arch.Shape, digest string) error {
 	if c.BaseDigest() != digest {
 		return fmt.Errorf("it was made of %s, this model is %s", c.BaseDigest(), digest)
 	}
-	if rows := c.entries["wte.weight"].Shape; len(rows) == 2 && rows[0] != int64(cfg.Vocab) {
-		return fmt.Errorf("it was made for a tokenizer of %d tokens, this one has %d; convert the model again: %w", rows[0], cfg.Vocab, fs.ErrNotExist)
+	if rows := c.entries[shape.Embedding()].Shape; len(rows) == 2 && rows[0] != int64(shape.Vocab) {
+		return fmt.Errorf("it was made for a tokenizer of %d tokens, this one has %d; convert the model again: %w", rows[0], shape.Vocab, fs.ErrNotExist)
 	}
 	left := maps.Clone(c.entries)
-	need := func(name string, kind safetensors.DType, shape ...int64) error {
+	need := func(name string, kind safetensors.DType, dims ...int64) error {
 		e, ok := c.entries[name]
-		if !ok || e.Type != kind || !slices.Equal(e.Shape, shape) {
-			return fmt.Errorf("tensor %s is %s%v, want %s%v", name, e.Type, e.Shape, kind, shape)
+		if !ok || e.Type != kind || !slices.Equal(e.Shape, dims) {
+			return fmt.Errorf("tensor %s is %s%v, want %s%v", name, e.Type, e.Shape, kind, dims)
 		}
 		delete(left, name)
 		return nil
 	}
-	for _, l := range linears(cfg) {
+	for _, l := range shape.Linears() {
 		if err := c.checkLinear(l, need); err != nil {
 			return err
 		}
 	}
-	v, w := int64(cfg.Vocab), int64(cfg.Width)
-	if err := need("wte.weight", safetensors.I8, v, w); err != nil {
+	table, v, w := shape.Embedding(), int64(shape.Vocab), int64(shape.Width)
+	if err := need(table, safetensors.I8, v, w); err != nil {
 		return err
 	}
-	if err := need("wte.weight_scale", safetensors.F32, v, 1); err != nil {
+	if err := need(table+"_scale", safetensors.F32, v, 1); err != nil {
 		return err
 	}
-	for _, name := range cfg.Names() {
-		if _, ok := left[name]; !ok && c.Has(name) {
+	for _, t := range shape.Tensors() {
+		if _, ok := left[t.Name]; !ok && c.Has(t.Name) {
 			continue
 		}
-		shape, _ := cfg.Shape(name)
-		if err := need(name, safetensors.F32, shape...); err != nil {
+		if err := need(t.Name, safetensors.F32, t.Dims...); err != nil {
 			return err
 		}
 	}
@@ -184,8 +184,8 @@ func (c *Checkpoint) check(cfg checkpoint.Config, digest string) error {
 }
 
 // checkLinear needs the tensors of one linear in whichever format its weight is.
-func (c *Checkpoint) checkLinear(l linear, need func(string, safetensors.DType, ...int64) error) error {
-	name, in, out := l.name+".weight", int64(l.in), int64(l.out)
+func (c *Checkpoint) checkLinear(l arch.Linear, need func(string, safetensors.DType, ...int64) error) error {
+	name, in, out := l.String()+".weight", int64(l.In), int64(l.Out)
 	e := c.entries[name]
 	bytes := func(name string) error {
 		if err := need(name, safetensors.I8, in, out); err != nil {
@@ -195,20 +195,20 @@ func (c *Checkpoint) checkLinear(l linear, need func(string, safetensors.DType, 
 	}
 	var err error
 	switch {
-	case e.Type == safetensors.F32 && l.name != HeadName:
+	case e.Type == safetensors.F32 && l.Layer >= 0:
 		err = need(name, safetensors.F32, in, out)
 	case len(e.Shape) == 3:
 		if err = need(name, safetensors.U8, out, in/Block, Block/2); err == nil {
 			err = need(name+"_scale", safetensors.F32, out*(in/Block))
 		}
-		if err == nil && c.Twins() {
-			err = bytes(twinOf(name))
+		if err == nil && c.Int8Copies() {
+			err = bytes(copyOf(name))
 		}
 	default:
 		err = bytes(name)
 	}
-	if err == nil && c.smooth[l.name] != nil {
-		err = need(l.name+".input_scale", safetensors.F32, in)
+	if err == nil && c.smooth[l.String()] != nil {
+		err = need(l.String()+".input_scale", safetensors.F32, in)
 	}
 	return err
 }
@@ -225,5 +225,5 @@ func Load(cacheDir string, base *checkpoint.Checkpoint, format string) (*Checkpo
 	if err != nil {
 		return nil, err
 	}
-	return c, c.Check(base.Config(), base.Digest())
+	return c, c.Check(base.Shape(), base.Digest())
 }

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
+	"nightshift/internal/atomicfile"
+	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
-	"nightshift/models/internal/atomicfile"
 	"nightshift/models/safetensors"
 )
 
@@ -29,7 +31,7 @@ type Options struct {
 	Worst4, Worst8 float64
 	// Wider names linears that are kept in the next wider type whatever their error.
 	Wider []string
-	// Compact leaves out the twins of int4 weights, see Checkpoint.Twin.
+	// Compact leaves out the int8 copies of int4 weights, see Checkpoint.Int8Copy.
 	Compact bool
 	// Text is the digest of the calibration text, for the record.
 	Text string
@@ -70,7 +72,7 @@ func convert(base *checkpoint.Checkpoint, activations Activations, opt Options, 
 			return nil, fmt.Errorf("alpha is %v, want 0 to 1", a)
 		}
 	}
-	list := linears(base.Config())
+	list := base.Shape().Linears()
 	w := &writer{base: base, opt: opt, choices: map[string]choice{}}
 	done, total := 0, 2*len(list)
 	w.advance = func() {
@@ -83,16 +85,16 @@ func convert(base *checkpoint.Checkpoint, activations Activations, opt Options, 
 		if err := opt.stopped(); err != nil {
 			return nil, err
 		}
-		a := activations[l.name]
-		if activations != nil && (a == nil || len(a.Max) != l.in || len(a.OutMean) != l.out) {
-			return nil, fmt.Errorf("the activations of %s are missing or have another width", l.name)
+		a := activations[l.String()]
+		if activations != nil && (a == nil || len(a.Max) != l.In || len(a.OutMean) != l.Out) {
+			return nil, fmt.Errorf("the activations of %s are missing or have another width", l.String())
 		}
 		c, err := choose(base, l, a, opt)
 		if err != nil {
 			return nil, err
 		}
-		w.choices[l.name] = c
-		r := Linear{Name: l.name, Weights: c.kind, Alpha: c.alpha}
+		w.choices[l.String()] = c
+		r := Linear{Name: l.String(), Weights: c.kind, Alpha: c.alpha}
 		if e := c.error; c.kind != Float32 && !math.IsNaN(e) && !math.IsInf(e, 0) {
 			r.Error = &e
 		}
@@ -103,7 +105,10 @@ func convert(base *checkpoint.Checkpoint, activations Activations, opt Options, 
 	if err != nil {
 		return nil, err
 	}
-	return report, atomicfile.Create(filepath.Join(dir, FileName), func(to io.Writer) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	return report, atomicfile.Create(filepath.Join(dir, FileName), 0o644, func(to io.Writer) error {
 		return safetensors.WriteRaw(to, tensors, w.metadata())
 	})
 }
@@ -137,28 +142,28 @@ func (w *writer) metadata() map[string]string {
 }
 
 // tensors lists what the file holds.
-func (w *writer) tensors(list []linear) ([]safetensors.Raw, error) {
+func (w *writer) tensors(list []arch.Linear) ([]safetensors.Raw, error) {
 	replaced := map[string][]float32{} // float32 tensors that differ from the checkpoint's
 	var tensors []safetensors.Raw
 	for _, l := range list {
-		c := w.choices[l.name]
+		c := w.choices[l.String()]
 		tensors = append(tensors, w.linear(c)...)
 		if c.bias != nil {
-			replaced[l.name+".bias"] = c.bias
+			replaced[l.Bias] = c.bias
 		}
 		if c.smooth == nil {
 			continue
 		}
-		tensors = append(tensors, floats(l.name+".input_scale", c.smooth, int64(l.in)))
-		for _, part := range []string{".weight", ".bias"} {
-			values, err := w.base.Floats(l.norm + part)
+		tensors = append(tensors, floats(l.String()+".input_scale", c.smooth, int64(l.In)))
+		for _, name := range l.Norm {
+			values, err := w.base.Floats(name)
 			if err != nil {
 				return nil, err
 			}
 			for i := range values {
 				values[i] /= c.smooth[i]
 			}
-			replaced[l.norm+part] = values
+			replaced[name] = values
 		}
 	}
 	table, err := w.embedding()
@@ -170,18 +175,17 @@ func (w *writer) tensors(list []linear) ([]safetensors.Raw, error) {
 	for _, t := range tensors {
 		written[t.Name] = true
 	}
-	for _, name := range w.base.Names() {
-		if written[name] {
+	for _, t := range w.base.Shape().Tensors() {
+		if written[t.Name] {
 			continue
 		}
-		shape, _ := w.base.Config().Shape(name)
-		values := replaced[name]
+		values := replaced[t.Name]
 		if values == nil {
-			if values, err = w.base.Floats(name); err != nil {
+			if values, err = w.base.Floats(t.Name); err != nil {
 				return nil, err
 			}
 		}
-		tensors = append(tensors, floats(name, values, shape...))
+		tensors = append(tensors, floats(t.Name, values, t.Dims...))
 	}
 	return tensors, nil
 }
@@ -192,12 +196,12 @@ func floats(name string, values []float32, shape ...int64) safetensors.Raw {
 
 // linear is the weight of a linear and its scales.
 func (w *writer) linear(c choice) []safetensors.Raw {
-	name, in, out := c.name+".weight", int64(c.in), int64(c.out)
+	name, in, out := c.String()+".weight", int64(c.In), int64(c.Out)
 	smoothed := func(visit func([]float32) error) error {
 		if err := w.opt.stopped(); err != nil {
 			return err
 		}
-		values, err := c.weights(w.base)
+		values, err := weightOf(w.base, c.Linear)
 		if err != nil {
 			return err
 		}
@@ -214,20 +218,20 @@ func (w *writer) linear(c choice) []safetensors.Raw {
 		read := func(visit func([]byte) error) error {
 			return weights(func(values []float32) error {
 				packed := make([]byte, len(values)/2)
-				pack4(packed, values, c.in, c.out, c.scales)
+				pack4(packed, values, c.In, c.Out, c.scales)
 				return visit(packed)
 			})
 		}
 		tensors := []safetensors.Raw{{Name: name, Type: safetensors.U8, Shape: []int64{out, in / Block, Block / 2}, Read: read},
 			floats(name+"_scale", c.scales, int64(len(c.scales)))}
-		if c.twin == nil {
+		if c.copy8 == nil {
 			return tensors
 		}
-		twin := func(visit func([]byte) error) error {
-			return smoothed(func(values []float32) error { return bytes8(c.read(values), c.twin, visit) })
+		copy8 := func(visit func([]byte) error) error {
+			return smoothed(func(values []float32) error { return bytes8(c.read(values), c.copy8, visit) })
 		}
-		return append(tensors, safetensors.Raw{Name: twinOf(name), Type: safetensors.I8, Shape: []int64{in, out}, Read: twin},
-			floats(twinOf(name+"_scale"), c.twin, out))
+		return append(tensors, safetensors.Raw{Name: copyOf(name), Type: safetensors.I8, Shape: []int64{in, out}, Read: copy8},
+			floats(copyOf(name+"_scale"), c.copy8, out))
 	}
 	read := func(visit func([]byte) error) error {
 		return weights(func(values []float32) error { return bytes8(values, c.scales, visit) })
@@ -254,18 +258,18 @@ func bytes8(weights, scales []float32, visit func([]byte) error) error {
 
 // embedding is the token embedding as int8 and the scale of each token.
 func (w *writer) embedding() ([]safetensors.Raw, error) {
-	const name = "wte.weight"
-	cfg := w.base.Config()
+	shape := w.base.Shape()
+	name := shape.Embedding()
 	table, err := w.base.Floats(name)
 	if err != nil {
 		return nil, err
 	}
-	values, scales := Rows8(table, cfg.Width)
+	values, scales := Rows8(table, shape.Width)
 	data := make([]byte, len(values))
 	for i, v := range values {
 		data[i] = byte(v)
 	}
 	read := func(visit func([]byte) error) error { return visit(data) }
-	return []safetensors.Raw{{Name: name, Type: safetensors.I8, Shape: []int64{int64(cfg.Vocab), int64(cfg.Width)}, Read: read},
-		floats(name+"_scale", scales, int64(cfg.Vocab), 1)}, nil
+	return []safetensors.Raw{{Name: name, Type: safetensors.I8, Shape: []int64{int64(shape.Vocab), int64(shape.Width)}, Read: read},
+		floats(name+"_scale", scales, int64(shape.Vocab), 1)}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
 	"nightshift/models/safetensors"
 	"nightshift/onnx"
@@ -18,8 +19,8 @@ import (
 // base writes a small random checkpoint and opens it.
 func base(t *testing.T, tied bool) *checkpoint.Checkpoint {
 	t.Helper()
-	cfg := checkpoint.Config{Layers: 2, Heads: 2, Width: 32, Context: 16, Vocab: 50, Inner: 96, Activation: "gelu_new", Epsilon: 1e-5,
-		ScaleAttn: true, TiedHead: tied, EOS: 10, BOS: -1}
+	cfg := arch.GPT2(arch.Shape{Layers: 2, Heads: 2, Width: 32, Context: 16, Vocab: 50, Inner: 96, Activation: "gelu_new", Epsilon: 1e-5,
+		ScaleAttn: true, TiedHead: tied, EOS: 10, BOS: -1})
 	dir := t.TempDir()
 	if err := checkpoint.Write(dir, cfg, checkpoint.Random(cfg, 3)); err != nil {
 		t.Fatal(err)
@@ -34,12 +35,12 @@ func base(t *testing.T, tied bool) *checkpoint.Checkpoint {
 // seen invents activations for a checkpoint's linears.
 func seen(c *checkpoint.Checkpoint) Activations {
 	all := Activations{}
-	for i, l := range linears(c.Config()) {
+	for i, l := range c.Shape().Linears() {
 		const rows = 16
-		a := &Activation{Max: make([]float32, l.in), Mean: make([]float32, l.in), Square: make([]float32, l.in), Rows: normals(rows*l.in, uint64(i)),
-			OutMean: make([]float32, l.out), OutSqr: make([]float32, l.out)}
+		a := &Activation{Max: make([]float32, l.In), Mean: make([]float32, l.In), Square: make([]float32, l.In), Rows: normals(rows*l.In, uint64(i)),
+			OutMean: make([]float32, l.Out), OutSqr: make([]float32, l.Out)}
 		for at, v := range a.Rows {
-			c := at % l.in
+			c := at % l.In
 			if c == 3 {
 				v *= 40
 				a.Rows[at] = v
@@ -51,7 +52,7 @@ func seen(c *checkpoint.Checkpoint) Activations {
 		for o := range a.OutSqr {
 			a.OutSqr[o] = 1
 		}
-		all[l.name] = a
+		all[l.String()] = a
 	}
 	return all
 }
@@ -73,7 +74,7 @@ func convertTo(t *testing.T, c *checkpoint.Checkpoint, acts Activations, opt Opt
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := q.Check(c.Config(), c.Digest()); err != nil {
+	if err := q.Check(c.Shape(), c.Digest()); err != nil {
 		t.Fatal(err)
 	}
 	return q, report
@@ -115,19 +116,19 @@ func TestConvertReadsBack(t *testing.T) {
 			if q.Format() != format || q.BaseDigest() != c.Digest() || q.Bytes() <= 0 || q.Text() != "" {
 				t.Errorf("format %s of %s", q.Format(), q.BaseDigest())
 			}
-			for i, l := range linears(c.Config()) {
-				if report[i].Name != l.name || report[i].Weights != format || report[i].Error != nil || q.InputScale(l.name) != nil {
+			for i, l := range c.Shape().Linears() {
+				if report[i].Name != l.String() || report[i].Weights != format || report[i].Error != nil || q.InputScale(l.String()) != nil {
 					t.Errorf("%+v", report[i])
 				}
-				want, err := l.weights(c)
+				want, err := weightOf(c, l)
 				if err != nil {
 					t.Fatal(err)
 				}
 				compareLinear(t, q, l, want)
-				compareTwin(t, q, l)
+				compareCopy(t, q, l)
 			}
-			if q.Twins() != (format == Int4) {
-				t.Errorf("%s has twins: %v", format, q.Twins())
+			if q.Int8Copies() != (format == Int4) {
+				t.Errorf("%s has int8 copies: %v", format, q.Int8Copies())
 			}
 			if got, _ := c.Floats("h.1.ln_2.bias"); !equal(values(t, q, "h.1.ln_2.bias"), got) {
 				t.Error("a bias changed")
@@ -157,78 +158,78 @@ func equal(a, b []float32) bool {
 }
 
 // compareLinear reads a linear by the published layout and compares it with weights [in,out].
-func compareLinear(t *testing.T, q *Checkpoint, l linear, want []float32) {
+func compareLinear(t *testing.T, q *Checkpoint, l arch.Linear, want []float32) {
 	t.Helper()
-	ref, raw := content(t, q, l.name+".weight")
-	scales := values(t, q, l.name+".weight_scale")
+	ref, raw := content(t, q, l.String()+".weight")
+	scales := values(t, q, l.String()+".weight_scale")
 	for i, w := range want {
-		in, out := i/l.out, i%l.out
+		in, out := i/l.Out, i%l.Out
 		var got, limit float32
 		switch {
 		case len(ref.Dims) == 3:
-			scale := scales[out*(l.in/32)+in/32]
-			nibble := raw[out*l.in/2+in/2] >> (4 * (in % 2)) & 15
+			scale := scales[out*(l.In/32)+in/32]
+			nibble := raw[out*l.In/2+in/2] >> (4 * (in % 2)) & 15
 			got, limit = (float32(nibble)-8)*scale, 4*abs(scale) // the ends may be clipped
 		default:
 			got, limit = float32(int8(raw[i]))*scales[out], 0.501*scales[out]
 		}
 		if abs(got-w) > limit {
-			t.Fatalf("%s: weight %d,%d is %g, read back %g", l.name, in, out, w, got)
+			t.Fatalf("%s: weight %d,%d is %g, read back %g", l.String(), in, out, w, got)
 		}
 	}
 }
 
-// compareTwin reads the twin of an int4 weight, which is what the weight says, rounded to int8; that of any other is itself.
-func compareTwin(t *testing.T, q *Checkpoint, l linear) {
+// compareCopy reads the int8 copy of an int4 weight, which is what the weight says, rounded to int8; that of any other is itself.
+func compareCopy(t *testing.T, q *Checkpoint, l arch.Linear) {
 	t.Helper()
-	ref, raw := content(t, q, l.name+".weight")
-	twin, err := q.Twin(l.name + ".weight")
+	ref, raw := content(t, q, l.String()+".weight")
+	copy8, err := q.Int8Copy(l.String() + ".weight")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !q.Twins() || len(ref.Dims) != 3 {
-		if twin.External.Offset != ref.External.Offset {
-			t.Errorf("%s has a twin", l.name)
+	if !q.Int8Copies() || len(ref.Dims) != 3 {
+		if copy8.External.Offset != ref.External.Offset {
+			t.Errorf("%s has a int8 copy", l.String())
 		}
 		return
 	}
-	if twin.Type != onnx.Int8 || !slices.Equal(twin.Dims, []int64{int64(l.in), int64(l.out)}) {
-		t.Fatalf("the twin of %s is %v%v", l.name, twin.Type, twin.Dims)
+	if copy8.Type != onnx.Int8 || !slices.Equal(copy8.Dims, []int64{int64(l.In), int64(l.Out)}) {
+		t.Fatalf("the int8 copy of %s is %v%v", l.String(), copy8.Type, copy8.Dims)
 	}
-	_, bytes := content(t, q, l.name+".int8_weight")
+	_, bytes := content(t, q, l.String()+".int8_weight")
 	size := func(b byte) int { return max(int(int8(b)), -int(int8(b))) }
-	scales4, scales8 := values(t, q, l.name+".weight_scale"), values(t, q, l.name+".int8_weight_scale")
+	scales4, scales8 := values(t, q, l.String()+".weight_scale"), values(t, q, l.String()+".int8_weight_scale")
 	for i := range bytes {
-		in, out := i/l.out, i%l.out
-		want := (float32(raw[out*l.in/2+in/2]>>(4*(in%2))&15) - 8) * scales4[out*(l.in/32)+in/32]
+		in, out := i/l.Out, i%l.Out
+		want := (float32(raw[out*l.In/2+in/2]>>(4*(in%2))&15) - 8) * scales4[out*(l.In/32)+in/32]
 		if got := float32(int8(bytes[i])) * scales8[out]; abs(got-want) > 0.501*scales8[out] {
-			t.Fatalf("%s: weight %d,%d is %g, its twin %g", l.name, in, out, want, got)
+			t.Fatalf("%s: weight %d,%d is %g, its int8 copy %g", l.String(), in, out, want, got)
 		}
 		if in%2 == 1 {
-			if sum := size(bytes[i]) + size(bytes[i-l.out]); sum > pairLimit {
-				t.Fatalf("%s: weights %d and %d of output %d add up to %d", l.name, in-1, in, out, sum)
+			if sum := size(bytes[i]) + size(bytes[i-l.Out]); sum > pairLimit {
+				t.Fatalf("%s: weights %d and %d of output %d add up to %d", l.String(), in-1, in, out, sum)
 			}
 		}
 	}
 }
 
-// TestCompact leaves the twins out.
+// TestCompact leaves the int8 copies out.
 func TestCompact(t *testing.T) {
 	c := base(t, true)
 	opt := Defaults(Int4)
 	whole, _ := convertTo(t, c, seen(c), opt)
 	opt.Compact = true
 	compact, _ := convertTo(t, c, seen(c), opt)
-	if compact.Twins() || 3*compact.Bytes() > 2*whole.Bytes() {
-		t.Errorf("compact weights have %d bytes, with twins %d", compact.Bytes(), whole.Bytes())
+	if compact.Int8Copies() || 3*compact.Bytes() > 2*whole.Bytes() {
+		t.Errorf("compact weights have %d bytes, with int8 copies %d", compact.Bytes(), whole.Bytes())
 	}
-	for _, l := range linears(c.Config()) {
-		_, a := content(t, whole, l.name+".weight")
-		_, b := content(t, compact, l.name+".weight")
+	for _, l := range c.Shape().Linears() {
+		_, a := content(t, whole, l.String()+".weight")
+		_, b := content(t, compact, l.String()+".weight")
 		if !bytes.Equal(a, b) {
-			t.Errorf("%s differs", l.name)
+			t.Errorf("%s differs", l.String())
 		}
-		compareTwin(t, compact, l)
+		compareCopy(t, compact, l)
 	}
 	file := filepath.Join(whole.Dir(), FileName)
 	data, err := os.ReadFile(file)
@@ -243,8 +244,8 @@ func TestCompact(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := broken.Check(c.Config(), c.Digest()); err == nil || !strings.Contains(err.Error(), one) {
-		t.Errorf("one twin is missing: %v", err)
+	if err := broken.Check(c.Shape(), c.Digest()); err == nil || !strings.Contains(err.Error(), one) {
+		t.Errorf("one int8 copy is missing: %v", err)
 	}
 }
 
@@ -253,27 +254,27 @@ func TestSmoothingKeepsTheProduct(t *testing.T) {
 	c := base(t, true)
 	q, report := convertTo(t, c, seen(c), Defaults(Int8))
 	smoothed := 0
-	for i, l := range linears(c.Config()) {
-		s := q.InputScale(l.name)
-		if (s != nil) != (report[i].Alpha > 0) || (s != nil && l.norm == "") {
-			t.Errorf("%s: scale of %d, alpha %g", l.name, len(s), report[i].Alpha)
+	for i, l := range c.Shape().Linears() {
+		s := q.InputScale(l.String())
+		if (s != nil) != (report[i].Alpha > 0) || (s != nil && l.Norm == nil) {
+			t.Errorf("%s: scale of %d, alpha %g", l.String(), len(s), report[i].Alpha)
 		}
 		if s == nil {
 			continue
 		}
 		smoothed++
 		if s[3] < 4*s[4] {
-			t.Errorf("%s: the channel of outliers is divided by %g, its neighbour by %g", l.name, s[3], s[4])
+			t.Errorf("%s: the channel of outliers is divided by %g, its neighbour by %g", l.String(), s[3], s[4])
 		}
-		for _, part := range []string{".weight", ".bias"} {
-			before, _ := c.Floats(l.norm + part)
-			for i, after := range values(t, q, l.norm+part) {
+		for _, name := range l.Norm {
+			before, _ := c.Floats(name)
+			for i, after := range values(t, q, name) {
 				if abs(after*s[i]-before[i]) > 1e-6 {
-					t.Fatalf("%s%s[%d] is %g times %g, want %g", l.norm, part, i, after, s[i], before[i])
+					t.Fatalf("%s[%d] is %g times %g, want %g", name, i, after, s[i], before[i])
 				}
 			}
 		}
-		want, _ := l.weights(c)
+		want, _ := weightOf(c, l)
 		compareLinear(t, q, l, scaled(want, s))
 	}
 	if smoothed < 3 {
@@ -287,19 +288,19 @@ func TestBiasTakesUpTheShift(t *testing.T) {
 	acts := seen(c)
 	q, _ := convertTo(t, c, acts, Defaults(Int4))
 	const name = "h.0.mlp.c_proj"
-	a, l := acts[name], linears(c.Config())[3]
+	a, l := acts[name], c.Shape().Linears()[3]
 	weights, _ := c.Floats(name + ".weight")
 	before, _ := c.Floats(name + ".bias")
 	after := values(t, q, name+".bias")
 	_, raw := content(t, q, name+".weight")
 	scales := values(t, q, name+".weight_scale")
 	moved := false
-	for o := range l.out {
+	for o := range l.Out {
 		want, got := float64(before[o]), float64(after[o])
-		for i := range l.in {
-			q4 := float32(raw[o*l.in/2+i/2]>>(4*(i%2))&15) - 8
-			want += float64(a.Mean[i]) * float64(weights[i*l.out+o])
-			got += float64(a.Mean[i]) * float64(q4*scales[o*(l.in/32)+i/32])
+		for i := range l.In {
+			q4 := float32(raw[o*l.In/2+i/2]>>(4*(i%2))&15) - 8
+			want += float64(a.Mean[i]) * float64(weights[i*l.Out+o])
+			got += float64(a.Mean[i]) * float64(q4*scales[o*(l.In/32)+i/32])
 		}
 		if d := got - want; d > 1e-6 || d < -1e-6 {
 			t.Errorf("the mean of output %d moved by %g", o, d)
@@ -325,7 +326,7 @@ func TestLinearsAreKeptBack(t *testing.T) {
 	opt.Worst8 = 0
 	q, report := convertTo(t, c, seen(c), opt)
 	for _, l := range report {
-		if want := map[bool]string{true: Int8, false: Float32}[l.Name == HeadName]; l.Weights != want {
+		if want := map[bool]string{true: Int8, false: Float32}[l.Name == arch.HeadName]; l.Weights != want {
 			t.Errorf("%s is %s, want %s", l.Name, l.Weights, want)
 		}
 	}
@@ -379,15 +380,15 @@ func TestLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := q.Check(c.Config(), "sha256:00"); err == nil || !strings.Contains(err.Error(), "sha256:00") {
+	if err := q.Check(c.Shape(), "sha256:00"); err == nil || !strings.Contains(err.Error(), "sha256:00") {
 		t.Errorf("another model: %v", err)
 	}
-	cfg := c.Config()
+	cfg := c.Shape()
 	cfg.Inner = 128
 	if err := q.Check(cfg, c.Digest()); err == nil || !strings.Contains(err.Error(), "h.0.mlp.c_fc.weight") {
 		t.Errorf("another shape: %v", err)
 	}
-	cfg = c.Config()
+	cfg = c.Shape()
 	cfg.Layers = 1
 	if err := q.Check(cfg, c.Digest()); err == nil || !strings.Contains(err.Error(), "has no place") {
 		t.Errorf("a model of fewer layers: %v", err)

@@ -1,62 +1,21 @@
 package quantize
 
 import (
-	"fmt"
-
+	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
 )
 
-// HeadName is what the output head is called among the linears.
-const HeadName = "lm_head"
-
-// linear is one matrix product of a model: where its weights are, and the layer norm that makes its inputs, if one does.
-type linear struct {
-	name    string // its weight is name.weight
-	norm    string // h.0.ln_1; "" when its inputs come from elsewhere
-	in, out int
-	bias    bool
-}
-
-// linears lists those of a model, in the order in which they are computed.
-func linears(c checkpoint.Config) []linear {
-	w := c.Width
-	var list []linear
-	for l := range c.Layers {
-		h := fmt.Sprintf("h.%d.", l)
-		list = append(list,
-			linear{h + "attn.c_attn", h + "ln_1", w, 3 * w, true}, linear{h + "attn.c_proj", "", w, w, true},
-			linear{h + "mlp.c_fc", h + "ln_2", w, c.Inner, true}, linear{h + "mlp.c_proj", "", c.Inner, w, true})
-	}
-	return append(list, linear{HeadName, "ln_f", w, c.Vocab, false})
-}
-
-// Linears names the linears of a model, whose inputs a calibration looks at: those of its blocks, and its head.
-func Linears(c checkpoint.Config) []string {
-	var names []string
-	for _, l := range linears(c) {
-		names = append(names, l.name)
-	}
-	return names
-}
-
-// weights reads [in,out]. The head, which a checkpoint keeps as [out,in], is transposed.
-func (l linear) weights(base *checkpoint.Checkpoint) ([]float32, error) {
-	if l.name != HeadName {
-		return base.Floats(l.name + ".weight")
-	}
-	name := "lm_head.weight"
-	if base.Config().TiedHead {
-		name = "wte.weight"
-	}
-	stored, err := base.Floats(name)
-	if err != nil {
-		return nil, err
+// weightOf reads the weight of a linear as [in,out], whichever way a checkpoint keeps it.
+func weightOf(base *checkpoint.Checkpoint, l arch.Linear) ([]float32, error) {
+	stored, err := base.Floats(l.Weight)
+	if err != nil || !l.Transposed {
+		return stored, err
 	}
 	turned := make([]float32, len(stored))
-	parallel((l.in+63)/64, func(part int) {
-		for o := range l.out {
-			for c := part * 64; c < min(l.in, part*64+64); c++ {
-				turned[c*l.out+o] = stored[o*l.in+c]
+	parallel((l.In+63)/64, func(part int) {
+		for o := range l.Out {
+			for c := part * 64; c < min(l.In, part*64+64); c++ {
+				turned[c*l.Out+o] = stored[o*l.In+c]
 			}
 		}
 	})

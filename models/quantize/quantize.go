@@ -1,4 +1,4 @@
-// Package quantize turns the weights of a GPT-2 checkpoint into 8-bit and 4-bit integers and reads what it wrote.
+// Package quantize turns the weights of a checkpoint into 8-bit and 4-bit integers and reads what it wrote.
 //
 // A converted checkpoint is one safetensors file, which graphs point into as they point into the original
 // (docs/quantization.md publishes its layout). Linears are int8 (one scale for each output) or int4 (one scale for each block

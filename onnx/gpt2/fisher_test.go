@@ -6,14 +6,16 @@ import (
 	"strings"
 	"testing"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
+	"nightshift/onnx/families"
+	"nightshift/onnx/graphs"
 	"nightshift/onnx/ort"
 )
 
 // sampledGradient runs the Fisher graph with noise so large at the golden's targets that these are the labels.
-func (g *golden) sampledGradient(t *testing.T, tr gpt2.Trainable, params []float32, by gpt2.By) map[string][]float32 {
+func (g *golden) sampledGradient(t *testing.T, tr graphs.Trainable, params []float32, by graphs.By) map[string][]float32 {
 	t.Helper()
-	graph, err := gpt2.Fisher(g.cfg, g.model.Initializer, tr, by)
+	graph, err := families.Of(g.cfg).Fisher(g.model.Initializer, tr, by)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,8 +77,8 @@ func TestFisherGradientsFollowTheChainRule(t *testing.T) {
 	for _, g := range goldens(t) {
 		a := g.adapters(t)["full"]
 		tr, params := g.trainable(a)
-		factors, products := g.sampledGradient(t, tr, params, gpt2.Factors), g.sampledGradient(t, tr, params, gpt2.Products)
-		weights, err := tr.Gradients(g.cfg, gpt2.Products)
+		factors, products := g.sampledGradient(t, tr, params, graphs.Factors), g.sampledGradient(t, tr, params, graphs.Products)
+		weights, err := tr.Gradients(g.cfg, graphs.Products)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +97,7 @@ func TestFisherGradientsFollowTheChainRule(t *testing.T) {
 					}
 				}
 			}
-			for name, want := range map[string][]float64{gpt2.LoraA(target.Layer, target.Module): wantA, gpt2.LoraB(target.Layer, target.Module): wantB} {
+			for name, want := range map[string][]float64{graphs.LoraA(target): wantA, graphs.LoraB(target): wantB} {
 				var diff, norm float64
 				for j, w := range want {
 					diff += math.Pow(float64(factors[name][j])-w, 2)
@@ -112,13 +114,13 @@ func TestFisherGradientsFollowTheChainRule(t *testing.T) {
 func TestFisherRefuses(t *testing.T) {
 	g := goldens(t)[0]
 	for name, c := range map[string]struct {
-		trainable gpt2.Trainable
+		trainable graphs.Trainable
 		want      string
 	}{
-		"full":  {gpt2.Trainable{Full: true}, "there are no products"},
-		"layer": {gpt2.Trainable{Rank: 1, Targets: []gpt2.Target{{Layer: 99, Module: "mlp.c_fc"}}}, "layer 99"},
+		"full":  {graphs.Trainable{Full: true}, "there are no products"},
+		"layer": {graphs.Trainable{Rank: 1, Targets: []arch.Target{{Layer: 99, Module: "mlp.c_fc"}}}, "layer 99"},
 	} {
-		if _, err := gpt2.Fisher(g.cfg, g.model.Initializer, c.trainable, gpt2.Products); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := families.Of(g.cfg).Fisher(g.model.Initializer, c.trainable, graphs.Products); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}

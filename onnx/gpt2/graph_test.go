@@ -4,8 +4,10 @@ import (
 	"math"
 	"testing"
 
+	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/families"
+	"nightshift/onnx/graphs"
 	"nightshift/onnx/ort"
 )
 
@@ -23,7 +25,7 @@ func put[T ort.Element](t testing.TB, m tensors, name string, data []T, dims ...
 
 // decoder runs the decode graph row by row against one cache.
 type decoder struct {
-	cfg     gpt2.Config
+	cfg     arch.Shape
 	session *ort.Session
 	rows    int
 	cap     int
@@ -38,9 +40,9 @@ type factor struct {
 	dims []int64
 }
 
-func newDecoder(t testing.TB, cfg gpt2.Config, weights gpt2.Weights, dir string, modules []string, rows int) *decoder {
+func newDecoder(t testing.TB, cfg arch.Shape, weights graphs.Weights, dir string, modules []string, rows int) *decoder {
 	t.Helper()
-	g, err := gpt2.Decode(cfg, weights, gpt2.DecodeOptions{Modules: modules})
+	g, err := families.Of(cfg).Decode(weights, graphs.DecodeOptions{Modules: modules})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,10 +97,10 @@ func (d *decoder) run(t testing.TB, first int, tokens [][]int64, from, n int) []
 	put(t, out, "logits", logits, b, int64(d.cfg.Vocab))
 	size := d.cfg.Width * d.cap
 	for l := range d.cfg.Layers {
-		dims := []int64{b, int64(d.cfg.Heads), int64(d.cap), int64(d.cfg.HeadSize())}
-		put(t, in, gpt2.PastKey(l), d.keys[l][first*size:][:len(tokens)*size], dims...)
-		put(t, in, gpt2.PastValue(l), d.values[l][first*size:][:len(tokens)*size], dims...)
-		out[gpt2.PresentKey(l)], out[gpt2.PresentValue(l)] = in[gpt2.PastKey(l)], in[gpt2.PastValue(l)]
+		dims := []int64{b, int64(d.cfg.Heads), int64(d.cap), int64(d.cfg.HeadSize)}
+		put(t, in, graphs.PastKey(l), d.keys[l][first*size:][:len(tokens)*size], dims...)
+		put(t, in, graphs.PastValue(l), d.values[l][first*size:][:len(tokens)*size], dims...)
+		out[graphs.PresentKey(l)], out[graphs.PresentValue(l)] = in[graphs.PastKey(l)], in[graphs.PastValue(l)]
 	}
 	binding, err := d.session.NewBinding()
 	if err != nil {
@@ -134,7 +136,7 @@ func apart(a, b []float32) float64 {
 }
 
 // randomModel writes a random checkpoint with weights large enough for differences to show.
-func randomModel(t testing.TB, cfg checkpoint.Config) *checkpoint.Checkpoint {
+func randomModel(t testing.TB, cfg arch.Shape) *checkpoint.Checkpoint {
 	t.Helper()
 	dir := t.TempDir()
 	weights := checkpoint.Random(cfg, 7)
@@ -157,7 +159,7 @@ func randomModel(t testing.TB, cfg checkpoint.Config) *checkpoint.Checkpoint {
 
 func TestRaggedDecodeEqualsFullForward(t *testing.T) {
 	ort.ForTest(t)
-	cfg := checkpoint.Config{Layers: 2, Heads: 2, Width: 16, Context: 32, Vocab: 40, Inner: 48, Activation: "gelu_new", Epsilon: 1e-5, ScaleAttn: true, TiedHead: true}
+	cfg := arch.GPT2(arch.Shape{Layers: 2, Heads: 2, Width: 16, Context: 32, Vocab: 40, Inner: 48, Activation: "gelu_new", Epsilon: 1e-5, ScaleAttn: true, TiedHead: true})
 	c := randomModel(t, cfg)
 	lengths := []int{5, 9, 2}
 	var tokens [][]int64
@@ -168,7 +170,7 @@ func TestRaggedDecodeEqualsFullForward(t *testing.T) {
 		}
 		tokens = append(tokens, row)
 	}
-	d := newDecoder(t, gpt2.Config(cfg), c.Initializer, c.Dir(), nil, len(tokens))
+	d := newDecoder(t, cfg, c.Initializer, c.Dir(), nil, len(tokens))
 	for r, n := range lengths { // prompts one at a time, the longest in two chunks
 		row := tokens[r][:n]
 		if n > 8 {
@@ -178,7 +180,7 @@ func TestRaggedDecodeEqualsFullForward(t *testing.T) {
 			d.run(t, r, [][]int64{row}, 0, n)
 		}
 	}
-	full := newDecoder(t, gpt2.Config(cfg), c.Initializer, c.Dir(), nil, 1)
+	full := newDecoder(t, cfg, c.Initializer, c.Dir(), nil, 1)
 	for step := range 5 {
 		var rows [][]int64
 		for r, n := range lengths {

@@ -10,9 +10,11 @@ import (
 	"testing"
 
 	"nightshift/models/adapter"
+	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
 	"nightshift/models/safetensors"
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/families"
+	"nightshift/onnx/graphs"
 	"nightshift/onnx/ort"
 )
 
@@ -20,7 +22,7 @@ import (
 type golden struct {
 	name    string
 	model   *checkpoint.Checkpoint
-	cfg     gpt2.Config
+	cfg     arch.Shape
 	values  map[string][]float32
 	Prompts [][]int64 `json:"prompts"`
 	Train   struct {
@@ -53,7 +55,7 @@ func goldens(t *testing.T) []*golden {
 		if g.model, err = checkpoint.Open(filepath.Join(dir, "checkpoint"), t.TempDir()); err != nil {
 			t.Fatal(err)
 		}
-		g.cfg = gpt2.Config(g.model.Config())
+		g.cfg = g.model.Shape()
 		g.values = floatsOf(t, filepath.Join(dir, "golden.safetensors"))
 		list = append(list, g)
 	}
@@ -94,11 +96,11 @@ func (g *golden) adapters(t *testing.T) map[string]*adapter.Adapter {
 }
 
 // trainable turns an adapter into the trainable inputs of the training graph.
-func (g *golden) trainable(a *adapter.Adapter) (gpt2.Trainable, []float32) {
-	tr := gpt2.Trainable{Rank: a.Config.Rank, Scale: a.Config.Scale()}
+func (g *golden) trainable(a *adapter.Adapter) (graphs.Trainable, []float32) {
+	tr := graphs.Trainable{Rank: a.Config.Rank, Scale: a.Config.Scale()}
 	var params []float32
 	for _, target := range a.Targets() {
-		tr.Targets = append(tr.Targets, gpt2.Target{Layer: target.Layer, Module: target.Module})
+		tr.Targets = append(tr.Targets, arch.Target{Layer: target.Layer, Module: target.Module})
 		params = append(append(params, a.Factors[target].A...), a.Factors[target].B...)
 	}
 	return tr, params
@@ -180,7 +182,7 @@ func TestTeachersEqualPEFT(t *testing.T) {
 // gradients compares what the training graph gives for some inputs.
 func (g *golden) gradients(t *testing.T, a *adapter.Adapter, in tensors, loss float64, wanted func(key string) []float32) {
 	tr, params := g.trainable(a)
-	graph, err := gpt2.Train(g.cfg, g.model.Initializer, tr)
+	graph, err := families.Of(g.cfg).Train(g.model.Initializer, tr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,8 +278,8 @@ func adapt(t *testing.T, d *decoder, list []*adapter.Adapter) {
 		}
 	}
 	for layer := range d.cfg.Layers {
-		for _, m := range gpt2.Modules {
-			in, out, err := d.cfg.ModuleShape(m)
+		for _, m := range d.cfg.Modules() {
+			in, out, err := d.cfg.Dims(m)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -286,7 +288,7 @@ func adapt(t *testing.T, d *decoder, list []*adapter.Adapter) {
 				if adapted == nil {
 					continue
 				}
-				f, ok := adapted.Factors[adapter.Target{Layer: layer, Module: m}]
+				f, ok := adapted.Factors[arch.Target{Layer: layer, Module: m}]
 				if !ok {
 					continue
 				}
@@ -300,7 +302,7 @@ func adapt(t *testing.T, d *decoder, list []*adapter.Adapter) {
 					}
 				}
 			}
-			d.factors[gpt2.LoraA(layer, m)], d.factors[gpt2.LoraB(layer, m)] = a, b
+			d.factors[graphs.LoraA(arch.Target{Layer: layer, Module: m})], d.factors[graphs.LoraB(arch.Target{Layer: layer, Module: m})] = a, b
 		}
 	}
 }
@@ -316,7 +318,7 @@ func TestMixedAdaptersEqualPEFT(t *testing.T) {
 					names, list = append(names, n), append(list, a)
 				}
 			}
-			d := newDecoder(t, g.cfg, g.model.Initializer, g.model.Dir(), gpt2.Modules, len(names))
+			d := newDecoder(t, g.cfg, g.model.Initializer, g.model.Dir(), g.cfg.Modules(), len(names))
 			adapt(t, d, list)
 			prompt := g.Prompts[0]
 			for r := range names {

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"nightshift/internal/atomicfile"
 )
 
 // A source can fetch the archive that holds the library.
@@ -51,6 +53,7 @@ func (f *finder) fetch(ctx context.Context) (Library, error) {
 	for _, dir := range left {
 		os.RemoveAll(dir)
 	}
+	atomicfile.Sweep(f.dir, "", 0)
 	var failed []error
 	for _, s := range f.sources {
 		err := f.fetchFrom(ctx, s)
@@ -112,40 +115,27 @@ func (f *finder) install(library, source string) error {
 	if err != nil {
 		return fmt.Errorf("read library: %w", err)
 	}
-	if err := os.Rename(library, filepath.Join(f.dir, f.platform.file)); err != nil {
+	if err := atomicfile.Move(library, filepath.Join(f.dir, f.platform.file)); err != nil {
 		return fmt.Errorf("install library: %w", err)
 	}
 	data, err := json.Marshal(receipt{Source: source, Size: size, SHA256: sum})
 	if err != nil {
 		return fmt.Errorf("write receipt: %w", err)
 	}
-	temp := f.receiptPath() + ".new"
-	if err := writeSynced(temp, strings.NewReader(string(data)+"\n"), 0o644); err != nil {
+	if err := atomicfile.Write(f.receiptPath(), append(data, '\n'), 0o644); err != nil {
 		return fmt.Errorf("write receipt: %w", err)
 	}
-	if err := os.Rename(temp, f.receiptPath()); err != nil {
-		return fmt.Errorf("write receipt: %w", err)
-	}
-	return syncDir(f.dir)
+	return nil
 }
 
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
-}
-
-// writeSynced writes a new file and makes it durable.
-func writeSynced(path string, from io.Reader, mode os.FileMode) error {
+// copyTo writes a file of the temporary folder.
+func copyTo(path string, from io.Reader, mode os.FileMode) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, mode)
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(file, from)
-	return errors.Join(err, file.Sync(), file.Close())
+	return errors.Join(err, file.Close())
 }
 
 // maxLibrary bounds what is unpacked.
@@ -176,7 +166,7 @@ func extract(ctx context.Context, archive, member, to string) error {
 		if header.Typeflag != tar.TypeReg || header.Size > maxLibrary {
 			return fmt.Errorf("the archive's %s is not a library: type %q, %d bytes", member, header.Typeflag, header.Size)
 		}
-		if err := writeSynced(to, entries, 0o755); err != nil {
+		if err := copyTo(to, entries, 0o755); err != nil {
 			return fmt.Errorf("unpack %s: %w", member, err)
 		}
 		return nil
@@ -276,7 +266,7 @@ func download(ctx context.Context, url, path string) error {
 		return fmt.Errorf("%s answered %s", url, response.Status)
 	}
 	body := http.MaxBytesReader(nil, response.Body, maxLibrary)
-	if err := writeSynced(path, body, 0o644); err != nil {
+	if err := copyTo(path, body, 0o644); err != nil {
 		return fmt.Errorf("download %s: %w", url, err)
 	}
 	return nil

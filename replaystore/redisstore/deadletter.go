@@ -15,6 +15,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"nightshift/internal/atomicfile"
 	"nightshift/replaystore"
 )
 
@@ -38,8 +39,10 @@ type deadLetters struct {
 	seqs map[uint64]bool
 }
 
-// openDeadLetters reads the file, which need not be there. A torn line is stepped over: its record is tried again.
+// openDeadLetters reads the file, which need not be there and which nobody writes in the meantime. A torn line is stepped over: its
+// record is tried again.
 func openDeadLetters(dir string) (*deadLetters, error) {
+	atomicfile.Sweep(dir, DeadLetterFile, 0) // an erasure that was interrupted leaves people's words behind
 	d := &deadLetters{path: filepath.Join(dir, DeadLetterFile), seqs: make(map[uint64]bool)}
 	data, err := os.ReadFile(d.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -115,15 +118,7 @@ func (d *deadLetters) erase(x *replaystore.Eraser) error {
 		}
 		kept.Write(line)
 	}
-	f, err := os.OpenFile(d.path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err == nil {
-		_, err = f.Write(kept.Bytes())
-		err = errors.Join(err, f.Sync(), f.Close())
-	}
-	if err == nil {
-		err = os.Rename(d.path+".new", d.path)
-	}
-	if err != nil {
+	if err := atomicfile.Write(d.path, kept.Bytes(), 0o600); err != nil {
 		return fmt.Errorf("erase dead letters: %w", err)
 	}
 	return nil

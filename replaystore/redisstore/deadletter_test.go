@@ -122,7 +122,8 @@ func TestDeadLetters(t *testing.T) {
 		t.Errorf("after a flush: %v", got)
 	}
 	must(t, s.Close())
-	s = openConfig(t, cfg) // now Redis would take it; it was given up for good
+	must(t, os.WriteFile(filepath.Join(cfg.Dir, ".tmp-"+DeadLetterFile+"-X"), data, 0o600)) // as of an erasure that a crash ended
+	s = openConfig(t, cfg)                                                                  // now Redis would take it; it was given up for good
 	must(t, s.Sync(t.Context()))
 	if st, err := s.Stats(t.Context()); err != nil || st.DeadLetters != 2 {
 		t.Errorf("stats after a restart %+v %v", st, err)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"nightshift/internal/atomicfile"
 	"nightshift/replaystore"
 )
 
@@ -21,10 +22,15 @@ type state struct {
 	Contact  time.Time `json:"contact"`  // when that Redis was last known to have everything shipped
 }
 
-func stateFile(dir string) string { return filepath.Join(dir, "shipped.json") }
+// stateName is the name of the file beside the journal that holds the state.
+const stateName = "shipped.json"
 
+func stateFile(dir string) string { return filepath.Join(dir, stateName) }
+
+// loadState reads the state. Nobody writes it in the meantime.
 func loadState(dir, server string) (state, error) {
 	var st state
+	atomicfile.Sweep(dir, stateName, 0)
 	data, err := os.ReadFile(stateFile(dir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return st, fmt.Errorf("read shipped position: %w", err)
@@ -46,17 +52,13 @@ func loadState(dir, server string) (state, error) {
 	return st, nil
 }
 
-// save replaces the file in one step; it is not synced, for an older one is as good.
+// save does not wait for the disk: an older state is as good.
 func (st state) save(dir string) error {
 	data, err := json.Marshal(st)
 	if err != nil {
 		return fmt.Errorf("write shipped position: %w", err)
 	}
-	name := stateFile(dir)
-	if err := os.WriteFile(name+".new", data, 0o600); err != nil {
-		return fmt.Errorf("write shipped position: %w", err)
-	}
-	if err := os.Rename(name+".new", name); err != nil {
+	if err := atomicfile.Replace(stateFile(dir), data, 0o600); err != nil {
 		return fmt.Errorf("write shipped position: %w", err)
 	}
 	return nil

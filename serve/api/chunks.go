@@ -1,5 +1,7 @@
 package api
 
+import "nightshift/serve/api/wire"
+
 // chunks write the stream of a chat or of a raw completion, in the shape of OpenAI's API.
 type chunks struct {
 	g         *generation
@@ -13,16 +15,16 @@ func (s *chunks) begin() {
 	}
 	empty := ""
 	for _, c := range s.g.choices {
-		s.send(choice{Index: c.index, Delta: &delta{Role: "assistant", Content: &empty}})
+		s.send(wire.Choice{Index: c.index, Delta: &wire.Delta{Role: "assistant", Content: &empty}})
 	}
 }
 
 func (s *chunks) text(c *draft, text string) { s.send(c.part(text, nil)) }
 
-func (s *chunks) end(c *draft, from *origin) {
+func (s *chunks) end(c *draft, from *wire.Origin) {
 	finish := string(c.result.Finish)
 	last := s.g.frame(false)
-	last.Choices = []choice{c.part("", &finish)}
+	last.Choices = []wire.Choice{c.part("", &finish)}
 	last.Nightshift, last.Timings = from, timingsOf(c.result)
 	_ = s.e.send("", last)
 }
@@ -30,22 +32,22 @@ func (s *chunks) end(c *draft, from *origin) {
 func (s *chunks) finish() {
 	if s.g.q.includeUsage {
 		total := s.g.frame(false)
-		total.Choices, total.Usage = []choice{}, s.g.usage()
+		total.Choices, total.Usage = []wire.Choice{}, s.g.usage()
 		_ = s.e.send("", total)
 	}
-	_ = s.e.write("data: [DONE]\n\n")
+	_ = s.e.write("data: " + wire.Done + "\n\n")
 }
 
 func (s *chunks) fail(err error) { s.g.server.failStream(s.e, err, s.requestID) }
 
-func (s *chunks) send(part choice) {
+func (s *chunks) send(part wire.Choice) {
 	f := s.g.frame(false)
-	f.Choices = []choice{part}
+	f.Choices = []wire.Choice{part}
 	_ = s.e.send("", f)
 }
 
 // completion is the answer in one piece.
-func (g *generation) completion() completion {
+func (g *generation) completion() wire.Completion {
 	answer := g.frame(true)
 	answer.Usage = g.usage()
 	for i, c := range g.best() {
@@ -64,10 +66,10 @@ func (g *generation) completion() completion {
 }
 
 // frame is what every chunk and answer of this generation has in common.
-func (g *generation) frame(whole bool) completion {
-	f := completion{ID: textPrefix + g.ids[0], Object: "text_completion", Created: g.created.Unix(), Model: g.ref.String(), SystemFingerprint: fingerprint(g.ref)}
+func (g *generation) frame(whole bool) wire.Completion {
+	f := wire.Completion{ID: wire.TextPrefix + g.ids[0], Object: "text_completion", Created: g.created.Unix(), Model: g.ref.String(), SystemFingerprint: fingerprint(g.ref)}
 	if g.q.chat {
-		f.ID, f.Object = chatPrefix+g.ids[0], "chat.completion"
+		f.ID, f.Object = wire.ChatPrefix+g.ids[0], "chat.completion"
 		if !whole {
 			f.Object = "chat.completion.chunk"
 		}

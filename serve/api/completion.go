@@ -14,6 +14,7 @@ import (
 	"nightshift/internal/sampling"
 	"nightshift/models/template"
 	"nightshift/replaystore"
+	"nightshift/serve/api/wire"
 )
 
 func (s *Server) chatCompletions(c *fiber.Ctx) error { return s.complete(c, true) }
@@ -70,7 +71,7 @@ const headChoices = 16
 // head tells in headers where the answer comes from, how to rate it, for clients that keep nothing of a body but its text, and
 // what of the request was ignored.
 func (g *generation) head(c *fiber.Ctx) {
-	c.Set(headerAdapter, g.ref.String())
+	c.Set(wire.HeaderAdapter, g.ref.String())
 	tellIgnored(c, g.q.ignored)
 	if g.q.unrecorded {
 		return
@@ -80,8 +81,8 @@ func (g *generation) head(c *fiber.Ctx) {
 	for i, id := range ids {
 		tokens[i] = g.server.feedbackToken(id, g.ref.Track)
 	}
-	c.Set(headerInteraction, strings.Join(ids, ","))
-	c.Set(headerFeedback, strings.Join(tokens, ","))
+	c.Set(wire.HeaderInteraction, strings.Join(ids, ","))
+	c.Set(wire.HeaderFeedback, strings.Join(tokens, ","))
 }
 
 // generation is the answer to one request in the making: one choice, or several.
@@ -103,7 +104,8 @@ type asked struct {
 	tokens  []int32
 	shown   string // its text as it is echoed
 	special bool   // its text does not spell its tokens, for there are special ones among them
-	pieces  *engine.Stream
+	pieces  <-chan engine.Piece
+	answers Answers
 }
 
 // made is how many answers are made to each prompt.
@@ -168,7 +170,7 @@ func (g *generation) submit(ctx context.Context, a *asked, pin *engine.Pin) (err
 		deadline = g.created.Add(g.q.timeout)
 	}
 	q := &g.q
-	a.pieces, err = g.server.deps.Generator.Submit(ctx, engine.Request{Prompt: a.tokens, Pin: pin, MaxTokens: q.maxTokens, Sampling: q.sampling, Adjustment: q.adjustment,
+	a.pieces, a.answers, err = g.server.deps.Generator.Submit(ctx, engine.Request{Prompt: a.tokens, Pin: pin, MaxTokens: q.maxTokens, Sampling: q.sampling, Adjustment: q.adjustment,
 		Choices: q.made(), TopLogProbs: q.top, PromptLogProbs: q.echo && (q.logProbs || q.maxTokens == 0), Stop: q.stop, IgnoreEOS: q.ignoreEOS, ShowSpecial: q.showSpecial, Priority: q.priority, Group: g.ref.Track,
 		MaxWait: g.server.cfg.MaxWait, Deadline: deadline})
 	if err != nil {

@@ -10,11 +10,24 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
+	"nightshift/serve/api/wire"
 )
 
-// Generator makes answers: the engine. It owns the request's pin from the call on.
+// Generator makes answers: the engine.
 type Generator interface {
-	Submit(ctx context.Context, r engine.Request) (*engine.Stream, error)
+	// Submit takes a prompt and owns the request's pin from the call on. The pieces are those of all answers to it as they come; the
+	// channel is closed after the last, and has room for all of them.
+	Submit(ctx context.Context, r engine.Request) (<-chan engine.Piece, Answers, error)
+}
+
+// Answers are the answers to one prompt: a stream of the engine.
+type Answers interface {
+	// Prompt is what the model thinks of the prompt's tokens, where that was asked for; it may be called once a piece has come.
+	Prompt() []engine.PromptToken
+	// Ended says how one answer ended; it may be called once its last piece has come.
+	Ended(choice int) engine.Result
+	// Results waits for the end of all answers and says how each ended.
+	Results() []engine.Result
 }
 
 // Pinned is a version that is held for one request.
@@ -23,29 +36,22 @@ type Pinned struct {
 	Pin *engine.Pin
 }
 
-// Versions resolves model names.
+// Versions says which version answers a request.
 type Versions interface {
 	// Pin holds the version that a model name means now. subject decides on which side of a canary the request is; the
 	// same subject is always on the same side. The errors wrap ErrUnknownModel or ErrNotReady.
 	Pin(ctx context.Context, model, subject string) (Pinned, error)
 	// Models lists the tracks that can be asked, sorted, with what serves each.
 	Models() []ModelInfo
+	// Route chooses among those tracks of Config.Open that the caller may use, by the tokens of what was asked, the last question
+	// last. It is asked about requests for that model only.
+	Route(questions [][]int32, may func(track string) bool) Route
 }
 
 // ModelInfo is a track as /v1/models lists it.
 type ModelInfo struct {
 	Champion registry.Ref // Track is the model's name
 	Created  time.Time
-}
-
-// Router picks the track of a request whose model name leaves it open.
-type Router interface {
-	// Model is the name of such requests, "" where there are none.
-	Model() string
-	// Tracks are those that it chooses among.
-	Tracks() []string
-	// Route chooses among the tracks that the caller may use by the tokens of what was asked, the last question last.
-	Route(questions [][]int32, may func(track string) bool) Route
 }
 
 // Route is the choice of a track.
@@ -55,7 +61,7 @@ type Route struct {
 	Fallback   bool    // not by what was asked: that speaks for no track
 }
 
-// Recorder keeps interactions.
+// Recorder keeps interactions and what is said about them.
 type Recorder interface {
 	// Subject turns a client's name for a person into a keyed hash; "" stays "".
 	Subject(user string) string
@@ -63,58 +69,56 @@ type Recorder interface {
 	Record(i replaystore.Interaction) (logged bool)
 	// Recall returns an interaction, which is looked for in the given tracks; ErrUnknownInteraction otherwise.
 	Recall(ctx context.Context, id string, tracks []string) (replaystore.Interaction, error)
-}
-
-// FeedbackBox takes feedback.
-type FeedbackBox interface {
-	// Accept redacts and keeps all items or none, and returns once they are durable. An id that an interaction has
-	// already with another content is a *FeedbackConflictError, and an interaction that was forgotten an UnknownInteraction.
+	// Accept redacts and keeps all items of feedback or none, and returns once they are durable. An id that an interaction has
+	// already with another content is a *FeedbackConflictError, and an interaction that was erased an UnknownInteraction.
 	Accept(ctx context.Context, items []replaystore.Feedback) error
 }
 
-// Tracks reads tracks and their versions.
-type Tracks interface {
-	Tracks(ctx context.Context) ([]Track, error)
-	Adapters(ctx context.Context, track string) ([]Adapter, error)
-	Adapter(ctx context.Context, track string, number int) (AdapterDetail, error)
-	// NextNight says what the next night of a track would find; nil where nobody learns.
-	NextNight(ctx context.Context, track string) *nightrecord.Plan
-}
-
-// Switch changes what a track serves. Each call returns after this server serves what was decided.
-type Switch interface {
-	Activate(ctx context.Context, o ActivationOrder) (Activated, error)
-	Rollback(ctx context.Context, track, actor, reason string) (Activated, error)
-	Hold(ctx context.Context, track, actor, reason string, hold bool) (Activated, error)
-}
-
-// Catalog makes tracks and deletes them. Each call returns after this server does what was decided.
-type Catalog interface {
-	// Create makes a track that the base model serves.
-	Create(ctx context.Context, track, actor, reason string) error
-	// Delete ends a track and returns the activation that did. Answers that are under way finish.
-	Delete(ctx context.Context, track, actor, reason string) (activation int, err error)
-}
-
-// Nights reads nights.
-type Nights interface {
-	// List returns the newest nights of some tracks first, as their records say; no track is every track.
-	List(ctx context.Context, tracks []string, limit int) ([]Night, error)
-	Read(ctx context.Context, id string) (Night, error)
-	// Follow calls tell with everything that happens to a night, from its present state to the end.
-	Follow(ctx context.Context, id string, tell func(event string, data json.RawMessage) error) error
-}
-
-// NightQueue asks for nights.
-type NightQueue interface {
-	Request(ctx context.Context, track, by string, dryRun bool) (id string, err error)
-}
-
-// Condition says how the server is.
-type Condition interface {
+// Admin shows how the server, its tracks and their nights are, and changes them.
+type Admin interface {
 	// Ready returns the reasons why the server cannot answer yet, none when it can, and what is wrong beyond that.
 	Ready(ctx context.Context) (reasons, degraded []string)
-	Status(ctx context.Context) Status
+	// Status describes the server; who asks and how is left to the API.
+	Status(ctx context.Context) wire.Status
+
+	Tracks(ctx context.Context) ([]wire.Track, error)
+	// NextNight says what the next night of a track would find; nil where nobody learns.
+	NextNight(ctx context.Context, track string) *nightrecord.Plan
+	Adapters(ctx context.Context, track string) ([]wire.Adapter, error)
+	Adapter(ctx context.Context, track string, number int) (wire.AdapterDetail, error)
+	// Change does what is ordered, and returns after this server serves what was decided.
+	Change(ctx context.Context, o Order) (wire.Activated, error)
+
+	// Nights returns the newest nights of some tracks first, as their records say; no track is every track.
+	Nights(ctx context.Context, tracks []string, limit int) ([]Night, error)
+	Night(ctx context.Context, id string) (Night, error)
+	// FollowNight calls tell with everything that happens to a night, from its present state to the end.
+	FollowNight(ctx context.Context, id string, tell func(event string, data json.RawMessage) error) error
+	// RequestNight asks for a night and returns its id; ErrNightRunning or ErrNoUpdater where there will be none.
+	RequestNight(ctx context.Context, track, by string, dryRun bool) (id string, err error)
+}
+
+// Change is what an Order asks for.
+type Change int
+
+// The changes.
+const (
+	Activate Change = iota // a version becomes the champion
+	Rollback               // the champion before this one is the champion again
+	Hold                   // nights may not change what serves
+	Release                // nights may change what serves
+	Create                 // a track, which the base model serves
+	Delete                 // a track; its answers that are in flight finish
+)
+
+// Order asks for a change of a track.
+type Order struct {
+	Change Change
+	Track  string
+	Number int  // of Activate: the version, 0 is the base model
+	Expect *int // of Activate: the activation that the decision rests on
+	Actor  string
+	Reason string
 }
 
 // Errors of the interfaces, for errors.Is.
@@ -145,96 +149,9 @@ func (e *FeedbackConflictError) Error() string {
 	return "feedback " + e.ID + " on interaction " + e.Interaction + " exists with another content; use a new id to change your mind"
 }
 
-// ActivationOrder asks for a version in a track.
-type ActivationOrder struct {
-	Track  string
-	Number int // 0 is the base model
-	Actor  string
-	Reason string
-	Expect *int // activation number that the decision rests on
-}
-
-// Track is a track on the wire.
-type Track struct {
-	Track        string   `json:"track"`
-	Champion     Champion `json:"champion"`
-	Candidate    *OnTrial `json:"candidate"`
-	Versions     int      `json:"versions"`
-	Interactions int64    `json:"interactions"`
-	Feedback     int64    `json:"feedback"`
-	Problem      string   `json:"problem,omitempty"` // why the newest activation is not served
-	// NextNight is what the next night would find; only of a track that is asked for by itself.
-	NextNight *nightrecord.Plan `json:"next_night,omitempty"`
-	Updated   time.Time         `json:"-"`
-}
-
-// Champion is what serves a track.
-type Champion struct {
-	Version    *int       `json:"version"` // null is the base model
-	Digest     string     `json:"digest"`
-	Activation int        `json:"activation"`
-	Since      *time.Time `json:"since"`
-	Hold       bool       `json:"hold"`
-}
-
-// OnTrial is a version that gets a share of a track's traffic.
-type OnTrial struct {
-	Version int     `json:"version"`
-	Digest  string  `json:"digest"`
-	Share   float64 `json:"share"`
-}
-
-// Adapter is a version on the wire.
-type Adapter struct {
-	Track    string    `json:"track"`
-	Version  int       `json:"version"`
-	Digest   string    `json:"digest"`
-	Created  time.Time `json:"created"`
-	Night    string    `json:"night"`
-	Parent   string    `json:"parent"`
-	State    string    `json:"state"` // champion, candidate, rejected, previous, available
-	Examples int       `json:"examples"`
-	Gate     *string   `json:"gate"`      // pass, reject or null
-	SelfTest *string   `json:"self_test"` // pass, fail or null
-}
-
-// AdapterDetail is a version with its manifest and the verdict of its night.
-type AdapterDetail struct {
-	Adapter
-	Manifest registry.Manifest `json:"manifest"`
-	Verdict  json.RawMessage   `json:"verdict"`
-}
-
-// Activated answers activate, rollback and hold.
-type Activated struct {
-	Activation int     `json:"activation"`
-	Version    *int    `json:"version"`
-	Serving    bool    `json:"serving"`
-	SwapMS     float64 `json:"swap_ms"`
-	Hold       bool    `json:"hold"`
-}
-
 // Night is a night's record, verbatim, with the fields that access depends on.
 type Night struct {
-	ID, Track, State string
-	Record           json.RawMessage
-}
-
-// Status is the answer of /v1/status.
-type Status struct {
-	Version       string      `json:"version"`
-	Model         string      `json:"model"`
-	UptimeSeconds float64     `json:"uptime_seconds"`
-	Store         StoreStatus `json:"store"`
-	Auth          string      `json:"auth"`    // keys, none
-	Roles         []string    `json:"roles"`   // of the caller
-	Updater       string      `json:"updater"` // in-process, remote, none
-	Schedule      string      `json:"schedule"`
-}
-
-// StoreStatus is the state of the replay store.
-type StoreStatus struct {
-	Kind     string `json:"kind"`
-	Degraded bool   `json:"degraded"`
-	Detail   string `json:"detail"`
+	ID, Track string
+	State     nightrecord.State
+	Record    json.RawMessage
 }

@@ -1,4 +1,4 @@
-// Package api is the REST API: routes, wire types, server-sent events and the one map from errors to statuses. It is the
+// Package api is the REST API: routes, requests, server-sent events and the one map from errors to statuses. It is the
 // only package that knows Fiber.
 //
 // Invariants. A request body is refused unless all that it asks for is done: unknown and unsupported fields, wrong
@@ -8,5 +8,6 @@
 // uncopied. Only [Server.events] installs a body stream writer. A request keeps the version that it was pinned to from
 // before its admission to its last token.
 //
-// It decides nothing about versions, storage or learning: what it needs is stated in the interfaces of contract.go.
+// It decides nothing about versions, storage or learning: what it needs is stated in the interfaces of contract.go. What
+// travels is package wire.
 package api

@@ -10,6 +10,7 @@ import (
 	"nightshift/internal/engine"
 	"nightshift/internal/sampling"
 	"nightshift/replaystore"
+	"nightshift/serve/api/wire"
 )
 
 // draft is one choice of a generation in the making. Each that is answered is an interaction of its own, with its own
@@ -47,10 +48,10 @@ func (c *draft) take(p engine.Piece) (show string) {
 	if c.last.IsZero() {
 		m.firstToken.WithLabelValues().Observe(now.Sub(c.g.created).Seconds())
 	} else {
-		gap := now.Sub(c.last)
-		m.nextToken.WithLabelValues().Observe(gap.Seconds())
-		if told := c.g.server.deps.Gap; told != nil {
-			told(gap)
+		latency := now.Sub(c.last)
+		m.nextToken.WithLabelValues().Observe(latency.Seconds())
+		if told := c.g.server.deps.InterToken; told != nil {
+			told(latency)
 		}
 	}
 	c.last = now
@@ -67,7 +68,7 @@ func (c *draft) markPrompt() {
 	if !c.g.q.logProbs {
 		return
 	}
-	known := c.of.pieces.Prompt()
+	known := c.of.answers.Prompt()
 	for i, id := range c.of.tokens {
 		if i == 0 || i >= len(known) {
 			c.mark(id, nil, nil)
@@ -96,25 +97,25 @@ func (c *draft) meanLogProb() float64 {
 }
 
 // part is the choice of a chunk: some text, or the end.
-func (c *draft) part(text string, finish *string) choice {
-	one := choice{Index: c.index, Logprobs: c.wireLogprobs(), FinishReason: finish}
+func (c *draft) part(text string, finish *string) wire.Choice {
+	one := wire.Choice{Index: c.index, Logprobs: c.wireLogprobs(), FinishReason: finish}
 	switch {
 	case !c.g.q.chat:
 		one.Text = &text
 	case finish != nil:
-		one.Delta = &delta{}
+		one.Delta = &wire.Delta{}
 	default:
-		one.Delta = &delta{Content: &text}
+		one.Delta = &wire.Delta{Content: &text}
 	}
 	return one
 }
 
 // whole is the choice of an answer in one piece.
-func (c *draft) whole() choice {
+func (c *draft) whole() wire.Choice {
 	finish, content := string(c.result.Finish), c.text.String()
-	one := choice{Index: c.index, Logprobs: c.wireLogprobs(), FinishReason: &finish}
+	one := wire.Choice{Index: c.index, Logprobs: c.wireLogprobs(), FinishReason: &finish}
 	if c.g.q.chat {
-		one.Message = &message{Role: "assistant", Content: content}
+		one.Message = &wire.Message{Role: "assistant", Content: content}
 		return one
 	}
 	if c.g.q.echo {
@@ -139,7 +140,7 @@ func (c *draft) wireLogprobs() any {
 
 // ended keeps how the choice ended and counts it. Its last piece has come.
 func (c *draft) ended() {
-	r := c.of.pieces.Ended(c.choice)
+	r := c.of.answers.Ended(c.choice)
 	c.result = r
 	m, ref := c.g.server.metrics, c.g.ref
 	m.tokens.WithLabelValues(ref.Track, "answer").Add(float64(len(c.tokens)))
@@ -161,9 +162,9 @@ func (c *draft) finish() string {
 // record writes the choice down, before its last byte is sent. One of which nothing was made leaves no record, unless its reader
 // has the feedback token already, which the head of a stream brings. Neither does one whose request asks for none: it cannot be
 // rated.
-func (c *draft) record() *origin {
+func (c *draft) record() *wire.Origin {
 	s, ref, id := c.g.server, c.g.ref, c.g.ids[c.index]
-	from := &origin{Interaction: id, Track: ref.Track, Version: versionOf(ref), Digest: ref.Digest, Routed: c.g.q.routed}
+	from := &wire.Origin{Interaction: id, Track: ref.Track, Version: versionOf(ref), Digest: ref.Digest, Routed: c.g.q.routed}
 	if c.g.q.unrecorded {
 		from.Note = "nothing of this answer was recorded, because the request says store: false; it cannot be rated"
 		return from

@@ -14,6 +14,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"nightshift/replaystore"
+	"nightshift/serve/api/wire"
 )
 
 // Keys of a request's locals.
@@ -147,7 +148,7 @@ func (s *Server) checkOrigin(c *fiber.Ctx) error {
 		return forbidden("origin_not_allowed", "pages of this origin may not call this server; add it to cors.origins")
 	}
 	c.Set(fiber.HeaderAccessControlAllowOrigin, origin)
-	c.Set(fiber.HeaderAccessControlExposeHeaders, strings.Join([]string{"X-Request-Id", headerAdapter, headerInteraction, headerFeedback, headerIgnored, fiber.HeaderRetryAfter}, ", "))
+	c.Set(fiber.HeaderAccessControlExposeHeaders, strings.Join([]string{"X-Request-Id", wire.HeaderAdapter, wire.HeaderInteraction, wire.HeaderFeedback, wire.HeaderIgnored, fiber.HeaderRetryAfter}, ", "))
 	return nil
 }
 

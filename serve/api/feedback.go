@@ -8,6 +8,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"nightshift/replaystore"
+	"nightshift/serve/api/wire"
 )
 
 // Limits of feedback.
@@ -85,16 +86,13 @@ func (s *Server) feedback(c *fiber.Ctx) error {
 		items = append(items, o.event)
 		ids = append(ids, o.event.ID)
 	}
-	if err := s.deps.Feedback.Accept(s.base, items); err != nil {
+	if err := s.deps.Recorder.Accept(s.base, items); err != nil {
 		return err
 	}
 	for _, f := range items {
 		s.metrics.feedback.WithLabelValues(f.Track, feedbackKind(f)).Inc()
 	}
-	return sendJSON(c, fiber.StatusAccepted, struct {
-		Accepted int      `json:"accepted"`
-		IDs      []string `json:"ids"`
-	}{len(ids), ids})
+	return sendJSON(c, fiber.StatusAccepted, wire.FeedbackAccepted{Accepted: len(ids), IDs: ids})
 }
 
 func feedbackKind(f replaystore.Feedback) string {
@@ -204,7 +202,7 @@ func decodeOpinion(o *object, maxCorrection int) (opinion, error) {
 // interactionOf is the interaction of an answer's id, which may be all that a client has kept. Nothing but what comes before one is no
 // interaction's id, and stays as it is.
 func interactionOf(id string) string {
-	for _, kind := range []string{chatPrefix, textPrefix, responsePrefix, messagePrefix} {
+	for _, kind := range []string{wire.ChatPrefix, wire.TextPrefix, wire.ResponsePrefix, wire.MessagePrefix} {
 		if bare, ok := strings.CutPrefix(id, kind); ok && bare != "" {
 			return bare
 		}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
+
+	"nightshift/serve/api/wire"
 )
 
 // field says what becomes of a field of a request, or of single values of it, that would otherwise be refused. The rule: what
@@ -237,7 +239,7 @@ const maxIgnored = 1024
 // tellIgnored names in a header what of a request was ignored.
 func tellIgnored(c *fiber.Ctx, paths []string) {
 	if len(paths) > 0 {
-		c.Set(headerIgnored, ignoredHeader(paths))
+		c.Set(wire.HeaderIgnored, ignoredHeader(paths))
 	}
 }
 

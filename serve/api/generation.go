@@ -9,27 +9,28 @@ import (
 	"time"
 
 	"nightshift/internal/engine"
+	"nightshift/serve/api/wire"
 )
 
 // pieces are those of the answers to all prompts as they come, with their choices counted through. The channel is closed after
 // the last, and has room for all of them. An answer that fails ends the others.
 func (g *generation) pieces() <-chan engine.Piece {
 	if len(g.asked) == 1 {
-		return g.asked[0].pieces.Pieces
+		return g.asked[0].pieces
 	}
 	room := 0
 	for _, a := range g.asked {
-		room += cap(a.pieces.Pieces)
+		room += cap(a.pieces)
 	}
 	all := make(chan engine.Piece, room)
 	var open sync.WaitGroup
 	for i, a := range g.asked {
 		open.Go(func() {
-			for p := range a.pieces.Pieces {
+			for p := range a.pieces {
 				p.Choice += i * g.q.made()
 				all <- p
 			}
-			if firstError(a.pieces.Results()) != nil {
+			if firstError(a.answers.Results()) != nil {
 				g.cancel()
 			}
 		})
@@ -46,7 +47,7 @@ func (g *generation) pieces() <-chan engine.Piece {
 func (g *generation) failed() error {
 	var failed error
 	for _, a := range g.asked {
-		if err := firstError(a.pieces.Results()); failed == nil || err != nil && !errors.Is(err, context.Canceled) {
+		if err := firstError(a.answers.Results()); failed == nil || err != nil && !errors.Is(err, context.Canceled) {
 			failed = err
 		}
 	}
@@ -102,7 +103,7 @@ func (g *generation) best() []*draft {
 type form interface {
 	begin()
 	text(c *draft, text string)
-	end(c *draft, from *origin)
+	end(c *draft, from *wire.Origin)
 	finish()
 	fail(err error)
 }
@@ -153,11 +154,11 @@ func (g *generation) stream(out form, e *events) {
 }
 
 // usage counts each prompt once, and the tokens of all choices that were made.
-func (g *generation) usage() *usage {
-	u := &usage{}
+func (g *generation) usage() *wire.Usage {
+	u := &wire.Usage{}
 	for _, a := range g.asked {
 		u.PromptTokens += len(a.tokens)
-		u.Details.CachedTokens += a.pieces.Results()[0].Recalled
+		u.Details.CachedTokens += a.answers.Results()[0].Recalled
 	}
 	for _, c := range g.choices {
 		u.CompletionTokens += len(c.tokens)

@@ -5,19 +5,13 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+
+	"nightshift/serve/api/wire"
 )
 
 // livez says that the process answers.
 func (s *Server) livez(c *fiber.Ctx) error {
-	return sendJSON(c, fiber.StatusOK, struct {
-		Status string `json:"status"`
-	}{"ok"})
-}
-
-// readiness is the answer of /readyz.
-type readiness struct {
-	Status   string   `json:"status"` // ready, degraded
-	Degraded []string `json:"degraded"`
+	return sendJSON(c, fiber.StatusOK, wire.Liveness{Status: "ok"})
 }
 
 func notReady(reasons []string) *Problem {
@@ -28,11 +22,11 @@ func notReady(reasons []string) *Problem {
 // no reason to take the server out of service.
 func (s *Server) readyz(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderCacheControl, "no-store")
-	reasons, degraded := s.deps.Condition.Ready(c.Context())
+	reasons, degraded := s.deps.Admin.Ready(c.Context())
 	if len(reasons) > 0 {
 		return notReady(reasons)
 	}
-	r := readiness{Status: "ready", Degraded: []string{}}
+	r := wire.Readiness{Status: "ready", Degraded: []string{}}
 	if len(degraded) > 0 {
 		r.Status, r.Degraded = "degraded", degraded
 	}
@@ -42,7 +36,7 @@ func (s *Server) readyz(c *fiber.Ctx) error {
 // health is readyz for whoever looks where other servers have it.
 func (s *Server) health(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderCacheControl, "no-store")
-	if reasons, _ := s.deps.Condition.Ready(c.Context()); len(reasons) > 0 {
+	if reasons, _ := s.deps.Admin.Ready(c.Context()); len(reasons) > 0 {
 		return notReady(reasons)
 	}
 	return s.livez(c)
@@ -50,9 +44,7 @@ func (s *Server) health(c *fiber.Ctx) error {
 
 // version says which version of the program this is.
 func (s *Server) version(c *fiber.Ctx) error {
-	return sendJSON(c, fiber.StatusOK, struct {
-		Version string `json:"version"`
-	}{s.deps.Condition.Status(c.Context()).Version})
+	return sendJSON(c, fiber.StatusOK, wire.Version{Version: s.deps.Admin.Status(c.Context()).Version})
 }
 
 // status is for the console: any key may see it.
@@ -61,7 +53,7 @@ func (s *Server) status(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	st := s.deps.Condition.Status(c.Context())
+	st := s.deps.Admin.Status(c.Context())
 	st.Auth, st.Roles = "keys", who.roles
 	if len(s.cfg.Keys) == 0 {
 		st.Auth = "none"

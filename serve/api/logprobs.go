@@ -7,6 +7,7 @@ import (
 
 	"nightshift/internal/sampling"
 	"nightshift/models/tokenizer"
+	"nightshift/serve/api/wire"
 )
 
 // mark is a token of a text with its log-probability and the likeliest tokens at its place.
@@ -107,46 +108,23 @@ func (s spelling) numbers(hidden bool) []int {
 	return list
 }
 
-// chatLogprobs are log-probabilities in the shape of OpenAI's chats.
-type chatLogprobs struct {
-	Content []chatToken `json:"content"`
-	Refusal *string     `json:"refusal"` // always null
-}
-
-type chatToken struct {
-	likelyToken
-	TopLogprobs []likelyToken `json:"top_logprobs"`
-}
-
-type likelyToken struct {
-	Token   string  `json:"token"`
-	Logprob float32 `json:"logprob"`
-	Bytes   []int   `json:"bytes"`
-}
-
-func chatLogprobsOf(list []mark) *chatLogprobs {
-	all := &chatLogprobs{Content: make([]chatToken, len(list))}
+// chatLogprobsOf are log-probabilities in the shape of OpenAI's chats.
+func chatLogprobsOf(list []mark) *wire.ChatLogprobs {
+	all := &wire.ChatLogprobs{Content: make([]wire.ChatToken, len(list))}
 	for i, m := range list {
-		c := chatToken{likelyToken: likelyToken{m.readable(), *m.logProb, m.numbers(m.hidden)}, TopLogprobs: make([]likelyToken, len(m.top))}
+		c := wire.ChatToken{LikelyToken: wire.LikelyToken{Token: m.readable(), Logprob: *m.logProb, Bytes: m.numbers(m.hidden)}, TopLogprobs: make([]wire.LikelyToken, len(m.top))}
 		for k, s := range m.top {
-			c.TopLogprobs[k] = likelyToken{s.readable(), s.logProb, s.numbers(s.hidden)}
+			c.TopLogprobs[k] = wire.LikelyToken{Token: s.readable(), Logprob: s.logProb, Bytes: s.numbers(s.hidden)}
 		}
 		all.Content[i] = c
 	}
 	return all
 }
 
-// textLogprobs are log-probabilities in the shape of OpenAI's completions.
-type textLogprobs struct {
-	Tokens        []string             `json:"tokens"`
-	TokenLogprobs []*float32           `json:"token_logprobs"`
-	TopLogprobs   []map[string]float32 `json:"top_logprobs"`
-	TextOffset    []int                `json:"text_offset"`
-}
-
-func textLogprobsOf(list []mark) *textLogprobs {
+// textLogprobsOf are log-probabilities in the shape of OpenAI's completions.
+func textLogprobsOf(list []mark) *wire.TextLogprobs {
 	n := len(list)
-	all := &textLogprobs{make([]string, n), make([]*float32, n), make([]map[string]float32, n), make([]int, n)}
+	all := &wire.TextLogprobs{Tokens: make([]string, n), TokenLogprobs: make([]*float32, n), TopLogprobs: make([]map[string]float32, n), TextOffset: make([]int, n)}
 	for i, m := range list {
 		all.Tokens[i], all.TokenLogprobs[i], all.TextOffset[i] = m.distinct(), m.logProb, m.offset
 		if m.logProb == nil {

@@ -25,7 +25,7 @@ func newMetrics(m *telemetry.Metrics) *metrics {
 		tokens:     m.Counter("tokens_total", "Tokens read (prompt) and written (answer), by track.", "track", "kind"),
 		answers:    m.Counter("answers_total", "Answers by track, version and how they ended.", "track", "version", "finish"),
 		firstToken: m.Histogram("time_to_first_token_seconds", "From submission to the first token.", telemetry.Seconds()),
-		nextToken: m.Histogram("inter_token_latency_seconds", "Between the tokens of an answer.",
+		nextToken: m.Histogram("inter_token_latency_seconds", "From one token of an answer to the next.",
 			[]float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1}),
 		wait:     m.Histogram("queue_seconds", "Time that requests waited for a slot.", telemetry.Seconds()),
 		streams:  m.Gauge("streams", "Open event streams."),

@@ -4,24 +4,15 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"nightshift/internal/registry"
+	"nightshift/serve/api/wire"
 )
 
-// modelObject is a model as OpenAI's clients know it.
-type modelObject struct {
-	ID       string   `json:"id"`
-	Object   string   `json:"object"`
-	Created  int64    `json:"created"`
-	OwnedBy  string   `json:"owned_by"`
-	Champion string   `json:"champion"`         // "" where the track is left open
-	Tracks   []string `json:"tracks,omitempty"` // that are chosen among, where it is
-}
-
-func modelOf(m ModelInfo) modelObject {
+func modelOf(m ModelInfo) wire.Model {
 	created := int64(0)
 	if !m.Created.IsZero() {
 		created = m.Created.Unix()
 	}
-	return modelObject{ID: m.Champion.Track, Object: "model", Created: created, OwnedBy: "nightshift", Champion: m.Champion.String()}
+	return wire.Model{ID: m.Champion.Track, Object: "model", Created: created, OwnedBy: "nightshift", Champion: m.Champion.String()}
 }
 
 func (s *Server) listModels(c *fiber.Ctx) error {
@@ -29,7 +20,7 @@ func (s *Server) listModels(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	list := []modelObject{}
+	list := []wire.Model{}
 	for _, m := range s.deps.Versions.Models() {
 		if who.sees(m.Champion.Track) {
 			list = append(list, modelOf(m))
@@ -38,10 +29,7 @@ func (s *Server) listModels(c *fiber.Ctx) error {
 	if open, ok := s.routerModel(who); ok {
 		list = append(list, open)
 	}
-	return sendJSON(c, fiber.StatusOK, struct {
-		Object string        `json:"object"`
-		Data   []modelObject `json:"data"`
-	}{"list", list})
+	return sendJSON(c, fiber.StatusOK, wire.Models{Object: "list", Data: list})
 }
 
 func (s *Server) getModel(c *fiber.Ctx) error {
@@ -61,13 +49,13 @@ func (s *Server) getModel(c *fiber.Ctx) error {
 }
 
 // findModel describes the model of a name.
-func (s *Server) findModel(name string, who caller) (modelObject, error) {
+func (s *Server) findModel(name string, who caller) (wire.Model, error) {
 	if open, ok := s.routerModel(who); ok && name == open.ID {
 		return open, nil
 	}
 	track, selector := registry.SplitName(name)
 	if err := who.may(track); err != nil {
-		return modelObject{}, err
+		return wire.Model{}, err
 	}
 	for _, m := range s.deps.Versions.Models() {
 		if m.Champion.Track != track {
@@ -77,12 +65,12 @@ func (s *Server) findModel(name string, who caller) (modelObject, error) {
 		if selector != "" {
 			pinned, err := s.deps.Versions.Pin(s.base, name, "")
 			if err != nil {
-				return modelObject{}, err
+				return wire.Model{}, err
 			}
 			pinned.Pin.Release()
 			object.ID, object.Champion = name, pinned.Ref.String()
 		}
 		return object, nil
 	}
-	return modelObject{}, notFound("model_not_found", "model", "there is no model %q; /v1/models lists them", clip(name))
+	return wire.Model{}, notFound("model_not_found", "model", "there is no model %q; /v1/models lists them", clip(name))
 }

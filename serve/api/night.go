@@ -10,6 +10,7 @@ import (
 
 	"nightshift/internal/engine"
 	"nightshift/internal/registry"
+	"nightshift/serve/api/wire"
 )
 
 const (
@@ -55,7 +56,7 @@ func (s *Server) listNights(c *fiber.Ctx) error {
 			return badRequest("invalid_value", "limit", "limit is %q, it must be from 1 to %d", clip(text), mostNights)
 		}
 	}
-	nights, err := s.deps.Nights.List(c.Context(), tracks, limit)
+	nights, err := s.deps.Admin.Nights(c.Context(), tracks, limit)
 	if err != nil {
 		return err
 	}
@@ -63,9 +64,7 @@ func (s *Server) listNights(c *fiber.Ctx) error {
 	for _, n := range nights {
 		list = append(list, n.Record)
 	}
-	return sendJSON(c, fiber.StatusOK, struct {
-		Data []json.RawMessage `json:"data"`
-	}{list})
+	return sendJSON(c, fiber.StatusOK, wire.Nights{Data: list})
 }
 
 func (s *Server) startNight(c *fiber.Ctx) error {
@@ -99,15 +98,11 @@ func (s *Server) startNight(c *fiber.Ctx) error {
 	if !known {
 		return s.unknownTrack(who, track)
 	}
-	id, err := s.deps.Queue.Request(s.base, track, actor(who), dryRun)
+	id, err := s.deps.Admin.RequestNight(s.base, track, actor(who), dryRun)
 	if err != nil {
 		return err
 	}
-	return sendJSON(c, fiber.StatusAccepted, struct {
-		ID    string `json:"id"`
-		Track string `json:"track"`
-		State string `json:"state"`
-	}{id, track, "queued"})
+	return sendJSON(c, fiber.StatusAccepted, wire.NightQueued{ID: id, Track: track, State: "queued"})
 }
 
 // night finds the night in the path, in the caller's scope.
@@ -120,7 +115,7 @@ func (s *Server) night(c *fiber.Ctx) (Night, error) {
 	if err != nil {
 		return Night{}, err
 	}
-	n, err := s.deps.Nights.Read(c.Context(), id)
+	n, err := s.deps.Admin.Night(c.Context(), id)
 	if err != nil {
 		return Night{}, orMissing(err, notFound("night_not_found", "", "there is no night %q", clip(id)))
 	}
@@ -145,7 +140,7 @@ func (s *Server) followNight(c *fiber.Ctx) error {
 	return s.events(c, cancel, func(e *events) {
 		err := e.comment() // the head arrives at once, also for a night that waits
 		if err == nil {
-			err = s.deps.Nights.Follow(ctx, n.ID, func(event string, data json.RawMessage) error {
+			err = s.deps.Admin.FollowNight(ctx, n.ID, func(event string, data json.RawMessage) error {
 				if event == "" {
 					return e.comment()
 				}

@@ -14,6 +14,7 @@ import (
 	"nightshift/internal/engine"
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
+	"nightshift/serve/api/wire"
 )
 
 // Types of errors, as OpenAI's clients know them and ours.
@@ -60,32 +61,15 @@ func notFound(code, param, format string, args ...any) *Problem {
 	return &Problem{Status: fiber.StatusNotFound, Type: typeNotFound, Code: code, Param: param, Message: fmt.Sprintf(format, args...)}
 }
 
-// ErrorBody is the error object that OpenAI's clients read.
-type ErrorBody struct {
-	Message string  `json:"message"`
-	Type    string  `json:"type"`
-	Param   *string `json:"param"`
-	Code    *string `json:"code"`
-}
-
-// problemBody is problem+json (RFC 9457) with the error object inside.
-type problemBody struct {
-	Error  ErrorBody `json:"error"`
-	Type   string    `json:"type"`
-	Title  string    `json:"title"`
-	Status int       `json:"status"`
-	Detail string    `json:"detail"`
-}
-
-func (p *Problem) body() problemBody {
-	e := ErrorBody{Message: p.Message, Type: p.Type}
+func (p *Problem) body() wire.Problem {
+	e := wire.Error{Message: p.Message, Type: p.Type}
 	if p.Param != "" {
 		e.Param = &p.Param
 	}
 	if p.Code != "" {
 		e.Code = &p.Code
 	}
-	return problemBody{Error: e, Type: "about:blank", Title: statusTitle(p.Status), Status: p.Status, Detail: p.Message}
+	return wire.Problem{Error: e, Type: "about:blank", Title: statusTitle(p.Status), Status: p.Status, Detail: p.Message}
 }
 
 func statusTitle(status int) string {

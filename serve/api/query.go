@@ -8,6 +8,7 @@ import (
 
 	"nightshift/internal/sampling"
 	"nightshift/models/template"
+	"nightshift/serve/api/wire"
 )
 
 // query is a completion request, decoded.
@@ -35,7 +36,7 @@ type query struct {
 	subject      string // of the person whose conversation goes on, where there is no user; "" is nobody
 	unrecorded   bool
 	priority     int           // lower goes first
-	routed       *routed       // how model was chosen; nil: by the client
+	routed       *wire.Routed  // how model was chosen; nil: by the client
 	timeout      time.Duration // of the whole answer; 0: none
 	ignored      []string      // paths of what changes no answer
 	metadata     map[string]string

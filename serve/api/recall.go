@@ -19,7 +19,7 @@ const (
 )
 
 // recall puts what a request means by ids into its conversation: the answers that it refers to, and the conversation that it goes on
-// from. Whose they are the answer is, too, so that it is forgotten with them.
+// from. Whose they are the answer is, too, so that it is erased with them.
 func (s *Server) recall(ctx context.Context, q *query, who caller) error {
 	a := q.response
 	tracks := s.tracksOf(who, q.model)

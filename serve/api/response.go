@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+
+	"nightshift/serve/api/wire"
 )
 
 // responses answers in the shape of OpenAI's API of responses.
@@ -65,7 +67,7 @@ func checkIncluded(c *fiber.Ctx) error {
 }
 
 // begun is the response that is being made.
-func (g *generation) begun() response {
+func (g *generation) begun() wire.Response {
 	a := g.q.response
 	r := newResponse(g.ids[0], g.created.Unix(), g.ref.String())
 	if a.instructions != "" {
@@ -75,7 +77,7 @@ func (g *generation) begun() response {
 		r.MaxOutputTokens = &a.maxTokens
 	}
 	if a.previous != "" {
-		id := responsePrefix + a.previous
+		id := wire.ResponsePrefix + a.previous
 		r.PreviousResponseID = &id
 	}
 	if a.truncate {
@@ -92,17 +94,17 @@ func (g *generation) begun() response {
 }
 
 // response is the answer when it has ended.
-func (g *generation) response(c *draft, item outputItem, from *origin) response {
+func (g *generation) response(c *draft, item wire.OutputItem, from *wire.Origin) wire.Response {
 	r, u := g.begun(), g.usage()
-	r.Usage = &responseUsage{InputTokens: u.PromptTokens, InputTokensDetails: inputDetails{promptDetails: u.Details}, OutputTokens: u.CompletionTokens, TotalTokens: u.TotalTokens}
+	r.Usage = &wire.ResponseUsage{InputTokens: u.PromptTokens, InputTokensDetails: wire.InputDetails{PromptDetails: u.Details}, OutputTokens: u.CompletionTokens, TotalTokens: u.TotalTokens}
 	r.Nightshift, r.Timings = from, timingsOf(c.result)
-	r.close(string(c.result.Finish), item, time.Now().Unix())
+	closeResponse(&r, string(c.result.Finish), item, time.Now().Unix())
 	return r
 }
 
 // logprobs are the log-probabilities of a response's text that were not sent yet.
-func (c *draft) logprobs() []chatToken {
-	if all, ok := c.wireLogprobs().(*chatLogprobs); ok {
+func (c *draft) logprobs() []wire.ChatToken {
+	if all, ok := c.wireLogprobs().(*wire.ChatLogprobs); ok {
 		return all.Content
 	}
 	return nil

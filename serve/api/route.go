@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"nightshift/internal/registry"
+	"nightshift/serve/api/wire"
 )
 
 // Bounds of what a route is chosen by.
@@ -11,12 +12,6 @@ const (
 	routedQuestions = 4    // the last ones of a conversation
 	routedTokens    = 1024 // the last ones of each
 )
-
-// routed says how the track of an answer was chosen, where the request left it open.
-type routed struct {
-	Confidence float64 `json:"confidence"`
-	Fallback   bool    `json:"fallback"`
-}
 
 // resolve puts the track in the place of a model name that leaves it open, and checks that the caller may use it. What the caller
 // may not use is not chosen either.
@@ -28,19 +23,18 @@ func (s *Server) resolve(q *query, who caller) error {
 	if selector != "" {
 		return notFound("model_not_found", "model", "there is no model %q: %s has no versions of its own; name a track", clip(q.model), track)
 	}
-	router := s.deps.Router
-	choice := router.Route(s.questions(q), who.sees)
+	choice := s.deps.Versions.Route(s.questions(q), who.sees)
 	if choice.Track == "" {
-		return forbidden("track_not_allowed", "this API key is for none of the tracks that %q chooses among: %s", track, strings.Join(router.Tracks(), ", "))
+		return forbidden("track_not_allowed", "this API key is for none of the tracks that %q chooses among: %s", track, strings.Join(s.cfg.Open.Tracks, ", "))
 	}
 	s.metrics.routed.WithLabelValues(choice.Track, map[bool]string{true: "fallback", false: "questions"}[choice.Fallback]).Inc()
-	q.model, q.routed = choice.Track, &routed{Confidence: choice.Confidence, Fallback: choice.Fallback}
+	q.model, q.routed = choice.Track, &wire.Routed{Confidence: choice.Confidence, Fallback: choice.Fallback}
 	return nil
 }
 
 // leavesOpen says whether a model name leaves the track open.
 func (s *Server) leavesOpen(name string) bool {
-	return s.deps.Router != nil && name != "" && name == s.deps.Router.Model()
+	return name != "" && name == s.cfg.Open.Name
 }
 
 // questions are the tokens of what was asked, the last question last. What has no text that can be read is no question; the
@@ -65,13 +59,12 @@ func (s *Server) questions(q *query) [][]int32 {
 }
 
 // routerModel is the model name that leaves the track open, for a caller who may use some of the tracks.
-func (s *Server) routerModel(who caller) (modelObject, bool) {
-	o := modelObject{Object: "model", OwnedBy: "nightshift"}
-	if s.deps.Router == nil || s.deps.Router.Model() == "" {
+func (s *Server) routerModel(who caller) (wire.Model, bool) {
+	o := wire.Model{Object: "model", OwnedBy: "nightshift"}
+	if o.ID = s.cfg.Open.Name; o.ID == "" {
 		return o, false
 	}
-	o.ID = s.deps.Router.Model()
-	for _, track := range s.deps.Router.Tracks() {
+	for _, track := range s.cfg.Open.Tracks {
 		if who.sees(track) {
 			o.Tracks = append(o.Tracks, track)
 		}

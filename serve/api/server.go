@@ -29,6 +29,7 @@ type Config struct {
 	Drain        time.Duration // for running answers at shutdown (30 s)
 
 	Defaults Defaults
+	Open     OpenModel
 	Weights  string // weight format for the record: "f32"
 	Static   []StaticFile
 }
@@ -51,23 +52,22 @@ type StaticFile struct {
 	Body    []byte
 }
 
+// OpenModel is a model name that leaves the track open. The zero value is none.
+type OpenModel struct {
+	Name   string
+	Tracks []string // that are chosen among
+}
+
 // Deps are the parts that the API speaks to. Updater-less and key-less servers have all of them too.
 type Deps struct {
-	Model     *engine.Model
-	Generator Generator
-	Versions  Versions
-	Router    Router // nil: none
-	Recorder  Recorder
-	Feedback  FeedbackBox
-	Tracks    Tracks
-	Switch    Switch
-	Catalog   Catalog
-	Nights    Nights
-	Queue     NightQueue
-	Condition Condition
-	Gap       func(time.Duration) // is told of the time between every two tokens of an answer; nil: nobody asks
-	Metrics   *telemetry.Metrics
-	Log       *slog.Logger
+	Model      *engine.Model
+	Generator  Generator
+	Versions   Versions
+	Recorder   Recorder
+	Admin      Admin
+	InterToken func(time.Duration) // is told every inter-token latency; nil: nobody asks
+	Metrics    *telemetry.Metrics
+	Log        *slog.Logger
 }
 
 // Server is the API. Create it with New, then Serve.

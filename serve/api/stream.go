@@ -12,6 +12,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"nightshift/replaystore"
+	"nightshift/serve/api/wire"
 )
 
 // events writes server-sent events to one client. Each event is flushed at once; the first write that fails cancels the
@@ -115,9 +116,7 @@ func (s *Server) failStream(e *events, err error, requestID string) {
 	if e.err != nil {
 		return // nobody listens
 	}
-	_ = e.send("", struct { // a write that fails has cancelled the request
-		Error ErrorBody `json:"error"`
-	}{s.streamProblem(err, requestID).body().Error})
+	_ = e.send("", wire.Failure{Error: s.streamProblem(err, requestID).body().Error}) // a write that fails has cancelled the request
 }
 
 // streamProblem is the problem of an error inside a stream, which goes to the log where it is the server's.

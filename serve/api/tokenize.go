@@ -8,15 +8,8 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"nightshift/models/template"
+	"nightshift/serve/api/wire"
 )
-
-// tokenization is the answer of /tokenize, in the shape of vLLM's.
-type tokenization struct {
-	Count       int      `json:"count"`
-	MaxModelLen int      `json:"max_model_len"` // tokens of a prompt and its answer together
-	Tokens      []int32  `json:"tokens"`
-	TokenStrs   []string `json:"token_strs"` // null where they were not asked for
-}
 
 // tokenize makes the tokens of a prompt, or of a conversation as the model sees it. What counts as text in an answer's prompt does so
 // here: no text becomes a special token.
@@ -44,7 +37,7 @@ func (s *Server) tokenize(c *fiber.Ctx) error {
 		return err
 	}
 	m := s.deps.Model
-	answer := tokenization{MaxModelLen: m.Config.Context}
+	answer := wire.Tokenization{MaxModelLen: m.Config.Context}
 	if chat {
 		answer.Tokens, err = s.chatTokens("messages", messages, variables, open)
 	} else {
@@ -93,9 +86,7 @@ func (s *Server) detokenize(c *fiber.Ctx) error {
 	if err != nil {
 		return fmt.Errorf("spell tokens: %w", err)
 	}
-	return sendJSON(c, fiber.StatusOK, struct {
-		Prompt string `json:"prompt"`
-	}{strings.ToValidUTF8(string(text), "\ufffd")})
+	return sendJSON(c, fiber.StatusOK, wire.Detokenization{Prompt: strings.ToValidUTF8(string(text), "\ufffd")})
 }
 
 // tokenFields are the rules of /tokenize and /detokenize, for what vLLM's clients send.

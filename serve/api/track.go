@@ -8,6 +8,7 @@ import (
 
 	"nightshift/internal/nearest"
 	"nightshift/internal/registry"
+	"nightshift/serve/api/wire"
 )
 
 // maxReason bounds a person's reason, in bytes.
@@ -49,12 +50,12 @@ func (s *Server) meant(who caller, track string) string {
 }
 
 // visibleTracks lists the tracks in the caller's scope.
-func (s *Server) visibleTracks(c *fiber.Ctx, who caller) ([]Track, error) {
-	all, err := s.deps.Tracks.Tracks(c.Context())
+func (s *Server) visibleTracks(c *fiber.Ctx, who caller) ([]wire.Track, error) {
+	all, err := s.deps.Admin.Tracks(c.Context())
 	if err != nil {
 		return nil, err
 	}
-	seen := []Track{}
+	seen := []wire.Track{}
 	for _, t := range all {
 		if who.sees(t.Track) {
 			seen = append(seen, t)
@@ -72,9 +73,7 @@ func (s *Server) listTracks(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return sendJSON(c, fiber.StatusOK, struct {
-		Data []Track `json:"data"`
-	}{tracks})
+	return sendJSON(c, fiber.StatusOK, wire.Tracks{Data: tracks})
 }
 
 // createTrack makes a track and answers as getTrack does.
@@ -101,30 +100,23 @@ func (s *Server) createTrack(c *fiber.Ctx) error {
 	if err := who.may(track); err != nil {
 		return err
 	}
-	if err := s.deps.Catalog.Create(s.base, track, actor(who), reason); err != nil {
+	if _, err := s.deps.Admin.Change(s.base, Order{Change: Create, Track: track, Actor: actor(who), Reason: reason}); err != nil {
 		return err
 	}
 	c.Set(fiber.HeaderLocation, "/v1/tracks/"+track)
 	return s.sendTrack(c, fiber.StatusCreated, who, track)
 }
 
-// deletedTrack answers the deletion of a track.
-type deletedTrack struct {
-	Track      string `json:"track"`
-	Deleted    bool   `json:"deleted"`
-	Activation int    `json:"activation"` // that ended it
-}
-
 func (s *Server) deleteTrack(c *fiber.Ctx) error {
-	who, track, reason, err := s.ordered(c)
+	o, err := s.ordered(c, Delete)
 	if err != nil {
 		return err
 	}
-	activation, err := s.deps.Catalog.Delete(s.base, track, actor(who), reason)
+	done, err := s.deps.Admin.Change(s.base, o)
 	if err != nil {
 		return err
 	}
-	return sendJSON(c, fiber.StatusOK, deletedTrack{Track: track, Deleted: true, Activation: activation})
+	return sendJSON(c, fiber.StatusOK, wire.DeletedTrack{Track: o.Track, Deleted: true, Activation: done.Activation})
 }
 
 func (s *Server) getTrack(c *fiber.Ctx) error {
@@ -143,7 +135,7 @@ func (s *Server) sendTrack(c *fiber.Ctx, status int, who caller, name string) er
 	}
 	for _, t := range tracks {
 		if t.Track == name {
-			t.NextNight = s.deps.Tracks.NextNight(c.Context(), name)
+			t.NextNight = s.deps.Admin.NextNight(c.Context(), name)
 			return sendJSON(c, status, t)
 		}
 	}
@@ -151,12 +143,12 @@ func (s *Server) sendTrack(c *fiber.Ctx, status int, who caller, name string) er
 }
 
 // decodeOrder reads the body of an activation.
-func decodeOrder(body []byte) (ActivationOrder, error) {
+func decodeOrder(body []byte) (Order, error) {
 	_, o, err := read(body)
 	if err != nil {
-		return ActivationOrder{}, err
+		return Order{}, err
 	}
-	var order ActivationOrder
+	order := Order{Change: Activate}
 	v, ok := o.get("version")
 	switch {
 	case !ok:
@@ -190,11 +182,7 @@ func (s *Server) activate(c *fiber.Ctx) error {
 		return err
 	}
 	order.Track, order.Actor = track, actor(who)
-	done, err := s.deps.Switch.Activate(s.base, order)
-	if err != nil {
-		return err
-	}
-	return sendJSON(c, fiber.StatusOK, done)
+	return s.change(c, order)
 }
 
 // actor is how a caller is named in activations; it never looks like the updater.
@@ -206,12 +194,13 @@ func actor(who caller) string {
 }
 
 // ordered reads a request about a track whose body holds at most a reason.
-func (s *Server) ordered(c *fiber.Ctx) (who caller, track, reason string, err error) {
-	if who, track, err = s.onTrack(c); err != nil {
-		return who, track, "", err
+func (s *Server) ordered(c *fiber.Ctx, change Change) (Order, error) {
+	who, track, err := s.onTrack(c)
+	if err != nil {
+		return Order{}, err
 	}
-	reason, err = s.reason(c)
-	return who, track, reason, err
+	reason, err := s.reason(c)
+	return Order{Change: change, Track: track, Actor: actor(who), Reason: reason}, err
 }
 
 // reason reads a body that holds at most a reason.
@@ -228,27 +217,22 @@ func (s *Server) reason(c *fiber.Ctx) (string, error) {
 	return reason, o.end()
 }
 
-func (s *Server) rollback(c *fiber.Ctx) error {
-	who, track, reason, err := s.ordered(c)
+func (s *Server) rollback(c *fiber.Ctx) error { return s.simply(c, Rollback) }
+func (s *Server) hold(c *fiber.Ctx) error     { return s.simply(c, Hold) }
+func (s *Server) release(c *fiber.Ctx) error  { return s.simply(c, Release) }
+
+// simply makes a change of the track in the path that takes at most a reason.
+func (s *Server) simply(c *fiber.Ctx, change Change) error {
+	o, err := s.ordered(c, change)
 	if err != nil {
 		return err
 	}
-	done, err := s.deps.Switch.Rollback(s.base, track, actor(who), reason)
-	if err != nil {
-		return err
-	}
-	return sendJSON(c, fiber.StatusOK, done)
+	return s.change(c, o)
 }
 
-func (s *Server) hold(c *fiber.Ctx) error    { return s.setHold(c, true) }
-func (s *Server) release(c *fiber.Ctx) error { return s.setHold(c, false) }
-
-func (s *Server) setHold(c *fiber.Ctx, hold bool) error {
-	who, track, reason, err := s.ordered(c)
-	if err != nil {
-		return err
-	}
-	done, err := s.deps.Switch.Hold(s.base, track, actor(who), reason, hold)
+// change makes a change and answers with what is in force.
+func (s *Server) change(c *fiber.Ctx, o Order) error {
+	done, err := s.deps.Admin.Change(s.base, o)
 	if err != nil {
 		return err
 	}
@@ -269,14 +253,14 @@ func (s *Server) listAdapters(c *fiber.Ctx) error {
 			return err
 		}
 	}
-	list, found := []Adapter{}, false
+	list, found := []wire.Adapter{}, false
 	for _, m := range s.deps.Versions.Models() {
 		track := m.Champion.Track
 		if wanted != "" && wanted != track || !who.sees(track) {
 			continue
 		}
 		found = true
-		adapters, err := s.deps.Tracks.Adapters(c.Context(), track)
+		adapters, err := s.deps.Admin.Adapters(c.Context(), track)
 		if err != nil {
 			return err
 		}
@@ -285,9 +269,7 @@ func (s *Server) listAdapters(c *fiber.Ctx) error {
 	if wanted != "" && !found {
 		return s.unknownTrack(who, wanted)
 	}
-	return sendJSON(c, fiber.StatusOK, struct {
-		Data []Adapter `json:"data"`
-	}{list})
+	return sendJSON(c, fiber.StatusOK, wire.Adapters{Data: list})
 }
 
 func (s *Server) getAdapter(c *fiber.Ctx) error {
@@ -307,7 +289,7 @@ func (s *Server) getAdapter(c *fiber.Ctx) error {
 	if err := who.may(track); err != nil {
 		return err
 	}
-	detail, err := s.deps.Tracks.Adapter(c.Context(), track, n)
+	detail, err := s.deps.Admin.Adapter(c.Context(), track, n)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"nightshift/internal/nightrecord"
+	"nightshift/internal/stats"
 )
 
 // Drift holds how far the candidate's answers are from the champion's where nothing was to change: on rehearsed prompts.
@@ -57,7 +60,7 @@ func (s Scaled) check() error {
 }
 
 // drift asks that the candidate stays near the champion in the mean over rehearsed tokens.
-func drift(d Drift, l Limits) Check {
+func drift(d Drift, l Limits) nightrecord.Check {
 	const name = "drift"
 	if len(d.Tried) == 0 {
 		return failed(name, "how far the candidate is from the champion was not measured")
@@ -66,8 +69,8 @@ func drift(d Drift, l Limits) Check {
 	if err := last.check(); err != nil {
 		return failed(name, err.Error())
 	}
-	value, low, high := bootstrap(last.Nats, last.Tokens, l.Resamples, l.Seed)
-	c := Check{Name: name, Value: value, Low: low, High: high, Limit: l.Drift, Pass: value <= l.Drift}
+	value, low, high := stats.Ratio(last.Nats, last.Tokens, l.Resamples, l.Seed, side)
+	c := nightrecord.Check{Name: name, Value: value, Low: low, High: high, Limit: l.Drift, Pass: value <= l.Drift}
 	c.Detail = fmt.Sprintf("divergence from the champion on %d rehearsed examples: %.4f nats per token, at most %.4f", len(last.Tokens), value, l.Drift)
 	if len(d.Tried) > 1 {
 		var before []string

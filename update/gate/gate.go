@@ -3,12 +3,16 @@
 //
 // It fails closed: a figure that is missing, not finite or not comparable fails its check with a sentence that says
 // so. The functions are pure; the bootstrap's randomness comes from a seed. It runs nothing and publishes nothing.
+// The verdict is the one of the night's record.
 package gate
 
 import (
 	"fmt"
 	"math"
 	"time"
+
+	"nightshift/internal/nightrecord"
+	"nightshift/internal/stats"
 )
 
 // Paired holds the scores of one set of examples under the versions that are compared.
@@ -99,30 +103,13 @@ func Defaults() Limits {
 		Needs:      Needs{MinExamples: 12, MinSubjects: 3, MinAge: time.Hour, MaxSubjectShare: 0.5}}
 }
 
-// Check is one thing that must hold.
-type Check struct {
-	Name   string  `json:"name"` // gain, pairing, taught, retention, drift, behaviour or evidence
-	Pass   bool    `json:"pass"`
-	Value  float64 `json:"value"`
-	Low    float64 `json:"low"` // 95 % interval of Value, wider where Detail says so; equal to it where there is none
-	High   float64 `json:"high"`
-	Limit  float64 `json:"limit"`
-	Detail string  `json:"detail"`
-}
-
-// Verdict is the gate's answer.
-type Verdict struct {
-	Pass   bool    `json:"pass"`
-	Checks []Check `json:"checks"`
-}
-
 // Judge compares a candidate's figures with the limits.
-func Judge(e Evaluation, ev Evidence, l Limits) Verdict {
+func Judge(e Evaluation, ev Evidence, l Limits) nightrecord.Verdict {
 	better := gain(e.Gain, ev.ByQuestions, l)
 	if ev.edited() {
 		better = edited(e.Edited, l)
 	}
-	checks := []Check{better, pairing(e.Pairing, l)}
+	checks := []nightrecord.Check{better, pairing(e.Pairing, l)}
 	if l.Taught != 0 {
 		checks = append(checks, taught(e.Taught, l)...)
 	}
@@ -137,7 +124,7 @@ func Judge(e Evaluation, ev Evidence, l Limits) Verdict {
 	}
 	checks = append(checks, behaviour(e.ChampionBehaviour, e.CandidateBehaviour, l)...)
 	checks = append(checks, evidence(ev, l)...)
-	v := Verdict{Pass: true, Checks: checks}
+	v := nightrecord.Verdict{Pass: true, Checks: checks}
 	for i := range v.Checks {
 		if c := &v.Checks[i]; !finite(c.Limit) {
 			c.Pass, c.Limit, c.Detail = false, 0, c.Detail+"; the limit is not a number"
@@ -148,14 +135,16 @@ func Judge(e Evaluation, ev Evidence, l Limits) Verdict {
 }
 
 // failed is a check that cannot be made.
-func failed(name, detail string) Check { return Check{Name: name, Detail: detail} }
+func failed(name, detail string) nightrecord.Check {
+	return nightrecord.Check{Name: name, Detail: detail}
+}
 
 // exact is a check of a figure without an interval. One that is not a number fails.
-func exact(name string, value, limit float64, pass bool, detail string) Check {
+func exact(name string, value, limit float64, pass bool, detail string) nightrecord.Check {
 	if !finite(value) {
 		return failed(name, fmt.Sprintf("a figure is %g, which is not a number to compare: %s", value, detail))
 	}
-	return Check{Name: name, Value: value, Low: value, High: value, Limit: limit, Pass: pass, Detail: detail}
+	return nightrecord.Check{Name: name, Value: value, Low: value, High: value, Limit: limit, Pass: pass, Detail: detail}
 }
 
 // fewPeople is below how many people behind the held-out feedback a gain may be one of those people alone.
@@ -169,27 +158,27 @@ const fewPeople = 3
 // the widest of those over examples, over people, and of Student's t over people: of a few people alone, resampling them gives too narrow
 // a one (Cameron, Gelbach & Miller 2008; Cameron & Miller 2015, section VI). Held out by questions, what is asked is whether other wordings
 // of the same questions gain: these questions are all that is asked about, and the wordings are drawn, so the interval is over examples.
-func gain(p Paired, byQuestions bool, l Limits) Check {
+func gain(p Paired, byQuestions bool, l Limits) nightrecord.Check {
 	if err := p.check(false); err != nil {
 		return failed("gain", err.Error())
 	}
 	better := difference(p.Champion, p.Candidate)
 	turned, what := p.turned(better)
-	sign, limit, tail, resamples := signTest(turned), l.level(l.SignTest), l.level(gainError), l.Resamples
+	sign, limit, tail, resamples := stats.SignTest(turned), l.level(l.SignTest), l.level(gainError), l.Resamples
 	if sign <= limit { // only then does it matter how far out the bound is
 		resamples = max(resamples, min(mostResamples, int(math.Ceil(10/tail))))
 	}
-	value, low, high := interval(better, p.Tokens, resamples, l.Seed, tail)
+	value, low, high := stats.Ratio(better, p.Tokens, resamples, l.Seed, tail)
 	held := fmt.Sprintf("%d examples", len(better))
 	switch {
 	case byQuestions:
 		held += ", other wordings of questions that were learned: it shows that these gain, not that other people do"
 	case len(p.People) > 0:
 		sums, tokens := byPerson(better, p.Tokens, p.People)
-		_, lowest, highest := interval(sums, tokens, resamples, l.Seed, tail)
+		_, lowest, highest := stats.Ratio(sums, tokens, resamples, l.Seed, tail)
 		low, high = min(low, lowest), max(high, highest)
 		if len(sums) > 1 {
-			reach := margin(sums, tokens, tail)
+			reach := stats.RatioMargin(sums, tokens, tail)
 			low, high = min(low, value-reach), max(high, value+reach)
 		}
 		who := fmt.Sprintf(" of %d people", len(sums))
@@ -200,7 +189,7 @@ func gain(p Paired, byQuestions bool, l Limits) Check {
 			held += ", too few to tell whether others gain"
 		}
 	}
-	c := Check{Name: "gain", Value: value, Low: low, High: high, Limit: 0, Pass: low > 0 && sign <= limit}
+	c := nightrecord.Check{Name: "gain", Value: value, Low: low, High: high, Limit: 0, Pass: low > 0 && sign <= limit}
 	c.Detail = fmt.Sprintf("held-out feedback (%s): %+.4f nats per token better, %s interval %.4f to %.4f must be above 0; sign test%s p = %.2g, limit %.2g%s",
 		held, value, percent(1-2*tail), low, high, what, sign, limit, l.which())
 	return c
@@ -209,13 +198,13 @@ func gain(p Paired, byQuestions bool, l Limits) Check {
 // edited asks for a gain where nothing was held out, because editors alone have said something: whoever answers for a correction
 // needs nobody to confirm it, and one correction leaves nothing to hold out. It compares on the corrections that were learned, which
 // says that they were taken in, and nothing of other questions: for those there are retention, drift and behaviour.
-func edited(p Paired, l Limits) Check {
+func edited(p Paired, l Limits) nightrecord.Check {
 	const name = "gain"
 	if err := p.check(false); err != nil {
 		return failed(name, err.Error())
 	}
-	value, low, high := bootstrap(difference(p.Champion, p.Candidate), p.Tokens, l.Resamples, l.Seed)
-	return Check{Name: name, Value: value, Low: low, High: high, Pass: value > 0,
+	value, low, high := stats.Ratio(difference(p.Champion, p.Candidate), p.Tokens, l.Resamples, l.Seed, side)
+	return nightrecord.Check{Name: name, Value: value, Low: low, High: high, Pass: value > 0,
 		Detail: fmt.Sprintf("nothing was held out, so this is measured on what was learned: the corrections of editors (%d) are %+.4f nats per token likelier than to the champion, which must be above 0", len(p.Tokens), value)}
 }
 
@@ -233,12 +222,12 @@ func (p Paired) turned(values []float64) (list []float64, what string) {
 }
 
 // retention asks that an anchor set loses no more than the limits.
-func retention(p Paired, l Limits) []Check {
+func retention(p Paired, l Limits) []nightrecord.Check {
 	name := "retention"
 	if err := p.check(false); err != nil {
-		return []Check{failed(name, err.Error())}
+		return []nightrecord.Check{failed(name, err.Error())}
 	}
-	checks := []Check{loss(p, "the champion", p.Champion, l.RetentionChampion, l)}
+	checks := []nightrecord.Check{loss(p, "the champion", p.Champion, l.RetentionChampion, l)}
 	if err := p.check(true); err != nil {
 		return append(checks, failed(name, err.Error()))
 	}
@@ -246,24 +235,24 @@ func retention(p Paired, l Limits) []Check {
 }
 
 // loss is one comparison of an anchor set.
-func loss(p Paired, with string, before []float64, limit float64, l Limits) Check {
-	value, low, high := bootstrap(difference(p.Candidate, before), p.Tokens, l.Resamples, l.Seed)
-	return Check{Name: "retention", Value: value, Low: low, High: high, Limit: limit, Pass: high <= limit,
+func loss(p Paired, with string, before []float64, limit float64, l Limits) nightrecord.Check {
+	value, low, high := stats.Ratio(difference(p.Candidate, before), p.Tokens, l.Resamples, l.Seed, side)
+	return nightrecord.Check{Name: "retention", Value: value, Low: low, High: high, Limit: limit, Pass: high <= limit,
 		Detail: fmt.Sprintf("anchor set %s (%d examples) against %s: %+.4f nats per token, upper 95 %% bound %.4f must be at most %.4f", p.Name, len(p.Tokens), with, value, high, limit)}
 }
 
 // behaviour asks that answers keep their form.
-func behaviour(champion, candidate Behaviour, l Limits) []Check {
+func behaviour(champion, candidate Behaviour, l Limits) []nightrecord.Check {
 	const name = "behaviour"
 	if champion.Answers == 0 || candidate.Answers == 0 {
-		return []Check{failed(name, "no prompt was answered, so the form of the answers cannot be compared")}
+		return []nightrecord.Check{failed(name, "no prompt was answered, so the form of the answers cannot be compared")}
 	}
-	at := func(value, limit float64, pass bool, detail string) Check {
+	at := func(value, limit float64, pass bool, detail string) nightrecord.Check {
 		return exact(name, value, limit, pass, detail)
 	}
 	grown := candidate.Repetition - champion.Repetition
 	shorter := champion.EndRate - candidate.EndRate
-	checks := []Check{
+	checks := []nightrecord.Check{
 		at(grown, l.Repetition, grown <= l.Repetition, fmt.Sprintf("repetitive answers: %.1f %% of %d, the champion %.1f %%", 100*candidate.Repetition, candidate.Answers, 100*champion.Repetition)),
 		at(shorter, l.EndRate, shorter <= l.EndRate, fmt.Sprintf("answers that end by themselves: %.1f %%, the champion %.1f %%", 100*candidate.EndRate, 100*champion.EndRate)),
 		at(float64(candidate.NonFinite+candidate.Blocked), 0, candidate.NonFinite+candidate.Blocked == 0, fmt.Sprintf("failed answers: %d; answers with a blocked phrase: %d", candidate.NonFinite, candidate.Blocked)),
@@ -277,15 +266,15 @@ func behaviour(champion, candidate Behaviour, l Limits) []Check {
 }
 
 // evidence asks that enough people said enough, long enough ago. An editor's word is enough by itself.
-func evidence(ev Evidence, l Limits) []Check {
+func evidence(ev Evidence, l Limits) []nightrecord.Check {
 	const name = "evidence"
 	if ev.edited() {
-		return []Check{exact(name, float64(ev.Editors), 1, true, fmt.Sprintf("new examples: %d, all by editors, who answer for what they say; that needs no number, no second person and no age", ev.Editors))}
+		return []nightrecord.Check{exact(name, float64(ev.Editors), 1, true, fmt.Sprintf("new examples: %d, all by editors, who answer for what they say; that needs no number, no second person and no age", ev.Editors))}
 	}
-	at := func(value, limit float64, pass bool, detail string) Check {
+	at := func(value, limit float64, pass bool, detail string) nightrecord.Check {
 		return exact(name, value, limit, pass, detail)
 	}
-	return []Check{
+	return []nightrecord.Check{
 		at(float64(ev.Examples), float64(l.MinExamples), ev.Examples >= l.MinExamples && ev.Examples > 0, fmt.Sprintf("new examples: %d, at least %d", ev.Examples, l.MinExamples)),
 		at(float64(ev.Subjects), float64(l.MinSubjects), ev.Subjects >= l.MinSubjects, fmt.Sprintf("people behind them: %d, at least %d", ev.Subjects, l.MinSubjects)),
 		at(ev.LargestShare, l.MaxSubjectShare, ev.LargestShare <= l.MaxSubjectShare, fmt.Sprintf("share of one person: %.0f %%, at most %.0f %%", 100*ev.LargestShare, 100*l.MaxSubjectShare)),

@@ -2,8 +2,9 @@ package gate
 
 import (
 	"fmt"
-	"math"
 	"strconv"
+
+	"nightshift/internal/stats"
 )
 
 // gainError is the one-sided error of the gain's interval over all nights of one champion.
@@ -54,12 +55,4 @@ func percent(p float64) string { return strconv.FormatFloat(100*p, 'g', 6, 64) +
 
 // HeldOut is the number of held-out examples below which no candidate can pass: with fewer, the sign test cannot come to
 // this night's limit even if all of them improve.
-func (l Limits) HeldOut() int { return fewest(l.level(l.SignTest)) }
-
-// fewest is the number of examples with which a sign test can come to p.
-func fewest(p float64) int {
-	if !(p > 0) {
-		return math.MaxInt32
-	}
-	return max(1, int(math.Ceil(-math.Log2(p)-1e-9)))
-}
+func (l Limits) HeldOut() int { return stats.SignTestSize(l.level(l.SignTest)) }

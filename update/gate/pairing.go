@@ -3,6 +3,9 @@ package gate
 import (
 	"errors"
 	"fmt"
+
+	"nightshift/internal/nightrecord"
+	"nightshift/internal/stats"
 )
 
 // Pairing holds the candidate's scores of held-out corrections of different questions, in nats per token: Own of each
@@ -29,12 +32,12 @@ func (p Pairing) check() error {
 // where people's corrections are mixed up, a candidate that finds all of them likely everywhere beats the champion on
 // every one. This compares each with what the others would score in its place (a permutation test in the sense of Good
 // 2005). Corrections of a single question cannot be mixed up, and are not judged.
-func pairing(p Pairing, l Limits) Check {
+func pairing(p Pairing, l Limits) nightrecord.Check {
 	const name = "pairing"
 	if err := p.check(); err != nil {
 		return failed(name, err.Error())
 	}
-	if n, least := len(p.Own), fewest(l.SignTest); n < least {
+	if n, least := len(p.Own), stats.SignTestSize(l.SignTest); n < least {
 		return exact(name, 0, 0, true, fmt.Sprintf("%d held-out corrections have others of different questions to be told from, too few of %d to judge", n, least))
 	}
 	better := difference(p.Other, p.Own)
@@ -42,9 +45,9 @@ func pairing(p Pairing, l Limits) Check {
 	for i := range ones {
 		ones[i] = 1
 	}
-	value, low, high := bootstrap(better, ones, l.Resamples, l.Seed)
-	sign := signTest(better)
-	return Check{Name: name, Value: value, Low: low, High: high, Pass: low > 0 && sign <= l.SignTest,
+	value, low, high := stats.Ratio(better, ones, l.Resamples, l.Seed, side)
+	sign := stats.SignTest(better)
+	return nightrecord.Check{Name: name, Value: value, Low: low, High: high, Pass: low > 0 && sign <= l.SignTest,
 		Detail: fmt.Sprintf("held-out corrections (%d) against those of other questions in their place: %+.4f nats per token better, 95 %% interval %.4f to %.4f must be above 0; sign test p = %.2g, limit %.2g",
 			len(better), value, low, high, sign, l.SignTest)}
 }

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"nightshift/internal/stats"
 )
 
 // TestFewPeopleAreNamed: who stands behind the gain is said, and too few of them as well.
@@ -55,10 +57,10 @@ func TestPeopleBootstrapCoverage(t *testing.T) {
 			}
 		}
 		sums, counts := byPerson(values, tokens, people)
-		if _, low, high := bootstrap(sums, counts, 400, uint64(trial)); want < low || want > high {
+		if _, low, high := stats.Ratio(sums, counts, 400, uint64(trial), side); want < low || want > high {
 			missed++
 		}
-		if _, low, high := bootstrap(values, tokens, 400, uint64(trial)); want < low || want > high {
+		if _, low, high := stats.Ratio(values, tokens, 400, uint64(trial), side); want < low || want > high {
 			missedAlone++
 		}
 	}

@@ -3,6 +3,9 @@ package gate
 import (
 	"errors"
 	"fmt"
+
+	"nightshift/internal/nightrecord"
+	"nightshift/internal/stats"
 )
 
 // Taught holds the candidate's scores of corrections that it learned from, in nats per token: Own of each correction, Said of the
@@ -36,9 +39,9 @@ func (l Taught) check() error {
 // the accuracy that preference learning reports (Rafailov et al. 2023), here without a reference: what counts is what the
 // candidate would say. Examples that were trained on are compared, because people's corrections need not resemble each other.
 // Of editors' corrections every one counts.
-func taught(s Taught, l Limits) []Check {
+func taught(s Taught, l Limits) []nightrecord.Check {
 	if err := s.check(); err != nil {
-		return []Check{failed("taught", err.Error())}
+		return []nightrecord.Check{failed("taught", err.Error())}
 	}
 	var people, editors tally
 	for i := range s.Own {
@@ -51,11 +54,11 @@ func taught(s Taught, l Limits) []Check {
 			of.preferred++
 		}
 	}
-	var checks []Check
+	var checks []nightrecord.Check
 	if editors.count > 0 {
 		checks = append(checks, editors.judge(1, "editors' corrections"))
 	}
-	if least := fewest(l.SignTest); people.count >= least {
+	if least := stats.SignTestSize(l.SignTest); people.count >= least {
 		checks = append(checks, people.judge(l.Taught, "corrections"))
 	} else if people.count > 0 || editors.count == 0 {
 		checks = append(checks, exact("taught", 0, l.Taught, true, fmt.Sprintf("%d corrections were learned from, too few of %d to judge", people.count, least)))
@@ -67,12 +70,12 @@ func taught(s Taught, l Limits) []Check {
 type tally struct{ count, preferred int }
 
 // judge asks that at least a share of the corrections is preferred.
-func (t tally) judge(least float64, what string) Check {
-	low, high := Proportion(t.preferred, t.count, 0.025)
+func (t tally) judge(least float64, what string) nightrecord.Check {
+	low, high := stats.Proportion(t.preferred, t.count, side)
 	value := float64(t.preferred) / float64(t.count)
 	detail := fmt.Sprintf("%s that it finds likelier than the answers that they correct: %.0f %% of %d that it learned from, at least %.0f %%", what, 100*value, t.count, 100*least)
 	if value < least {
 		detail += "; more epochs or a higher learning rate teach more"
 	}
-	return Check{Name: "taught", Value: value, Low: low, High: high, Limit: least, Pass: value >= least, Detail: detail}
+	return nightrecord.Check{Name: "taught", Value: value, Low: low, High: high, Limit: least, Pass: value >= least, Detail: detail}
 }

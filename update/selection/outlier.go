@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"nightshift/internal/stats"
 )
 
 // Measure is what a model says about an example.
@@ -19,27 +21,15 @@ type Measure struct {
 type Outliers struct {
 	Loss     float64
 	Gradient float64
-	// Measure measures examples, in their order. It is asked once, for what is left after everything that needs no model.
-	Measure func([]Item) ([]Measure, error)
 }
 
 // leastGroup is how many examples it takes to say what is usual.
 const leastGroup = 10
 
-// find has the items measured, writes down their loss, and says for each why it waits, "" where it does not. What as many
-// people say as must confirm something, and two at least, is no outlier: it is news.
-func (o Outliers) find(items []Item, opt Options) ([]string, error) {
+// find writes down the loss of each item, and says for each why it waits, "" where it does not. What as many people say as must confirm
+// something, and two at least, is no outlier: it is news.
+func (o Outliers) find(items []Item, measures []Measure, opt Options) []string {
 	why := make([]string, len(items))
-	if o.Measure == nil || len(items) == 0 {
-		return why, nil
-	}
-	measures, err := o.Measure(items)
-	if err != nil {
-		return nil, fmt.Errorf("measure %d examples: %w", len(items), err)
-	}
-	if len(measures) != len(items) {
-		return nil, fmt.Errorf("measure %d examples: there are %d measures", len(items), len(measures))
-	}
 	groups := map[string][]int{}
 	for i := range items {
 		if loss := measures[i].Loss; !math.IsInf(loss, 0) && !math.IsNaN(loss) {
@@ -69,7 +59,7 @@ func (o Outliers) find(items []Item, opt Options) ([]string, error) {
 			why[i] = ""
 		}
 	}
-	return why, nil
+	return why
 }
 
 // judge gives a reason to the members of a group whose value lies above a bound. What is not finite does.
@@ -94,14 +84,14 @@ func judge(group []int, bound float64, name string, why []string, value func(i i
 // deviation in its place. What is not finite is infinitely far away.
 func RobustZ(values []float64) []float64 {
 	finite := slices.DeleteFunc(slices.Clone(values), func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
-	center := median(finite)
+	center := stats.Median(finite)
 	deviations := make([]float64, len(finite))
 	mean := 0.0
 	for i, v := range finite {
 		deviations[i] = math.Abs(v - center)
 		mean += deviations[i] / float64(len(finite))
 	}
-	unit := 1.4826 * median(deviations)
+	unit := 1.4826 * stats.Median(deviations)
 	if unit == 0 {
 		unit = 1.2533 * mean
 	}
@@ -115,17 +105,4 @@ func RobustZ(values []float64) []float64 {
 		}
 	}
 	return z
-}
-
-// median is the middle value, or the mean of the two middle ones; of none, 0.
-func median(values []float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	half := len(sorted) / 2
-	if len(sorted)%2 == 1 {
-		return sorted[half]
-	}
-	return (sorted[half-1] + sorted[half]) / 2
 }

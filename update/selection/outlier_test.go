@@ -1,7 +1,6 @@
 package selection
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -52,7 +51,8 @@ func TestOutliers(t *testing.T) {
 		events = append(events, chat(id, id, "Do you sell "+id+"?", "Yes.", i), says(id, id, 1, "", 100+i))
 	}
 	opt := later()
-	opt.Outliers = Outliers{Loss: 5, Gradient: 5, Measure: func(items []Item) ([]Measure, error) {
+	opt.Outliers = Outliers{Loss: 5, Gradient: 5}
+	measure := func(items []Item) []Measure {
 		list := make([]Measure, len(items))
 		for i, it := range items {
 			list[i] = Measure{Loss: 2 + float64(len(it.Completion))/100, Gradient: 1 + float64(len(LastQuestion(it.Prompt)))/100}
@@ -63,9 +63,17 @@ func TestOutliers(t *testing.T) {
 				list[i].Gradient = math.Inf(1)
 			}
 		}
-		return list, nil
-	}}
-	s := selected(t, events, opt)
+		return list
+	}
+	measured := func() Selection {
+		c := CandidatesOf(events, opt)
+		s, err := c.Select(measure(c.Items))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	s := measured()
 	var waiting []string
 	for _, it := range s.Quarantined {
 		waiting = append(waiting, it.ID)
@@ -80,15 +88,10 @@ func TestOutliers(t *testing.T) {
 		t.Errorf("the loss is not written down: %+v", s.Items[0])
 	}
 	opt.Outliers.Loss, opt.Outliers.Gradient = 0, 0
-	if s := selected(t, events, opt); len(s.Quarantined) != 0 || s.Items[0].Loss < 2 {
+	if s := measured(); len(s.Quarantined) != 0 || s.Items[0].Loss < 2 {
 		t.Errorf("without bounds %v wait, %+v", s.Quarantined, s.Items[0])
 	}
-	opt.Outliers.Measure = func([]Item) ([]Measure, error) { return nil, errors.New("no model") }
-	if _, err := FromEvents(events, opt); err == nil || !strings.Contains(err.Error(), "no model") {
-		t.Errorf("error %v", err)
-	}
-	opt.Outliers.Measure = func([]Item) ([]Measure, error) { return make([]Measure, 3), nil }
-	if _, err := FromEvents(events, opt); err == nil {
+	if _, err := CandidatesOf(events, opt).Select(make([]Measure, 3)); err == nil {
 		t.Error("three measures of 29 examples are taken")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"nightshift/internal/stats"
 	"nightshift/replaystore"
 )
 
@@ -85,9 +86,8 @@ func PriorityWeights(losses, feedback []float64, uniform float64) []float64 {
 		}
 	}
 	most := 0.0
-	if n := len(finite); n > 0 {
-		slices.Sort(finite)
-		most = finite[int(math.Ceil(0.95*float64(n)))-1]
+	if len(finite) > 0 {
+		most = stats.Quantile(finite, 0.95)
 	}
 	weights := make([]float64, len(feedback))
 	total := 0.0

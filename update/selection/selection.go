@@ -12,6 +12,7 @@ package selection
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -102,8 +103,17 @@ type evidence struct {
 	feedback    replaystore.Feedback
 }
 
-// FromEvents selects from events in commit order. Its only errors are those of Options.Outliers.Measure.
-func FromEvents(events []replaystore.Event, opt Options) (Selection, error) {
+// Candidates are what a night could learn, after everything that needs no model.
+type Candidates struct {
+	Items []Item // in the order of time
+
+	selection Selection // what is not among them, and why
+	options   Options
+	versions  map[string]string // that answered, by interaction
+}
+
+// CandidatesOf takes from events in commit order what could be learned.
+func CandidatesOf(events []replaystore.Event, opt Options) Candidates {
 	var s Selection
 	list := gather(events, &s)
 	scale := scales(list)
@@ -145,17 +155,25 @@ func FromEvents(events []replaystore.Event, opt Options) (Selection, error) {
 	items = s.dedupeNear(items, opt.Near)
 	items = s.cap(items, opt.PerSubject)
 	items = s.quarantine(items, func(i int) string { return unconfirmed[items[i].ID] }, opt)
-	items = s.bound(items, opt.MaxExamples)
-	strange, err := opt.Outliers.find(items, opt)
-	if err != nil {
-		return s, err
+	return Candidates{Items: s.bound(items, opt.MaxExamples), selection: s, options: opt, versions: versionsOf(list)}
+}
+
+// Select is what a night learns and holds out of the candidates. measures are what a model says of each of them, in their order; nil where it was
+// not asked, and then none is an outlier.
+func (c Candidates) Select(measures []Measure) (Selection, error) {
+	s, items := c.selection, c.Items
+	if measures != nil {
+		if len(measures) != len(items) {
+			return s, fmt.Errorf("select from %d candidates: there are %d measures", len(items), len(measures))
+		}
+		strange := c.options.Outliers.find(items, measures, c.options)
+		items = s.quarantine(items, func(i int) string { return strange[i] }, c.options)
 	}
-	items = s.quarantine(items, func(i int) string { return strange[i] }, opt)
-	kept, retired := overrule(items, versionsOf(list))
+	kept, retired := overrule(items, c.versions)
 	for _, r := range retired {
 		s.reject(r.ID, r.Why)
 	}
-	s.split(kept, opt)
+	s.split(kept, c.options)
 	return s, nil
 }
 

@@ -35,7 +35,7 @@ func says(interaction, person string, rating float64, correction string, minute 
 // selected is the selection of events that needs no model.
 func selected(t *testing.T, events []replaystore.Event, opt Options) Selection {
 	t.Helper()
-	s, err := FromEvents(events, opt)
+	s, err := CandidatesOf(events, opt).Select(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func selected(t *testing.T, events []replaystore.Event, opt Options) Selection {
 // later is an evening with nothing held out.
 func later() Options { return Options{Now: evening.Add(24 * time.Hour), Correction: 2, Approval: 0.5} }
 
-func TestFromEvents(t *testing.T) {
+func TestSelect(t *testing.T) {
 	ask := chat("i", "p", "how long", "30 days", 0)
 	redacted := chat("i", "p", "how long", "30 days", 0)
 	redacted.Interaction.Redacted = []replaystore.Span{{Field: "answer", End: 2, Rule: "phone"}}

@@ -5,7 +5,8 @@ import (
 	"slices"
 	"testing"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
+	"nightshift/onnx/graphs"
 )
 
 // TestBlock: of one linear of 2 inputs and 3 outputs with rank 4, the block from 1 to 3.
@@ -73,8 +74,8 @@ func TestFitOfABlock(t *testing.T) {
 // TestOrthogonalOfABlock: what lies outside the block counts neither in the value nor in the gradient. E = (1,2)ᵀ and the block's
 // column (3,4)ᵀ overlap by 11.
 func TestOrthogonalOfABlock(t *testing.T) {
-	cfg := gpt2.Config{Layers: 1, Width: 2, Inner: 3}
-	trainable := gpt2.Trainable{Rank: 2, Scale: 1, Targets: []gpt2.Target{{Layer: 0, Module: "mlp.c_fc"}}}
+	cfg := arch.GPT2(arch.Shape{Layers: 1, Width: 2, Inner: 3})
+	trainable := graphs.Trainable{Rank: 2, Scale: 1, Targets: []arch.Target{{Layer: 0, Module: "mlp.c_fc"}}}
 	pairs, err := Pairs(cfg, trainable)
 	if err != nil {
 		t.Fatal(err)

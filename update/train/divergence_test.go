@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 )
 
 // TestDivergence compares the whole-vocabulary divergence with the sum worked out from two full distributions, and the lumped one
@@ -60,7 +60,7 @@ func TestDivergence(t *testing.T) {
 }
 
 // fullDivergence is the divergence of each lesson over the whole vocabulary.
-func fullDivergence(t *testing.T, base Base, trainable gpt2.Trainable, first, second []float32) []float64 {
+func fullDivergence(t *testing.T, base Base, trainable graphs.Trainable, first, second []float32) []float64 {
 	t.Helper()
 	scorer, err := NewScorer(base, trainable, 40, 2, 8, 1)
 	if err != nil {

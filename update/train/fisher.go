@@ -6,7 +6,9 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
+	"nightshift/onnx/families"
+	"nightshift/onnx/graphs"
 	"nightshift/onnx/ort"
 )
 
@@ -36,7 +38,7 @@ type Fisher struct {
 
 // NewFisher builds the graph. By says what the gradients are taken by: the factors, in the order of the parameters, or the
 // products. Columns bounds a sequence's tokens; longer ones lose their oldest.
-func NewFisher(base Base, trainable gpt2.Trainable, by gpt2.By, columns, threads int) (*Fisher, error) {
+func NewFisher(base Base, trainable graphs.Trainable, by graphs.By, columns, threads int) (*Fisher, error) {
 	shapes, err := trainable.Parameters(base.Config)
 	if err != nil {
 		return nil, err
@@ -45,7 +47,7 @@ func NewFisher(base Base, trainable gpt2.Trainable, by gpt2.By, columns, threads
 	if err != nil {
 		return nil, err
 	}
-	graph, err := gpt2.Fisher(base.Config, base.Weights, trainable, by)
+	graph, err := families.Of(base.Config).Fisher(base.Weights, trainable, by)
 	if err != nil {
 		return nil, err
 	}
@@ -66,26 +68,26 @@ func NewFisher(base Base, trainable gpt2.Trainable, by gpt2.By, columns, threads
 }
 
 // bind binds what every run shares.
-func (f *Fisher) bind(shapes, grads []gpt2.ParameterShape) error {
+func (f *Fisher) bind(shapes, grads []arch.Tensor) error {
 	at := 0
 	for _, p := range shapes {
-		if err := bindInput(f.binding, p.Name, f.params[at:at+elements(p)], dims(p)...); err != nil {
+		if err := bindInput(f.binding, p.Name, f.params[at:at+p.Elements()], dims(p)...); err != nil {
 			return err
 		}
-		at += elements(p)
+		at += p.Elements()
 	}
 	at = 0
 	for _, p := range grads {
-		if err := bindOutput(f.binding, "grad."+p.Name, f.grads[at:at+elements(p)], dims(p)...); err != nil {
+		if err := bindOutput(f.binding, "grad."+p.Name, f.grads[at:at+p.Elements()], dims(p)...); err != nil {
 			return err
 		}
-		at += elements(p)
+		at += p.Elements()
 	}
 	return bindOutput(f.binding, "loss", f.loss, 1)
 }
 
 // dims are a parameter's dimensions.
-func dims(p gpt2.ParameterShape) []int {
+func dims(p arch.Tensor) []int {
 	d := make([]int, len(p.Dims))
 	for i, n := range p.Dims {
 		d[i] = int(n)

@@ -9,16 +9,17 @@ import (
 	"strings"
 	"testing"
 
+	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
 	"nightshift/onnx"
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 	"nightshift/onnx/ort"
 )
 
 // letters is a random model of one layer and a vocabulary of 8, with its weights and an adapter whose factors are not zero.
 type letters struct {
 	base      Base
-	trainable gpt2.Trainable
+	trainable graphs.Trainable
 	weights   map[string][]float32
 	params    []float32
 }
@@ -31,7 +32,7 @@ const vocab = 8
 func newLetters(t *testing.T) letters {
 	t.Helper()
 	ort.ForTest(t)
-	cfg := checkpoint.Config{Layers: 1, Heads: 2, Width: 16, Context: 16, Vocab: vocab, Inner: 24, Activation: "gelu_new", Epsilon: 1e-5, ScaleAttn: true, TiedHead: true}
+	cfg := arch.GPT2(arch.Shape{Layers: 1, Heads: 2, Width: 16, Context: 16, Vocab: vocab, Inner: 24, Activation: "gelu_new", Epsilon: 1e-5, ScaleAttn: true, TiedHead: true})
 	l := letters{weights: checkpoint.Random(cfg, 3)}
 	for i := range l.weights["wte.weight"] {
 		l.weights["wte.weight"][i] *= 20
@@ -44,8 +45,8 @@ func newLetters(t *testing.T) letters {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.base = Base{Config: gpt2.Config(c.Config()), Weights: c.Initializer, Dir: c.Dir()}
-	l.trainable = gpt2.Trainable{Rank: 2, Scale: 1.5, Targets: []gpt2.Target{{Layer: 0, Module: "mlp.c_fc"}, {Layer: 0, Module: "mlp.c_proj"}}}
+	l.base = Base{Config: c.Shape(), Weights: c.Initializer, Dir: c.Dir()}
+	l.trainable = graphs.Trainable{Rank: 2, Scale: 1.5, Targets: []arch.Target{{Layer: 0, Module: "mlp.c_fc"}, {Layer: 0, Module: "mlp.c_proj"}}}
 	shapes, err := l.trainable.Parameters(l.base.Config)
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +74,7 @@ func (l letters) factors(t *testing.T) *Session {
 // of the adapter's linears.
 func (l letters) merged(t *testing.T) (s *Session, spans [][2]int) {
 	t.Helper()
-	s, err := NewSession(l.base, gpt2.Trainable{Full: true}, 1)
+	s, err := NewSession(l.base, graphs.Trainable{Full: true}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,12 +163,12 @@ func TestFisherAgainstEnumeration(t *testing.T) {
 	merged, spans := l.merged(t)
 	for _, c := range []struct {
 		name    string
-		by      gpt2.By
+		by      graphs.By
 		session *Session
 		grads   func([]float32) []float32
 	}{
-		{"factors", gpt2.Factors, l.factors(t), func(g []float32) []float32 { return g }},
-		{"products", gpt2.Products, merged, func(g []float32) (picked []float32) {
+		{"factors", graphs.Factors, l.factors(t), func(g []float32) []float32 { return g }},
+		{"products", graphs.Products, merged, func(g []float32) (picked []float32) {
 			for _, s := range spans {
 				picked = append(picked, g[s[0]:s[1]]...)
 			}
@@ -210,7 +211,7 @@ func TestFisherAgainstEnumeration(t *testing.T) {
 func TestFisherDrawsFromTheModel(t *testing.T) {
 	const draws = 4000
 	l := newLetters(t)
-	f, err := NewFisher(l.base, l.trainable, gpt2.Factors, 16, 1)
+	f, err := NewFisher(l.base, l.trainable, graphs.Factors, 16, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +262,7 @@ func TestFisherBeforeTraining(t *testing.T) {
 	for _, p := range pairs {
 		clear(l.params[p.B : p.B+p.Rank*p.Out])
 	}
-	for _, by := range []gpt2.By{gpt2.Factors, gpt2.Products} {
+	for _, by := range []graphs.By{graphs.Factors, graphs.Products} {
 		f, err := NewFisher(l.base, l.trainable, by, 4, 1) // the text loses its first token
 		if err != nil {
 			t.Fatal(err)
@@ -280,7 +281,7 @@ func TestFisherBeforeTraining(t *testing.T) {
 			t.Errorf("another seed gave the same bits (%v)", err)
 		}
 		for _, p := range pairs {
-			if by == gpt2.Products {
+			if by == graphs.Products {
 				if slices.Max(got[p.Product:p.Product+p.In*p.Out]) == 0 {
 					t.Error("the Fisher of a product is zero")
 				}
@@ -295,7 +296,7 @@ func TestFisherBeforeTraining(t *testing.T) {
 
 func TestFisherRefuses(t *testing.T) {
 	l := newLetters(t)
-	f, err := NewFisher(l.base, l.trainable, gpt2.Factors, 16, 1)
+	f, err := NewFisher(l.base, l.trainable, graphs.Factors, 16, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -321,12 +322,12 @@ func TestFisherRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
-	if _, err := NewFisher(l.base, gpt2.Trainable{Full: true}, gpt2.Products, 16, 1); err == nil || !strings.Contains(err.Error(), "there are no products") {
+	if _, err := NewFisher(l.base, graphs.Trainable{Full: true}, graphs.Products, 16, 1); err == nil || !strings.Contains(err.Error(), "there are no products") {
 		t.Errorf("products of every tensor: %v", err)
 	}
 	missing := l.base
 	missing.Weights = func(name string) (onnx.Tensor, error) { return onnx.Tensor{}, errors.New("gone") }
-	if _, err := NewFisher(missing, l.trainable, gpt2.Products, 16, 1); err == nil || !strings.Contains(err.Error(), "gone") {
+	if _, err := NewFisher(missing, l.trainable, graphs.Products, 16, 1); err == nil || !strings.Contains(err.Error(), "gone") {
 		t.Errorf("missing weights: %v", err)
 	}
 }

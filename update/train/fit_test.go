@@ -8,19 +8,20 @@ import (
 	"strings"
 	"testing"
 
+	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 	"nightshift/onnx/ort"
 )
 
 // tiny is a random model of one layer and 40 tokens, on disk, with LoRA on its MLP.
-func tiny(t *testing.T) (Base, gpt2.Trainable) { return tinyScaled(t, 20) }
+func tiny(t *testing.T) (Base, graphs.Trainable) { return tinyScaled(t, 20) }
 
 // tinyScaled is the tiny model with token embeddings so many times as large as they are drawn: the larger, the surer it is of what it says.
-func tinyScaled(t *testing.T, scale float32) (Base, gpt2.Trainable) {
+func tinyScaled(t *testing.T, scale float32) (Base, graphs.Trainable) {
 	t.Helper()
 	ort.ForTest(t)
-	cfg := checkpoint.Config{Layers: 1, Heads: 2, Width: 16, Context: 32, Vocab: 40, Inner: 32, Activation: "gelu_new", Epsilon: 1e-5, ScaleAttn: true, TiedHead: true, EOS: 0, BOS: 0}
+	cfg := arch.GPT2(arch.Shape{Layers: 1, Heads: 2, Width: 16, Context: 32, Vocab: 40, Inner: 32, Activation: "gelu_new", Epsilon: 1e-5, ScaleAttn: true, TiedHead: true, EOS: 0, BOS: 0})
 	weights := checkpoint.Random(cfg, 3)
 	for i := range weights["wte.weight"] {
 		weights["wte.weight"][i] *= scale
@@ -33,15 +34,15 @@ func tinyScaled(t *testing.T, scale float32) (Base, gpt2.Trainable) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Base{Config: gpt2.Config(c.Config()), Weights: c.Initializer, Dir: c.Dir()},
-		gpt2.Trainable{Rank: 4, Scale: 2, Targets: []gpt2.Target{{Layer: 0, Module: "mlp.c_fc"}, {Layer: 0, Module: "mlp.c_proj"}}}
+	return Base{Config: c.Shape(), Weights: c.Initializer, Dir: c.Dir()},
+		graphs.Trainable{Rank: 4, Scale: 2, Targets: []arch.Target{{Layer: 0, Module: "mlp.c_fc"}, {Layer: 0, Module: "mlp.c_proj"}}}
 }
 
 // begin sets A to something small and B to zero.
 func begin(s *Session) {
 	at := 0
 	for _, p := range s.Shapes() {
-		n := elements(p)
+		n := p.Elements()
 		for i := range n {
 			s.Parameters()[at+i] = 0
 			if strings.HasPrefix(p.Name, "lora_A") {

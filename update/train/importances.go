@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strconv"
 
+	"nightshift/models/arch"
 	"nightshift/models/safetensors"
-	"nightshift/onnx/gpt2"
 )
 
 // Importances are what regularizers carry from one night to the next beside a version: how important each of its parameters
@@ -24,7 +24,7 @@ func (i *Importances) kinds() map[string]*[]float32 {
 }
 
 // Encode writes the file for parameters of the given shapes. Equal importances give equal bytes.
-func (i Importances) Encode(shapes []gpt2.ParameterShape) ([]byte, error) {
+func (i Importances) Encode(shapes []arch.Tensor) ([]byte, error) {
 	var tensors []safetensors.Tensor
 	for prefix, values := range i.kinds() {
 		if *values == nil {
@@ -35,8 +35,8 @@ func (i Importances) Encode(shapes []gpt2.ParameterShape) ([]byte, error) {
 		}
 		at := 0
 		for _, s := range shapes {
-			tensors = append(tensors, safetensors.Slice(prefix+s.Name, s.Dims, (*values)[at:at+elements(s)]))
-			at += elements(s)
+			tensors = append(tensors, safetensors.Slice(prefix+s.Name, s.Dims, (*values)[at:at+s.Elements()]))
+			at += s.Elements()
 		}
 	}
 	return safetensors.Encode(tensors, map[string]string{"nights": strconv.Itoa(i.Nights)})
@@ -44,7 +44,7 @@ func (i Importances) Encode(shapes []gpt2.ParameterShape) ([]byte, error) {
 
 // ParseImportances reads the file for parameters of the given shapes. It refuses tensors of other names or shapes, and values that
 // are negative or not finite.
-func ParseImportances(data []byte, shapes []gpt2.ParameterShape) (Importances, error) {
+func ParseImportances(data []byte, shapes []arch.Tensor) (Importances, error) {
 	f, err := safetensors.Parse(data, safetensors.MaxAdapterHeader)
 	if err != nil {
 		return Importances{}, fmt.Errorf("parse importances: %w", err)

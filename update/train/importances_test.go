@@ -7,12 +7,12 @@ import (
 	"strings"
 	"testing"
 
+	"nightshift/models/arch"
 	"nightshift/models/safetensors"
-	"nightshift/onnx/gpt2"
 )
 
 func TestImportancesFile(t *testing.T) {
-	shapes := []gpt2.ParameterShape{{Name: "lora_A.0.mlp.c_fc", Dims: []int64{2, 1}}, {Name: "lora_B.0.mlp.c_fc", Dims: []int64{1, 3}}}
+	shapes := []arch.Tensor{{Name: "lora_A.0.mlp.c_fc", Dims: []int64{2, 1}}, {Name: "lora_B.0.mlp.c_fc", Dims: []int64{1, 3}}}
 	for _, want := range []Importances{
 		{Nights: 3, Fisher: []float32{1, 2, 3, 0, 5}},
 		{Nights: 1, SI: []float32{1, 0, 0, 0, 5}, Fisher: []float32{0, 0, 0, 0, 9}},

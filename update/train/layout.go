@@ -1,6 +1,9 @@
 package train
 
-import "nightshift/onnx/gpt2"
+import (
+	"nightshift/models/arch"
+	"nightshift/onnx/graphs"
+)
 
 // Pair is where the factors of one adapted linear lie in a flat parameter vector, and its product in a vector of products
 // (one [in,out] matrix after the other). The linear adds scale·A·B to its weight.
@@ -10,14 +13,14 @@ type Pair struct {
 }
 
 // Pairs lists the adapted linears of a trainable set in the order of its parameters.
-func Pairs(cfg gpt2.Config, trainable gpt2.Trainable) ([]Pair, error) {
+func Pairs(cfg arch.Shape, trainable graphs.Trainable) ([]Pair, error) {
 	if _, err := trainable.Parameters(cfg); err != nil {
 		return nil, err
 	}
 	list := make([]Pair, len(trainable.Targets))
 	at, product := 0, 0
 	for i, t := range trainable.Targets {
-		in, out, err := cfg.ModuleShape(t.Module)
+		in, out, err := cfg.Dims(t.Module)
 		if err != nil {
 			return nil, err
 		}

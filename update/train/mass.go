@@ -8,7 +8,8 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
+	"nightshift/onnx/graphs"
 )
 
 // sketchRank is how many random directions the gradient by a weight is seen in. Over the columns and examples that are summed the
@@ -22,8 +23,8 @@ const sketchRank = 32
 // No matrix of a weight's size is made. An adapter with B = 0 changes nothing, the gradient of its A is zero, and that of its B is
 // AᵀG: with the entries of A independent, of mean 0 and variance v, E‖AᵀG‖² = rank·v·‖G‖² (Johnson & Lindenstrauss 1984). The seed
 // draws A. One forward and backward pass a sequence; sequences' weights do not count.
-func Masses(ctx context.Context, base Base, targets []gpt2.Target, list []Sequence, columns, threads int, seed uint64) ([]float64, error) {
-	trainable := gpt2.Trainable{Targets: targets, Rank: sketchRank, Scale: 1}
+func Masses(ctx context.Context, base Base, targets []arch.Target, list []Sequence, columns, threads int, seed uint64) ([]float64, error) {
+	trainable := graphs.Trainable{Targets: targets, Rank: sketchRank, Scale: 1}
 	pairs, err := Pairs(base.Config, trainable)
 	if err != nil {
 		return nil, err
@@ -44,7 +45,7 @@ func Masses(ctx context.Context, base Base, targets []gpt2.Target, list []Sequen
 }
 
 // squares is the mean over the sequences of the squared norm of the gradient by each linear's B.
-func squares(ctx context.Context, base Base, trainable gpt2.Trainable, pairs []Pair, params []float32, list []Sequence, columns, threads int) ([]float64, error) {
+func squares(ctx context.Context, base Base, trainable graphs.Trainable, pairs []Pair, params []float32, list []Sequence, columns, threads int) ([]float64, error) {
 	s, err := NewSession(base, trainable, threads)
 	if err != nil {
 		return nil, err

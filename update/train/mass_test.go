@@ -5,7 +5,8 @@ import (
 	"slices"
 	"testing"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
+	"nightshift/onnx/graphs"
 )
 
 // TestMassesAgainstWholeGradients compares the sketch with the gradients by the weights themselves. An adapter whose A is the
@@ -13,17 +14,17 @@ import (
 func TestMassesAgainstWholeGradients(t *testing.T) {
 	l := newLetters(t)
 	list := []Sequence{text, {Tokens: []int32{5, 4, 1, 1, 2, 6, 3}, Prompt: 3, Weight: 9}, {Tokens: []int32{2}, Prompt: 1}} // the last carries no loss
-	var targets []gpt2.Target
-	for _, m := range gpt2.Modules {
-		targets = append(targets, gpt2.Target{Layer: 0, Module: m})
+	var targets []arch.Target
+	for _, m := range l.base.Config.Modules() {
+		targets = append(targets, arch.Target{Layer: 0, Module: m})
 	}
 	want := make([]float64, len(targets))
 	for i, target := range targets {
-		in, _, err := l.base.Config.ModuleShape(target.Module)
+		in, _, err := l.base.Config.Dims(target.Module)
 		if err != nil {
 			t.Fatal(err)
 		}
-		unit := gpt2.Trainable{Targets: []gpt2.Target{target}, Rank: in, Scale: 1}
+		unit := graphs.Trainable{Targets: []arch.Target{target}, Rank: in, Scale: 1}
 		pairs, err := Pairs(l.base.Config, unit)
 		if err != nil {
 			t.Fatal(err)

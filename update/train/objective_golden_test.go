@@ -9,9 +9,10 @@ import (
 	"slices"
 	"testing"
 
+	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
 	"nightshift/models/safetensors"
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 	"nightshift/onnx/ort"
 )
 
@@ -65,11 +66,11 @@ func TestObjectivesEqualPyTorch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	base := Base{Config: gpt2.Config(c.Config()), Weights: c.Initializer, Dir: c.Dir()}
-	trainable := gpt2.Trainable{Rank: golden.Rank, Scale: golden.Alpha / float64(golden.Rank)}
+	base := Base{Config: c.Shape(), Weights: c.Initializer, Dir: c.Dir()}
+	trainable := graphs.Trainable{Rank: golden.Rank, Scale: golden.Alpha / float64(golden.Rank)}
 	for layer := range base.Config.Layers {
 		for _, m := range golden.Modules {
-			trainable.Targets = append(trainable.Targets, gpt2.Target{Layer: layer, Module: m})
+			trainable.Targets = append(trainable.Targets, arch.Target{Layer: layer, Module: m})
 		}
 	}
 	s := tinySession(t, base, trainable)

@@ -5,11 +5,11 @@ import (
 	"slices"
 	"testing"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 )
 
 // tinyScorer is a scorer of the tiny model, with rows rows of columns tokens.
-func tinyScorer(t *testing.T, base Base, trainable gpt2.Trainable, rows, columns int) *Scorer {
+func tinyScorer(t *testing.T, base Base, trainable graphs.Trainable, rows, columns int) *Scorer {
 	t.Helper()
 	s, err := NewScorer(base, trainable, 1, rows, columns, 1)
 	if err != nil {
@@ -20,7 +20,7 @@ func tinyScorer(t *testing.T, base Base, trainable gpt2.Trainable, rows, columns
 }
 
 // tinySession is a session of the tiny model whose parameters are all different from zero.
-func tinySession(t *testing.T, base Base, trainable gpt2.Trainable) *Session {
+func tinySession(t *testing.T, base Base, trainable graphs.Trainable) *Session {
 	t.Helper()
 	s, err := NewSession(base, trainable, 1)
 	if err != nil {

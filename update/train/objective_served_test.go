@@ -10,10 +10,11 @@ import (
 	"nightshift/internal/engine"
 	"nightshift/internal/sampling"
 	"nightshift/models/adapter"
+	"nightshift/models/arch"
 	"nightshift/models/demo"
 	"nightshift/models/quantize"
 	"nightshift/models/template"
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 	"nightshift/onnx/ort"
 )
 
@@ -57,15 +58,15 @@ func TestServedAnswersAreReferences(t *testing.T) {
 }
 
 // someAdapter changes what the model says, but not beyond recognition.
-func someAdapter(t *testing.T, m *engine.Model) (*adapter.Adapter, gpt2.Trainable, []float32) {
+func someAdapter(t *testing.T, m *engine.Model) (*adapter.Adapter, graphs.Trainable, []float32) {
 	t.Helper()
-	a := &adapter.Adapter{Config: adapter.Config{Rank: 4, Alpha: 8, Modules: []string{"mlp.c_fc", "mlp.c_proj"}}, Factors: map[adapter.Target]adapter.Factors{}}
-	trainable := gpt2.Trainable{Rank: 4, Scale: a.Config.Scale()}
+	a := &adapter.Adapter{Config: adapter.Config{Rank: 4, Alpha: 8, Modules: []string{"mlp.c_fc", "mlp.c_proj"}}, Factors: map[arch.Target]adapter.Factors{}}
+	trainable := graphs.Trainable{Rank: 4, Scale: a.Config.Scale()}
 	r := rand.New(rand.NewPCG(12, 7))
 	var params []float32
 	for layer := range m.Config.Layers {
 		for _, module := range a.Config.Modules {
-			in, out, err := m.Config.ModuleShape(module)
+			in, out, err := m.Config.Dims(module)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -75,8 +76,8 @@ func someAdapter(t *testing.T, m *engine.Model) (*adapter.Adapter, gpt2.Trainabl
 					list[i] = float32(0.08 * r.NormFloat64())
 				}
 			}
-			a.Factors[adapter.Target{Layer: layer, Module: module}] = f
-			trainable.Targets = append(trainable.Targets, gpt2.Target{Layer: layer, Module: module})
+			a.Factors[arch.Target{Layer: layer, Module: module}] = f
+			trainable.Targets = append(trainable.Targets, arch.Target{Layer: layer, Module: module})
 			params = slices.Concat(params, f.A, f.B)
 		}
 	}

@@ -3,7 +3,8 @@ package train
 import (
 	"fmt"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
+	"nightshift/onnx/graphs"
 )
 
 // Orthogonal keeps the inputs that an adapter reads apart from those of earlier ones, as O-LoRA does (Wang et al. 2023,
@@ -24,7 +25,7 @@ type earlierFactor struct {
 // NewOrthogonal makes the penalty for the linears of trainable. Earlier holds for each earlier adapter its A [in,r'] of each
 // linear, in the order of trainable's targets; an adapter's rank may differ, and a linear that it leaves out is nil. Of a parameter vector
 // that holds several adapters side by side, block is the one that is kept apart; it is of trainable's pairs.
-func NewOrthogonal(cfg gpt2.Config, trainable gpt2.Trainable, strength float64, earlier [][][]float32, block Block) (*Orthogonal, error) {
+func NewOrthogonal(cfg arch.Shape, trainable graphs.Trainable, strength float64, earlier [][][]float32, block Block) (*Orthogonal, error) {
 	if !(strength >= 0) {
 		return nil, fmt.Errorf("make orthogonality penalty: the strength is %g, it must not be negative", strength)
 	}

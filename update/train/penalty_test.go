@@ -8,7 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
+	"nightshift/onnx/graphs"
 )
 
 // methods is testdata/methods.json, which testdata/make_goldens.py made with PyTorch.
@@ -65,9 +66,9 @@ func readMethods(t *testing.T) methods {
 }
 
 // twoLinears are [4,6] and [6,4], each adapted with rank 2: the linears of the goldens.
-func twoLinears(scale float64) (gpt2.Config, gpt2.Trainable) {
-	return gpt2.Config{Layers: 1, Width: 4, Inner: 6},
-		gpt2.Trainable{Rank: 2, Scale: scale, Targets: []gpt2.Target{{Layer: 0, Module: "mlp.c_fc"}, {Layer: 0, Module: "mlp.c_proj"}}}
+func twoLinears(scale float64) (arch.Shape, graphs.Trainable) {
+	return arch.GPT2(arch.Shape{Layers: 1, Width: 4, Inner: 6}),
+		graphs.Trainable{Rank: 2, Scale: scale, Targets: []arch.Target{{Layer: 0, Module: "mlp.c_fc"}, {Layer: 0, Module: "mlp.c_proj"}}}
 }
 
 // near compares vectors relative to the largest element of want.
@@ -260,7 +261,7 @@ func TestMethodsRefuse(t *testing.T) {
 	cfg, trainable := twoLinears(1)
 	n, products := 2*(4+6)*2, 2*4*6
 	outside := trainable
-	outside.Targets = []gpt2.Target{{Layer: 7, Module: "mlp.c_fc"}}
+	outside.Targets = []arch.Target{{Layer: 7, Module: "mlp.c_fc"}}
 	for name, c := range map[string]struct {
 		make func() (any, error)
 		want string
@@ -295,8 +296,8 @@ func TestMethodsRefuse(t *testing.T) {
 
 // BenchmarkProductEWC is one step's penalty on the MLP of one layer of GPT-2 124M at rank 8.
 func BenchmarkProductEWC(b *testing.B) {
-	cfg := gpt2.Config{Layers: 1, Width: 768, Inner: 3072}
-	trainable := gpt2.Trainable{Rank: 8, Scale: 2, Targets: []gpt2.Target{{Layer: 0, Module: "mlp.c_fc"}, {Layer: 0, Module: "mlp.c_proj"}}}
+	cfg := arch.GPT2(arch.Shape{Layers: 1, Width: 768, Inner: 3072})
+	trainable := graphs.Trainable{Rank: 8, Scale: 2, Targets: []arch.Target{{Layer: 0, Module: "mlp.c_fc"}, {Layer: 0, Module: "mlp.c_proj"}}}
 	pairs, err := Pairs(cfg, trainable)
 	if err != nil {
 		b.Fatal(err)

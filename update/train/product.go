@@ -3,7 +3,8 @@ package train
 import (
 	"fmt"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
+	"nightshift/onnx/graphs"
 )
 
 // ProductEWC is elastic weight consolidation on what an adapter adds to its weights rather than on its factors (Zheng et
@@ -21,8 +22,8 @@ type ProductEWC struct {
 }
 
 // NewProductEWC makes the penalty for the linears of trainable. Fisher holds their products' importances, as Fisher gives them
-// with gpt2.Products; center is a parameter vector. Both are kept, not copied.
-func NewProductEWC(cfg gpt2.Config, trainable gpt2.Trainable, strength float64, fisher, center []float32) (*ProductEWC, error) {
+// with graphs.Products; center is a parameter vector. Both are kept, not copied.
+func NewProductEWC(cfg arch.Shape, trainable graphs.Trainable, strength float64, fisher, center []float32) (*ProductEWC, error) {
 	pairs, err := Pairs(cfg, trainable)
 	if err != nil {
 		return nil, err

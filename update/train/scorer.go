@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"math"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/families"
+	"nightshift/onnx/graphs"
 	"nightshift/onnx/ort"
 )
 
@@ -22,12 +23,12 @@ type Scorer struct {
 
 // NewScorer builds the scoring graph for microbatches of rows×columns tokens; top is the size of the sparse
 // distributions that it reads off.
-func NewScorer(base Base, trainable gpt2.Trainable, top, rows, columns, threads int) (*Scorer, error) {
+func NewScorer(base Base, trainable graphs.Trainable, top, rows, columns, threads int) (*Scorer, error) {
 	shapes, err := trainable.Parameters(base.Config)
 	if err != nil {
 		return nil, err
 	}
-	graph, err := gpt2.Score(base.Config, base.Weights, trainable, top)
+	graph, err := families.Of(base.Config).Score(base.Weights, trainable, top)
 	if err != nil {
 		return nil, err
 	}
@@ -40,14 +41,14 @@ func NewScorer(base Base, trainable gpt2.Trainable, top, rows, columns, threads 
 	}
 	at := 0
 	for _, p := range shapes {
-		t, err := ort.NewTensor(p.Dims, s.params[at:at+elements(p)])
+		t, err := ort.NewTensor(p.Dims, s.params[at:at+p.Elements()])
 		if err != nil {
 			return nil, err
 		}
 		if err := s.binding.Input(p.Name, t); err != nil {
 			return nil, err
 		}
-		at += elements(p)
+		at += p.Elements()
 	}
 	return s, nil
 }

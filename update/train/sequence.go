@@ -32,7 +32,7 @@ type Distribution struct {
 // Losses is the number of tokens that carry loss.
 func (s Sequence) Losses() int { return len(s.Tokens) - max(1, s.Prompt) }
 
-// Batch is one run of a whole-sequence graph: the packed inputs that gpt2.Train documents.
+// Batch is one run of a whole-sequence graph: the packed inputs that graphs.Model.Train documents.
 type Batch struct {
 	Rows, Columns, Positions, Targets int
 	InputIDs, PositionIDs, SegmentIDs []int64

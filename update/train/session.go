@@ -3,15 +3,17 @@ package train
 import (
 	"fmt"
 
+	"nightshift/models/arch"
 	"nightshift/onnx"
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/families"
+	"nightshift/onnx/graphs"
 	"nightshift/onnx/ort"
 )
 
 // Base is the frozen model that training starts from.
 type Base struct {
-	Config  gpt2.Config
-	Weights gpt2.Weights
+	Config  arch.Shape
+	Weights graphs.Weights
 	// Dir is the folder that the weights' external data lie in.
 	Dir string
 }
@@ -19,7 +21,7 @@ type Base struct {
 // Session holds the training graph, and the flat vectors of its trainable parameters and their gradients. It is for
 // one goroutine.
 type Session struct {
-	shapes        []gpt2.ParameterShape
+	shapes        []arch.Tensor
 	session       *ort.Session
 	binding       *ort.Binding
 	params, grads []float32
@@ -28,12 +30,12 @@ type Session struct {
 }
 
 // NewSession builds the training graph. Threads is the number of threads inside one operator, 0 for all.
-func NewSession(base Base, trainable gpt2.Trainable, threads int) (*Session, error) {
+func NewSession(base Base, trainable graphs.Trainable, threads int) (*Session, error) {
 	shapes, err := trainable.Parameters(base.Config)
 	if err != nil {
 		return nil, err
 	}
-	graph, err := gpt2.Train(base.Config, base.Weights, trainable)
+	graph, err := families.Of(base.Config).Train(base.Weights, trainable)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +75,7 @@ func (s *Session) bindParameters() error {
 	}
 	at := 0
 	for _, p := range s.shapes {
-		n := elements(p)
+		n := p.Elements()
 		param, err := ort.NewTensor(p.Dims, s.params[at:at+n])
 		if err != nil {
 			return err
@@ -97,7 +99,7 @@ func (s *Session) bindParameters() error {
 func (s *Session) Parameters() []float32 { return s.params }
 
 // Shapes lists the trainable parameters in the order of the flat vector.
-func (s *Session) Shapes() []gpt2.ParameterShape { return s.shapes }
+func (s *Session) Shapes() []arch.Tensor { return s.shapes }
 
 // Gradient runs one batch with its weights multiplied by scale. It returns the loss in nats and the gradient, which
 // the next call overwrites, and writes the expected log-probability of every position's targets to logprobs when that is not nil.
@@ -215,20 +217,11 @@ func tensor[T float32 | int64](data []T, dims []int) (*ort.Tensor, error) {
 	return ort.NewTensor(shape, data)
 }
 
-// elements counts a parameter's values.
-func elements(p gpt2.ParameterShape) int {
-	n := 1
-	for _, d := range p.Dims {
-		n *= int(d)
-	}
-	return n
-}
-
 // Size counts the values of all parameters: the length of the flat vector.
-func Size(shapes []gpt2.ParameterShape) int {
+func Size(shapes []arch.Tensor) int {
 	n := 0
 	for _, p := range shapes {
-		n += elements(p)
+		n += p.Elements()
 	}
 	return n
 }

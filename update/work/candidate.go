@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 
 	"nightshift/models/adapter"
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 )
 
 // Cut is what was lost where a candidate needed more rank than it may have, and is the best approximation of the one that it may.
@@ -26,7 +26,7 @@ type made struct {
 // A slow learner takes 1−slow of the fast one and keeps slow of the champion, of what they add to the weights: the mean of factors
 // would not be the factors of the mean. A part of that change is less of the fast one. Elsewhere a part is a point on the line from
 // the champion's factors to the trained ones; of what begins with B zero, the base model's candidate or a block, B carries the part.
-func (w *worker) candidate(trainable gpt2.Trainable, params []float32, part float64) (made, error) {
+func (w *worker) candidate(trainable graphs.Trainable, params []float32, part float64) (made, error) {
 	cfg, set := w.config(), w.job.Train.Methods
 	if set.Slow > 0 && w.champion != nil {
 		a, lost, err := set.Blend(cfg, w.champion, toAdapter(cfg, w.model.Config, trainable, params), part)
@@ -41,7 +41,7 @@ func (w *worker) candidate(trainable gpt2.Trainable, params []float32, part floa
 }
 
 // toward is the point that lies a part of the way from the version that serves to what was trained.
-func (w *worker) toward(trainable gpt2.Trainable, trained []float32, part float32) []float32 {
+func (w *worker) toward(trainable graphs.Trainable, trained []float32, part float32) []float32 {
 	params := append([]float32(nil), trained...)
 	if part == 1 {
 		return params
@@ -49,7 +49,7 @@ func (w *worker) toward(trainable gpt2.Trainable, trained []float32, part float3
 	served, line := w.served(trainable), w.champion != nil && !w.blocks()
 	at := 0
 	for _, t := range trainable.Targets {
-		in, out, _ := w.model.Config.ModuleShape(t.Module)
+		in, out, _ := w.model.Config.Dims(t.Module)
 		a, b := at, at+in*trainable.Rank
 		at = b + trainable.Rank*out
 		if !line {

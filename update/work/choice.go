@@ -7,8 +7,7 @@ import (
 	"slices"
 
 	"nightshift/internal/nightrecord"
-	"nightshift/models/adapter"
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
 	"nightshift/update/train"
 )
 
@@ -22,24 +21,24 @@ const massExamples = 128
 // chooses says whether the linears are still to be chosen.
 func (t Train) chooses() bool { return t.Targets == nil && slices.Contains(t.Modules, Auto) }
 
-// targets lists the adapted linears of a model with that many layers, by layer; with modules to be chosen, all that could be.
-func (t Train) targets(layers int) []adapter.Target {
+// targets lists the adapted linears of a model, by layer; with modules to be chosen, all that could be.
+func (t Train) targets(shape arch.Shape) []arch.Target {
 	if t.Targets != nil {
 		return t.Targets
 	}
 	modules, among := t.Modules, t.Layers
 	if t.chooses() {
-		modules = adapter.Linears
+		modules = shape.Modules()
 	}
 	if among == nil {
-		for layer := range layers {
+		for layer := range shape.Layers {
 			among = append(among, layer)
 		}
 	}
-	var list []adapter.Target
+	var list []arch.Target
 	for _, layer := range among {
 		for _, m := range modules {
-			list = append(list, adapter.Target{Layer: layer, Module: m})
+			list = append(list, arch.Target{Layer: layer, Module: m})
 		}
 	}
 	return list
@@ -57,22 +56,20 @@ func (w *worker) choose(ctx context.Context, l lessons) ([]nightrecord.Linear, e
 	fresh := l.examples()
 	random := rand.New(rand.NewPCG(w.job.Seed, 0x63686f6f7365)) //nolint:gosec // reproducible, not secret
 	random.Shuffle(len(fresh), func(i, j int) { fresh[i], fresh[j] = fresh[j], fresh[i] })
-	all := t.targets(w.model.Config.Layers)
-	among := make([]gpt2.Target, len(all))
+	all := t.targets(w.model.Config)
 	costs := make([]int, len(all))
-	budget := t.Budget
+	budget, usual := t.Budget, w.model.Config.FeedForward()
 	for i, target := range all {
-		among[i] = gpt2.Target(target)
-		in, out, err := w.model.Config.ModuleShape(target.Module)
+		in, out, err := w.model.Config.Dims(target.Module)
 		if err != nil {
 			return nil, err
 		}
 		costs[i] = (in + out) * t.Rank
-		if t.Budget == 0 && slices.Contains(mlp, target.Module) {
+		if t.Budget == 0 && slices.Contains(usual, target.Module) {
 			budget += costs[i]
 		}
 	}
-	masses, err := train.Masses(ctx, w.base(), among, fresh[:min(massExamples, len(fresh))], t.Columns, w.job.Threads, w.job.Seed)
+	masses, err := train.Masses(ctx, w.base(), all, fresh[:min(massExamples, len(fresh))], t.Columns, w.job.Threads, w.job.Seed)
 	if err != nil {
 		return nil, err
 	}
@@ -96,6 +93,3 @@ func (w *worker) choose(ctx context.Context, l lessons) ([]nightrecord.Linear, e
 	}
 	return list, nil
 }
-
-// mlp are the modules whose size is the budget when none is said.
-var mlp = []string{"mlp.c_fc", "mlp.c_proj"}

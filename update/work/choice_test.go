@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"nightshift/models/adapter"
+	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
 )
 
@@ -18,7 +19,7 @@ func deepen(t *testing.T, dir string, layers int) {
 	must(t, read(dir, JobFile, &j))
 	c, err := checkpoint.Open(j.ModelDir, t.TempDir())
 	must(t, err)
-	cfg := c.Config()
+	cfg := c.Shape()
 	cfg.Layers = layers
 	weights := checkpoint.Random(cfg, 3)
 	for i := range weights["wte.weight"] {
@@ -39,12 +40,12 @@ func TestAutoChoosesByMass(t *testing.T) {
 	if len(e.Linears) != 8 {
 		t.Fatalf("chosen among %d linears, want 8", len(e.Linears))
 	}
-	var chosen []adapter.Target
+	var chosen []arch.Target
 	share, spent := 0.0, 0
 	leastChosen := 1e9
 	for _, l := range e.Linears {
 		if share += l.Share; l.Chosen {
-			chosen, spent = append(chosen, adapter.Target{Layer: l.Layer, Module: l.Module}), spent+l.Parameters
+			chosen, spent = append(chosen, arch.Target{Layer: l.Layer, Module: l.Module}), spent+l.Parameters
 			leastChosen = min(leastChosen, l.Share/float64(l.Parameters))
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 // embeddings embed what each item asks last, by the model's own token embeddings.
 func (w *worker) embeddings(items []selection.Item) ([][]float32, error) {
-	table, err := w.model.Checkpoint.Floats("wte.weight")
+	table, err := w.model.Checkpoint.Floats(w.model.Config.Embedding())
 	if err != nil {
 		return nil, fmt.Errorf("embed prompts: %w", err)
 	}

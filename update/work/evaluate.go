@@ -15,7 +15,7 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/internal/sampling"
 	"nightshift/models/adapter"
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 	"nightshift/onnx/ort"
 	"nightshift/update/gate"
 	"nightshift/update/selection"
@@ -74,7 +74,7 @@ func (w *worker) evaluate(ctx context.Context, items []selection.Item, candidate
 		return err
 	}
 	widest := max(rank(candidate), rank(w.champion), rank(reference))
-	e, err := engine.New(w.model, engine.Config{Threads: w.job.Threads, MaxRank: max(64, widest), BankRows: 2 + 3*(1+widest/gpt2.RankStep)})
+	e, err := engine.New(w.model, engine.Config{Threads: w.job.Threads, MaxRank: max(64, widest), BankRows: 2 + 3*(1+widest/graphs.RankStep)})
 	if err != nil {
 		return err
 	}

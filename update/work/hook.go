@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"nightshift/models/adapter"
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 )
 
 // Hook makes a candidate's parameters in training's place. Nights have none: what tries the gate spoils candidates through it, and what it
@@ -16,7 +16,7 @@ type Hook func(ctx context.Context, c Candidate) ([]float32, error)
 type Candidate struct {
 	w         *worker
 	lessons   lessons
-	trainable gpt2.Trainable
+	trainable graphs.Trainable
 }
 
 // Train trains and returns the parameters and the number of steps that it took; last, if it is not 0, is the step after which it breaks off.

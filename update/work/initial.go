@@ -12,7 +12,7 @@ import (
 
 	"nightshift/internal/config"
 	"nightshift/internal/nightrecord"
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 	"nightshift/update/selection"
 	"nightshift/update/train"
 )
@@ -111,7 +111,7 @@ func (w *worker) pupils(items []selection.Item) (names []string, list []pupil, e
 }
 
 // initialize makes the initial parameters from an adapter that changes nothing, and measures both.
-func (w *worker) initialize(ctx context.Context, s *train.Session, trainable gpt2.Trainable, zero []float32, pupils []pupil) ([]float32, nightrecord.Initial, error) {
+func (w *worker) initialize(ctx context.Context, s *train.Session, trainable graphs.Trainable, zero []float32, pupils []pupil) ([]float32, nightrecord.Initial, error) {
 	t, set := w.job.Train, w.job.Initial
 	report := nightrecord.Initial{Rounds: set.Rounds, Steps: []int{0, set.Steps / 2, set.Steps}}
 	options := train.Options{Rate: t.Rate, Warmup: t.Warmup, Decay: t.Decay, Clip: t.Clip, Rows: t.Rows, Columns: t.Columns, Micro: t.Micro, Steps: set.Steps, Seed: w.job.Seed}

@@ -14,6 +14,7 @@ import (
 
 	"nightshift/internal/nightrecord"
 	"nightshift/models/adapter"
+	"nightshift/models/arch"
 	"nightshift/update/train/method"
 )
 
@@ -69,24 +70,24 @@ type Train struct {
 	Budget  int      `json:"module_budget,omitempty"` // parameters that linears chosen by Auto have at most, 0 for as many as those of the MLP would have
 
 	// Targets are the adapted linears where they are not every module in every layer.
-	Targets   []adapter.Target `json:"targets,omitempty"`
-	Rate      float64          `json:"learning_rate"`
-	Epochs    float64          `json:"epochs"`                  // passes over the new examples at least; preferences and ratings are gone through as often, or more
-	Learned   float64          `json:"learned"`                 // share of the new corrections that the candidate must prefer to what they correct before training ends; 0: it ends after Epochs
-	MaxSteps  int              `json:"max_steps"`               // optimizer steps at most
-	MaxTime   time.Duration    `json:"max_time,omitempty"`      // of the steps, 0 for no limit
-	From      int              `json:"cooldown_from,omitempty"` // step after which a run that is repeated began to end, where its time was over; 0 otherwise
-	Warmup    float64          `json:"warmup"`                  // share of the steps that Epochs take
-	Decay     float64          `json:"weight_decay"`
-	Clip      float64          `json:"clip"`
-	Rows      int              `json:"rows"`             // of a microbatch
-	Columns   int              `json:"columns"`          // tokens of a row
-	Micro     int              `json:"micro"`            // microbatches of a step
-	Rehearsal float64          `json:"rehearsal"`        // rehearsal examples for each new one
-	KL        float64          `json:"kl"`               // share of the teacher's distribution in the target of a rehearsed token, see teach
-	Teacher   int              `json:"teacher"`          // tokens kept of that distribution
-	KLNew     float64          `json:"kl_new,omitempty"` // the same share in the target of a new token (LwF; Li & Hoiem 2016)
-	Methods   method.Settings  `json:"methods,omitzero"`
+	Targets   []arch.Target   `json:"targets,omitempty"`
+	Rate      float64         `json:"learning_rate"`
+	Epochs    float64         `json:"epochs"`                  // passes over the new examples at least; preferences and ratings are gone through as often, or more
+	Learned   float64         `json:"learned"`                 // share of the new corrections that the candidate must prefer to what they correct before training ends; 0: it ends after Epochs
+	MaxSteps  int             `json:"max_steps"`               // optimizer steps at most
+	MaxTime   time.Duration   `json:"max_time,omitempty"`      // of the steps, 0 for no limit
+	From      int             `json:"cooldown_from,omitempty"` // step after which a run that is repeated began to end, where its time was over; 0 otherwise
+	Warmup    float64         `json:"warmup"`                  // share of the steps that Epochs take
+	Decay     float64         `json:"weight_decay"`
+	Clip      float64         `json:"clip"`
+	Rows      int             `json:"rows"`             // of a microbatch
+	Columns   int             `json:"columns"`          // tokens of a row
+	Micro     int             `json:"micro"`            // microbatches of a step
+	Rehearsal float64         `json:"rehearsal"`        // rehearsal examples for each new one
+	KL        float64         `json:"kl"`               // share of the teacher's distribution in the target of a rehearsed token, see teach
+	Teacher   int             `json:"teacher"`          // tokens kept of that distribution
+	KLNew     float64         `json:"kl_new,omitempty"` // the same share in the target of a new token (LwF; Li & Hoiem 2016)
+	Methods   method.Settings `json:"methods,omitzero"`
 
 	// StoredTeachers has rehearsed examples be taught by what was stored with them, where there is something, in place of the champion,
 	// and leaves behind what to store with the new ones.

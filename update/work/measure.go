@@ -10,7 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 	"nightshift/update/selection"
 	"nightshift/update/train"
 )
@@ -60,7 +60,7 @@ func (w *worker) measure(ctx context.Context, items []selection.Item) error {
 }
 
 // champions are the factors that a night starts from, with what they adapt.
-func (w *worker) champions() (gpt2.Trainable, []float32, train.Base, error) {
+func (w *worker) champions() (graphs.Trainable, []float32, train.Base, error) {
 	base := w.base()
 	trainable, err := w.trainable()
 	if err != nil {

@@ -6,13 +6,13 @@ import (
 	"os"
 	"path/filepath"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 	"nightshift/update/train"
 	"nightshift/update/train/method"
 )
 
 // prepare makes the run of the job's objective and methods, which begins at start.
-func (w *worker) prepare(ctx context.Context, trainable gpt2.Trainable, start []float32, l lessons) (*method.Run, error) {
+func (w *worker) prepare(ctx context.Context, trainable graphs.Trainable, start []float32, l lessons) (*method.Run, error) {
 	t := w.job.Train
 	r := &method.Run{Settings: t.Methods, Base: w.base(), Trainable: trainable, Start: start, Rank: trainable.Rank,
 		Examples: method.Examples{Fresh: l.fresh, Rehearsed: l.rehearsed, Again: l.rehearsals()},
@@ -25,7 +25,7 @@ func (w *worker) prepare(ctx context.Context, trainable gpt2.Trainable, start []
 		r.Ratio = t.Methods.Rehearsal(t.Rehearsal)
 	}
 	r.Minimum, r.Ratio = l.steps(t, r.Ratio)
-	r.Fisher = func(by gpt2.By) (*train.Fisher, func(), error) {
+	r.Fisher = func(by graphs.By) (*train.Fisher, func(), error) {
 		f, err := train.NewFisher(r.Base, trainable, by, t.Columns, w.job.Threads)
 		if err != nil {
 			return nil, nil, err
@@ -40,7 +40,7 @@ func (w *worker) prepare(ctx context.Context, trainable gpt2.Trainable, start []
 }
 
 // earlier reads the importances that the champion's night left behind. Without such there are none yet.
-func (w *worker) earlier(trainable gpt2.Trainable) (train.Importances, error) {
+func (w *worker) earlier(trainable graphs.Trainable) (train.Importances, error) {
 	if !w.job.Train.Methods.Carries() || w.job.Importances == "" {
 		return train.Importances{}, nil
 	}

@@ -9,7 +9,8 @@ import (
 	"testing"
 
 	"nightshift/models/adapter"
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
+	"nightshift/onnx/graphs"
 	"nightshift/update/selection"
 	"nightshift/update/train"
 	"nightshift/update/train/method"
@@ -105,8 +106,8 @@ func TestImportancesAreCarried(t *testing.T) {
 		t.Fatal(err)
 	}
 	champion := vector(t, filepath.Join(first, CandidateDir))
-	shapes := []gpt2.ParameterShape{{Name: gpt2.LoraA(0, "mlp.c_fc"), Dims: []int64{16, 4}}, {Name: gpt2.LoraB(0, "mlp.c_fc"), Dims: []int64{4, 32}},
-		{Name: gpt2.LoraA(0, "mlp.c_proj"), Dims: []int64{32, 4}}, {Name: gpt2.LoraB(0, "mlp.c_proj"), Dims: []int64{4, 16}}}
+	shapes := []arch.Tensor{{Name: graphs.LoraA(arch.Target{Layer: 0, Module: "mlp.c_fc"}), Dims: []int64{16, 4}}, {Name: graphs.LoraB(arch.Target{Layer: 0, Module: "mlp.c_fc"}), Dims: []int64{4, 32}},
+		{Name: graphs.LoraA(arch.Target{Layer: 0, Module: "mlp.c_proj"}), Dims: []int64{32, 4}}, {Name: graphs.LoraB(arch.Target{Layer: 0, Module: "mlp.c_proj"}), Dims: []int64{4, 16}}}
 	left := func(dir string) train.Importances {
 		data, err := os.ReadFile(filepath.Join(dir, ImportancesFile))
 		if err != nil {

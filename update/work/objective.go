@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"nightshift/internal/config"
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 	"nightshift/update/selection"
 	"nightshift/update/train"
 )
@@ -68,7 +68,7 @@ type objective struct {
 
 // objective prepares the preferences and ratings for a run of so many steps. Its graph is beside that of the session for as long as
 // the run lasts: whoever asks closes it.
-func (w *worker) objective(trainable gpt2.Trainable, l lessons, steps int) (*objective, error) {
+func (w *worker) objective(trainable graphs.Trainable, l lessons, steps int) (*objective, error) {
 	t := w.job.Train
 	if t.Objective == "" || t.Objective == selection.SFT {
 		return &objective{}, nil

@@ -6,7 +6,8 @@ import (
 	"math/rand/v2"
 
 	"nightshift/models/adapter"
-	"nightshift/onnx/gpt2"
+	"nightshift/models/arch"
+	"nightshift/onnx/graphs"
 	"nightshift/update/train"
 )
 
@@ -26,24 +27,22 @@ func (w *worker) config() adapter.Config {
 }
 
 // trainable lists the adapted linears.
-func (w *worker) trainable() (gpt2.Trainable, error) {
+func (w *worker) trainable() (graphs.Trainable, error) {
 	c := w.config()
-	t := gpt2.Trainable{Rank: c.Rank, Scale: c.Scale()}
+	t := graphs.Trainable{Rank: c.Rank, Scale: c.Scale()}
 	if t.Rank < 1 {
 		return t, fmt.Errorf("train: rank is %d, it must be at least 1", t.Rank)
 	}
-	for _, target := range w.job.Train.targets(w.model.Config.Layers) {
-		t.Targets = append(t.Targets, gpt2.Target(target))
-	}
+	t.Targets = w.job.Train.targets(w.model.Config)
 	if len(t.Targets) == 0 {
-		return t, fmt.Errorf("train: no modules to adapt, choose some of %v", gpt2.Modules)
+		return t, fmt.Errorf("train: no modules to adapt, choose some of %v", w.model.Config.Modules())
 	}
 	return t, nil
 }
 
 // start is the parameter vector that training begins with: the factors of the adapter that it goes on from, or for the base model A
 // drawn as PEFT draws it (Kaiming uniform with a = √5: U(−1/√in, 1/√in)) and B zero. A block begins like the latter.
-func (w *worker) start(trainable gpt2.Trainable) ([]float32, error) {
+func (w *worker) start(trainable graphs.Trainable) ([]float32, error) {
 	origin, kept := w.champion, 0
 	if w.origin != nil {
 		origin = w.origin
@@ -61,13 +60,13 @@ func (w *worker) start(trainable gpt2.Trainable) ([]float32, error) {
 	}
 	params := make([]float32, 0, train.Size(shapes))
 	for _, t := range trainable.Targets {
-		in, out, err := w.model.Config.ModuleShape(t.Module)
+		in, out, err := w.model.Config.Dims(t.Module)
 		if err != nil {
 			return nil, err
 		}
 		var f adapter.Factors
 		if origin != nil {
-			f = origin.Factors[adapter.Target(t)]
+			f = origin.Factors[t]
 		}
 		bound := 1 / math.Sqrt(float64(in))
 		for i := range in {
@@ -82,7 +81,7 @@ func (w *worker) start(trainable gpt2.Trainable) ([]float32, error) {
 }
 
 // fits reports why training cannot go on from an adapter.
-func (w *worker) fits(a *adapter.Adapter, trainable gpt2.Trainable) error {
+func (w *worker) fits(a *adapter.Adapter, trainable graphs.Trainable) error {
 	c, rank := a.Config, trainable.Rank
 	if w.blocks() {
 		rank -= w.job.Train.Rank
@@ -92,7 +91,7 @@ func (w *worker) fits(a *adapter.Adapter, trainable gpt2.Trainable) error {
 			c.Rank, c.Scale(), len(a.Factors), rank, trainable.Scale, len(trainable.Targets))
 	}
 	for _, t := range trainable.Targets {
-		if _, ok := a.Factors[adapter.Target(t)]; !ok {
+		if _, ok := a.Factors[t]; !ok {
 			return fmt.Errorf("train: the adapter to go on from does not adapt %s of layer %d, which the job asks for; a night takes the modules and layers over from its champion", t.Module, t.Layer)
 		}
 	}
@@ -100,18 +99,18 @@ func (w *worker) fits(a *adapter.Adapter, trainable gpt2.Trainable) error {
 }
 
 // served is the parameter vector of the version that serves, zeros for the base model.
-func (w *worker) served(trainable gpt2.Trainable) []float32 { return w.flat(w.champion, trainable) }
+func (w *worker) served(trainable graphs.Trainable) []float32 { return w.flat(w.champion, trainable) }
 
 // flat is an adapter's parameters in the order of training; ranks that it does not have are zero, and so is the base model's adapter.
 // Its scale must be trainable's.
-func (w *worker) flat(a *adapter.Adapter, trainable gpt2.Trainable) []float32 {
+func (w *worker) flat(a *adapter.Adapter, trainable graphs.Trainable) []float32 {
 	var params []float32
 	for _, t := range trainable.Targets {
-		in, out, _ := w.model.Config.ModuleShape(t.Module)
+		in, out, _ := w.model.Config.Dims(t.Module)
 		var f adapter.Factors
 		rank := 0
 		if a != nil {
-			f, rank = a.Factors[adapter.Target(t)], a.Config.Rank
+			f, rank = a.Factors[t], a.Config.Rank
 		}
 		for i := range in {
 			params = append(append(params, f.A[i*rank:(i+1)*rank]...), make([]float32, trainable.Rank-rank)...)
@@ -122,13 +121,13 @@ func (w *worker) flat(a *adapter.Adapter, trainable gpt2.Trainable) []float32 {
 }
 
 // toAdapter cuts the flat vector into factors.
-func toAdapter(cfg adapter.Config, shape gpt2.Config, trainable gpt2.Trainable, params []float32) *adapter.Adapter {
-	a := &adapter.Adapter{Config: cfg, Factors: map[adapter.Target]adapter.Factors{}}
+func toAdapter(cfg adapter.Config, shape arch.Shape, trainable graphs.Trainable, params []float32) *adapter.Adapter {
+	a := &adapter.Adapter{Config: cfg, Factors: map[arch.Target]adapter.Factors{}}
 	for _, t := range trainable.Targets {
-		in, out, _ := shape.ModuleShape(t.Module)
+		in, out, _ := shape.Dims(t.Module)
 		n, m := in*cfg.Rank, cfg.Rank*out
 		f := adapter.Factors{A: append([]float32(nil), params[:n]...), B: append([]float32(nil), params[n:n+m]...)}
-		a.Factors[adapter.Target(t)] = f
+		a.Factors[t] = f
 		params = params[n+m:]
 	}
 	return a

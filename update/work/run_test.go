@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"nightshift/models/adapter"
+	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
 	"nightshift/models/quantize"
 	"nightshift/models/tokenizer"
@@ -56,8 +57,8 @@ func job(t *testing.T, change func(*Job)) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := checkpoint.Config{Layers: 1, Heads: 2, Width: 16, Context: 32, Vocab: tok.Size(), Inner: 32, Activation: "gelu_new", Epsilon: 1e-5,
-		ScaleAttn: true, TiedHead: true, EOS: int(tok.EOS()), BOS: int(tok.EOS())}
+	cfg := arch.GPT2(arch.Shape{Layers: 1, Heads: 2, Width: 16, Context: 32, Vocab: tok.Size(), Inner: 32, Activation: "gelu_new", Epsilon: 1e-5,
+		ScaleAttn: true, TiedHead: true, EOS: int(tok.EOS()), BOS: int(tok.EOS())})
 	weights := checkpoint.Random(cfg, 3)
 	for i := range weights["wte.weight"] {
 		weights["wte.weight"][i] *= 20

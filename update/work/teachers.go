@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	"nightshift/models/adapter"
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 	"nightshift/replaystore"
 	"nightshift/update/selection"
 	"nightshift/update/train"
@@ -28,7 +28,7 @@ type Taught struct {
 // teach has those teach who the job says. What the model came with is taught by the track's fixed reference: were it taught by each
 // night's champion, what one night loses the next one would be taught to lose, and small losses would add up. Other rehearsed
 // examples are taught by what was stored with them, where there is something, or else by the champion, and so are new ones.
-func (w *worker) teach(trainable gpt2.Trainable, l lessons) error {
+func (w *worker) teach(trainable graphs.Trainable, l lessons) error {
 	t := w.job.Train
 	rehearsed := t.KL > 0 && slices.ContainsFunc(l.rehearsed, func(s train.Sequence) bool { return s.Teacher == nil })
 	fresh := t.KLNew > 0 && len(l.fresh) > 0
@@ -81,7 +81,7 @@ func teachSome(scorer *train.Scorer, model []float32, list []train.Sequence, sha
 }
 
 // reference is the track's fixed reference in the order of training: the champion where training has no room for its adapter.
-func (w *worker) reference(trainable gpt2.Trainable) ([]float32, error) {
+func (w *worker) reference(trainable graphs.Trainable) ([]float32, error) {
 	if w.job.Reference == w.job.Champion {
 		return w.served(trainable), nil
 	}
@@ -96,7 +96,7 @@ func (w *worker) reference(trainable gpt2.Trainable) ([]float32, error) {
 }
 
 // teacher opens the graph that distributions are read off.
-func (w *worker) teacher(trainable gpt2.Trainable) (*train.Scorer, error) {
+func (w *worker) teacher(trainable graphs.Trainable) (*train.Scorer, error) {
 	t := w.job.Train
 	return train.NewScorer(w.base(), trainable, min(t.Teacher, w.model.Config.Vocab), t.Rows, t.Columns, w.job.Threads)
 }

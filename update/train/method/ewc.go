@@ -4,7 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 	"nightshift/update/train"
 )
 
@@ -36,13 +36,13 @@ func hold(ctx context.Context, r *Run) error {
 	case r.EWCKeep > 0:
 		return r.quadratic(r.EWC, r.Earlier.Fisher)
 	case r.EWCOn == OnFactors:
-		importance, err := r.importance(ctx, gpt2.Factors, r.Start, r.Rehearsed)
+		importance, err := r.importance(ctx, graphs.Factors, r.Start, r.Rehearsed)
 		if err != nil {
 			return err
 		}
 		return r.quadratic(r.EWC, importance)
 	}
-	importance, err := r.importance(ctx, gpt2.Products, r.Start, r.Rehearsed)
+	importance, err := r.importance(ctx, graphs.Products, r.Start, r.Rehearsed)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func measureOn(ctx context.Context, r *Run, params []float32, next *train.Import
 	}
 	importance := make([]float32, len(params))
 	if len(r.Fresh) > 0 {
-		if importance, err = r.importance(ctx, gpt2.Factors, params, r.Fresh); err != nil {
+		if importance, err = r.importance(ctx, graphs.Factors, params, r.Fresh); err != nil {
 			return err
 		}
 	}
@@ -69,7 +69,7 @@ func measureOn(ctx context.Context, r *Run, params []float32, next *train.Import
 }
 
 // importance is the Fisher information of parameters on some examples, with mean 1.
-func (r *Run) importance(ctx context.Context, by gpt2.By, params []float32, examples []train.Sequence) ([]float32, error) {
+func (r *Run) importance(ctx context.Context, by graphs.By, params []float32, examples []train.Sequence) ([]float32, error) {
 	some := make([]train.Sequence, 0, len(examples))
 	random := rand.New(rand.NewPCG(r.Options.Seed, 0x657763)) //nolint:gosec // reproducible, not secret
 	for _, i := range random.Perm(len(examples)) {

@@ -11,7 +11,7 @@ package method
 import (
 	"context"
 
-	"nightshift/onnx/gpt2"
+	"nightshift/onnx/graphs"
 	"nightshift/update/train"
 )
 
@@ -87,13 +87,13 @@ type Run struct {
 	Settings
 	Examples
 	Base      train.Base
-	Trainable gpt2.Trainable
+	Trainable graphs.Trainable
 	Start     []float32 // the parameters that training begins with: the champion's
 	// Rank is that of what the run learns: all of Trainable's, or a block beside the first Kept of it, which stay as they are.
 	Rank, Kept int
 	Earlier    train.Importances // that the champion's run left behind; empty for none
 	// Fisher opens what measures importances; done gives it back.
-	Fisher func(by gpt2.By) (f *train.Fisher, done func(), err error)
+	Fisher func(by graphs.By) (f *train.Fisher, done func(), err error)
 
 	Options train.Options
 	Source  train.Source // nil where there is nothing to imitate

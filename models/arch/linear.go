@@ -1,0 +1,85 @@
+package arch
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Target is one linear of a model by its place: what an adapter changes, what a scale or an importance belongs to.
+type Target struct {
+	Layer  int // −1 for the output head
+	Module string
+}
+
+// String spells t as tensors do: h.3.mlp.c_fc, or lm_head.
+func (t Target) String() string {
+	if t.Layer < 0 {
+		return t.Module
+	}
+	return fmt.Sprintf("h.%d.%s", t.Layer, t.Module)
+}
+
+// MarshalText is String.
+func (t Target) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// UnmarshalText reads what String writes of a linear in a layer.
+func (t *Target) UnmarshalText(text []byte) error {
+	number, module, ok := strings.Cut(strings.TrimPrefix(string(text), "h."), ".")
+	layer, err := strconv.Atoi(number)
+	if !ok || err != nil || layer < 0 || layer >= MaxLayers || !slices.Contains(Modules(), module) {
+		return fmt.Errorf("parse linear %q: want a layer and one of %v, as in h.3.mlp.c_fc", text, Modules())
+	}
+	*t = Target{layer, module}
+	return nil
+}
+
+// Compare orders targets by layer and then by module, in canonical order.
+func Compare(a, b Target) int {
+	if a.Layer != b.Layer {
+		return a.Layer - b.Layer
+	}
+	return slices.Index(Modules(), a.Module) - slices.Index(Modules(), b.Module)
+}
+
+// Linear is one matrix product of a model, x·W + b.
+type Linear struct {
+	Target
+	In, Out int
+	Weight  string // the tensor of W, [In, Out], or [Out, In] where it is Transposed
+	Bias    string // the tensor of b, [Out]; "" for none
+	// Transposed says that a checkpoint stores W as [Out, In].
+	Transposed bool
+	// Norm are the tensors, gain and bias, of the norm whose output x is; nil where x comes from elsewhere.
+	Norm []string
+	// Residual says that the output is added to the residual stream.
+	Residual bool
+	// Parts are the modules that adapters change apart and that W packs side by side in its columns; nil where W is one module.
+	Parts []Part
+}
+
+// Part is a module that is some of the outputs of a linear.
+type Part struct {
+	Module string
+	Out    int
+}
+
+// tensors lists those of a linear: its norm's, its weight and its bias.
+func (l Linear) tensors() []Tensor {
+	var list []Tensor
+	for i, name := range l.Norm {
+		list = append(list, Tensor{Name: name, Dims: []int64{int64(l.In)}, Start: []Start{Ones, Zeros}[i]})
+	}
+	weight := Tensor{Name: l.Weight, Dims: []int64{int64(l.In), int64(l.Out)}, Start: Normal}
+	if l.Transposed {
+		slices.Reverse(weight.Dims)
+	}
+	if l.Residual {
+		weight.Start = Residual
+	}
+	if list = append(list, weight); l.Bias != "" {
+		list = append(list, Tensor{Name: l.Bias, Dims: []int64{int64(l.Out)}})
+	}
+	return list
+}

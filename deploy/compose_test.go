@@ -11,7 +11,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"nightshift/internal/config"
+	"nightshift/internal/app"
 )
 
 type service struct {
@@ -123,7 +123,7 @@ func TestConfiguration(t *testing.T) {
 		for key, value := range imageEnvironment(t) {
 			environ = append(environ, key+"="+value)
 		}
-		c, err := config.Load("", environ, nil)
+		c, err := app.LoadConfig("", environ, nil)
 		if err != nil {
 			t.Errorf("service %s: %v", name, err)
 			continue
@@ -131,7 +131,7 @@ func TestConfiguration(t *testing.T) {
 		if len(c.Warnings) > 0 {
 			t.Errorf("service %s: %q", name, c.Warnings)
 		}
-		if len(c.Keys) != 1 || !c.Keys[0].Matches(env["NIGHTSHIFT_ADMIN_KEY"]) || !c.Keys[0].Allows("admin", "default") {
+		if len(c.Keys) != 1 || !c.Keys[0].Matches(env["NIGHTSHIFT_ADMIN_KEY"]) || !slices.Contains(c.Keys[0].Roles, "admin") || len(c.Keys[0].Tracks) > 0 {
 			t.Errorf("service %s: keys %v", name, c.Keys)
 		}
 		if c.Store.Kind != "redis" || !slices.Equal(c.Store.Redis.Addresses, []string{"redis:6379"}) || c.Data != "/data" || c.RegistryDir() != "/registry" {

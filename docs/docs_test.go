@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"nightshift/internal/config"
+	"nightshift/internal/app"
 	"nightshift/lab/continual"
 )
 
@@ -25,7 +25,7 @@ const configurationHead = "# Configuration\n\n" +
 	"Which of these is which method of continual learning, and with what value to begin, is in [methods.md](methods.md).\n\n"
 
 func TestConfiguration(t *testing.T) {
-	want := configurationHead + "```yaml\n" + config.Defaults().YAML() + "```\n"
+	want := configurationHead + "```yaml\n" + app.Defaults().YAML() + "```\n"
 	if *update {
 		if err := os.WriteFile("configuration.md", []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -60,7 +60,7 @@ func TestMethods(t *testing.T) {
 		for _, m := range found {
 			settings++
 			set(m)
-			if _, err := config.Load("", nil, together); err != nil {
+			if _, err := app.LoadConfig("", nil, together); err != nil {
 				t.Errorf("methods.md has %s: %v", m[0], err)
 			}
 		}

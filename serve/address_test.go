@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"nightshift/internal/config"
 	"nightshift/serve"
+	"nightshift/serve/api"
 )
 
 // exchange sends bytes on a connection of its own and returns what comes back until the server closes it.
@@ -113,7 +113,7 @@ func TestHostBehindSlashes(t *testing.T) {
 // TestOldStream sends a stream to a client of HTTP/1.0, for whom it ends with the connection.
 func TestOldStream(t *testing.T) {
 	h := open(t, options{cfg: func(c *serve.Config) {
-		c.API.Keys = []config.Key{key("writer", nil, "generate")}
+		c.API.Keys = []api.Key{key("writer", nil, "generate")}
 		c.API.Origins = []string{"https://shop.example"}
 	}})
 	const body = `{"model":"default","prompt":"the quick","max_tokens":20,"seed":4,"stream":true}`

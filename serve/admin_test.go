@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"nightshift/internal/config"
 	"nightshift/internal/registry"
 	"nightshift/serve"
+	"nightshift/serve/api"
 )
 
 // TestTracksAtRunTime makes a track, deletes it while it answers, and makes it again, without a restart.
@@ -88,8 +88,8 @@ func TestTracksAtRunTime(t *testing.T) {
 func TestTracksRefused(t *testing.T) {
 	h := open(t, options{cfg: func(c *serve.Config) {
 		c.Tracks = []string{"sales", "billing"}
-		c.Router = config.Router{Tracks: []string{"sales"}, Model: "auto", Confidence: 0.8}
-		c.API.Keys = []config.Key{key("chief", nil, "admin"), key("lead", []string{"support", "sales"}, "admin"), key("writer", nil, "generate")}
+		c.Router = serve.Router{Tracks: []string{"sales"}, Model: "auto", Confidence: 0.8}
+		c.API.Keys = []api.Key{key("chief", nil, "admin"), key("lead", []string{"support", "sales"}, "admin"), key("writer", nil, "generate")}
 	}})
 	for _, c := range []struct {
 		who, method, path, body string

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"nightshift/internal/config"
 	"nightshift/serve"
+	"nightshift/serve/api"
 )
 
 // TestOpenAIClient lets OpenAI's official client use the API: npm ci into a directory of the cache, then one script.
@@ -35,7 +35,7 @@ func TestOpenAIClient(t *testing.T) {
 	}
 	h := open(t, options{cfg: func(c *serve.Config) {
 		c.Tracks = []string{"closed"}
-		c.API.Keys = []config.Key{key("sdk", []string{"default"}, "generate")}
+		c.API.Keys = []api.Key{key("sdk", []string{"default"}, "generate")}
 	}})
 	run := exec.CommandContext(t.Context(), "node", filepath.Join(dir, "contract.mjs"), h.url+"/v1", "key-of-sdk")
 	out, err := run.CombinedOutput()

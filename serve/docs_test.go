@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"nightshift/internal/config"
 	"nightshift/serve"
+	"nightshift/serve/api"
 	"nightshift/serve/console/browsertest"
 )
 
@@ -76,7 +76,7 @@ const faintTexts = `(() => {
 // TestDocsPageWithKeys gives the page a key for what it sends.
 func TestDocsPageWithKeys(t *testing.T) {
 	browser := browsertest.Start(t)
-	h := open(t, options{cfg: func(c *serve.Config) { c.API.Keys = []config.Key{key("web", nil, "generate")} }})
+	h := open(t, options{cfg: func(c *serve.Config) { c.API.Keys = []api.Key{key("web", nil, "generate")} }})
 	page := browser.Page(t, browsertest.Look{})
 	page.Open(h.url + "/docs")
 	const form = `form[data-path="/v1/models"]`

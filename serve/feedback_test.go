@@ -9,15 +9,15 @@ import (
 	"sync"
 	"testing"
 
-	"nightshift/internal/config"
 	"nightshift/replaystore"
 	"nightshift/serve"
+	"nightshift/serve/api"
 )
 
 func TestFeedback(t *testing.T) {
 	h := open(t, options{cfg: func(c *serve.Config) {
 		c.Tracks = []string{"support"}
-		c.API.Keys = []config.Key{key("all", nil, "admin"), key("writer", nil, "generate")}
+		c.API.Keys = []api.Key{key("all", nil, "admin"), key("writer", nil, "generate")}
 	}})
 	a := h.ask("support", "hi", bearer("writer")...).Nightshift
 	other := h.ask("default", "hi", bearer("writer")...).Nightshift
@@ -207,7 +207,7 @@ func TestFeedbackLimits(t *testing.T) {
 // TestFeedbackSubject lets nobody who only holds an answer's token say whose opinion it is.
 func TestFeedbackSubject(t *testing.T) {
 	h := open(t, options{cfg: func(c *serve.Config) {
-		c.API.Keys = []config.Key{key("shop", nil, "generate", "feedback"), key("writer", nil, "generate")}
+		c.API.Keys = []api.Key{key("shop", nil, "generate", "feedback"), key("writer", nil, "generate")}
 	}})
 	anonymous := h.ask("default", "hi", bearer("writer")...).Nightshift
 	for _, c := range []struct {
@@ -240,7 +240,7 @@ func TestFeedbackSubject(t *testing.T) {
 func TestEditorsFeedback(t *testing.T) {
 	h := open(t, options{cfg: func(c *serve.Config) {
 		c.Tracks = []string{"support"}
-		c.API.Keys = []config.Key{key("chief", nil, "admin"), key("rater", nil, "feedback", "generate"), key("desk", []string{"support"}, "editor"), key("elsewhere", []string{"default"}, "editor")}
+		c.API.Keys = []api.Key{key("chief", nil, "admin"), key("rater", nil, "feedback", "generate"), key("desk", []string{"support"}, "editor"), key("elsewhere", []string{"default"}, "editor")}
 	}})
 	a := h.ask("support", "hi", bearer("rater")...).Nightshift
 	body := func(id, extra string) string {

@@ -5,14 +5,14 @@ import (
 	"strings"
 	"testing"
 
-	"nightshift/internal/config"
 	"nightshift/serve"
+	"nightshift/serve/api"
 )
 
 func TestKeys(t *testing.T) {
 	h := open(t, options{cfg: func(c *serve.Config) {
 		c.Tracks = []string{"support", "sales"}
-		c.API.Keys = []config.Key{
+		c.API.Keys = []api.Key{
 			key("writer", []string{"support"}, "generate"), key("rater", []string{"support"}, "feedback"),
 			key("chief", nil, "admin"), key("lead", []string{"support"}, "admin"),
 		}

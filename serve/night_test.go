@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"nightshift/internal/config"
 	"nightshift/internal/nightrecord"
 	"nightshift/replaystore"
 	"nightshift/serve"
+	"nightshift/serve/api"
 )
 
 // TestNights plays the updater: it hears the request, reports steps and writes the record.
@@ -86,7 +86,7 @@ func TestNights(t *testing.T) {
 func TestNightsOfAScope(t *testing.T) {
 	h := open(t, options{cfg: func(c *serve.Config) {
 		c.Tracks = []string{"sales", "support"}
-		c.API.Keys = []config.Key{key("lead", []string{"support"}, "admin"), key("chief", nil, "admin")}
+		c.API.Keys = []api.Key{key("lead", []string{"support"}, "admin"), key("chief", nil, "admin")}
 	}, before: func(h *house) {
 		for n, track := range []string{"support", "sales", "sales"} {
 			h.night(nightrecord.Night{ID: nightrecord.NewID(time.Now().Add(time.Duration(n) * time.Hour)), Track: track, State: nightrecord.Skipped})
@@ -116,7 +116,7 @@ func TestNightsOfAQuietTrack(t *testing.T) {
 	var busy []string
 	h := open(t, options{cfg: func(c *serve.Config) {
 		c.Tracks = []string{"busy", "quiet"}
-		c.API.Keys = []config.Key{key("chief", nil, "admin")}
+		c.API.Keys = []api.Key{key("chief", nil, "admin")}
 	}, before: func(h *house) {
 		h.night(nightrecord.Night{ID: nightrecord.NewID(now.AddDate(0, -1, 0)), Track: "quiet", State: nightrecord.Training}) // nobody has cleared it up
 		for n := range 60 {

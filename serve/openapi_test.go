@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"nightshift/internal/config"
 	"nightshift/serve"
 	"nightshift/serve/api"
 )
@@ -219,7 +218,7 @@ func TestDocumentedProblems(t *testing.T) {
 	}
 	must(t, json.Unmarshal(api.OpenAPI, &d))
 	h := open(t, options{cfg: func(c *serve.Config) {
-		c.API.Keys = []config.Key{key("all", nil, "admin"), key("reader", nil, "feedback"), key("elsewhere", []string{"elsewhere"}, "admin"), key("writer", nil, "generate")}
+		c.API.Keys = []api.Key{key("all", nil, "admin"), key("reader", nil, "feedback"), key("elsewhere", []string{"elsewhere"}, "admin"), key("writer", nil, "generate")}
 		c.API.BodyLimit = 64 << 10
 	}})
 	fill := strings.NewReplacer("{track}", "default", "{model}", "default", "{adapter}", "default@1", "{night}", "none", "{response}", "resp_none")

@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"nightshift/internal/config"
 	"nightshift/internal/engine"
 	"nightshift/replaystore"
 	"nightshift/replaystore/replaytest"
 	"nightshift/serve"
+	"nightshift/serve/api"
 )
 
 const responsesPath = "/v1/responses"
@@ -267,7 +267,7 @@ func TestResponseElsewhere(t *testing.T) {
 func TestResponseScope(t *testing.T) {
 	h := open(t, options{cfg: func(c *serve.Config) {
 		c.Tracks = []string{"support"}
-		c.API.Keys = []config.Key{key("both", nil, "generate"), key("support", []string{"support"}, "generate"), key("rater", nil, "feedback")}
+		c.API.Keys = []api.Key{key("both", nil, "generate"), key("support", []string{"support"}, "generate"), key("rater", nil, "feedback")}
 	}})
 	mine := h.respond(`{"model":"default","input":"a secret","max_output_tokens":2}`, bearer("both")...)
 	next := fmt.Sprintf(`{"model":"support","input":"x","max_output_tokens":2,"previous_response_id":%q}`, mine.ID)

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"nightshift/internal/config"
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/internal/routing"
@@ -27,6 +26,25 @@ const starterFile = "rehearsal.jsonl"
 
 // ancestry bounds of how many versions questions are counted, the newest first.
 const ancestry = 64
+
+// Router says among which tracks a request may be routed.
+type Router struct {
+	Tracks     []string `yaml:"tracks" doc:"Tracks among which requests with the router's model name are routed, by what each has learned from, such as [support, billing]. default is\nalways among them. Empty: off."`
+	Model      string   `yaml:"model" doc:"Model name of requests that leave the track open."`
+	Confidence float64  `yaml:"confidence" min:"0" max:"1" doc:"Minimum probability of a routing decision. Requests below it are answered by the track default."`
+}
+
+// Check implements config.Checker.
+func (r Router) Check(report func(key, format string, args ...any)) {
+	if registry.CheckTrack(r.Model) != nil {
+		report("model", "want a name like that of a track, not %q", r.Model)
+	}
+	for i, track := range r.Tracks {
+		if registry.CheckTrack(track) != nil || slices.Contains(r.Tracks[:i], track) {
+			report(fmt.Sprintf("tracks[%d]", i), "%q is no name of a track, or there twice", track)
+		}
+	}
+}
 
 // router picks the track of a request that leaves it open, by what the versions that serve the tracks have learned from: the
 // questions of the nights that made them. It keeps counts in memory and reads them from the nights, so that what was erased
@@ -52,7 +70,7 @@ type routerState struct {
 }
 
 // newRouter makes a router that knows nothing yet.
-func newRouter(c config.Router, deps Deps, modelDir string, log *slog.Logger) *router {
+func newRouter(c Router, deps Deps, modelDir string, log *slog.Logger) *router {
 	m := deps.Engine.Model()
 	tracks := slices.Clone(c.Tracks)
 	if !slices.Contains(tracks, fallbackTrack) {

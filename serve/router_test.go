@@ -7,12 +7,12 @@ import (
 	"strings"
 	"testing"
 
-	"nightshift/internal/config"
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/redact"
 	"nightshift/internal/registry"
 	"nightshift/internal/telemetry"
 	"nightshift/serve"
+	"nightshift/serve/api"
 )
 
 // learned makes a version of a track from a night whose examples ask these questions, and activates it.
@@ -38,7 +38,7 @@ func openRouted(t *testing.T) *house {
 	t.Helper()
 	h := open(t, options{cfg: func(c *serve.Config) {
 		c.Tracks = []string{"rail", "shop"}
-		c.Router = config.Router{Tracks: []string{"shop", "rail"}, Model: "auto", Confidence: 0.8}
+		c.Router = serve.Router{Tracks: []string{"shop", "rail"}, Model: "auto", Confidence: 0.8}
 	}})
 	h.learned("rail", 1, "when does the train to Zug leave from platform nine", "which platform has the train")
 	h.learned("shop", 2, "how long may I return a tent", "what does the tent cost")
@@ -142,8 +142,8 @@ func TestRouterAndKeys(t *testing.T) {
 	// reopened with keys
 	dir := h.dir
 	h = open(t, options{dir: dir, cfg: func(c *serve.Config) {
-		c.API.Keys = []config.Key{key("shop", []string{"shop"}, "generate"), key("other", []string{"other"}, "generate"), key("all", nil, "generate")}
-		c.Router = config.Router{Tracks: []string{"shop", "rail"}, Model: "auto", Confidence: 0.8}
+		c.API.Keys = []api.Key{key("shop", []string{"shop"}, "generate"), key("other", []string{"other"}, "generate"), key("all", nil, "generate")}
+		c.Router = serve.Router{Tracks: []string{"shop", "rail"}, Model: "auto", Confidence: 0.8}
 	}})
 	train := "when does the train to Zug leave"
 	if a := h.ask("auto", train, bearer("all")...); a.Nightshift.Track != "rail" {
@@ -180,7 +180,7 @@ func TestRouterIsOffAndNamed(t *testing.T) {
 	redactor, err := redact.New(redact.Config{})
 	must(t, err)
 	h.put("support", 1, nil)
-	_, err = serve.New(serve.Config{Listen: "127.0.0.1:0", Router: config.Router{Tracks: []string{"support"}, Model: "support"}},
+	_, err = serve.New(serve.Config{Listen: "127.0.0.1:0", Router: serve.Router{Tracks: []string{"support"}, Model: "support"}},
 		serve.Deps{Engine: h.engine, Registry: h.registry, Store: h.store, Secret: make([]byte, 32), Redactor: redactor, Metrics: telemetry.New()})
 	if err == nil || !strings.Contains(err.Error(), "router.model") {
 		t.Errorf("a name that a track has: %v", err)

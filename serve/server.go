@@ -16,7 +16,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"nightshift/internal/config"
 	"nightshift/internal/engine"
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/redact"
@@ -41,16 +40,7 @@ type Config struct {
 	Updater   string        // in-process, remote or none (none)
 	Schedule  string        // of nights, for /v1/status
 	Slots     int           // of the engine, for the load signal (16)
-	Router    config.Router
-}
-
-// FromConfig takes what the serving side needs from the program's configuration.
-func FromConfig(c config.Config) Config {
-	cfg := Config{Listen: c.Listen, Schedule: c.Update.Schedule, Slots: c.Engine.Slots}
-	cfg.API.Keys, cfg.API.Origins = c.Keys, c.CORS.Origins
-	cfg.API.Defaults.Limit, cfg.API.MaxWait = c.Engine.MaxTokens, c.Engine.Wait
-	cfg.Tracks, cfg.Router = c.TrackNames(), c.Router
-	return cfg
+	Router    Router
 }
 
 // Deps are the opened parts. Whoever opened them closes them, after Run has returned.
@@ -125,7 +115,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if err := deps.Registry.Declare(cfg.Tracks...); err != nil {
 		return nil, fmt.Errorf("make the server: %w", err)
 	}
-	if len(cfg.API.Keys) == 0 && deps.Listener == nil && !loopback(cfg.Listen) {
+	if len(cfg.API.Keys) == 0 && deps.Listener == nil && !Loopback(cfg.Listen) {
 		return nil, fmt.Errorf("listen on %s: without API keys the server only binds to a loopback address; configure keys or listen on 127.0.0.1", cfg.Listen)
 	}
 	s := &Server{cfg: cfg, deps: deps, log: deps.Log, started: time.Now(), hints: make(chan struct{}, 1)}
@@ -165,8 +155,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	return s, nil
 }
 
-// loopback reports whether an address can only be reached from this machine.
-func loopback(address string) bool {
+// Loopback reports whether an address can only be reached from this machine.
+func Loopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return false

@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"nightshift/internal/config"
 	"nightshift/internal/engine"
 	"nightshift/internal/redact"
 	"nightshift/internal/registry"
@@ -31,6 +30,7 @@ import (
 	"nightshift/replaystore/localstore"
 	"nightshift/replaystore/redisstore"
 	"nightshift/serve"
+	"nightshift/serve/api"
 	"nightshift/serve/api/wire"
 )
 
@@ -351,8 +351,8 @@ func (h *house) put(track string, seed uint64, change func(*registry.Manifest)) 
 }
 
 // key is a configured API key.
-func key(name string, tracks []string, roles ...string) config.Key {
-	return config.Key{Name: name, Hash: config.Hash("key-of-" + name), Roles: roles, Tracks: tracks}
+func key(name string, tracks []string, roles ...string) api.Key {
+	return api.Key{Name: name, Hash: api.Hash("key-of-" + name), Roles: roles, Tracks: tracks}
 }
 
 // bearer is the header of a key.

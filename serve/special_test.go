@@ -7,16 +7,16 @@ import (
 	"strings"
 	"testing"
 
-	"nightshift/internal/config"
 	"nightshift/models/demo"
 	"nightshift/replaystore"
 	"nightshift/serve"
+	"nightshift/serve/api"
 )
 
 // TestSpecialTokensAreRefused wants no special token in a prompt, at any place, but of keys that may.
 func TestSpecialTokensAreRefused(t *testing.T) {
 	h := open(t, options{cfg: func(c *serve.Config) {
-		c.API.Keys = []config.Key{key("writer", nil, "generate"), key("harness", nil, "generate", "special_tokens"), key("chief", nil, "admin")}
+		c.API.Keys = []api.Key{key("writer", nil, "generate"), key("harness", nil, "generate", "special_tokens"), key("chief", nil, "admin")}
 	}})
 	refused := func(body, at string) {
 		t.Helper()

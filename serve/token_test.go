@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"nightshift/internal/config"
 	"nightshift/internal/engine"
 	"nightshift/replaystore/replaytest"
 	"nightshift/serve"
+	"nightshift/serve/api"
 )
 
 // rate gives feedback on an interaction.
@@ -27,7 +27,7 @@ func (h *house) rate(interaction, token, id string) reply {
 // TestFeedbackToken rates answers with what stands in their heads, choice by choice.
 func TestFeedbackToken(t *testing.T) {
 	h := open(t, options{cfg: func(c *serve.Config) {
-		c.API.Keys = []config.Key{key("writer", nil, "generate")}
+		c.API.Keys = []api.Key{key("writer", nil, "generate")}
 		c.API.Origins = []string{"https://shop.example"}
 	}})
 	type body struct {

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"nightshift/internal/config"
 	"nightshift/serve"
+	"nightshift/serve/api"
 )
 
 type tokenized struct {
@@ -82,7 +82,7 @@ func TestTokenize(t *testing.T) {
 // TestHealth wants what other servers have where they have it: without a key, and a hint where /v1 stands before it.
 func TestHealth(t *testing.T) {
 	h := open(t, options{cfg: func(c *serve.Config) {
-		c.API.Keys = []config.Key{key("writer", []string{"default"}, "generate"), key("rater", nil, "feedback")}
+		c.API.Keys = []api.Key{key("writer", []string{"default"}, "generate"), key("rater", nil, "feedback")}
 	}})
 	for path, want := range map[string]string{"/health": `"status":"ok"`, "/version": `"version":"`} {
 		if r := h.get(path); r.status != 200 || !strings.Contains(string(r.body), want) {

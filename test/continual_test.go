@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"nightshift/internal/config"
 	"nightshift/internal/longtest"
 	"nightshift/lab/continual"
 	"nightshift/models/arch"
@@ -165,8 +164,8 @@ func TestBenchContinualRefuses(t *testing.T) {
 // TestShippedDefaultIsThatOfNights: what the benchmark calls the shipped default trains as a night of an empty configuration does, but for
 // the learning rate and the steps, which are those of the benchmark's small model.
 func TestShippedDefaultIsThatOfNights(t *testing.T) {
-	night, limit := config.Defaults().Update.Train, update.Defaults().RehearsalLimit
-	if teacher := update.Defaults().Train.Teacher; continual.TeacherTokens != teacher {
+	night := update.Defaults().Train
+	if teacher := update.TeacherTokens; continual.TeacherTokens != teacher {
 		t.Errorf("the benchmark's teachers have %d tokens, a night's %d", continual.TeacherTokens, teacher)
 	}
 	all := continual.Methods()
@@ -175,17 +174,15 @@ func TestShippedDefaultIsThatOfNights(t *testing.T) {
 		t.Fatal("the benchmark has no method default")
 	}
 	m, b := all[at], continual.DefaultBudget()
-	want := continual.Settings{Memory: 1, Limit: limit, Ratio: night.RehearsalRatio, KL: night.KLShare}
+	want := continual.Settings{Memory: 1, Limit: update.RehearsalLimit, Ratio: night.RehearsalRatio, KL: night.KLShare}
 	if m.Settings != want || len(m.Grid) != 0 {
 		t.Errorf("the benchmark's default is %+v, tuned over %v; a night's is %+v, not tuned", m.Settings, m.Grid, want)
 	}
 	if night.Objective != "sft" || night.RehearsalPolicy != "random" || night.RehearsalReplacement != "random" {
 		t.Errorf("a night learns by %s, rehearses by %s and replaces by %s, which the benchmark's default does not", night.Objective, night.RehearsalPolicy, night.RehearsalReplacement)
 	}
-	off := config.Methods{EWCOn: night.Methods.EWCOn, EWCExamples: night.Methods.EWCExamples, SIDamping: night.Methods.SIDamping,
-		RoundShare: night.Methods.RoundShare, OrthogonalRank: night.Methods.OrthogonalRank} // these say how, not whether
-	if night.Methods != off {
-		t.Errorf("a night has methods that the benchmark's default has not: %+v", night.Methods)
+	if on := night.Methods.On(); len(on) > 0 {
+		t.Errorf("a night has methods that the benchmark's default has not: %v", on)
 	}
 	if b.Rank != night.Rank || b.Alpha != night.Alpha || !slices.Equal(night.Modules, []string{"mlp"}) || !slices.Equal(b.Modules, arch.GPT2(arch.Shape{}).FeedForward()) || b.Warmup != night.Warmup || b.Clip != night.Clip {
 		t.Errorf("the benchmark's budget is %+v, a night has %+v", b, night)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"nightshift/internal/config"
+	"nightshift/internal/app"
 	"nightshift/replaystore/replaytest"
 )
 
@@ -104,7 +104,7 @@ func TestConfigCommand(t *testing.T) {
 		t.Error("config print shows a key")
 	}
 	var keys []string // of every key, at least the sections are there
-	for line := range strings.Lines(config.Defaults().YAML()) {
+	for line := range strings.Lines(app.Defaults().YAML()) {
 		if name, _, ok := strings.Cut(line, ":"); ok && !strings.HasPrefix(line, " ") && !strings.HasPrefix(line, "#") {
 			keys = append(keys, name+":")
 		}

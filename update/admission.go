@@ -29,7 +29,7 @@ func (n *night) memorize(ctx context.Context, items []selection.Item) error {
 			items[i].Teacher = &t
 		}
 	}
-	admit, crowded := crowd(memory, admission(items, memory, n.frozen.Retire, n.req.Night, n.settings), n.frozen.Retire, n.settings.Memory.PerSubject)
+	admit, crowded := crowd(memory, admission(items, memory, n.frozen.Retire, n.req.Night, n.settings.Train), n.frozen.Retire, n.settings.Memory.PerSubject)
 	if retire := slices.Concat(n.frozen.Retire, crowded); len(retire) > 0 {
 		if err := n.u.deps.Store.Retire(ctx, n.req.Track, retire...); err != nil {
 			return fmt.Errorf("retire superseded examples, and a person's beyond the cap: %w", err)
@@ -67,7 +67,7 @@ func (n *night) teachers() (map[string]replaystore.TopLogProbs, error) {
 // retired, nor other content under an id that it has: such examples get an id of this night. One that the memory has from
 // the same feedback was admitted before the updater was killed.
 // What was called bad is not remembered: it is rehearsed by nobody.
-func admission(items []selection.Item, memory replaystore.Rehearsal, retire []string, night string, s Settings) []replaystore.MemoryItem {
+func admission(items []selection.Item, memory replaystore.Rehearsal, retire []string, night string, t Train) []replaystore.MemoryItem {
 	taken := map[string]bool{}
 	for _, id := range retire {
 		taken[id] = true
@@ -77,7 +77,7 @@ func admission(items []selection.Item, memory replaystore.Rehearsal, retire []st
 		known[m.ID] = m.Feedback
 	}
 	fresh := slices.DeleteFunc(selection.Using(items, selection.New), func(it selection.Item) bool { return it.Kind == replaystore.Unpaired && !it.Good })
-	weights := s.admissionWeights(fresh)
+	weights := t.admissionWeights(fresh)
 	var list []replaystore.MemoryItem
 	for i, it := range fresh {
 		m := replaystore.MemoryItem{Example: it.Example, Weight: weights[i], Stratum: it.Why}

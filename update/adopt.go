@@ -27,7 +27,7 @@ func (n *night) adopt() error {
 	if err != nil {
 		return fmt.Errorf("load champion: %w", err)
 	}
-	c, t := champion.Config, &n.settings.Train
+	c, t := champion.Config, &n.train
 	if t.Methods.Orthogonal > 0 {
 		c = c.Ranked(t.Rank) // of the block beside the champion
 	}

@@ -102,8 +102,8 @@ func TestAdoptedShape(t *testing.T) {
 		if err := n.adopt(); err != nil {
 			t.Fatal(err)
 		}
-		if got := len(n.log.night.Log) == 1; got != c.adopted || !sameShape(n.settings.Train, c.a) {
-			t.Errorf("%s: adopted %v, %+v", c.name, got, n.settings.Train)
+		if got := len(n.log.night.Log) == 1; got != c.adopted || !sameShape(n.train, c.a) {
+			t.Errorf("%s: adopted %v, %+v", c.name, got, n.train)
 		}
 	}
 }
@@ -136,7 +136,7 @@ func TestChosenLinears(t *testing.T) {
 	anotherNight(t)
 	s := newShop(t, deeper(t))
 	s.correct(people(0, 12)...)
-	s.config.Train.Modules, s.config.Train.Budget = []string{work.Auto}, 8*(2*(64+32)+32+32)
+	s.config.Train.Modules, s.config.Train.ModuleBudget = []string{work.Auto}, 8*(2*(64+32)+32+32)
 	u := s.updater()
 	made := func(n nightrecord.Night) *adapter.Adapter {
 		a, err := adapter.Read(filepath.Join(u.night(Request{Night: n.ID}).dir, work.CandidateDir))

@@ -14,33 +14,21 @@ import (
 
 // Canary says how a candidate that passed the gate takes over from the champion.
 type Canary struct {
-	Shares   []float64     `json:"shares,omitempty"` // of the people, rising, who have the candidate one step after the other; none: all at once
-	Step     time.Duration `json:"step"`             // shortest time of a step
-	People   int           `json:"people"`           // fewest people whom the candidate answers in a step
-	Patience time.Duration `json:"patience"`         // a step that has not had as many by then ends the trial, and the champion stays
-	Error    float64       `json:"error"`            // with at most this probability a candidate that is no worse is rolled back
+	Shares   []float64     `yaml:"shares" min:"0.0001" max:"0.9999" doc:"Shares of the users who have the candidate first, rising, such as [0.05, 0.25]; then all have it. Users are chosen by a hash of user and\nversion and stay. A candidate that serves its users worse is rolled back: more complaints (ratings below 0, corrections) or slow answers than\nits share explains. While a canary runs there are no nights. Empty: all have it at once."`
+	Step     time.Duration `yaml:"step" min:"1s" max:"8760h" doc:"Minimum duration of each share of a canary."`
+	People   int           `yaml:"people" min:"1" max:"100000000" doc:"Minimum number of users whom the candidate answers at each share of a canary. A request that names no user counts as one."`
+	Patience time.Duration `yaml:"patience" min:"1s" max:"8760h" doc:"Maximum duration of a share of a canary. Where the candidate has not answered enough users by then, the canary ends and the champion stays."`
+	Error    float64       `yaml:"error" min:"0.0001" max:"0.5" doc:"Maximum probability that a candidate which is no worse is rolled back."`
 }
 
-// check refuses settings that no trial could follow.
-func (c Canary) check() error {
-	last := 0.0
-	for _, share := range c.Shares {
-		if !(share > last && share < 1) {
-			return fmt.Errorf("the shares of a canary are %v, they must rise and lie between 0 and 1; the last step, to all, follows by itself", c.Shares)
-		}
-		last = share
+// Check implements config.Checker.
+func (c Canary) Check(report func(key, format string, args ...any)) {
+	if !slices.IsSorted(c.Shares) || len(slices.Compact(slices.Clone(c.Shares))) < len(c.Shares) {
+		report("shares", "want shares that rise, such as [0.05, 0.25]")
 	}
-	switch {
-	case len(c.Shares) == 0:
-		return nil
-	case c.Step <= 0 || c.Patience < c.Step:
-		return fmt.Errorf("a step of a canary takes %s at least and %s at most, that is none", c.Step, c.Patience)
-	case c.People < 1:
-		return fmt.Errorf("a step of a canary needs people, not %d", c.People)
-	case !(c.Error > 0 && c.Error < 1):
-		return fmt.Errorf("the error of a canary is %g, it must lie between 0 and 1", c.Error)
+	if c.Patience < c.Step {
+		report("patience", "want at least update.canary.step, %s", c.Step)
 	}
-	return nil
 }
 
 // next is the share after another one, 1 after the last.

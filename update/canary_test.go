@@ -238,12 +238,12 @@ func TestPeopleGoFirst(t *testing.T) {
 func TestCanarySettings(t *testing.T) {
 	good := Canary{Shares: []float64{0.05, 0.25}, Step: time.Hour, People: 1, Patience: time.Hour, Error: 0.05}
 	for name, change := range map[string]func(c *Canary){
-		"rise":        func(c *Canary) { c.Shares = []float64{0.25, 0.05} },
-		"between 0":   func(c *Canary) { c.Shares = []float64{0.5, 1} },
-		"at least":    func(c *Canary) { c.Patience = time.Minute },
-		"needs":       func(c *Canary) { c.People = 0 },
-		"error":       func(c *Canary) { c.Error = 1 },
-		"a canary is": func(c *Canary) { c.Error = 0 },
+		"canary.shares: want shares that rise":                  func(c *Canary) { c.Shares = []float64{0.25, 0.05} },
+		"canary.shares[1]: want at most 0.9999":                 func(c *Canary) { c.Shares = []float64{0.5, 1} },
+		"canary.patience: want at least update.canary.step, 1h": func(c *Canary) { c.Patience = time.Minute },
+		"canary.people: want at least 1":                        func(c *Canary) { c.People = 0 },
+		"canary.error: want at most 0.5":                        func(c *Canary) { c.Error = 1 },
+		"canary.error: want at least 0.0001":                    func(c *Canary) { c.Error = 0 },
 	} {
 		s := newShop(t, t.TempDir())
 		s.config.Canary = good

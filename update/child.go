@@ -29,8 +29,8 @@ func (u *Updater) compute(ctx context.Context, dir string, tell func(context.Con
 	command := append(slices.Clone(u.deps.Command), dir)
 	cmd := exec.CommandContext(limit, command[0], command[1:]...) //nolint:gosec // the operator's own program
 	cmd.Env = append(os.Environ(), u.deps.Env...)
-	if u.cfg.MemoryLimit != "" {
-		cmd.Env = append(cmd.Env, "GOMEMLIMIT="+u.cfg.MemoryLimit)
+	if u.cfg.MemoryLimit > 0 {
+		cmd.Env = append(cmd.Env, fmt.Sprintf("GOMEMLIMIT=%dMiB", u.cfg.MemoryLimit))
 	}
 	cmd.WaitDelay = 10 * time.Second
 	detach(cmd)

@@ -19,7 +19,7 @@ var errStopped = errors.New("stopped")
 // TestChildIsNicedInAGroupOfItsOwn has a shell as the child report on itself.
 func TestChildIsNicedInAGroupOfItsOwn(t *testing.T) {
 	s := newShop(t, "model")
-	s.config.Nice, s.config.MemoryLimit = 7, "100MiB"
+	s.config.Nice, s.config.MemoryLimit = 7, 100
 	s.deps.Command = []string{"/bin/sh", "-c", `
 		set -- $(cat /proc/$$/stat)
 		own=0; [ "$5" = "$1" ] && own=1

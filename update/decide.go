@@ -8,6 +8,7 @@ import (
 
 	"nightshift/internal/nightrecord"
 	"nightshift/replaystore"
+	"nightshift/update/gate"
 	"nightshift/update/history"
 	"nightshift/update/selection"
 )
@@ -30,7 +31,7 @@ func (n *night) decide(ctx context.Context) (d decision, err error) {
 	if err != nil {
 		return d, fmt.Errorf("read the key that holds people out: %w", err)
 	}
-	if d.gathered, err = n.u.gather(ctx, n.req.Track, d.before.Cursor, n.frozen.Time, n.settings.MinAge); err != nil {
+	if d.gathered, err = n.u.gather(ctx, n.req.Track, d.before.Cursor, n.frozen.Time, n.settings.Evidence.MinAge); err != nil {
 		return d, err
 	}
 	d.chosen, err = n.choose(ctx, d.gathered, d.before, key)
@@ -62,8 +63,7 @@ func (d decision) explain(log *nightLog) {
 }
 
 // needs are what a night asks of what others than editors say: without it the gate would reject the candidate, whatever it learned.
-func needs(items []selection.Item, s Settings) []nightrecord.Need {
-	l := s.Gate
+func needs(items []selection.Item, l gate.Limits) []nightrecord.Need {
 	others, _ := selection.Parted(items)
 	people, share := selection.People(others)
 	held := len(selection.Using(others, selection.HeldOut))
@@ -71,7 +71,7 @@ func needs(items []selection.Item, s Settings) []nightrecord.Need {
 		return nightrecord.Need{Name: name, Have: float64(have), Need: float64(need), Met: have >= need, Text: fmt.Sprintf("%d of %d %s", have, need, what)}
 	}
 	list := []nightrecord.Need{
-		atLeast("examples", selection.Said(others), max(1, s.MinNew, l.MinExamples), "examples"),
+		atLeast("examples", selection.Said(others), max(1, l.MinExamples), "examples"),
 		atLeast("people", people, l.MinSubjects, "people"),
 		{Name: "largest_share", Have: share, Need: l.MaxSubjectShare, Met: share <= l.MaxSubjectShare,
 			Text: fmt.Sprintf("one person gave %.0f %% of the examples, at most %.0f %% may come from one", 100*share, 100*l.MaxSubjectShare)},

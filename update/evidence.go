@@ -59,7 +59,7 @@ func (n *night) choose(ctx context.Context, g gathered, p history.Past, key []by
 		return c, fmt.Errorf("read probes of earlier nights: %w", err)
 	}
 	s := n.settings
-	known := append(recalled(memory, p.Suspect, s.Train.StoredTeachers), restored...)
+	known := append(recalled(memory, p.Suspect, s.Train.Teacher == TeacherStored), restored...)
 	rehearsable := append(slices.Clone(known), starter...)
 	opt := n.options(p, rehearsable, carried, key)
 	if opt.Trained, err = n.trained(memory, p); err != nil {
@@ -74,7 +74,7 @@ func (n *night) choose(ctx context.Context, g gathered, p history.Past, key []by
 	if err != nil {
 		return c, err
 	}
-	c.needs = needs(selected.Items, s)
+	c.needs = needs(selected.Items, n.limits())
 	c.putAside(&selected)
 	c.reasons, c.quarantined = append(c.reasons, selected.Rejected...), selected.Quarantined
 	fresh := map[string]bool{}
@@ -90,20 +90,20 @@ func (n *night) choose(ctx context.Context, g gathered, p history.Past, key []by
 	slices.Sort(c.outdated)
 	c.outdated = slices.Compact(c.outdated)
 
-	c.items = selection.Shape(append(selection.Using(selected.Items, selection.New), selection.Using(selected.Items, selection.HeldOut)...), s.Objective)
-	pick := s.rehearse(m)
-	c.items = append(c.items, rehearsal(selection.CapSubjects(remembered, s.Memory.PerSubject, pick), starter, s.RehearsalLimit, pick)...)
-	c.items = append(c.items, selection.RandomSample(anchors, s.AnchorLimit)...)
+	c.items = selection.Shape(append(selection.Using(selected.Items, selection.New), selection.Using(selected.Items, selection.HeldOut)...), s.Train.Objective)
+	pick := s.Train.rehearse(m)
+	c.items = append(c.items, rehearsal(selection.CapSubjects(remembered, s.Memory.PerSubject, pick), starter, n.u.cfg.sizes.rehearsal, pick)...)
+	c.items = append(c.items, selection.RandomSample(anchors, anchorLimit)...)
 	c.count(selected, g)
 	return c, nil
 }
 
 // options are those of the night's selection, but for what is read from elsewhere.
 func (n *night) options(p history.Past, known, probed []selection.Item, key []byte) selection.Options {
-	s := n.settings
-	return selection.Options{Now: n.frozen.Time, MinAge: s.MinAge, HeldOut: s.HeldOut, HeldOutKey: windowKey(key, n.frozen.Time, s.Rotation), Measured: s.Gate.HeldOut(),
-		Probed: probed, Used: p.Used, MaxExamples: s.MaxExamples, PerSubject: s.PerSubject, Correction: s.Correction, Approval: s.Approval, Again: p.Again, Known: known,
-		Objective: s.Objective, Near: s.Guard.Near, Confirm: s.Guard.confirmation(), Outliers: selection.Outliers{Loss: s.Guard.OutlierLoss, Gradient: s.Guard.OutlierGradient}}
+	e, t := n.settings.Evidence, n.settings.Train
+	return selection.Options{Now: n.frozen.Time, MinAge: e.MinAge, HeldOut: e.HeldOut, HeldOutKey: windowKey(key, n.frozen.Time, e.Rotation), Measured: n.limits().HeldOut(),
+		Probed: probed, Used: p.Used, MaxExamples: e.MaxExamples, PerSubject: e.PerSubject, Correction: t.CorrectionWeight, Approval: t.ApprovalWeight, Again: p.Again, Known: known,
+		Objective: t.Objective, Near: e.NearDuplicates, Confirm: e.confirmation(), Outliers: selection.Outliers{Loss: e.OutlierLoss, Gradient: e.OutlierGradient}}
 }
 
 // putAside leaves what others than editors say for a later night where it is not enough for one, and there is something that an editor

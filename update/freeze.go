@@ -56,7 +56,6 @@ func (n *night) freeze(ctx context.Context) ([]selection.Item, error) {
 	if err := n.adopt(); err != nil {
 		return nil, err
 	}
-	n.frozen.Settings = n.settings
 	d, err := n.decide(ctx)
 	if err != nil {
 		return nil, err
@@ -119,7 +118,7 @@ func (n *night) store(c chosen) error {
 		return err
 	}
 	job := n.job()
-	if !n.makesInitial() { // an initial adapter begins at zero
+	if !n.makesInitial { // an initial adapter begins at zero
 		if err := n.earlier(&job); err != nil {
 			return err
 		}
@@ -139,7 +138,7 @@ func (n *night) store(c chosen) error {
 		n.u.history.Write(n.req.Night, history.RetiredFile, history.Retired{IDs: c.outdated}),
 		n.u.history.Write(n.req.Night, history.ReproduceFile, reproduce{Seed: job.Seed, Threads: job.Threads, Champion: n.frozen.Champion.Digest,
 			Reference: n.frozen.Reference, Initial: n.frozen.Initial.Digest, Train: job.Train}),
-		n.u.history.Write(n.req.Night, history.ConfigFile, n.frozen))
+		n.u.history.Write(n.req.Night, history.ConfigFile, n.config()))
 }
 
 // earlier puts what came before into the night's directory: champion, reference, and what they left behind.
@@ -162,9 +161,9 @@ func (n *night) earlier(job *work.Job) (err error) {
 
 // job is the work that is asked of the child process, without versions.
 func (n *night) job() work.Job {
-	job := work.Job{ModelDir: n.u.cfg.ModelDir, CacheDir: n.u.cfg.CacheDir, Weights: n.u.cfg.Weights, Threads: n.u.cfg.Threads, Track: n.req.Track, Seed: n.settings.Seed, Blocked: n.settings.Blocked,
-		Train: n.settings.train(), Drift: work.Drift{Limit: n.settings.Gate.Drift, Beyond: beyondDrift * n.settings.Gate.Drift, Prompts: driftPrompts}, SelfTests: n.settings.SelfTests, Answers: n.settings.Answers, Forgetting: n.settings.Forgetting}
-	if n.makesInitial() {
+	job := work.Job{ModelDir: n.u.cfg.ModelDir, CacheDir: n.u.cfg.CacheDir, Weights: n.u.cfg.Weights, Threads: n.u.cfg.Threads, Track: n.req.Track, Seed: n.settings.Train.Seed, Blocked: n.settings.Gate.Blocked,
+		Train: n.train, Drift: work.Drift{Limit: n.settings.Gate.Drift, Beyond: beyondDrift * n.settings.Gate.Drift, Prompts: driftPrompts}, SelfTests: n.u.cfg.sizes.selfTests, Answers: n.u.cfg.sizes.answers, Forgetting: n.settings.Forgetting}
+	if n.makesInitial {
 		job.Initial, job.Answers = &n.settings.Initial.Initial, 0
 		job.Train.Objective, job.Train.Methods = selection.SFT, method.Settings{} // examples are imitated, and there is nothing to protect
 	}
@@ -194,6 +193,7 @@ func (n *night) thaw() ([]selection.Item, error) {
 	if found, err := n.u.history.Read(n.req.Night, history.ConfigFile, &n.frozen); err != nil || !found {
 		return nil, errors.Join(err, missing(found, history.ConfigFile))
 	}
+	n.makesInitial = len(n.frozen.Tracks) > 0
 	data, err := n.u.deps.Registry.ReadNight(n.req.Night, work.SelectionFile)
 	if err != nil {
 		return nil, err

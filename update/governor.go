@@ -15,8 +15,8 @@ import (
 // Governor says when a night's child process gives way to servers. It then computes for a part of each pulse, and the night
 // takes longer.
 type Governor struct {
-	Target time.Duration // 99th percentile of the inter-token latency that servers shall keep, 0: never give way
-	Least  float64       // part of the time that the child has in any case, 0.1
+	Target time.Duration `yaml:"target" min:"0s" max:"1m" doc:"Target of the inter-token latency of servers, 99th percentile. Training computes for a smaller part of the time while a server comes near it\nor has requests waiting, and all of the time while no server has anything to do. 0: training never gives way."`
+	Least  float64       `yaml:"least" min:"0.01" max:"1" doc:"Minimum share of the time that training computes. Half of the deadline after its start it computes all of the time, so that nights end."`
 }
 
 const (

@@ -16,7 +16,7 @@ const earlierFile = "earlier_importances.safetensors"
 // there is nothing or no method asks for it. It is found by the champion, so that a rollback goes back to the importances of the
 // version that it goes back to. Importances begin anew after a version that was imported, or whose night carried none.
 func (n *night) importances() (string, error) {
-	if !n.settings.Train.Methods.Carries() || n.frozen.Champion.Digest == "" {
+	if !n.train.Methods.Carries() || n.frozen.Champion.Digest == "" {
 		return "", nil
 	}
 	m, err := n.u.deps.Registry.Version(n.frozen.Champion.Digest)
@@ -42,7 +42,7 @@ const earlierFast = "earlier_fast"
 // fast puts the fast learner that the champion's night left behind into this night's directory and returns its name, "" where no
 // method asks for one, and where there is none: then the champion is both learners. It is found like importances. There is a champion.
 func (n *night) fast() (string, error) {
-	if n.settings.Train.Methods.Slow == 0 {
+	if n.train.Methods.Slow == 0 {
 		return "", nil
 	}
 	m, err := n.u.deps.Registry.Version(n.frozen.Champion.Digest)
@@ -56,7 +56,7 @@ func (n *night) fast() (string, error) {
 			a, err = adapter.Parse(config, weights)
 		}
 		switch {
-		case err == nil && sameShape(n.settings.Train, a.Config):
+		case err == nil && sameShape(n.train, a.Config):
 			return earlierFast, n.putAdapter(earlierFast, config, weights)
 		case err != nil && !errors.Is(err, registry.ErrNotFound):
 			return "", fmt.Errorf("read the fast learner of night %s: %w", m.Night, err)

@@ -21,7 +21,8 @@ func TestImportancesFollowTheChampion(t *testing.T) {
 	anotherNight(t)
 	s := newShop(t, tinyModel(t))
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5 // three rehearsed sentences hold little
-	s.config.Train.Methods = method.Settings{SI: 1e-4, SIDamping: 1e-2, EWC: 1e-3, EWCOn: method.OnFactors, EWCKeep: 0.9, EWCExamples: 8}
+	m := &s.config.Train.Methods
+	m.SI, m.SIDamping, m.EWC, m.EWCOn, m.EWCKeep, m.EWCExamples = 1e-4, 1e-2, 1e-3, method.OnFactors, 0.9, 8
 	s.correct(people(0, 12)...)
 	u := s.updater()
 	file := func(n nightrecord.Night, name string) []byte {

@@ -27,7 +27,7 @@ import (
 // nothing of its own; it makes an initial adapter of what the tracks remember whose settings name it. So a track that does
 // not name it neither gives to it nor takes from it.
 type Initial struct {
-	Track string `json:"track"` // "" for none
+	Track string `yaml:"track" doc:"Track whose versions are initial adapters, such as initial. A night of it makes an initial adapter of what all tracks that name it here\nremember, and the first night of each of these begins with the active one. An initial adapter may show what it has seen of one tenant to\nothers: give tenants that must not learn from each other different tracks here. Empty: every track begins at zero."`
 
 	work.Initial
 }
@@ -38,26 +38,11 @@ const initialDir = "initial"
 // unseenAnswers is the share of a track's answers that an initial adapter is measured with and not made of.
 const unseenAnswers = 0.2
 
-// check refuses settings that no night could work with.
-func (i Initial) check(t work.Train) error {
-	switch {
-	case i.Track == "":
-		return nil
-	case i.Track == registry.Default:
-		return fmt.Errorf("initial adapters cannot be versions of track %s, which learns from its own traffic", i.Track)
-	case slices.Contains(t.Modules, work.Auto):
-		return fmt.Errorf("an initial adapter needs modules by name, not %s: tracks that begin with it adapt the same ones", work.Auto)
+// Check implements config.Checker.
+func (i Initial) Check(report func(key, format string, args ...any)) {
+	if i.Track != "" && (registry.CheckTrack(i.Track) != nil || i.Track == registry.Default) {
+		report("track", "want a name like that of a track, not %q, and not default, which learns from its own traffic", i.Track)
 	}
-	return errors.Join(registry.CheckTrack(i.Track), i.Initial.Check())
-}
-
-// makesInitial says whether the night makes an initial adapter. A night that was frozen is what it was then.
-func (n *night) makesInitial() bool {
-	s := n.settings
-	if n.frozen.Night != "" {
-		s = n.frozen.Settings
-	}
-	return s.Initial.Track == n.req.Track
 }
 
 // initials lists the tracks of initial adapters.
@@ -106,7 +91,7 @@ func (n *night) initial() (string, error) {
 	if err != nil {
 		return without(fmt.Sprintf("%s: %v", ref, err))
 	}
-	if t := n.settings.Train; !a.Regular() || !sameShape(t, a.Config) {
+	if t := n.train; !a.Regular() || !sameShape(t, a.Config) {
 		return without(fmt.Sprintf("%s has %s; the settings ask for %s", ref, shape(a.Config, nil),
 			shape(adapter.Config{Rank: t.Rank, Alpha: t.Alpha, RSLoRA: t.RSLoRA, Modules: t.Modules, Layers: t.Layers}, nil)))
 	}
@@ -117,7 +102,7 @@ func (n *night) initial() (string, error) {
 
 // freezeInitial decides what an initial adapter is made of and writes it down.
 func (n *night) freezeInitial(ctx context.Context) ([]selection.Item, error) {
-	n.frozen = frozen{Night: n.req.Night, Track: n.req.Track, By: n.req.By, DryRun: n.req.DryRun, Time: n.log.now(), Settings: n.settings}
+	n.frozen = frozen{Night: n.req.Night, Track: n.req.Track, By: n.req.By, DryRun: n.req.DryRun, Time: n.log.now()}
 	var err error
 	if n.frozen.Champion, n.frozen.Reference, err = n.base(); err != nil {
 		return nil, err
@@ -143,7 +128,7 @@ func (n *night) freezeInitial(ctx context.Context) ([]selection.Item, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.items = append(c.items, selection.RandomSample(anchors, n.settings.SelfTests)...)
+	c.items = append(c.items, selection.RandomSample(anchors, n.u.cfg.sizes.selfTests)...)
 	c.count(selection.Selection{}, gathered{})
 	n.log.night.Selection = &c.counts
 	n.log.say(fmt.Sprintf("makes an initial adapter of %d examples of the tracks %s, and measures it with %d others", c.counts.New, strings.Join(n.frozen.Tracks, ", "), c.counts.HeldOut))
@@ -213,12 +198,12 @@ func (n *night) remembered(ctx context.Context, key []byte, c *chosen) error {
 		items := recalled(memory, before.Suspect, false)
 		items, _ = selection.Supersede(items, items)
 		items = selection.CapSubjects(items, s.Memory.PerSubject, selection.RandomSample)
-		if least := max(2, s.MinNew); len(items) < least {
+		if least := max(2, s.Evidence.MinExamples); len(items) < least {
 			n.log.say(fmt.Sprintf("leaves out track %s, which remembers %d examples, of %d that it needs", track, len(items), least))
 			continue
 		}
 		n.frozen.Tracks = append(n.frozen.Tracks, track)
-		c.items = append(c.items, unseen(track, selection.RandomSample(items, s.RehearsalLimit), key)...)
+		c.items = append(c.items, unseen(track, selection.RandomSample(items, n.u.cfg.sizes.rehearsal), key)...)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"nightshift/internal/config"
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/models/adapter"
@@ -166,7 +167,7 @@ func TestInitialAdapterNeedsTracks(t *testing.T) {
 	own := s.config.Settings
 	own.Initial.Track = "other"
 	few := s.config.Settings
-	few.MinNew = 100
+	few.Evidence.MinExamples = 100
 	s.config.Tracks = map[string]Settings{"beta": own, "gamma": few}
 	n := s.run(s.updater(), Request{Track: "initial"}, nightrecord.Skipped)
 	if n.Reason != "1 tracks remember enough, an initial adapter needs 2" ||
@@ -299,15 +300,15 @@ func TestUnseenAnswers(t *testing.T) {
 
 func TestInitialSettingsThatCannotBe(t *testing.T) {
 	for want, change := range map[string]func(*Settings){
-		"cannot be versions of track default": func(s *Settings) { s.Initial.Track = registry.Default },
-		"modules by name":                     func(s *Settings) { s.Train.Modules = []string{work.Auto} },
-		"there must be rounds":                func(s *Settings) { s.Initial.Rounds = 0 },
-		"No Such":                             func(s *Settings) { s.Initial.Track = "No Such" },
+		"initial.track: want a name like that of a track, not \"default\"": func(s *Settings) { s.Initial.Track = registry.Default },
+		"initial.track: want train.modules by name":                        func(s *Settings) { s.Train.Modules = []string{work.Auto} },
+		"initial.rounds: want at least 1":                                  func(s *Settings) { s.Initial.Rounds = 0 },
+		"No Such":                                                          func(s *Settings) { s.Initial.Track = "No Such" },
 	} {
 		s := Defaults()
 		s.Initial.Track = "initial"
 		change(&s)
-		if err := s.check(); err == nil || !strings.Contains(err.Error(), want) {
+		if err := config.Check("update", s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)
 		}
 	}

@@ -13,7 +13,6 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/models/adapter"
 	"nightshift/onnx/ort"
-	"nightshift/update/train/method"
 	"nightshift/update/work"
 )
 
@@ -34,7 +33,7 @@ func TestFastLearnerFollowsTheChampion(t *testing.T) {
 	anotherNight(t)
 	s := newShop(t, tinyModel(t))
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5
-	s.config.Train.Methods = method.Settings{Slow: 0.5}
+	s.config.Train.Methods.Slow = 0.5
 	s.config.Gate.Taught = 0 // half of a change is not yet what was taught
 	s.correct(people(0, 12)...)
 	u := s.updater()
@@ -78,7 +77,7 @@ func TestBlocksWidenTheChampion(t *testing.T) {
 	anotherNight(t)
 	s := newShop(t, tinyModel(t))
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5
-	s.config.Train.Methods = method.Settings{Orthogonal: 1, OrthogonalRank: 12}
+	s.config.Train.Methods.Orthogonal, s.config.Train.Methods.OrthogonalRank = 1, 12
 	s.correct(people(0, 12)...)
 	u := s.updater()
 	made := func(n nightrecord.Night) adapter.Config {
@@ -119,7 +118,7 @@ func TestBlocksWidenTheChampion(t *testing.T) {
 func TestSparsityIsReported(t *testing.T) {
 	ort.ForTest(t)
 	s := newShop(t, tinyModel(t))
-	s.config.Train.Methods = method.Settings{Sparsity: 0.5} // strong enough to hold many on every processor
+	s.config.Train.Methods.Sparsity = 0.5 // strong enough to hold many on every processor
 	s.correct(people(0, 12)...)
 	n, err := s.updater().RunNight(t.Context(), Request{DryRun: true})
 	if err != nil || n.Sparsity == nil || len(n.Curve) == 0 {

@@ -25,17 +25,17 @@ type measures map[string]selection.Measure
 
 // measured measures what a night may learn, in its order, and what may be rehearsed. Both are nil where nothing is asked of the model.
 func (n *night) measured(ctx context.Context, items, rehearsable []selection.Item) (list []selection.Measure, of measures, err error) {
-	g, memory := n.settings.Guard, n.settings.Memory
-	want := work.Measures{Losses: g.OutlierLoss > 0 || memory.Rehearse == selection.Priority || memory.Replace == selection.Priority,
-		Embeddings: memory.Rehearse == selection.Diversity}
-	if n.looks || !want.Losses && !want.Embeddings && g.OutlierGradient <= 0 ||
-		len(items) < max(1, n.settings.MinNew, n.settings.Gate.MinExamples) { // the night will be skipped
+	e, t := n.settings.Evidence, n.settings.Train
+	want := work.Measures{Losses: e.OutlierLoss > 0 || t.RehearsalPolicy == selection.Priority || t.RehearsalReplacement == selection.Priority,
+		Embeddings: t.RehearsalPolicy == selection.Diversity}
+	if n.looks || !want.Losses && !want.Embeddings && e.OutlierGradient <= 0 ||
+		len(items) < max(1, e.MinExamples) { // the night will be skipped
 		return nil, nil, nil
 	}
-	if memory.Rehearse == selection.Random || memory.Rehearse == selection.Feedback || len(rehearsable) <= n.settings.RehearsalLimit {
+	if t.RehearsalPolicy == selection.Random || t.RehearsalPolicy == selection.Feedback || len(rehearsable) <= n.u.cfg.sizes.rehearsal {
 		rehearsable = nil // all of them, any, or those that weigh most
 	}
-	if g.OutlierGradient > 0 {
+	if e.OutlierGradient > 0 {
 		want.Gradients = len(items)
 	}
 	found, err := n.measure(ctx, append(slices.Clone(items), rehearsable...), want)
@@ -113,21 +113,21 @@ func decodeMeasures(data []byte, count int) ([]selection.Measure, error) {
 }
 
 // rehearse returns what picks at most so many items by the policy of the settings; at random where it goes by measures and there are none.
-func (s Settings) rehearse(m measures) func([]selection.Item, int) []selection.Item {
+func (t Train) rehearse(m measures) func([]selection.Item, int) []selection.Item {
 	return func(items []selection.Item, limit int) []selection.Item {
 		losses, feedback, embeddings := make([]float64, len(items)), make([]float64, len(items)), make([][]float32, len(items))
 		for i, it := range items {
 			found, ok := m[it.ID]
-			if !ok && s.Memory.Rehearse != selection.Feedback {
+			if !ok && t.RehearsalPolicy != selection.Feedback {
 				return selection.RandomSample(items, limit)
 			}
-			losses[i], embeddings[i], feedback[i] = found.Loss, found.Embedding, s.feedback(it)
+			losses[i], embeddings[i], feedback[i] = found.Loss, found.Embedding, t.feedback(it)
 		}
-		switch s.Memory.Rehearse {
+		switch t.RehearsalPolicy {
 		case selection.Priority:
-			return selection.PrioritySample(items, selection.PriorityWeights(losses, feedback, s.Memory.Uniform), limit)
+			return selection.PrioritySample(items, selection.PriorityWeights(losses, feedback, t.RehearsalUniform), limit)
 		case selection.Feedback:
-			return selection.PrioritySample(items, selection.PriorityWeights(nil, feedback, s.Memory.Uniform), limit)
+			return selection.PrioritySample(items, selection.PriorityWeights(nil, feedback, t.RehearsalUniform), limit)
 		case selection.Diversity:
 			return selection.DiverseSample(items, embeddings, limit)
 		}
@@ -136,25 +136,25 @@ func (s Settings) rehearse(m measures) func([]selection.Item, int) []selection.I
 }
 
 // feedback is the weight of the feedback that an example comes from; the model's own examples have 1.
-func (s Settings) feedback(it selection.Item) float64 {
+func (t Train) feedback(it selection.Item) float64 {
 	switch {
 	case it.Interaction == "":
 		return 1
 	case it.Rejected != "":
-		return s.Correction
+		return t.CorrectionWeight
 	}
-	return s.Approval
+	return t.ApprovalWeight
 }
 
 // admissionWeights are the weights with which new examples enter the memory: 1 for random replacement, and for priority their
 // share of the priority of all times their number, so that one night's weights can be compared with another's.
-func (s Settings) admissionWeights(fresh []selection.Item) []float64 {
+func (t Train) admissionWeights(fresh []selection.Item) []float64 {
 	losses, feedback := make([]float64, len(fresh)), make([]float64, len(fresh))
 	for i, it := range fresh {
-		losses[i], feedback[i] = it.Loss, s.feedback(it)
+		losses[i], feedback[i] = it.Loss, t.feedback(it)
 	}
-	uniform := s.Memory.Uniform
-	switch s.Memory.Replace {
+	uniform := t.RehearsalUniform
+	switch t.RehearsalReplacement {
 	case selection.Feedback:
 		losses = nil
 	case selection.Random:

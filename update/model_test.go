@@ -139,14 +139,14 @@ func newShop(t *testing.T, model string) *shop {
 	if s.registry, err = registry.Open(filepath.Join(t.TempDir(), "registry"), nil); err != nil {
 		t.Fatal(err)
 	}
-	s.config = Config{ModelDir: model, CacheDir: t.TempDir(), Threads: 1, Settings: Defaults()}
-	s.config.Anchors = ""
+	s.config = Config{ModelDir: model, CacheDir: t.TempDir(), Shape: arch.GPT2(arch.Shape{Layers: 1, Context: 64}), Settings: Defaults(), sizes: sizes{answers: 4, selfTests: 2}}
 	set := &s.config.Settings
-	set.HeldOut, set.MinNew, set.Seed, set.Answers, set.SelfTests = 0.3, 10, 3, 4, 2
-	set.Train.Rate, set.Train.Epochs, set.Train.Columns, set.Train.KL, set.Train.Modules = 2e-2, 30, 64, 0.1, []string{"mlp.c_fc", "mlp.c_proj", "attn.c_attn"}
-	set.Train.Rehearsal, set.Train.Learned = 1, 0  // nights of a known length
-	set.Gate.MinExamples, set.Gate.Length = 10, 10 // the base model's answers never end
-	set.Gate.Resamples, set.Gate.Drift = 400, 3    // a random model says something else everywhere once it has learned anything
+	set.Schedule, set.Threads, set.Nice, set.Governor.Target = "", 1, 0, 0
+	set.Evidence.HeldOut, set.Evidence.MinExamples, set.Evidence.PerSubject, set.Train.Seed = 0.3, 10, 50, 3
+	set.Train.LearningRate, set.Train.Epochs, set.Train.BatchTokens, set.Train.KLShare, set.Train.Modules = 2e-2, 30, 256, 0.1, []string{"mlp.c_fc", "mlp.c_proj", "attn.c_attn"}
+	set.Train.RehearsalRatio, set.Train.Learned, set.Train.MaxTime = 1, 0, 0 // nights of a known length
+	set.Gate.Length = 10                                                     // the base model's answers never end
+	set.Gate.Resamples, set.Gate.Drift = 400, 3                              // a random model says something else everywhere once it has learned anything
 	s.deps = Deps{Store: s.store, Registry: s.registry, Command: []string{os.Args[0]}, Env: []string{childEnv + "=1"},
 		Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return s.now }}
 	writeHeldOutKey(t, s.registry)

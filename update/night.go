@@ -9,10 +9,13 @@ import (
 	"strings"
 	"time"
 
+	"nightshift/internal/config"
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
+	"nightshift/update/gate"
 	"nightshift/update/history"
+	"nightshift/update/work"
 )
 
 // night is one night that runs.
@@ -20,10 +23,13 @@ type night struct {
 	u        *Updater
 	req      Request
 	settings Settings
+	train    work.Train // what the settings ask for, in the champion's shape once that is known
 	log      nightLog
 	dir      string
 	frozen   frozen
-	looks    bool // it only looks at what there is, and starts no child process
+	// makesInitial says that it makes an initial adapter; a night that was frozen is what it was then.
+	makesInitial bool
+	looks        bool // it only looks at what there is, and starts no child process
 }
 
 // frozen is what a night decided on before it began to compute. It is stored as config.json.
@@ -33,7 +39,6 @@ type frozen struct {
 	By        string              `json:"by"`
 	DryRun    bool                `json:"dry_run"`
 	Time      time.Time           `json:"time"`
-	Settings  Settings            `json:"settings"`
 	Champion  registry.Activation `json:"champion"`           // the state of the track that the night rests on
 	Reference string              `json:"reference"`          // digest of the fixed reference, "" the base model
 	Cursor    replaystore.Cursor  `json:"cursor"`             // how far the track's events are used up
@@ -44,7 +49,19 @@ type frozen struct {
 	HeldOutBy string              `json:"held_out_by,omitempty"`
 	Initial   registry.Ref        `json:"initial,omitzero"` // initial adapter that training begins with
 	Tracks    []string            `json:"tracks,omitempty"` // that an initial adapter is made of
+	Judges    int                 `json:"judges,omitempty"` // which of the nights that judge a candidate against this champion: 1, 2, …
 }
+
+// config is what configFile holds: what was decided on, and the settings with the keys of the configuration, for people to read.
+func (n *night) config() any {
+	return struct {
+		frozen
+		Update map[string]any `json:"update"`
+	}{n.frozen, config.Values(n.settings)}
+}
+
+// limits are what the gate holds the candidate to.
+func (n *night) limits() gate.Limits { return n.settings.limits(n.frozen.Judges) }
 
 // skip ends a night that has nothing to do.
 type skip struct{ reason string }
@@ -53,7 +70,8 @@ func (s skip) Error() string { return s.reason }
 
 // night prepares a night without a trace.
 func (u *Updater) night(req Request) *night {
-	n := &night{u: u, req: req, settings: u.cfg.of(req.Track)}
+	s := u.cfg.of(req.Track)
+	n := &night{u: u, req: req, settings: s, train: u.cfg.train(s), makesInitial: s.Initial.Track == req.Track}
 	n.log = nightLog{u: u, night: nightrecord.Night{ID: req.Night, Track: req.Track, By: req.By, DryRun: req.DryRun}}
 	n.dir, _ = u.deps.Registry.NightDir(req.Night) // its name is checked when it is created
 	return n
@@ -93,7 +111,7 @@ func (n *night) steps(ctx context.Context) error {
 		return err
 	}
 	freeze, conclude := n.freeze, n.conclude
-	if n.makesInitial() {
+	if n.makesInitial {
 		freeze, conclude = n.freezeInitial, n.concludeInitial
 	}
 	items, err := freeze(ctx)
@@ -194,7 +212,7 @@ func (n *night) base() (champion registry.Activation, reference string, err erro
 	if err != nil {
 		return champion, "", err
 	}
-	n.settings.Gate.Night = judged + 1
+	n.frozen.Judges = judged + 1
 	clean, err := history.NewTaint(n.u.deps.Registry).Clean(n.req.Track, approved(list))
 	return champion, clean.Digest, err
 }

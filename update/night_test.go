@@ -389,6 +389,43 @@ func (s *shop) rolledBack(u *Updater, second nightrecord.Night) {
 	}
 }
 
+// TestThaw reads back what a night decided on and was, also from a night that wrote its settings in other words; the file has the settings
+// with the keys of the configuration, for people to read.
+func TestThaw(t *testing.T) {
+	s := newShop(t, t.TempDir())
+	u := s.updater()
+	write := func(id string, config any) *night {
+		if err := errors.Join(s.registry.CreateNight(id), u.history.Write(id, history.ConfigFile, config), s.registry.WriteNightFile(id, work.SelectionFile, nil)); err != nil {
+			t.Fatal(err)
+		}
+		n := u.night(Request{Night: id, Track: "initial"})
+		if _, err := n.thaw(); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	frozen := u.night(Request{Night: "new", Track: "default"})
+	frozen.frozen.Reference, frozen.frozen.Judges = "abc", 2
+	if n := write("new", frozen.config()); n.frozen.Reference != "abc" || n.frozen.Judges != 2 || n.makesInitial {
+		t.Errorf("a new night is %+v", n.frozen)
+	}
+	old := map[string]any{"reference": "def", "tracks": []string{"alpha", "beta"},
+		"settings": map[string]any{"train": map[string]any{"layers": []int{0}}, "initial": map[string]any{"track": "initial"}}}
+	if n := write("old", old); n.frozen.Reference != "def" || !n.makesInitial {
+		t.Errorf("an old night is %+v", n.frozen)
+	}
+	var written struct {
+		Update struct {
+			Deadline string
+			Evidence map[string]any
+			Train    map[string]any
+		}
+	}
+	if _, err := u.history.Read("new", history.ConfigFile, &written); err != nil || written.Update.Deadline != "2h" || written.Update.Evidence["min_new_examples"] != 10.0 || written.Update.Train["row_tokens"] != 512.0 {
+		t.Errorf("written are %+v, %v", written, err)
+	}
+}
+
 func TestReplayNeedsACandidate(t *testing.T) {
 	s := newShop(t, t.TempDir())
 	u := s.updater()

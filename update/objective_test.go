@@ -143,11 +143,12 @@ func TestNightsOfTheDemoByObjective(t *testing.T) {
 	for _, objective := range []string{selection.DPO, selection.KTO} {
 		t.Run(objective, func(t *testing.T) {
 			s := newShop(t, d.dir)
-			s.config.Settings, s.config.Threads = Defaults(), 2
+			s.config.Settings, s.config.Shape, s.config.sizes = Defaults(), d.engine.Model().Config, sizes{}
 			set := &s.config.Settings
-			set.Objective, set.HeldOut, set.Gate.Resamples = objective, 0.3, 1000
-			set.Train.Rate, set.Train.Epochs, set.Train.Columns, set.Train.Rows = 2e-3, 8, 128, 8
-			set.Train.Learned = 0 // nights of a known length
+			set.Threads, set.Nice, set.Governor.Target, set.Evidence.PerSubject = 2, 0, 0, 50
+			set.Train.Objective, set.Evidence.HeldOut, set.Gate.Resamples = objective, 0.3, 1000
+			set.Train.LearningRate, set.Train.Epochs, set.Train.RowTokens, set.Train.BatchTokens = 2e-3, 8, 128, 1024
+			set.Train.Learned, set.Train.MaxTime = 0, 0 // nights of a known length
 			s.complaints(d, changes, objective == selection.KTO)
 			n := s.run(s.updater(), Request{}, nightrecord.Published)
 			l := n.Learned
@@ -205,7 +206,7 @@ func TestObjectiveNightsGoOn(t *testing.T) {
 	ort.ForTest(t)
 	anotherNight(t)
 	s := newShop(t, tinyModel(t))
-	s.config.Objective = selection.KTO
+	s.config.Train.Objective = selection.KTO
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference, s.config.Gate.Drift = 5, 5, 0 // three sentences hold little
 	u := s.updater()
 	rate := func(p int) {

@@ -96,7 +96,7 @@ func (u *Updater) plan(ctx context.Context, track string) (p nightrecord.Plan, e
 	n.looks = true
 	p = nightrecord.Plan{Track: track, Time: n.log.now(), Needs: []nightrecord.Need{}, Sentences: []string{}, Help: []string{}}
 	n.frozen.Time = p.Time
-	if n.makesInitial() {
+	if n.makesInitial {
 		p.Sentences = append(p.Sentences, "Its nights make an initial adapter of what other tracks remember, and wait for no feedback of its own.")
 		return p, "", nil
 	}
@@ -175,7 +175,7 @@ func (d decision) say(p *nightrecord.Plan, s Settings) {
 			help("Send `user` with requests: everybody without a name counts as one person.")
 		}
 	}
-	if s.Guard.OutlierLoss > 0 || s.Guard.OutlierGradient > 0 {
+	if s.Evidence.OutlierLoss > 0 || s.Evidence.OutlierGradient > 0 {
 		say("What the model finds strange is only seen in the night, and then waits for others, too.")
 	}
 }
@@ -194,7 +194,7 @@ func (d decision) young(p nightrecord.Plan, s Settings) string {
 	case wait <= 0:
 		return who + "; the oldest can be used now."
 	default:
-		return fmt.Sprintf("%s for the minimum age of %s; the oldest can be used in %s.", who, spell(s.MinAge), spell(wait))
+		return fmt.Sprintf("%s for the minimum age of %s; the oldest can be used in %s.", who, spell(s.Evidence.MinAge), spell(wait))
 	}
 }
 

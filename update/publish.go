@@ -42,7 +42,7 @@ func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 	if e.StoredTeachers > 0 {
 		n.log.say(fmt.Sprintf("%d of %d rehearsed examples are held to what the model said when they were learned", e.StoredTeachers, n.log.night.Selection.Rehearsal))
 	}
-	v := gate.Judge(e.Evaluation, n.evidenceOf(items), n.settings.Gate)
+	v := gate.Judge(e.Evaluation, n.evidenceOf(items), n.limits())
 	n.log.night.Verdict, n.log.night.Linears = &v, e.Linears
 	n.log.night.Learned, n.log.night.Sparsity = learnedRecord(e.Learned), e.Sparsity
 	if err := errors.Join(n.u.history.Write(n.req.Night, history.VerdictFile, v), n.reproduced(e)); err != nil {
@@ -79,7 +79,7 @@ func (n *night) publish(ctx context.Context, version registry.Version, items []s
 
 // passed says why a candidate is not refused.
 func (n *night) passed() string {
-	if n.makesInitial() {
+	if n.makesInitial {
 		return "helps tracks to learn"
 	}
 	return "passed the gate"
@@ -174,8 +174,8 @@ func (n *night) figures(e work.Evaluation) map[string]float64 {
 
 // reproduced completes what a replay is compared with.
 func (n *night) reproduced(e work.Evaluation) error {
-	return n.u.history.Write(n.req.Night, history.ReproduceFile, reproduce{Seed: n.settings.Seed, Threads: n.u.cfg.Threads, Champion: n.frozen.Champion.Digest,
-		Reference: n.frozen.Reference, Initial: n.frozen.Initial.Digest, Train: n.settings.train(), Model: e.Model, Data: e.DataDigest, Candidate: e.Candidate})
+	return n.u.history.Write(n.req.Night, history.ReproduceFile, reproduce{Seed: n.settings.Train.Seed, Threads: n.u.cfg.Threads, Champion: n.frozen.Champion.Digest,
+		Reference: n.frozen.Reference, Initial: n.frozen.Initial.Digest, Train: n.train, Model: e.Model, Data: e.DataDigest, Candidate: e.Candidate})
 }
 
 // activate makes the candidate the champion, or gives it to a share of the people first, if the track is still what the night
@@ -183,7 +183,7 @@ func (n *night) reproduced(e work.Evaluation) error {
 func (n *night) activate(ctx context.Context, ref registry.Ref, items []selection.Item) error {
 	next := registry.Activation{Digest: ref.Digest, Number: ref.Number,
 		Previous: n.frozen.Champion.Sequence, Actor: registry.Updater, Night: n.req.Night, Reason: n.passed()}
-	if before := n.frozen.Champion; before.Digest != ref.Digest && !n.makesInitial() { // nobody is served by an initial adapter
+	if before := n.frozen.Champion; before.Digest != ref.Digest && !n.makesInitial { // nobody is served by an initial adapter
 		if share := n.settings.Canary.next(0); share < 1 {
 			next.Digest, next.Number = before.Digest, before.Number
 			next.Candidate, next.CandidateNumber, next.Share = ref.Digest, ref.Number, share
@@ -223,7 +223,7 @@ func (n *night) settle(ctx context.Context, items []selection.Item, a registry.A
 	if _, err := replaystore.Send(ctx, n.u.deps.Store.Control(), replaystore.ActivationHint{Track: n.req.Track, Number: a.Sequence}); err != nil {
 		n.u.deps.Log.Warn("an activation cannot be announced; servers will see it when they look", "night", n.req.Night, "error", err)
 	}
-	if !n.makesInitial() {
+	if !n.makesInitial {
 		if err := n.memorize(ctx, items); err != nil {
 			return err
 		}
@@ -244,7 +244,7 @@ func (n *night) settle(ctx context.Context, items []selection.Item, a registry.A
 
 // complete writes that the night has used up its evidence, and has the store drop what is too much of it. An initial adapter uses up none.
 func (n *night) complete(ctx context.Context, published bool) error {
-	if n.makesInitial() {
+	if n.makesInitial {
 		return nil
 	}
 	done := history.Completion{Track: n.req.Track, Cursor: n.frozen.Cursor, Completed: n.log.now(), Published: published, Reviewed: n.frozen.Reviewed,

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"nightshift/internal/config"
 	"nightshift/internal/nightrecord"
 	"nightshift/onnx/ort"
 	"nightshift/replaystore"
@@ -95,8 +96,8 @@ func TestNightMeasures(t *testing.T) {
 	ort.ForTest(t)
 	s := newShop(t, tinyModel(t))
 	s.correct(people(0, 12)...)
-	s.config.RehearsalLimit = 2
-	s.config.Memory = Memory{Rehearse: selection.Priority, Replace: selection.Priority, Uniform: 0.2}
+	s.config.sizes.rehearsal, s.config.Memory.PerSubject = 2, 0
+	s.config.Train.RehearsalPolicy, s.config.Train.RehearsalReplacement = selection.Priority, selection.Priority
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5 // two rehearsed sentences hold little
 	u := s.updater()
 	n := s.run(u, Request{}, nightrecord.Published)
@@ -125,7 +126,7 @@ func TestNightMeasures(t *testing.T) {
 	s.now = s.now.Add(24 * time.Hour)
 	s.correct(people(20, 34)...) // what the champion knows by now
 	odd := s.feedback(80, "what is a vase", "no idea", strings.Repeat("zq xv ", 6))
-	s.config.Guard.OutlierLoss, s.config.Guard.OutlierGradient = 3, 3
+	s.config.Evidence.OutlierLoss, s.config.Evidence.OutlierGradient = 3, 3
 	next, err := s.updater().RunNight(t.Context(), Request{DryRun: true})
 	if err != nil {
 		t.Fatal(err)
@@ -148,8 +149,8 @@ func TestRehearsalPolicies(t *testing.T) {
 		items = append(items, it)
 	}
 	picked := func(policy string, m measures) string {
-		s := Defaults()
-		s.Memory = Memory{Rehearse: policy, Replace: selection.Random}
+		s := Defaults().Train
+		s.RehearsalPolicy, s.RehearsalUniform = policy, 0
 		var ids []string
 		for _, it := range s.rehearse(m)(items, 5) {
 			ids = append(ids, it.ID)
@@ -183,8 +184,9 @@ func TestRehearsalByFeedback(t *testing.T) {
 		hard[it.ID] = selection.Measure{Loss: float64(i % 4)} // approved answers are hard, corrections are not
 		items = append(items, it)
 	}
-	s := Defaults()
-	s.Correction, s.Approval, s.Memory = 3, 1, Memory{Rehearse: selection.Feedback, Replace: selection.Feedback}
+	s := Defaults().Train
+	s.CorrectionWeight, s.ApprovalWeight, s.RehearsalUniform = 3, 1, 0
+	s.RehearsalPolicy, s.RehearsalReplacement = selection.Feedback, selection.Feedback
 	count := func(m measures) (corrections int) {
 		for _, it := range s.rehearse(m)(items, 60) {
 			if it.Rejected != "" {
@@ -197,42 +199,43 @@ func TestRehearsalByFeedback(t *testing.T) {
 	if with != without || without < 20 || without > 38 { // one in four examples with three times the weight: about a half
 		t.Errorf("of 60 that are rehearsed %d are corrections with losses and %d without, want about 28 of both", with, without)
 	}
-	if s.Approval = 0; count(nil) != 60 {
+	if s.ApprovalWeight = 0; count(nil) != 60 {
 		t.Errorf("where approved answers have no weight %d of 60 are corrections", count(nil))
 	}
-	s.Approval = 1
+	s.ApprovalWeight = 1
 	for i, w := range s.admissionWeights(items[:4]) { // 3, 1, 1, 1 of a mean of 1.5
 		if want := []float64{2, 2. / 3, 2. / 3, 2. / 3}[i]; math.Abs(w-want) > 1e-12 {
 			t.Errorf("example %d enters the memory with the weight %g, want %g", i, w, want)
 		}
 	}
-	n := &night{settings: s}
+	n := &night{settings: Settings{Train: s}}
 	if list, _, err := n.measured(t.Context(), items, items); list != nil || err != nil {
 		t.Error("the model is asked about examples that their feedback decides about")
 	}
-	if err := s.Memory.check(); err != nil {
+	if err := config.Check("train", s); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestSettingsOfSelectionAreChecked(t *testing.T) {
-	if s := Defaults(); s.check() != nil {
-		t.Fatal(s.check())
+	if err := config.Check("update", Defaults()); err != nil {
+		t.Fatal(err)
 	}
 	for want, change := range map[string]func(*Settings){
-		"Jaccard":     func(s *Settings) { s.Guard.Near = 0.3 },
-		"negative":    func(s *Settings) { s.Guard.Cluster = -1 },
-		"z-scores":    func(s *Settings) { s.Guard.OutlierLoss = -1 },
-		"rehearsal":   func(s *Settings) { s.Memory.Rehearse = "fifo" },
-		"replacement": func(s *Settings) { s.Memory.Replace = selection.Diversity },
-		"equal":       func(s *Settings) { s.Memory.Uniform = 2 },
-		"of one pers": func(s *Settings) { s.Memory.PerSubject = -1 },
-		"shares of t": func(s *Settings) { s.Train.KLNew = 1.5 },
-		"objective":   func(s *Settings) { s.Objective = "ppo" },
+		"near_duplicates: want 0, or 0.6 to 1": func(s *Settings) { s.Evidence.NearDuplicates = 0.3 },
+		"cluster_examples: want at least 0":    func(s *Settings) { s.Evidence.ClusterExamples = -1 },
+		"outlier_loss: want at least 0":        func(s *Settings) { s.Evidence.OutlierLoss = -1 },
+		"rehearsal_policy: want one of":        func(s *Settings) { s.Train.RehearsalPolicy = "fifo" },
+		"rehearsal_replacement: want one of":   func(s *Settings) { s.Train.RehearsalReplacement = selection.Diversity },
+		"rehearsal_uniform: want at most 1":    func(s *Settings) { s.Train.RehearsalUniform = 2 },
+		"memory.per_subject: want at least 0":  func(s *Settings) { s.Memory.PerSubject = -1 },
+		"kl_share_new: want at most 1":         func(s *Settings) { s.Train.KLShareNew = 1.5 },
+		"objective: want one of":               func(s *Settings) { s.Train.Objective = "ppo" },
 	} {
 		s := Defaults()
-		if change(&s); s.check() == nil || !strings.Contains(s.check().Error(), want) {
-			t.Errorf("want an error with %q, got %v", want, s.check())
+		change(&s)
+		if err := config.Check("update", s); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want an error with %q, got %v", want, err)
 		}
 	}
 }

@@ -25,7 +25,7 @@ func windowKey(key []byte, now time.Time, window time.Duration) []byte {
 // after a while or because a night held out by questions, the rehearsal memory does not do: it keeps a sample.
 func (n *night) trained(memory replaystore.Rehearsal, p history.Past) (map[string]bool, error) {
 	people := trainedSubjects(memory)
-	if n.settings.Rotation == 0 && !p.ByQuestions {
+	if n.settings.Evidence.Rotation == 0 && !p.ByQuestions {
 		return people, nil
 	}
 	return people, n.u.history.AddLearned(p.Learned, people)

@@ -24,7 +24,7 @@ func TestTeachersGoWithTheMemory(t *testing.T) {
 	ort.ForTest(t)
 	s := newShop(t, tinyModel(t))
 	s.correct(people(0, 12)...)
-	s.config.Train.StoredTeachers = true
+	s.config.Train.Teacher = TeacherStored
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5 // three rehearsed sentences hold little
 	first := s.run(s.updater(), Request{}, nightrecord.Published)
 	r, err := s.store.Rehearsal(t.Context(), registry.Default)
@@ -33,7 +33,7 @@ func TestTeachersGoWithTheMemory(t *testing.T) {
 	}
 	stored := map[string]*replaystore.TopLogProbs{}
 	for _, m := range r.Items() {
-		if m.Teacher == nil || m.Teacher.K != s.config.Train.Teacher || len(m.Teacher.IDs) < 2*m.Teacher.K {
+		if m.Teacher == nil || m.Teacher.K != TeacherTokens || len(m.Teacher.IDs) < 2*m.Teacher.K {
 			t.Fatalf("%s is remembered with teacher %+v", m.ID, m.Teacher)
 		}
 		stored[m.ID] = m.Teacher
@@ -71,7 +71,7 @@ func TestTeachersGoWithTheMemory(t *testing.T) {
 		t.Errorf("%d examples have teachers, the log does not say %q: %v", taught, want, second.Log)
 	}
 
-	s.config.Train.StoredTeachers = false
+	s.config.Train.Teacher = TeacherChampion
 	third := next()
 	for _, it := range s.selected(third.ID) {
 		if it.Teacher != nil {

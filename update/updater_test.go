@@ -207,9 +207,9 @@ func TestSkippedNightsSayWhy(t *testing.T) {
 		people     []int
 		change     func(s *Settings)
 	}{
-		{"few examples", " of 60 examples", people(0, 6), func(s *Settings) { s.MinNew = 60 }},
-		{"few people", " of 19 people", people(0, 6), func(s *Settings) { s.Gate.MinSubjects = 19 }},
-		{"one loud person", " % of the examples, at most 5 %", people(0, 6), func(s *Settings) { s.Gate.MaxSubjectShare = 0.05 }},
+		{"few examples", " of 60 examples", people(0, 6), func(s *Settings) { s.Evidence.MinExamples = 60 }},
+		{"few people", " of 19 people", people(0, 6), func(s *Settings) { s.Evidence.MinSubjects = 19 }},
+		{"one loud person", " % of the examples, at most 5 %", people(0, 6), func(s *Settings) { s.Evidence.MaxSubjectShare = 0.05 }},
 		{"too few held out", " of 21 held-out corrections, in fewer of which the gate can see no gain", people(0, 6), func(s *Settings) { s.Gate.SignTest = 1e-6 }},
 		{"no anchors", "there is no anchor example", people(0, 12), func(s *Settings) { s.Anchors = filepath.Join(dir, "missing.jsonl") }},
 	} {
@@ -239,17 +239,17 @@ func TestNewRefuses(t *testing.T) {
 	}{
 		{"no model", "model's directory", func(c *Config, _ *Deps) { c.ModelDir = "" }},
 		{"no store", "needs a store", func(_ *Config, d *Deps) { d.Store = nil }},
-		{"schedule", `schedule "at night"`, func(c *Config, _ *Deps) { c.Schedule = "at night" }},
-		{"time zone", `time zone of the schedule: want Local, UTC or a name such as Europe/Berlin, not "Mars/Base"`, func(c *Config, _ *Deps) { c.Schedule, c.TimeZone = "30 2 * * *", "Mars/Base" }},
-		{"held out", "share of people held out is 0", func(c *Config, _ *Deps) { c.HeldOut = 0 }},
-		{"held out is no number", "share of people held out is NaN", func(c *Config, _ *Deps) { c.HeldOut = math.NaN() }},
-		{"rank", "rank of at least 1", func(c *Config, _ *Deps) { c.Train.Rank = 0 }},
-		{"rate", "learning rate 0", func(c *Config, _ *Deps) { c.Train.Rate = 0 }},
-		{"batch", "batch of 0 rows", func(c *Config, _ *Deps) { c.Train.Rows = 0 }},
-		{"methods", "rounds of 3 steps", func(c *Config, _ *Deps) { c.Train.Methods.RoundSteps = 3 }},
-		{"KL", "shares of targets are 2", func(c *Config, _ *Deps) { c.Train.KL = 2 }},
+		{"schedule", `update.schedule: want minute, hour`, func(c *Config, _ *Deps) { c.Schedule = "at night" }},
+		{"time zone", `update.time_zone: want Local, UTC or a name such as Europe/Berlin, not "Mars/Base"`, func(c *Config, _ *Deps) { c.Schedule, c.TimeZone = "30 2 * * *", "Mars/Base" }},
+		{"held out", "update.evidence.held_out: want at least 0.01, not 0", func(c *Config, _ *Deps) { c.Evidence.HeldOut = 0 }},
+		{"held out is no number", "update.evidence.held_out: want a number", func(c *Config, _ *Deps) { c.Evidence.HeldOut = math.NaN() }},
+		{"rank", "update.train.rank: want at least 1, not 0", func(c *Config, _ *Deps) { c.Train.Rank = 0 }},
+		{"rate", "update.train.learning_rate: want one: the model has none", func(c *Config, _ *Deps) { c.Train.LearningRate = 0 }},
+		{"batch", "update.train.batch_tokens: want at least 16, not 0", func(c *Config, _ *Deps) { c.Train.BatchTokens = 0 }},
+		{"methods", "update.train.methods.round_share: want at least 0.001", func(c *Config, _ *Deps) { c.Train.Methods.RoundShare = 0 }},
+		{"KL", "update.train.kl_share: want at most 1, not 2", func(c *Config, _ *Deps) { c.Train.KLShare = 2 }},
 		{"track's name", "is no name of a track", func(c *Config, _ *Deps) { c.Tracks = map[string]Settings{"a b": Defaults()} }},
-		{"track's settings", "track support", func(c *Config, _ *Deps) { c.Tracks = map[string]Settings{"support": {}} }},
+		{"track's settings", "tracks.support.update.train.rank", func(c *Config, _ *Deps) { c.Tracks = map[string]Settings{"support": {}} }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newShop(t, "model")

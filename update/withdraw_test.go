@@ -79,7 +79,7 @@ func TestForgetAndLearnAgain(t *testing.T) {
 	ort.ForTest(t)
 	s := newShop(t, tinyModel(t))
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5 // three rehearsed sentences hold little
-	s.config.HeldOut, s.config.Guard.Subjects = 0.3, 0
+	s.config.Evidence.HeldOut, s.config.Evidence.ClusterSubjects = 0.3, 1
 	u := s.updater()
 	nights, who := s.threeNights(u)
 	before := s.champion()

@@ -213,7 +213,7 @@ func keysOffer(_ *cobra.Command, _ []string, word string) ([]cobra.Completion, c
 		}
 		return beginning(list, word), cobra.ShellCompDirectiveNoFileComp
 	}
-	for _, k := range config.Keys() {
+	for _, k := range config.Keys(app.Defaults()) {
 		sentence, _, _ := strings.Cut(k.Doc, ". ")
 		list = append(list, cobra.CompletionWithDesc(k.Name+"=", sentence))
 	}
@@ -222,7 +222,7 @@ func keysOffer(_ *cobra.Command, _ []string, word string) ([]cobra.Completion, c
 
 // valuesOf lists the values that a key of the configuration can have.
 func valuesOf(key string) []string {
-	for _, k := range config.Keys() {
+	for _, k := range config.Keys(app.Defaults()) {
 		if k.Name == key {
 			return slices.Clone(k.Values)
 		}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nightshift/internal/config"
+	"nightshift/internal/app"
 	"nightshift/internal/conversion"
 	"nightshift/internal/engine"
 	"nightshift/models/quantize"
@@ -48,7 +48,7 @@ func (f *conversionFlags) unused(cmd *cobra.Command) error {
 }
 
 // convert makes the weights that the configuration names, measures them, and says what was lost.
-func (f *conversionFlags) convert(cmd *cobra.Command, m *engine.Model, dir, cache string, c config.Config) error {
+func (f *conversionFlags) convert(cmd *cobra.Command, m *engine.Model, dir, cache string, c app.Config) error {
 	text, err := conversion.Read(m, dir, f.text)
 	if err != nil {
 		return err

@@ -18,7 +18,6 @@ import (
 
 	"nightshift/internal/app"
 	"nightshift/internal/cli"
-	"nightshift/internal/config"
 	"nightshift/internal/engine"
 	"nightshift/internal/retention"
 	"nightshift/onnx/ort"
@@ -106,7 +105,7 @@ func printFindings(list []finding, asJSON bool) error {
 }
 
 // examine runs every check.
-func examine(ctx context.Context, c config.Config) []finding {
+func examine(ctx context.Context, c app.Config) []finding {
 	var list []finding
 	add := func(check string, detail string, err error) {
 		f := finding{Check: check, State: stateOK, Detail: detail}
@@ -138,7 +137,7 @@ func examine(ctx context.Context, c config.Config) []finding {
 }
 
 // examineModel loads the model without its session.
-func examineModel(c config.Config) finding {
+func examineModel(c app.Config) finding {
 	dir, cache, err := app.ModelDir(c)
 	if err != nil {
 		return finding{"model", stateFailed, err.Error()}
@@ -164,7 +163,7 @@ func examineModel(c config.Config) finding {
 }
 
 // examineRegistry reads what every track serves.
-func examineRegistry(c config.Config) (string, error) {
+func examineRegistry(c app.Config) (string, error) {
 	if _, err := os.Stat(c.RegistryDir()); os.IsNotExist(err) {
 		return c.RegistryDir() + " is made at the first start", nil
 	}
@@ -189,7 +188,7 @@ func examineRegistry(c config.Config) (string, error) {
 
 // examineForgetting warns of tracks whose champions know less of something than their ancestors did. What is wrong with the registry
 // itself is another finding.
-func examineForgetting(c config.Config) (list []finding) {
+func examineForgetting(c app.Config) (list []finding) {
 	if _, err := os.Stat(c.RegistryDir()); err != nil {
 		return nil
 	}
@@ -219,7 +218,7 @@ func examineForgetting(c config.Config) (list []finding) {
 }
 
 // examineDisk says how much room the data directory has.
-func examineDisk(c config.Config) finding {
+func examineDisk(c app.Config) finding {
 	dir := c.Data
 	for {
 		if _, err := os.Stat(dir); err == nil || filepath.Dir(dir) == dir {
@@ -240,7 +239,7 @@ func examineDisk(c config.Config) finding {
 }
 
 // examineKeys says who may call.
-func examineKeys(c config.Config) finding {
+func examineKeys(c app.Config) finding {
 	if len(c.Keys) == 0 {
 		return finding{"keys", stateOK, "none: the server answers everybody who reaches " + c.Listen + ", which must be this machine alone"}
 	}

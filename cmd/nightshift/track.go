@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"nightshift/internal/app"
-	"nightshift/internal/config"
 	"nightshift/internal/registry"
 	"nightshift/serve/api/wire"
 )
@@ -91,7 +90,7 @@ func trackCreate(s *app.Settings) *cobra.Command {
 	cmd.Flags().StringVar(&reason, "reason", "", "kept with the activation")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		track := args[0]
-		err := changeTracks(s, cmd, http.MethodPost, "/v1/tracks", wire.TrackRequest{Track: track, Reason: reason}, func(c config.Config, r *registry.Registry) error {
+		err := changeTracks(s, cmd, http.MethodPost, "/v1/tracks", wire.TrackRequest{Track: track, Reason: reason}, func(c app.Config, r *registry.Registry) error {
 			if err := routed(c, track); err != nil {
 				return err
 			}
@@ -119,7 +118,7 @@ func trackDelete(s *app.Settings) *cobra.Command {
 		if err := registry.CheckTrack(track); err != nil {
 			return err
 		}
-		err := changeTracks(s, cmd, http.MethodDelete, "/v1/tracks/"+track, wire.TrackRequest{Reason: reason}, func(_ config.Config, r *registry.Registry) error {
+		err := changeTracks(s, cmd, http.MethodDelete, "/v1/tracks/"+track, wire.TrackRequest{Reason: reason}, func(_ app.Config, r *registry.Registry) error {
 			_, err := r.DeleteTrack(cmd.Context(), track, actor(), reason)
 			return err
 		})
@@ -137,7 +136,7 @@ const changeTime = time.Minute
 
 // changeTracks has the server that runs on the data directory do it, so that its configuration counts and the change is in force when the
 // command ends; without one it is written to the registry, which the servers of other machines follow.
-func changeTracks(s *app.Settings, cmd *cobra.Command, method, path string, body wire.TrackRequest, write func(config.Config, *registry.Registry) error) error {
+func changeTracks(s *app.Settings, cmd *cobra.Command, method, path string, body wire.TrackRequest, write func(app.Config, *registry.Registry) error) error {
 	c, err := s.Load(cmd)
 	if err != nil {
 		return err
@@ -160,7 +159,7 @@ func changeTracks(s *app.Settings, cmd *cobra.Command, method, path string, body
 }
 
 // routed refuses a track whose name means that requests are routed.
-func routed(c config.Config, track string) error {
+func routed(c app.Config, track string) error {
 	if len(c.Router.Tracks) > 0 && track == c.Router.Model {
 		return errors.New("requests for model " + track + " are routed (router.model), so a track of that name could not be asked; choose another name")
 	}

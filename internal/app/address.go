@@ -7,7 +7,6 @@ import (
 	"syscall"
 
 	"nightshift/internal/atomicfile"
-	"nightshift/internal/config"
 )
 
 // Address is how other commands find the server that uses a data directory.
@@ -17,7 +16,7 @@ type Address struct {
 }
 
 // AddressFile is the name of that file in the data directory.
-func AddressFile(c config.Config) string { return filepath.Join(c.Data, "address.json") }
+func AddressFile(c Config) string { return filepath.Join(c.Data, "address.json") }
 
 // Write replaces the file in one step: whoever reads it finds all of it.
 func (a Address) Write(file string) error {
@@ -29,7 +28,7 @@ func (a Address) Write(file string) error {
 }
 
 // RunningServer finds the server that uses the data directory, by the address that it left there.
-func RunningServer(c config.Config) (Address, bool) {
+func RunningServer(c Config) (Address, bool) {
 	data, err := os.ReadFile(AddressFile(c))
 	var at Address
 	if err != nil || json.Unmarshal(data, &at) != nil || at.PID <= 0 {

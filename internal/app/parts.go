@@ -5,32 +5,29 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"slices"
-	"strings"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
-	"nightshift/internal/config"
 	"nightshift/internal/engine"
 	"nightshift/internal/redact"
 	"nightshift/internal/registry"
 	"nightshift/internal/telemetry"
-	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
 	"nightshift/replaystore"
 	"nightshift/serve"
 	"nightshift/update"
-	"nightshift/update/work"
 )
 
 // Parts are what serving and learning share: opened once, closed by Close.
 type Parts struct {
-	Config   config.Config
+	Config   Config
 	Log      *slog.Logger
 	Cache    string // the directory of what can be made again
 	ModelDir string
@@ -118,7 +115,7 @@ func (p *Parts) Close() error {
 // NewServer wires the serving side. updater says where nights are run: in-process, remote or none; plan, which may be nil, what they would find.
 func (p *Parts) NewServer(updater string, plan serve.Plan) (*serve.Server, *engine.Engine, error) {
 	c := p.Config
-	redactor, err := redact.New(redactConfig(c.Redact))
+	redactor, err := redact.New(c.Redact)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -126,7 +123,7 @@ func (p *Parts) NewServer(updater string, plan serve.Plan) (*serve.Server, *engi
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg := serve.FromConfig(c)
+	cfg := c.Serve()
 	cfg.ModelDir, cfg.Updater, cfg.API.Weights = p.ModelDir, updater, p.Model.Weights()
 	if c.Model == "" {
 		cfg.ModelName = "the model that ships"
@@ -139,71 +136,45 @@ func (p *Parts) NewServer(updater string, plan serve.Plan) (*serve.Server, *engi
 	return s, e, nil
 }
 
+// Serve is what the serving side needs of the configuration.
+func (c Config) Serve() serve.Config {
+	cfg := serve.Config{Listen: c.Listen, Schedule: c.Update.Schedule, Slots: c.Engine.Slots}
+	cfg.API.Keys, cfg.API.Origins = c.Keys, c.CORS.Origins
+	cfg.API.Defaults.Limit, cfg.API.MaxWait = c.Engine.MaxTokens, c.Engine.Wait
+	cfg.Tracks, cfg.Router = c.TrackNames(), c.Router
+	return cfg
+}
+
 // engineConfig turns the configuration into the engine's.
-func engineConfig(c config.Config, model *engine.Model) engine.Config {
+func engineConfig(c Config, model *engine.Model) engine.Config {
 	return engine.Config{Threads: c.Threads, Slots: c.Engine.Slots, Queue: c.Engine.Queue, QueueTokens: c.Engine.QueueTokens, BankRows: bankRows(c.Engine, model),
 		Chunk: c.Engine.Chunk, PrefixCache: c.Engine.PrefixBytes(), MaxRank: c.Engine.MaxRank, Spin: c.Engine.Spin, Lookup: c.Engine.Lookup}
 }
 
 // bankRows is the size of the adapter bank, which depends on the model where nothing is configured.
-func bankRows(c config.Engine, model *engine.Model) int {
+func bankRows(c Engine, model *engine.Model) int {
 	if c.BankRows == 0 {
 		return engine.BankRows(model)
 	}
 	return c.BankRows
 }
 
-// redactConfig turns the configuration's rules into the redactor's.
-func redactConfig(c config.Redact) redact.Config {
-	r := redact.Config{Disable: c.Disable}
-	for _, x := range c.Extra {
-		r.Extra = append(r.Extra, redact.Rule{Name: x.Name, Pattern: x.Pattern})
+// UpdateConfig is what the learning side needs of the configuration.
+func (p *Parts) UpdateConfig() update.Config {
+	c := p.Config
+	u := update.Config{ModelDir: p.ModelDir, CacheDir: p.Cache, Weights: p.Model.Weights(), Shape: p.Model.Config,
+		LearningRate: p.learning.LearningRate, Settings: c.Update, Tracks: map[string]update.Settings{}}
+	u.Threads = cmp.Or(c.Update.Threads, c.Threads, runtime.GOMAXPROCS(0)) // frozen with the night: a replay computes with as many
+	for track := range c.Tracks {
+		u.Tracks[track] = c.UpdateOf(track)
 	}
-	return r
+	return u
 }
 
 // NewUpdater wires the learning side.
 func (p *Parts) NewUpdater(deps update.Deps) (*update.Updater, error) {
-	if err := checkLayers(p.Config, p.Model.Config); err != nil {
-		return nil, err
-	}
 	deps.Store, deps.Registry, deps.Log = p.Store, p.Registry, p.Log
 	return update.New(p.UpdateConfig(), deps)
-}
-
-// checkLayers refuses layers and modules to learn in that the model does not have.
-func checkLayers(c config.Config, shape arch.Shape) error {
-	check := func(u config.Update, at string) error {
-		if list, _ := u.Train.LayerNumbers(); len(list) > 0 && slices.Max(list) >= shape.Layers {
-			return fmt.Errorf("configuration: %s.train.layers: the model's layers are 0-%d, not %d", at, shape.Layers-1, slices.Max(list))
-		}
-		for i, m := range u.Train.Modules {
-			if known := append(shape.Modules(), feedForward, work.Auto); !slices.Contains(known, m) {
-				return fmt.Errorf("configuration: %s.train.modules[%d]: want one of %s, not %q", at, i, strings.Join(known, ", "), m)
-			}
-		}
-		return nil
-	}
-	err := check(c.Update, "update")
-	for track := range c.Tracks {
-		err = errors.Join(err, check(c.UpdateOf(track), "tracks."+track+".update"))
-	}
-	return err
-}
-
-// feedForward stands in a configuration for the modules of a model's feed-forward part.
-const feedForward = "mlp"
-
-// modules are the names that a model has for what the configuration names.
-func modules(names []string, shape arch.Shape) (list []string) {
-	for _, name := range names {
-		if name == feedForward {
-			list = append(list, shape.FeedForward()...)
-			continue
-		}
-		list = append(list, name)
-	}
-	return list
 }
 
 // Closing joins the error of closing the parts to err.

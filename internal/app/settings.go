@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"nightshift/internal/config"
 	"nightshift/internal/registry"
 	"nightshift/models/demo"
 	"nightshift/onnx/ort"
@@ -37,12 +36,12 @@ func (s *Settings) AddFlags(flags *pflag.FlagSet) {
 }
 
 // Load reads the configuration that the flags describe.
-func (s *Settings) Load(cmd *cobra.Command) (config.Config, error) {
+func (s *Settings) Load(cmd *cobra.Command) (Config, error) {
 	overrides := map[string]string{}
 	for _, kv := range s.set {
 		key, value, ok := strings.Cut(kv, "=")
 		if !ok {
-			return config.Config{}, fmt.Errorf("--set %s: write key=value", kv)
+			return Config{}, fmt.Errorf("--set %s: write key=value", kv)
 		}
 		overrides[key] = value
 	}
@@ -60,11 +59,11 @@ func (s *Settings) Load(cmd *cobra.Command) (config.Config, error) {
 			path = "nightshift.yaml"
 		}
 	}
-	return config.Load(path, os.Environ(), overrides)
+	return LoadConfig(path, os.Environ(), overrides)
 }
 
 // CacheDir is the directory of what can be made again.
-func CacheDir(c config.Config) (string, error) {
+func CacheDir(c Config) (string, error) {
 	if c.Cache != "" {
 		return filepath.Abs(c.Cache)
 	}
@@ -76,7 +75,7 @@ func CacheDir(c config.Config) (string, error) {
 }
 
 // ModelDir is the directory of the model: the configured one, or the one that ships, unpacked into the cache.
-func ModelDir(c config.Config) (dir, cache string, err error) {
+func ModelDir(c Config) (dir, cache string, err error) {
 	if cache, err = CacheDir(c); err != nil {
 		return "", "", err
 	}
@@ -89,7 +88,7 @@ func ModelDir(c config.Config) (dir, cache string, err error) {
 }
 
 // OpenRuntime finds ONNX Runtime, fetches it where it is missing, and opens it.
-func OpenRuntime(ctx context.Context, c config.Config) error {
+func OpenRuntime(ctx context.Context, c Config) error {
 	cache, err := CacheDir(c)
 	if err != nil {
 		return err
@@ -108,7 +107,7 @@ func (s *Settings) OpenRegistry(cmd *cobra.Command) (*registry.Registry, error) 
 }
 
 // RegistryOf opens the registry of a configuration, with the tracks that this names.
-func RegistryOf(c config.Config) (*registry.Registry, error) {
+func RegistryOf(c Config) (*registry.Registry, error) {
 	r, err := registry.Look(c.RegistryDir(), nil)
 	if err != nil {
 		return nil, err

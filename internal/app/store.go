@@ -12,15 +12,15 @@ import (
 	"strings"
 	"time"
 
-	"nightshift/internal/config"
 	"nightshift/replaystore"
 	"nightshift/replaystore/localstore"
 	"nightshift/replaystore/redisstore"
+	"nightshift/update"
 )
 
 // openStore opens the configured replay store and reads its secret. role keeps the journals of processes that share a
 // data directory apart; a command that ends by itself has the updater's, or one of its own while an updater runs.
-func openStore(ctx context.Context, c config.Config, role Role, log *slog.Logger) (replaystore.Store, []byte, error) {
+func openStore(ctx context.Context, c Config, role Role, log *slog.Logger) (replaystore.Store, []byte, error) {
 	var store replaystore.Store
 	var err error
 	dir := filepath.Join(c.Data, "store")
@@ -55,7 +55,7 @@ func openStore(ctx context.Context, c config.Config, role Role, log *slog.Logger
 }
 
 // spool is the directory of a role's journal of what goes to Redis.
-func spool(c config.Config, role Role) string {
+func spool(c Config, role Role) string {
 	if role == Once {
 		role = Learning
 	}
@@ -63,14 +63,14 @@ func spool(c config.Config, role Role) string {
 }
 
 // localConfig is the configuration of the local store in dir.
-func localConfig(c config.Config, dir string, log *slog.Logger) localstore.Config {
+func localConfig(c Config, dir string, log *slog.Logger) localstore.Config {
 	memory, tracks := memoryLimits(c)
 	return localstore.Config{Dir: dir, Memory: memory, Tracks: tracks, Log: log}
 }
 
 // memoryLimits are those of every track's rehearsal memory, and of the tracks that differ.
-func memoryLimits(c config.Config) (replaystore.MemoryLimits, map[string]replaystore.MemoryLimits) {
-	of := func(m config.Memory) replaystore.MemoryLimits {
+func memoryLimits(c Config) (replaystore.MemoryLimits, map[string]replaystore.MemoryLimits) {
+	of := func(m update.Memory) replaystore.MemoryLimits {
 		return replaystore.MemoryLimits{Recent: m.Recent, PerStratum: m.PerStratum, Strata: m.Strata}
 	}
 	tracks := map[string]replaystore.MemoryLimits{}
@@ -81,7 +81,7 @@ func memoryLimits(c config.Config) (replaystore.MemoryLimits, map[string]replays
 }
 
 // redisConfig is the configuration of the Redis store with its journal in dir.
-func redisConfig(c config.Config, dir string, log *slog.Logger) redisstore.Config {
+func redisConfig(c Config, dir string, log *slog.Logger) redisstore.Config {
 	r := c.Store.Redis
 	cfg := redisstore.Config{Addrs: r.Addresses, MasterName: r.Master, Cluster: r.Cluster, Username: r.Username, Password: r.Password, DB: r.Database,
 		Prefix: r.Prefix, Timeout: r.Timeout, Dir: dir, Log: log}
@@ -109,7 +109,7 @@ func shipLast(store replaystore.Store, log *slog.Logger) {
 const sparesEvery = time.Minute
 
 // shipSpares ships what commands on this data directory left behind, now and every minute, until ctx is done.
-func shipSpares(ctx context.Context, c config.Config, log *slog.Logger) error {
+func shipSpares(ctx context.Context, c Config, log *slog.Logger) error {
 	tick := time.NewTicker(sparesEvery)
 	defer tick.Stop()
 	for {
@@ -125,7 +125,7 @@ func shipSpares(ctx context.Context, c config.Config, log *slog.Logger) error {
 }
 
 // ExamineStore says where the store is and whether it can be reached.
-func ExamineStore(ctx context.Context, c config.Config) (string, error) {
+func ExamineStore(ctx context.Context, c Config) (string, error) {
 	if c.Store.Kind == "local" {
 		return "local files in " + filepath.Join(c.Data, "store"), nil
 	}

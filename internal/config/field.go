@@ -17,16 +17,42 @@ type field struct {
 	value reflect.Value
 }
 
-// fields returns the keys of a struct in order.
+// fields returns the keys of a struct in order, those of embedded structs among them.
 func fields(v reflect.Value) []field {
 	var all []field
 	for i := range v.NumField() {
-		tag := v.Type().Field(i).Tag
-		if key := tag.Get("yaml"); key != "-" {
-			all = append(all, field{key: key, tag: tag, value: v.Field(i)})
+		f := v.Type().Field(i)
+		switch key := f.Tag.Get("yaml"); {
+		case f.Anonymous && key == "":
+			all = append(all, fields(v.Field(i))...)
+		case key != "-":
+			all = append(all, field{key: key, tag: f.Tag, value: v.Field(i)})
 		}
 	}
 	return all
+}
+
+// leaves calls visit for every key below v that is no section.
+func leaves(v reflect.Value, prefix string, visit func(key string, f field)) {
+	for _, f := range fields(v) {
+		if key := join(prefix, f.key); f.value.Kind() == reflect.Struct {
+			leaves(f.value, key, visit)
+		} else {
+			visit(key, f)
+		}
+	}
+}
+
+// entry returns a new entry of a map of sections, in which those that inherit are as in the whole configuration.
+func entry(root reflect.Value, of reflect.Type) reflect.Value {
+	v := reflect.New(of).Elem()
+	for _, f := range fields(v) {
+		if from := f.tag.Get("inherits"); from != "" {
+			all := fields(root)
+			f.value.Set(all[slices.IndexFunc(all, func(g field) bool { return g.key == from })].value)
+		}
+	}
+	return v
 }
 
 var durationType = reflect.TypeFor[time.Duration]()
@@ -97,6 +123,9 @@ func checkTag(v reflect.Value, tag reflect.StructTag) error {
 			return fmt.Errorf("want one of %s, not %q", strings.Join(list, ", "), v.String())
 		}
 	}
+	if v.Kind() == reflect.Float64 && math.IsNaN(v.Float()) {
+		return fmt.Errorf("want a number")
+	}
 	for _, bound := range []string{"min", "max"} {
 		text := tag.Get(bound)
 		if text == "" {
@@ -104,7 +133,7 @@ func checkTag(v reflect.Value, tag reflect.StructTag) error {
 		}
 		limit := reflect.New(v.Type()).Elem()
 		if err := setScalar(limit, text); err != nil {
-			return fmt.Errorf("tag %s:%q: %w", bound, text, err) // a mistake in this package, which its tests find
+			return fmt.Errorf("tag %s:%q: %w", bound, text, err) // a mistake of whoever wrote the tag, which tests find
 		}
 		order := compare(v, limit)
 		if bound == "min" && order < 0 {

@@ -22,48 +22,34 @@ const Prefix = "NIGHTSHIFT_"
 // foreign variables begin with the prefix and are read elsewhere.
 var foreign = []string{Prefix + "ONNXRUNTIME_LIB", Prefix + "CONFIG", Prefix + "ADMIN_KEY"}
 
-// Load returns the configuration: defaults, the file at path ("" for none), environ (as of os.Environ), then overrides by
-// dotted key ("update.train.rank": "16"). Lists are written with commas, lists of mappings as in YAML. All that is wrong is
-// reported at once.
-func Load(path string, environ []string, overrides map[string]string) (Config, error) {
-	c := Defaults()
-	b := &binder{source: path}
-	var tracks ast.Node
+// Load completes a configuration, a pointer to a struct that holds the defaults, by the file at path ("" for none), environ (as of
+// os.Environ), then overrides by dotted key ("update.train.rank": "16"), and checks it. Lists are written with commas, lists of mappings as in
+// YAML. All that is wrong is reported at once. Warnings are for the log: NIGHTSHIFT_* variables that mean nothing. They are no error, because
+// orchestrators set such variables for a service of that name.
+func Load(configuration any, path string, environ []string, overrides map[string]string) (warnings []string, err error) {
+	b := &binder{root: reflect.ValueOf(configuration).Elem(), source: path}
 	if path != "" {
 		data, err := os.ReadFile(path)
 		if err != nil {
-			return Config{}, fmt.Errorf("load configuration: %w", err)
+			return nil, fmt.Errorf("load configuration: %w", err)
 		}
 		root, err := parse(data)
 		if err != nil {
-			return Config{}, fmt.Errorf("load configuration %s: %w", path, err)
+			return nil, fmt.Errorf("load configuration %s: %w", path, err)
 		}
-		b.top(root, &c, &tracks)
+		b.file(root)
 	}
-	known := map[string]string{} // variable → key
-	leaves(reflect.ValueOf(&c).Elem(), "", func(key string, _ reflect.Value) { known[Variable(key)] = key })
-	for _, entry := range slices.Sorted(slices.Values(environ)) {
-		name, text, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, Prefix) || slices.Contains(foreign, name) {
-			continue
-		}
-		if key, ok := known[name]; ok {
-			b.text(&c, name, key, text)
-		} else {
-			c.Warnings = append(c.Warnings, unknown("variable", name, slices.Sorted(maps.Keys(known))))
-		}
-	}
+	warnings = b.environ(environ)
 	for _, key := range slices.Sorted(maps.Keys(overrides)) {
-		b.text(&c, key, key, overrides[key])
+		b.text(key, key, overrides[key])
 	}
-	b.tracks(tracks, &c)
+	for _, bind := range b.later {
+		bind()
+	}
 	if err := errors.Join(b.errs...); err != nil {
-		return Config{}, err
+		return nil, err
 	}
-	if err := c.Check(); err != nil {
-		return Config{}, err
-	}
-	return c, nil
+	return warnings, Check("", configuration)
 }
 
 // Variable returns the name of the environment's variable for a key.
@@ -90,21 +76,12 @@ func parse(data []byte) (ast.Node, error) {
 	return root, nil
 }
 
-// leaves calls visit for every key below v that is no struct.
-func leaves(v reflect.Value, prefix string, visit func(key string, v reflect.Value)) {
-	for _, f := range fields(v) {
-		if f.value.Kind() == reflect.Struct {
-			leaves(f.value, prefix+f.key+".", visit)
-		} else {
-			visit(prefix+f.key, f.value)
-		}
-	}
-}
-
-// binder puts values into a Config and collects what is wrong.
+// binder puts values into a configuration and collects what is wrong.
 type binder struct {
-	source string
+	root   reflect.Value
+	source string // of what is bound: a file or a variable, "" for a flag
 	errs   []error
+	later  []func() // maps of sections, which build on what all else has come to
 }
 
 func (b *binder) fail(where, key, format string, args ...any) {
@@ -138,8 +115,8 @@ func unknown(what, name string, candidates []string) string {
 	return fmt.Sprintf("unknown %s %s%s", what, name, nearest.Question(name, candidates))
 }
 
-// top binds a file, less the tracks: they build on the final update.
-func (b *binder) top(root ast.Node, c *Config, tracks *ast.Node) {
+// file binds a file.
+func (b *binder) file(root ast.Node) {
 	if root == nil {
 		return
 	}
@@ -148,74 +125,94 @@ func (b *binder) top(root ast.Node, c *Config, tracks *ast.Node) {
 		b.fail(b.at(root), "the file", "want a mapping of keys to values")
 		return
 	}
-	for i, p := range pairs {
-		if name(p) == "tracks" {
-			*tracks = p.Value
-			pairs = slices.Delete(slices.Clone(pairs), i, i+1)
-			break
-		}
-	}
-	b.pairs(pairs, reflect.ValueOf(c).Elem(), "")
+	b.pairs(pairs, b.root, "")
 }
 
-// text binds a value that did not come from a file.
-func (b *binder) text(c *Config, where, key, text string) {
-	v := reflect.ValueOf(c).Elem()
-	var tag reflect.StructTag
+// environ binds the variables of an environment and returns a warning for each that means nothing.
+func (b *binder) environ(environ []string) (warnings []string) {
+	known := map[string]string{} // variable → key
+	leaves(b.root, "", func(key string, _ field) { known[Variable(key)] = key })
+	for _, entry := range slices.Sorted(slices.Values(environ)) {
+		name, text, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, Prefix) || slices.Contains(foreign, name) {
+			continue
+		}
+		if key, ok := known[name]; ok {
+			b.text(name, key, text)
+		} else {
+			warnings = append(warnings, unknown("variable", name, slices.Sorted(maps.Keys(known))))
+		}
+	}
+	return warnings
+}
+
+// find finds the field of a key that a variable or a flag names.
+func (b *binder) find(where, key string) (f field, ok bool) {
+	f.value = b.root
 	above := ""
 	for part := range strings.SplitSeq(key, ".") {
-		if v.Kind() != reflect.Struct {
+		if f.value.Kind() != reflect.Struct {
 			b.fail(where, key, "there is no key below %s", above)
-			return
+			return f, false
 		}
-		above = strings.TrimPrefix(above+"."+part, ".")
-		all := fields(v)
+		above = join(above, part)
+		all := fields(f.value)
 		i := slices.IndexFunc(all, func(f field) bool { return f.key == part })
 		if i < 0 {
 			var names []string
-			leaves(reflect.ValueOf(c).Elem(), "", func(k string, _ reflect.Value) { names = append(names, k) })
+			leaves(b.root, "", func(k string, _ field) { names = append(names, k) })
 			b.errs = append(b.errs, fmt.Errorf("configuration: %s", unknown("key", key, names)))
-			return
+			return f, false
 		}
-		v, tag = all[i].value, all[i].tag
+		f = all[i]
 	}
-	trimmed := strings.TrimSpace(text)
+	return f, true
+}
+
+// text binds a value that did not come from a file.
+func (b *binder) text(where, key, text string) {
+	f, ok := b.find(where, key)
+	if !ok {
+		return
+	}
+	v := f.value
 	switch {
-	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() != reflect.Struct && !strings.HasPrefix(trimmed, "["):
-		list := reflect.Zero(v.Type()) // an empty list is nil everywhere
-		for part := range strings.SplitSeq(text, ",") {
-			if part = strings.TrimSpace(part); part == "" {
-				continue
-			}
-			item := reflect.New(v.Type().Elem()).Elem()
-			if err := setScalar(item, part); err != nil {
-				b.fail(where, key, "%v, not %q", err, part)
-				return
-			}
-			list = reflect.Append(list, item)
-		}
-		v.Set(list)
+	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() != reflect.Struct && !strings.HasPrefix(strings.TrimSpace(text), "["):
+		b.list(v, where, key, text)
 	case v.Kind() == reflect.Slice || v.Kind() == reflect.Map || v.Kind() == reflect.Struct:
 		root, err := parse([]byte(text))
 		if err != nil {
 			b.fail(where, key, "%v", err)
 			return
 		}
-		inner := &binder{}
-		if where != key {
-			inner.source = where
+		if b.source = where; where == key {
+			b.source = ""
 		}
-		if v.Kind() == reflect.Map {
-			inner.tracks(root, c)
-		} else if root != nil {
-			inner.node(root, v, key, tag)
+		if root != nil {
+			b.node(root, v, key, f.tag)
 		}
-		b.errs = append(b.errs, inner.errs...)
 	default:
 		if err := setScalar(v, text); err != nil {
-			b.fail(where, key, "%v, not %s", err, shown(tag, text))
+			b.fail(where, key, "%v, not %s", err, shown(f.tag, text))
 		}
 	}
+}
+
+// list binds a list that is written with commas.
+func (b *binder) list(v reflect.Value, where, key, text string) {
+	list := reflect.Zero(v.Type()) // an empty list is nil everywhere
+	for part := range strings.SplitSeq(text, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		item := reflect.New(v.Type().Elem()).Elem()
+		if err := setScalar(item, part); err != nil {
+			b.fail(where, key, "%v, not %q", err, part)
+			return
+		}
+		list = reflect.Append(list, item)
+	}
+	v.Set(list)
 }
 
 func shown(tag reflect.StructTag, text string) string {
@@ -225,24 +222,18 @@ func shown(tag reflect.StructTag, text string) string {
 	return fmt.Sprintf("%q", text)
 }
 
-// tracks binds the tracks of a file: each begins as a copy of the update for all.
-func (b *binder) tracks(n ast.Node, c *Config) {
-	if n == nil || n.Type() == ast.NullType {
-		return
-	}
+// sections binds a map of sections, each of which begins with what it inherits.
+func (b *binder) sections(n ast.Node, v reflect.Value, key string) {
 	pairs, ok := entries(n)
 	if !ok {
-		b.fail(b.at(n), "tracks", "want a mapping of track names")
+		b.fail(b.at(n), key, "want a mapping of names")
 		return
 	}
-	c.Tracks = map[string]Track{}
+	v.Set(reflect.MakeMap(v.Type()))
 	for _, p := range pairs {
-		t := Track{Update: c.Update}
-		v := reflect.ValueOf(&t).Elem()
-		if p.Value.Type() != ast.NullType {
-			b.node(p.Value, v, "tracks."+name(p), "")
-		}
-		c.Tracks[name(p)] = t
+		section := entry(b.root, v.Type().Elem())
+		b.node(p.Value, section, join(key, name(p)), "")
+		v.SetMapIndex(reflect.ValueOf(name(p)), section)
 	}
 }
 
@@ -263,20 +254,21 @@ func name(p *ast.MappingValueNode) string {
 	return p.Key.String()
 }
 
-func (b *binder) pairs(pairs []*ast.MappingValueNode, v reflect.Value, prefix string) {
+// pairs binds the keys of a section, which is named by key.
+func (b *binder) pairs(pairs []*ast.MappingValueNode, v reflect.Value, key string) {
 	all := fields(v)
 	for _, p := range pairs {
-		key := name(p)
-		i := slices.IndexFunc(all, func(f field) bool { return f.key == key })
+		own := name(p)
+		i := slices.IndexFunc(all, func(f field) bool { return f.key == own })
 		if i < 0 {
 			names := make([]string, len(all))
 			for j, f := range all {
-				names[j] = prefix + f.key
+				names[j] = join(key, f.key)
 			}
-			b.errs = append(b.errs, fmt.Errorf("%s: %s", strings.TrimSpace("configuration "+b.at(p.Key)), unknown("key", prefix+key, names)))
+			b.errs = append(b.errs, fmt.Errorf("%s: %s", strings.TrimSpace("configuration "+b.at(p.Key)), unknown("key", join(key, own), names)))
 			continue
 		}
-		b.node(p.Value, all[i].value, prefix+key, all[i].tag)
+		b.node(p.Value, all[i].value, join(key, own), all[i].tag)
 	}
 }
 
@@ -292,7 +284,13 @@ func (b *binder) node(n ast.Node, v reflect.Value, key string, tag reflect.Struc
 			b.fail(b.at(n), key, "want a mapping of keys to values")
 			return
 		}
-		b.pairs(pairs, v, strings.TrimSuffix(key, ".")+".")
+		b.pairs(pairs, v, key)
+	case reflect.Map:
+		source := b.source
+		b.later = append(b.later, func() {
+			b.source = source
+			b.sections(n, v, key)
+		})
 	case reflect.Slice:
 		list, ok := n.(*ast.SequenceNode)
 		if !ok {

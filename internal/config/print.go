@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -10,17 +9,18 @@ import (
 	"strings"
 )
 
-// YAML returns the configuration as a file that loads to the same, each key with what it means. Secrets are left out; a comment
-// says where one is set. Of tracks it shows what differs from update.
-func (c Config) YAML() string {
-	p := &printer{update: c.Update}
-	p.fields(reflect.ValueOf(c), reflect.Value{}, 0, true)
+// YAML returns a configuration as a file that loads to the same, each key with what it means. Secrets are left out; a comment
+// says where one is set. Of sections that inherit it shows what differs.
+func YAML(configuration any) string {
+	root := reflect.Indirect(reflect.ValueOf(configuration))
+	p := &printer{root: root}
+	p.fields(root, reflect.Value{}, 0, true)
 	return p.out.String()
 }
 
 type printer struct {
-	out    strings.Builder
-	update Update // what tracks build on
+	out  strings.Builder
+	root reflect.Value // what sections inherit from
 }
 
 func (p *printer) line(depth int, format string, args ...any) {
@@ -50,15 +50,18 @@ func (p *printer) fields(v, base reflect.Value, depth int, comments bool) {
 	}
 }
 
-func (p *printer) tracks(tracks map[string]Track, depth int) {
-	for _, name := range slices.Sorted(maps.Keys(tracks)) {
-		inner := &printer{}
-		inner.fields(reflect.ValueOf(tracks[name]), reflect.ValueOf(Track{Update: p.update}), depth+1, false)
+// entries prints a map of sections.
+func (p *printer) entries(v reflect.Value, depth int) {
+	names := v.MapKeys()
+	slices.SortFunc(names, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	for _, name := range names {
+		inner := &printer{root: p.root}
+		inner.fields(v.MapIndex(name), entry(p.root, v.Type().Elem()), depth+1, false)
 		if inner.out.Len() == 0 {
-			p.line(depth, "%s: {}", strconv.Quote(name))
+			p.line(depth, "%s: {}", strconv.Quote(name.String()))
 			continue
 		}
-		p.line(depth, "%s:", strconv.Quote(name))
+		p.line(depth, "%s:", strconv.Quote(name.String()))
 		p.out.WriteString(inner.out.String())
 	}
 }
@@ -83,7 +86,7 @@ func (p *printer) field(f field, base reflect.Value, depth int, comments bool) {
 			return
 		}
 		p.line(depth, "%s:", f.key)
-		p.tracks(v.Interface().(map[string]Track), depth+1)
+		p.entries(v, depth+1)
 	case v.Kind() == reflect.Slice:
 		items := make([]string, v.Len())
 		for i := range items {
@@ -110,4 +113,21 @@ func quote(text string) string {
 		return strconv.Quote(text)
 	}
 	return text
+}
+
+// Values returns a section as what JSON writes with its keys: scalars as they are, durations as in YAML. Secrets are left out.
+func Values(section any) map[string]any {
+	values := map[string]any{}
+	for _, f := range fields(reflect.Indirect(reflect.ValueOf(section))) {
+		switch {
+		case f.tag.Get("secret") != "":
+		case f.value.Kind() == reflect.Struct:
+			values[f.key] = Values(f.value.Interface())
+		case f.value.Type() == durationType:
+			values[f.key] = formatScalar(f.value)
+		default:
+			values[f.key] = f.value.Interface()
+		}
+	}
+	return values
 }

@@ -28,14 +28,21 @@ type Span struct {
 
 // Rule is a rule that a person adds: what the regular expression (RE2) matches is replaced by the upper-case name in brackets.
 type Rule struct {
-	Name    string // a-z, 0-9 and _, beginning with a letter; not that of a built-in rule
-	Pattern string
+	Name    string `yaml:"name" doc:"Name of the redaction rule: a-z, 0-9 and _, beginning with a letter."`
+	Pattern string `yaml:"pattern" doc:"Regular expression (RE2) of what the redaction rule replaces."`
+}
+
+// Check implements config.Checker.
+func (r Rule) Check(report func(key, format string, args ...any)) {
+	if _, err := regexp.Compile(r.Pattern); err != nil || r.Pattern == "" || r.Name == "" {
+		report("", "want a name and a regular expression (%v)", err)
+	}
 }
 
 // Config chooses rules. The zero value is all built-in rules.
 type Config struct {
-	Disable []string // names of built-in rules; see Builtin
-	Extra   []Rule   // tried before the built-in rules, in order
+	Disable []string `yaml:"disable" oneof:"key,email,iban,card,phone" doc:"Built-in redaction rules that are off: key, email, iban, card, phone."`
+	Extra   []Rule   `yaml:"extra" doc:"Additional redaction rules: a list of {name, pattern}, patterns in RE2. member: \"\\\\bM-[0-9]{6}\\\\b\" gives [MEMBER]."`
 }
 
 // rule finds what it is about: sorted, disjoint, non-empty byte ranges of a text without placeholders.

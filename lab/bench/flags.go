@@ -8,11 +8,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"nightshift/internal/app"
-	"nightshift/internal/config"
 )
 
 // Load reads the configuration of a benchmark that keeps models in the cache directory, and opens the runtime.
-func Load(s *app.Settings, cmd *cobra.Command) (c config.Config, cache string, err error) {
+func Load(s *app.Settings, cmd *cobra.Command) (c app.Config, cache string, err error) {
 	if c, err = s.Load(cmd); err != nil {
 		return c, "", err
 	}

@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"nightshift/internal/config"
+	"nightshift/internal/app"
 	"nightshift/internal/engine"
 	"nightshift/internal/redact"
 	"nightshift/internal/registry"
@@ -66,7 +66,7 @@ func startStack(ctx context.Context, opt Options, weights string, own stackOptio
 	if s.dir, err = os.MkdirTemp("", "nightshift-bench-"); err != nil {
 		return nil, fmt.Errorf("make a data directory: %w", err)
 	}
-	c := config.Defaults()
+	c := app.Defaults()
 	c.Data, c.Threads, c.Engine.Wait = s.dir, opt.Threads, 0
 	log := slog.New(slog.DiscardHandler)
 	storeDir := filepath.Join(s.dir, "store")
@@ -98,7 +98,7 @@ func startStack(ctx context.Context, opt Options, weights string, own stackOptio
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	cfg := serve.FromConfig(c)
+	cfg := c.Serve()
 	cfg.API.Weights = model.Weights()
 	server, err := serve.New(cfg, serve.Deps{Engine: s.engine, Registry: s.registry, Store: store, Secret: secret, Redactor: redactor,
 		Metrics: telemetry.New(), Log: log, Listener: listener, Waited: own.waited})

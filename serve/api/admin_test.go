@@ -7,14 +7,13 @@ import (
 	"strings"
 	"testing"
 
-	"nightshift/internal/config"
 	"nightshift/serve/api/wire"
 )
 
 // TestOrders pins what each route orders, who is said to have done it, and its answer.
 func TestOrders(t *testing.T) {
 	h := open(t, func(c *Config) {
-		c.Keys = []config.Key{apiKey("ann", nil, roleAdmin), apiKey("updater", nil, roleAdmin)}
+		c.Keys = []Key{apiKey("ann", nil, roleAdmin), apiKey("updater", nil, roleAdmin)}
 	})
 	five := 5
 	const done = `{"activation":6,"version":null,"serving":true,"swap_ms":0,"hold":false}`

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"nightshift/internal/config"
 	"nightshift/serve/api/wire"
 )
 
@@ -72,7 +71,7 @@ func TestFeedbackSizes(t *testing.T) {
 // TestWhoMayRate gives feedback with the answer's token, with keys, and with neither.
 func TestWhoMayRate(t *testing.T) {
 	h := open(t, func(c *Config) {
-		c.Keys = []config.Key{apiKey("gen", nil, roleGenerate), apiKey("rate", nil, roleFeedback), apiKey("edit", []string{"default"}, roleEditor), apiKey("far", []string{"support"}, roleEditor)}
+		c.Keys = []Key{apiKey("gen", nil, roleGenerate), apiKey("rate", nil, roleFeedback), apiKey("edit", []string{"default"}, roleEditor), apiKey("far", []string{"support"}, roleEditor)}
 	})
 	r := h.post("/v1/chat/completions", `{"model":"default","user":"ann",`+hello+`}`, bearer("gen")...)
 	id, token := r.header.Get(wire.HeaderInteraction), r.header.Get(wire.HeaderFeedback)

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"nightshift/internal/config"
 	"nightshift/internal/engine"
 	"nightshift/internal/telemetry"
 	"nightshift/replaystore"
@@ -149,8 +148,8 @@ func steady(text, id string) string {
 }
 
 // apiKey is a configured key, and bearer its header.
-func apiKey(name string, tracks []string, roles ...string) config.Key {
-	return config.Key{Name: name, Hash: config.Hash("key-of-" + name), Roles: roles, Tracks: tracks}
+func apiKey(name string, tracks []string, roles ...string) Key {
+	return Key{Name: name, Hash: Hash("key-of-" + name), Roles: roles, Tracks: tracks}
 }
 
 func bearer(name string) []string { return []string{"Authorization", "Bearer key-of-" + name} }

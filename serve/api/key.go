@@ -3,14 +3,18 @@ package api
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
+	"encoding/hex"
+	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
-	"nightshift/internal/config"
+	"nightshift/internal/registry"
 )
 
 // Roles of keys. An admin may do everything on the tracks of its key.
@@ -20,6 +24,48 @@ const (
 	roleEditor   = "editor" // what feedback may, and to say that it answers for it
 	roleAdmin    = "admin"
 )
+
+// Key is an API key.
+type Key struct {
+	Name   string   `yaml:"name" doc:"Name of the API key in logs and metrics."`
+	Key    string   `yaml:"key" secret:"true" doc:"The API key itself."`
+	Hash   string   `yaml:"hash" doc:"sha256: and the hex sha256 of the API key."`
+	Roles  []string `yaml:"roles" oneof:"generate,feedback,editor,special_tokens,admin" doc:"Roles of the API key: generate, feedback, editor, special_tokens, admin."`
+	Tracks []string `yaml:"tracks" doc:"Tracks that the API key is for. Empty: all."`
+}
+
+var keyHash = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
+// Check implements config.Checker.
+func (k Key) Check(report func(key, format string, args ...any)) {
+	want := func(ok bool, key, format string, args ...any) {
+		if !ok {
+			report(key, format, args...)
+		}
+	}
+	want((k.Key == "") != (k.Hash == ""), "", "want either key or hash")
+	want(k.Hash == "" || keyHash.MatchString(k.Hash), "hash", "want sha256: and 64 hex digits")
+	want(k.Key == "" || len(k.Key) >= 16, "key", "want at least 16 characters")
+	want(len(k.Roles) > 0, "roles", "want at least one of generate, feedback, editor, special_tokens, admin")
+	for i, track := range k.Tracks {
+		want(registry.CheckTrack(track) == nil, fmt.Sprintf("tracks[%d]", i), "%q is no name of a track", track)
+	}
+}
+
+// Hash returns the form of a key for the hash of Key.
+func Hash(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// Matches compares in constant time.
+func (k Key) Matches(presented string) bool {
+	want := k.Hash
+	if k.Key != "" {
+		want = Hash(k.Key)
+	}
+	return want != "" && subtle.ConstantTimeCompare([]byte(want), []byte(Hash(presented))) == 1
+}
 
 // caller is who asks.
 type caller struct {
@@ -72,7 +118,7 @@ func (s *Server) identify(c *fiber.Ctx) (who caller, known bool, err error) {
 	return callerOf(s.cfg.Keys[found]), true, nil
 }
 
-func callerOf(k config.Key) caller {
+func callerOf(k Key) caller {
 	return caller{name: k.Name, roles: k.Roles, tracks: k.Tracks}
 }
 

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"nightshift/internal/config"
 	"nightshift/internal/engine"
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
@@ -126,7 +125,7 @@ func TestHeaders(t *testing.T) {
 // TestRoles asks every route with keys of every role: 401 without a key, 403 without its role, and anything else with it.
 func TestRoles(t *testing.T) {
 	h := open(t, func(c *Config) {
-		c.Keys = []config.Key{apiKey("gen", nil, roleGenerate), apiKey("rate", nil, roleFeedback), apiKey("edit", nil, roleEditor), apiKey("boss", nil, roleAdmin)}
+		c.Keys = []Key{apiKey("gen", nil, roleGenerate), apiKey("rate", nil, roleFeedback), apiKey("edit", nil, roleEditor), apiKey("boss", nil, roleAdmin)}
 	})
 	h.admin.events, h.admin.after = []wire.Event{{Name: wire.NightDone, Data: `{}`}}, nil
 	const nobody, anybody = "nobody", "anybody" // what needs no key, and what needs any
@@ -173,7 +172,7 @@ func TestRoles(t *testing.T) {
 // TestScopes asks with keys of one track: the others are neither shown nor changed nor chosen.
 func TestScopes(t *testing.T) {
 	h := open(t, func(c *Config) {
-		c.Keys = []config.Key{apiKey("support", []string{"support"}, roleAdmin), apiKey("none", []string{"other"}, roleAdmin)}
+		c.Keys = []Key{apiKey("support", []string{"support"}, roleAdmin), apiKey("none", []string{"other"}, roleAdmin)}
 		c.Open = OpenModel{Name: "auto", Tracks: []string{"default", "support"}}
 	})
 	h.versions.route = Route{Track: "support", Confidence: 0.75}

@@ -9,16 +9,15 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"nightshift/internal/config"
 	"nightshift/internal/engine"
 	"nightshift/internal/telemetry"
 )
 
 // Config of the API. Zero values mean the defaults.
 type Config struct {
-	Keys    []config.Key // none: only requests from this machine are answered, and they may do everything
-	Origins []string     // of pages that may call from a browser; "*" is every page
-	Secret  []byte       // signs feedback tokens; the same on every server of an installation
+	Keys    []Key    // none: only requests from this machine are answered, and they may do everything
+	Origins []string // of pages that may call from a browser; "*" is every page
+	Secret  []byte   // signs feedback tokens; the same on every server of an installation
 
 	BodyLimit    int           // bytes of a request body (1 MiB)
 	ReadTimeout  time.Duration // for a whole request to arrive (30 s)

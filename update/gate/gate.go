@@ -67,29 +67,40 @@ type Evidence struct {
 // edited says whether editors alone are behind what was learned.
 func (ev Evidence) edited() bool { return ev.Editors > 0 && ev.Examples == 0 }
 
+// Thresholds bound the figures of a candidate. They are a section of the configuration, as are Needs: internal/config says what the tags mean.
+type Thresholds struct {
+	SignTest           float64 `yaml:"sign_test" min:"0" max:"1" doc:"Maximum p-value of the sign test of the gain on held-out feedback, over all nights that try to replace one champion: for the k-th\nof them it is 1/(k(k+1)) of this."`
+	RetentionChampion  float64 `yaml:"retention_champion" min:"0" max:"10" doc:"Maximum loss on any anchor set against the champion, in nats per token: the upper bound of its confidence interval must not be above it."`
+	RetentionReference float64 `yaml:"retention_reference" min:"0" max:"10" doc:"Maximum loss on any anchor set against the track's fixed reference, in nats per token: the upper bound of its confidence interval must not be\nabove it."`
+	Drift              float64 `yaml:"drift" min:"0" max:"100" doc:"Maximum mean divergence from the champion on rehearsed examples, in nats per token. A candidate that is further away keeps three quarters of\nits change, a half, or a quarter, before it fails. 0: it is neither measured nor judged."`
+	Taught             float64 `yaml:"taught" min:"0" max:"1" doc:"Minimum share of the corrections learned from that a candidate must find likelier than the answers that they correct: one whose training came\nto nothing is refused. 0: not judged, which a slow learner needs that takes several nights to follow."`
+	Repetition         float64 `yaml:"repetition" min:"0" max:"1" doc:"Maximum increase of the share of answers that repeat themselves."`
+	Length             float64 `yaml:"length" min:"0" max:"10" doc:"Maximum relative change of the mean length of answers."`
+	EndRate            float64 `yaml:"end_of_text" min:"0" max:"1" doc:"Maximum decrease of the share of answers that end by themselves."`
+	Resamples          int     `yaml:"bootstrap" min:"100" max:"1000000" doc:"Number of bootstrap resamples."`
+}
+
+// Needs are what the evidence behind a candidate must be.
+type Needs struct {
+	MinExamples     int           `yaml:"min_new_examples" min:"1" max:"100000000" doc:"Minimum number of new examples, learned or held out, that a night needs. Feedback of editors is not counted: one correction by an editor is\nenough for a night. nightshift night plan says what the next night waits for."`
+	MaxSubjectShare float64       `yaml:"largest_share" min:"0" max:"1" doc:"Maximum share of a night's new examples that may come from one user."`
+	MinSubjects     int           `yaml:"min_subjects" min:"1" max:"100000000" doc:"Minimum number of distinct users whose feedback a night needs."`
+	MinAge          time.Duration `yaml:"quarantine" min:"0s" max:"8760h" doc:"Minimum age of feedback before a night uses it, so that users can take it back. Feedback of editors is used at once."`
+}
+
 // Limits are what must hold.
 type Limits struct {
-	RetentionChampion  float64       `json:"retention_champion"`  // nats per token that an anchor set may lose against the champion
-	RetentionReference float64       `json:"retention_reference"` // and against the fixed reference
-	SignTest           float64       `json:"sign_test"`           // largest p of the gain's sign test, over all nights of one champion
-	Night              int           `json:"night,omitempty"`     // which of the nights that judge a candidate against one champion: 1, 2, …; 0 is 1
-	Drift              float64       `json:"drift,omitempty"`     // nats per token that the candidate may be away from the champion on rehearsed prompts, 0 for any number
-	Taught             float64       `json:"taught,omitempty"`    // least share of learned corrections that the candidate prefers to what they correct, 0 for any
-	Repetition         float64       `json:"repetition"`          // how much the share of repetitive answers may grow
-	Length             float64       `json:"length"`              // relative change of the mean answer length
-	EndRate            float64       `json:"end_rate"`            // how much the share of answers that end may fall
-	MinExamples        int           `json:"min_examples"`
-	MinSubjects        int           `json:"min_subjects"`
-	MinAge             time.Duration `json:"min_age"`
-	MaxSubjectShare    float64       `json:"max_subject_share"`
-	Resamples          int           `json:"resamples"` // of the bootstrap
-	Seed               uint64        `json:"seed"`
+	Thresholds
+	Needs
+	Night int    // which of the nights that judge a candidate against one champion: 1, 2, …; 0 is 1
+	Seed  uint64 // of the bootstrap
 }
 
 // Defaults are strict enough for production; only a visible configuration loosens them.
 func Defaults() Limits {
-	return Limits{RetentionChampion: 0.03, RetentionReference: 0.05, SignTest: 0.05, Drift: 0.1, Taught: 0.75, Repetition: 0.02, Length: 0.2, EndRate: 0.05,
-		MinExamples: 12, MinSubjects: 3, MinAge: time.Hour, MaxSubjectShare: 0.5, Resamples: 2000, Seed: 1}
+	return Limits{Seed: 1,
+		Thresholds: Thresholds{RetentionChampion: 0.03, RetentionReference: 0.05, SignTest: 0.05, Drift: 0.1, Taught: 0.75, Repetition: 0.02, Length: 0.2, EndRate: 0.05, Resamples: 2000},
+		Needs:      Needs{MinExamples: 12, MinSubjects: 3, MinAge: time.Hour, MaxSubjectShare: 0.5}}
 }
 
 // Judge compares a candidate's figures with the limits.

@@ -16,7 +16,7 @@ func TestHeldOutNeeded(t *testing.T) {
 		night int
 		want  int
 	}{{0.05, 0, 6}, {0.05, 1, 6}, {0.05, 2, 7}, {0.05, 30, 15}, {0.0625, 1, 5}, {0.5, 1, 2}, {1, 1, 1}, {0.001, 1, 11}} {
-		l := Limits{SignTest: c.p, Night: c.night}
+		l := Limits{Thresholds: Thresholds{SignTest: c.p}, Night: c.night}
 		n := l.HeldOut()
 		if n != c.want || math.Pow(0.5, float64(n)) > l.level(c.p)+1e-12 || math.Pow(0.5, float64(n-1)) <= l.level(c.p) {
 			t.Errorf("for p %g in night %d: %d examples, want %d", c.p, c.night, n, c.want)

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"nightshift/models/adapter"
@@ -184,18 +183,5 @@ func TestSlowLearner(t *testing.T) {
 	difference, whole = apartBy(part, adapter.Part{Adapter: begin, Weight: 1 - kept}, adapter.Part{Adapter: fast, Weight: kept})
 	if kept == 0.25 || math.Abs(difference-cut.Lost*whole) > 1e-5*whole {
 		t.Errorf("a part of the change is %g of %g away from where it should lie; cut %+v", difference, whole, cut)
-	}
-}
-
-func TestMethodsThatDoNotGoTogether(t *testing.T) {
-	for _, m := range []method.Settings{{Orthogonal: 1, OrthogonalRank: 8, Slow: 0.5}, {Orthogonal: 1, OrthogonalRank: 8, SI: 1, SIDamping: 1}, {Orthogonal: 1, OrthogonalRank: 8, EWC: 1, EWCOn: method.OnFactors, EWCKeep: 1}} {
-		if err := m.Check(); err == nil || !strings.Contains(err.Error(), "cannot be joined") {
-			t.Errorf("%+v: %v", m, err)
-		}
-	}
-	for _, m := range []method.Settings{{Slow: 1}, {Slow: -0.1}, {Orthogonal: -1}, {Orthogonal: 1}} {
-		if m.Check() == nil {
-			t.Errorf("%+v passed", m)
-		}
 	}
 }

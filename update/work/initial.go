@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"nightshift/internal/config"
 	"nightshift/internal/nightrecord"
 	"nightshift/onnx/graphs"
 	"nightshift/update/selection"
@@ -18,17 +19,9 @@ import (
 
 // Initial says how an initial adapter is made, see train.Initialize. The learning rate and the batches are those of a night.
 type Initial struct {
-	Rounds int     `json:"rounds"`
-	Steps  int     `json:"steps"` // of each track in a round
-	Share  float64 `json:"share"` // of the way towards what the tracks reach, in the first round
-}
-
-// Check refuses settings that no run could work with.
-func (i Initial) Check() error {
-	if i.Rounds < 1 || i.Steps < 1 || !(i.Share > 0 && i.Share <= 1) {
-		return fmt.Errorf("an initial adapter of %d rounds of %d steps with share %g: there must be rounds and steps, and the share must lie above 0 and at most at 1", i.Rounds, i.Steps, i.Share)
-	}
-	return nil
+	Rounds int     `yaml:"rounds" json:"rounds" min:"1" max:"100000" doc:"Number of rounds in which an initial adapter is made; each learns two tracks and goes part of the way towards what they reach (Reptile).\nIt takes 2·rounds·steps optimizer steps, and at most 12·steps more to measure it, and has a night's deadline."`
+	Steps  int     `yaml:"steps" json:"steps" min:"1" max:"100000" doc:"Number of steps in which a round learns one track. Before an initial adapter is activated it is tested that tracks which begin with it know\nmore after as many steps, of answers that it has not seen."`
+	Share  float64 `yaml:"share" json:"share" min:"0.001" max:"1" doc:"Share of the way towards what the tracks reach that the first round goes; later rounds go less."`
 }
 
 // roundTracks is how many tracks a round takes at most, and askedTracks by how many the initial adapter is measured.
@@ -47,7 +40,7 @@ type pupil struct {
 // initial makes an initial adapter, measures how much faster tracks learn from it what it has not seen, and writes it as a candidate.
 // Scored through the serving path is only what a version's self-tests need.
 func (w *worker) initial(ctx context.Context, items []selection.Item, digest string) error {
-	if err := w.job.Initial.Check(); err != nil {
+	if err := config.Check("initial", w.job.Initial); err != nil {
 		return err
 	}
 	names, pupils, err := w.pupils(items)

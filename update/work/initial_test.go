@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"nightshift/internal/config"
 	"nightshift/models/adapter"
 	"nightshift/replaystore"
 	"nightshift/update/selection"
@@ -99,7 +100,7 @@ func TestInitialWithoutAnythingToLearn(t *testing.T) {
 		t.Errorf("a track without anything to learn: %v", err)
 	}
 	for _, bad := range []Initial{{Steps: 1, Share: 1}, {Rounds: 1, Share: 1}, {Rounds: 1, Steps: 1}, {Rounds: 1, Steps: 1, Share: 2}} {
-		if bad.Check() == nil {
+		if config.Check("initial", bad) == nil {
 			t.Errorf("settings %+v were accepted", bad)
 		}
 	}

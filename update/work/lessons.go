@@ -26,7 +26,7 @@ type lessons struct {
 // rated. What anybody called bad in this selection is not imitated, whoever else calls it good.
 func (w *worker) lessons(items []selection.Item) (lessons, error) {
 	l := lessons{own: map[string]bool{}, corrections: correctionsOf(items)}
-	if err := w.job.Train.CheckObjective(); err != nil {
+	if err := w.job.Train.checkObjective(); err != nil {
 		return l, fmt.Errorf("train: %w", err)
 	}
 	var fresh, rehearsed []selection.Item

@@ -179,7 +179,7 @@ func TestMethodsWithoutRehearsal(t *testing.T) {
 // TestMethodsAreChecked refuses a job whose methods no run could work with.
 func TestMethodsAreChecked(t *testing.T) {
 	dir := job(t, func(j *Job) { j.Train.Methods.Average = 2 })
-	if err := Run(t.Context(), dir, &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "decay of the average is 2") {
+	if err := Run(t.Context(), dir, &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "the decay is 2") {
 		t.Errorf("a job with a decay of 2: %v", err)
 	}
 }

@@ -1,11 +1,13 @@
 package work
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 
+	"nightshift/internal/config"
 	"nightshift/onnx/graphs"
 	"nightshift/update/selection"
 	"nightshift/update/train"
@@ -13,18 +15,18 @@ import (
 
 // Preferences say how corrections are learned as pairs, beside being imitated.
 type Preferences struct {
-	Share       float64 `json:"share"` // factor of their mean loss, where they weigh as much as what is imitated; less where they weigh less
-	Beta        float64 `json:"beta"`
-	Smoothing   float64 `json:"smoothing,omitempty"` // share of the pairs that is expected to be the wrong way round
-	ChangedOnly bool    `json:"changed_only,omitempty"`
+	Share       float64 `yaml:"share" json:"share" min:"0.000001" max:"1000" doc:"Weight of the preference loss relative to that of imitation. Where corrections weigh less than all that is imitated, it is less by as much."`
+	Beta        float64 `yaml:"beta" json:"beta" min:"0.000001" max:"1000" doc:"Strength by which the preference loss holds the candidate to the champion (the beta of DPO): its pull ends when the correction has gained a\nfew times 1/beta nats on the answer."`
+	Smoothing   float64 `yaml:"smoothing" json:"smoothing,omitempty" min:"0" max:"0.49" doc:"Expected share of corrections that are worse than the answer (label smoothing). Above 0 no single correction is believed without bounds."`
+	ChangedOnly bool    `yaml:"changed_only" json:"changed_only,omitempty" doc:"Whether to leave out the tokens that correction and answer both begin with. It changes nothing but the work."`
 }
 
 // Ratings say how answers that were rated are learned; the good ones are imitated as well.
 type Ratings struct {
-	Share       float64 `json:"share"` // as that of preferences
-	Beta        float64 `json:"beta"`
-	Desirable   float64 `json:"desirable,omitempty"`   // weight of good answers; where both are 0, good and bad ones count alike
-	Undesirable float64 `json:"undesirable,omitempty"` // weight of bad answers
+	Share       float64 `yaml:"share" json:"share" min:"0.000001" max:"1000" doc:"Weight of the loss of ratings relative to that of imitation. Where rated answers weigh less than all that is imitated, it is less by as much."`
+	Beta        float64 `yaml:"beta" json:"beta" min:"0.000001" max:"1000" doc:"Strength by which the loss of ratings holds the candidate to the champion (the beta of KTO and APO): its pull ends when an answer has gained\nor lost a few times 1/beta nats."`
+	Desirable   float64 `yaml:"desirable" json:"desirable,omitempty" min:"0" max:"1000" doc:"Weight of answers that were rated good. Where both weights are 0, all good and all bad answers together count alike, as far as one weighs up\nto 4 times the other."`
+	Undesirable float64 `yaml:"undesirable" json:"undesirable,omitempty" min:"0" max:"1000" doc:"Weight of answers that were rated bad. Where both weights are 0, see desirable."`
 }
 
 // Learned says what a run learned of preferences and ratings.
@@ -41,21 +43,19 @@ type Learned struct {
 	End train.ObjectiveStep `json:"end"`
 }
 
-// CheckObjective refuses an objective and settings of it that no run could work with.
-func (t Train) CheckObjective() error {
-	p, r := t.Preferences, t.Ratings
-	positive := func(v float64) bool { return v > 0 && !math.IsInf(v, 0) }
+// checkObjective refuses an objective, and settings of it, that no run could work with.
+func (t Train) checkObjective() error {
 	switch {
 	case t.Objective == "" || t.Objective == selection.SFT:
+		return nil
 	case !slices.Contains(selection.Objectives(), t.Objective):
 		return fmt.Errorf("objective %q is none of %v", t.Objective, selection.Objectives())
-	case !positive(p.Share) || !positive(p.Beta) || !(p.Smoothing >= 0 && p.Smoothing < 0.5):
-		return fmt.Errorf("preferences with share %g, beta %g and smoothing %g: the first two must be positive, the last at least 0 and below 0.5", p.Share, p.Beta, p.Smoothing)
-	case t.Objective == selection.DPO:
-	case !positive(r.Share) || !positive(r.Beta) || !(r.Desirable >= 0) || !(r.Undesirable >= 0) || math.IsInf(r.Desirable+r.Undesirable, 0):
-		return fmt.Errorf("ratings with share %g, beta %g and weights %g and %g: the first two must be positive, the others not negative", r.Share, r.Beta, r.Desirable, r.Undesirable)
 	}
-	return nil
+	err := config.Check("preferences", t.Preferences)
+	if t.Objective != selection.DPO {
+		err = errors.Join(err, config.Check("ratings", t.Ratings))
+	}
+	return err
 }
 
 // objective is what a run learns from preferences and ratings beside what it imitates; the zero value is nothing.

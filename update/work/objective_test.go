@@ -497,15 +497,15 @@ func TestObjectiveRefuses(t *testing.T) {
 		{"pair of a tent, rehearsal, is of kind preference", selection.KTO, append(remembered, rating...), nil},
 		{"no new examples", selection.KTO, nil, nil},
 		{"is none of", "ppo", pair, nil},
-		{"share 0, beta 0.3", selection.DPO, pair, func(j *Job) { j.Train.Preferences.Share = 0 }},
-		{"smoothing 0.5", selection.DPO, pair, func(j *Job) { j.Train.Preferences.Smoothing = 0.5 }},
-		{"beta NaN", "", pair, nil},
-		{"weights -1 and 0", selection.APO, pair, func(j *Job) { j.Train.Ratings.Desirable = -1 }},
+		{"preferences.share: want at least 0.000001, not 0", selection.DPO, pair, func(j *Job) { j.Train.Preferences.Share = 0 }},
+		{"preferences.smoothing: want at most 0.49, not 0.5", selection.DPO, pair, func(j *Job) { j.Train.Preferences.Smoothing = 0.5 }},
+		{"ratings.beta: want a number", "", pair, nil},
+		{"ratings.desirable: want at least 0, not -1", selection.APO, pair, func(j *Job) { j.Train.Ratings.Desirable = -1 }},
 		{"has weight -1", selection.DPO, []selection.Item{say(replaystore.Preference, "p", "q", "", func(it *selection.Item) { it.Chosen, it.Rejected, it.Weight = "a", "b", -1 })}, nil},
 	} {
-		if c.want == "beta NaN" { // which no file can hold
+		if c.want == "ratings.beta: want a number" { // which no file can hold
 			set := Train{Objective: selection.KTO, Preferences: Preferences{Share: 1, Beta: 1}, Ratings: Ratings{Share: 1, Beta: math.NaN()}}
-			if err := set.CheckObjective(); err == nil || !strings.Contains(err.Error(), c.want) {
+			if err := set.checkObjective(); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 			continue

@@ -2,7 +2,6 @@ package method
 
 import (
 	"context"
-	"fmt"
 
 	"nightshift/update/train"
 )
@@ -11,12 +10,6 @@ import (
 var average = Method{
 	Key: "average", Family: Regularization,
 	on: func(s Settings) bool { return s.Average > 0 },
-	check: func(s Settings) error {
-		if !(s.Average >= 0 && s.Average < 1) {
-			return fmt.Errorf("the decay of the average is %g, it must be at least 0 and below 1", s.Average)
-		}
-		return nil
-	},
 	prepare: func(_ context.Context, r *Run) (err error) {
 		if r.average, err = train.NewAverage(r.Start, r.Average); err == nil {
 			r.Options.Observers = append(r.Options.Observers, r.average)

@@ -2,7 +2,6 @@ package method
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 
 	"nightshift/onnx/graphs"
@@ -19,24 +18,14 @@ const (
 // rehearsed examples, or online (Schwarz et al. 2018) on each night's new ones.
 var ewc = Method{
 	Key: "ewc", Family: Regularization,
-	on:      func(s Settings) bool { return s.EWC > 0 },
-	check:   checkEWC,
+	on: func(s Settings) bool { return s.EWC > 0 },
+	check: func(s Settings, report report) {
+		if s.EWCKeep > 0 && s.EWCOn != OnFactors {
+			report("ewc_keep", "want 0, or ewc_on: factors")
+		}
+	},
 	prepare: hold,
 	carry:   measureOn,
-}
-
-func checkEWC(s Settings) error {
-	switch {
-	case !(s.EWC >= 0):
-		return fmt.Errorf("the strength of EWC must not be negative: ewc %g", s.EWC)
-	case s.EWCOn != "" && s.EWCOn != OnProducts && s.EWCOn != OnFactors:
-		return fmt.Errorf("ewc on %q is not known; use %s or %s", s.EWCOn, OnProducts, OnFactors)
-	case s.EWCExamples < 0:
-		return fmt.Errorf("importances cannot be measured on %d examples", s.EWCExamples)
-	case !(s.EWCKeep >= 0 && s.EWCKeep <= 1) || s.EWCKeep > 0 && s.EWCOn != OnFactors:
-		return fmt.Errorf("a share of %g of the importances of %q is kept: it must lie in 0 to 1, and above 0 importances must be of %s", s.EWCKeep, s.EWCOn, OnFactors)
-	}
-	return nil
 }
 
 // hold pulls back to where training begins, by importances of earlier nights or by those that are measured now.

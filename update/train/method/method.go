@@ -10,7 +10,6 @@ package method
 
 import (
 	"context"
-	"fmt"
 
 	"nightshift/onnx/graphs"
 	"nightshift/update/train"
@@ -29,7 +28,8 @@ type Method struct {
 	Key    string // of Settings, which is what turns it on
 	Family string
 	on     func(Settings) bool
-	check  func(Settings) error // refuses settings that no run could work with; called whether it is on or not
+	// check reports what no run could work with and the tags of Settings do not say; nil for nothing.
+	check func(s Settings, report report)
 	// prepare changes a run before it begins; nil for nothing.
 	prepare func(ctx context.Context, r *Run) error
 	// result is what becomes of the parameters after the last step; nil for themselves.
@@ -41,14 +41,16 @@ type Method struct {
 // Table lists the methods, in the order in which they change a run.
 var Table = []Method{sparsity, rounds, project, average, orthogonal, anchor, si, ewc, slow}
 
-// Check refuses settings that no run could work with.
-func (s Settings) Check() error {
+// report is told of a key of Settings whose value is not allowed, and what is.
+type report = func(key, format string, args ...any)
+
+// Check implements config.Checker.
+func (s Settings) Check(report func(key, format string, args ...any)) {
 	for _, m := range Table {
-		if err := m.check(s); err != nil {
-			return err
+		if m.check != nil {
+			m.check(s, report)
 		}
 	}
-	return nil
 }
 
 // On lists the keys of the methods that settings turn on.
@@ -104,9 +106,6 @@ type Run struct {
 // Prepare completes a run's options and source. Importances are measured here, before the session of the run is made, so that two graphs never
 // hold memory at a time.
 func (r *Run) Prepare(ctx context.Context) error {
-	if err := r.Check(); err != nil {
-		return fmt.Errorf("train: %w", err)
-	}
 	r.Source = r.mixture()
 	for _, m := range Table {
 		if !m.on(r.Settings) || m.prepare == nil {

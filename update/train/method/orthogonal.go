@@ -2,8 +2,6 @@ package method
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"nightshift/update/train"
 )
@@ -13,14 +11,10 @@ import (
 var orthogonal = Method{
 	Key: "orthogonal", Family: Modular,
 	on: func(s Settings) bool { return s.Orthogonal > 0 },
-	check: func(s Settings) error {
-		if !(s.Orthogonal >= 0) || s.Orthogonal > 0 && s.OrthogonalRank < 1 {
-			return fmt.Errorf("orthogonal blocks of strength %g in rank %d: the first must not be negative, the second must be at least 1", s.Orthogonal, s.OrthogonalRank)
+	check: func(s Settings, report report) {
+		if s.Orthogonal > 0 && (s.Slow > 0 || s.SI > 0 || s.EWCKeep > 0) { // what these carry on is of factors that a block does not go on from
+			report("orthogonal", "want 0, or slow, si and ewc_keep 0")
 		}
-		if s.Orthogonal > 0 && (s.Slow > 0 || s.Carries()) {
-			return errors.New("orthogonal blocks cannot be joined with slow, si or ewc_keep: what these carry on is of factors that a block does not go on from")
-		}
-		return nil
 	},
 	prepare: func(_ context.Context, r *Run) error {
 		if r.Rank == r.Trainable.Rank { // nothing lies beside it

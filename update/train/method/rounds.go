@@ -2,7 +2,6 @@ package method
 
 import (
 	"context"
-	"fmt"
 
 	"nightshift/update/train"
 )
@@ -12,12 +11,6 @@ import (
 var rounds = Method{
 	Key: "round_steps", Family: Meta,
 	on: func(s Settings) bool { return s.RoundSteps > 0 },
-	check: func(s Settings) error {
-		if s.RoundSteps < 0 || s.RoundSteps > 0 && !(s.RoundShare > 0 && s.RoundShare <= 1) {
-			return fmt.Errorf("rounds of %d steps with share %g: the share must lie above 0 and at most at 1", s.RoundSteps, s.RoundShare)
-		}
-		return nil
-	},
 	prepare: func(_ context.Context, r *Run) error {
 		o := &r.Options
 		o.Rounds = train.Rounds{Length: r.RoundSteps, Share: r.RoundShare}

@@ -2,7 +2,6 @@ package method
 
 import (
 	"context"
-	"fmt"
 
 	"nightshift/update/train"
 )
@@ -12,12 +11,6 @@ import (
 var si = Method{
 	Key: "si", Family: Regularization,
 	on: func(s Settings) bool { return s.SI > 0 },
-	check: func(s Settings) error {
-		if !(s.SI >= 0) || s.SI > 0 && !(s.SIDamping > 0) {
-			return fmt.Errorf("si of strength %g with damping %g: the first must not be negative, the second must be positive", s.SI, s.SIDamping)
-		}
-		return nil
-	},
 	prepare: func(_ context.Context, r *Run) (err error) {
 		if r.si, err = train.NewSI(r.Start, r.SIDamping); err != nil {
 			return err

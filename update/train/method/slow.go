@@ -1,8 +1,6 @@
 package method
 
 import (
-	"fmt"
-
 	"nightshift/models/adapter"
 )
 
@@ -11,12 +9,6 @@ import (
 var slow = Method{
 	Key: "slow", Family: Regularization,
 	on: func(s Settings) bool { return s.Slow > 0 },
-	check: func(s Settings) error {
-		if !(s.Slow >= 0 && s.Slow < 1) {
-			return fmt.Errorf("the champion's share in the slow learner is %g, it must be at least 0 and below 1", s.Slow)
-		}
-		return nil
-	},
 }
 
 // Blend is the slow learner: the champion and a share 1−Slow of the way to the fast learner, of what the two add to the weights, since the mean

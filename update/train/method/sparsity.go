@@ -2,7 +2,6 @@ package method
 
 import (
 	"context"
-	"fmt"
 
 	"nightshift/update/train"
 )
@@ -11,12 +10,6 @@ import (
 var sparsity = Method{
 	Key: "sparsity", Family: Regularization,
 	on: func(s Settings) bool { return s.Sparsity > 0 },
-	check: func(s Settings) error {
-		if !(s.Sparsity >= 0) {
-			return fmt.Errorf("the strength of L1 must not be negative: sparsity %g", s.Sparsity)
-		}
-		return nil
-	},
 	prepare: func(_ context.Context, r *Run) (err error) {
 		r.Options.Sparse, err = train.NewL1(r.Sparsity, r.Start)
 		return err

@@ -8,12 +8,6 @@ import (
 	"nightshift/update/train"
 )
 
-// What EWC holds: the product of each pair of factors, or the factors themselves.
-const (
-	OnProducts = "products"
-	OnFactors  = "factors"
-)
-
 // ewc is elastic weight consolidation (Kirkpatrick et al. 2017): what is held is pulled back by its empirical Fisher information, the champion's on
 // rehearsed examples, or online (Schwarz et al. 2018) on each night's new ones.
 var ewc = Method{

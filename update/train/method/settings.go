@@ -1,5 +1,11 @@
 package method
 
+// What EWC holds: the product of each pair of factors, or the factors themselves.
+const (
+	OnProducts = "products"
+	OnFactors  = "factors"
+)
+
 // Settings are the strengths and the sizes of the methods. The zero value is none of them. What protects old knowledge by rehearsed examples
 // does nothing in a night that has none. EWCKeep and SI carry importances from night to night, Slow carries the fast learner; the others need
 // nothing but selection and champion.

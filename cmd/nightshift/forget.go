@@ -58,9 +58,9 @@ func forgetCommand(s *app.Settings) *cobra.Command {
 // forgetting is what became of a person's data, and of the versions that learned from it.
 type forgetting struct {
 	Store  replaystore.EraseReport `json:"store"`
-	Traces history.Traces           `json:"traces"`
-	Tracks []history.Withdrawal     `json:"tracks"`           // of which versions that learned from it serve, or that have not learned again yet
-	Nights []nightrecord.Night      `json:"nights,omitempty"` // that learned again
+	Traces history.Traces          `json:"traces"`
+	Tracks []history.Withdrawal    `json:"tracks"`           // of which versions that learned from it serve, or that have not learned again yet
+	Nights []nightrecord.Night     `json:"nights,omitempty"` // that learned again
 
 	done bool // the data is gone
 }

@@ -20,13 +20,7 @@ func adaptersCommand(s *app.Settings) *cobra.Command {
 	f.IntSliceVar(&opt.Registered, "registered", []int{0, 16, 64, 256}, "numbers of registered adapters that the rows draw from")
 	f.IntVar(&opt.Prompt, "prompt", 32, "tokens of each prompt")
 	f.IntVar(&opt.Tokens, "tokens", 64, "tokens that each row decodes while it is measured")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return b.Measure(s, cmd, func(report bench.Report) error {
-			opt.Options = b.Options
-			return bench.Adapters(cmd.Context(), opt, report)
-		})
-	}
-	return cmd
+	return bench.Command(s, cmd, &b, &opt, &opt.Options, bench.Adapters)
 }
 
 func busyCommand(s *app.Settings) *cobra.Command {

@@ -17,13 +17,7 @@ func lookupCommand(s *app.Settings) *cobra.Command {
 	f := cmd.Flags()
 	f.IntVar(&opt.Dialogues, "dialogues", 12, "dialogues, each about three facts that are asked for twice")
 	f.IntVar(&opt.Longest, "longest", 8, "tokens of the longest draft")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return b.Measure(s, cmd, func(report bench.Report) error {
-			opt.Options = b.Options
-			return bench.Lookup(cmd.Context(), opt, report)
-		})
-	}
-	return cmd
+	return bench.Command(s, cmd, &b, &opt, &opt.Options, bench.Lookup)
 }
 
 func stepsCommand(s *app.Settings) *cobra.Command {
@@ -36,11 +30,5 @@ func stepsCommand(s *app.Settings) *cobra.Command {
 	f.IntSliceVar(&opt.Tokens, "tokens", []int{1, 2, 3, 4, 5, 6, 8, 9, 12, 16}, "tokens of a step")
 	f.IntVar(&opt.Prompt, "prompt", 64, "tokens of the sequence before the step")
 	f.IntVar(&opt.Steps, "steps", 3, "steps of each kind in each block")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return b.Measure(s, cmd, func(report bench.Report) error {
-			opt.Options = b.Options
-			return bench.Steps(cmd.Context(), opt, report)
-		})
-	}
-	return cmd
+	return bench.Command(s, cmd, &b, &opt, &opt.Options, bench.Steps)
 }

@@ -24,13 +24,7 @@ func swapCommand(s *app.Settings) *cobra.Command {
 	f.IntVar(&opt.Concurrency, "concurrency", 8, "clients, each of which asks again when it has its answer")
 	f.IntVar(&opt.Prompt, "prompt", 32, "tokens of each prompt")
 	f.IntVar(&opt.Tokens, "tokens", 64, "tokens of each answer")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return b.Measure(s, cmd, func(report bench.Report) error {
-			opt.Options = b.Options
-			return bench.Swap(cmd.Context(), opt, report)
-		})
-	}
-	return cmd
+	return bench.Command(s, cmd, &b, &opt, &opt.Options, bench.Swap)
 }
 
 func startCommand(s *app.Settings) *cobra.Command {
@@ -86,13 +80,7 @@ func ingestCommand(s *app.Settings) *cobra.Command {
 	f.Float64Var(&opt.Rate, "rate", 200, "interactions a second while what they add to an answer is measured")
 	f.IntVar(&opt.Requests, "requests", 500, "requests over HTTP in each block, of a server that records and of one that does not")
 	f.StringVar(&opt.Redis, "redis", "", "host:port of a Redis to measure as well; a few keys that begin with nightshift-bench- stay there")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return b.Measure(s, cmd, func(report bench.Report) error {
-			opt.Options = b.Options
-			return bench.Ingest(cmd.Context(), opt, report)
-		})
-	}
-	return cmd
+	return bench.Command(s, cmd, &b, &opt, &opt.Options, bench.Ingest)
 }
 
 // nightshift is the program that is measured: the one beside this program.

@@ -21,13 +21,7 @@ func versionsCommand(s *app.Settings) *cobra.Command {
 	f.IntVar(&opt.Requests, "requests", 100, "requests in each block")
 	f.IntVar(&opt.Prompt, "prompt", 32, "tokens of each prompt")
 	f.IntVar(&opt.Tokens, "tokens", 16, "tokens of the longest answer; the shortest is half of it")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return b.Measure(s, cmd, func(report bench.Report) error {
-			opt.Options = b.Options
-			return bench.Versions(cmd.Context(), opt, report)
-		})
-	}
-	return cmd
+	return bench.Command(s, cmd, &b, &opt, &opt.Options, bench.Versions)
 }
 
 func prefixCommand(s *app.Settings) *cobra.Command {
@@ -40,13 +34,7 @@ func prefixCommand(s *app.Settings) *cobra.Command {
 	f.IntVar(&opt.System, "system", 400, "tokens that prompts begin with")
 	f.IntVar(&opt.Question, "question", 20, "tokens that differ")
 	f.IntVar(&opt.Requests, "requests", 4, "requests of each kind in each block")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return b.Measure(s, cmd, func(report bench.Report) error {
-			opt.Options = b.Options
-			return bench.Prefix(cmd.Context(), opt, report)
-		})
-	}
-	return cmd
+	return bench.Command(s, cmd, &b, &opt, &opt.Options, bench.Prefix)
 }
 
 func invarianceCommand(s *app.Settings) *cobra.Command {
@@ -62,11 +50,5 @@ func invarianceCommand(s *app.Settings) *cobra.Command {
 	f.IntVar(&opt.Requests, "requests", 1000, "requests for each weight format")
 	f.IntVar(&opt.Prompt, "prompt", 200, "tokens of the longest prompt")
 	f.IntVar(&opt.Tokens, "tokens", 16, "tokens of the longest answer")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return b.Measure(s, cmd, func(report bench.Report) error {
-			opt.Options = b.Options
-			return bench.Invariance(cmd.Context(), opt, report)
-		})
-	}
-	return cmd
+	return bench.Command(s, cmd, &b, &opt, &opt.Options, bench.Invariance)
 }

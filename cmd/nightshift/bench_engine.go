@@ -28,13 +28,7 @@ func benchDecode(s *app.Settings) *cobra.Command {
 	f.BoolVar(&opt.Mixed, "mixed", false, "measure prompts of mixed lengths too, from a quarter to seven quarters of --prompt")
 	f.IntSliceVar(&opt.Prompts, "prompt", []int{32}, "tokens of each prompt: the context is that and half of --tokens")
 	f.IntVar(&opt.Tokens, "tokens", 64, "tokens that each row decodes while it is measured")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return b.Measure(s, cmd, func(report bench.Report) error {
-			opt.Options = b.Options
-			return bench.Decode(cmd.Context(), opt, report)
-		})
-	}
-	return cmd
+	return bench.Command(s, cmd, &b, &opt, &opt.Options, bench.Decode)
 }
 
 func benchPrefill(s *app.Settings) *cobra.Command {
@@ -44,13 +38,7 @@ func benchPrefill(s *app.Settings) *cobra.Command {
 	b.Add(cmd, "roofline_share")
 	b.AddModel(cmd)
 	cmd.Flags().IntSliceVar(&opt.Prompts, "prompt", []int{128, 512}, "tokens of each prompt")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return b.Measure(s, cmd, func(report bench.Report) error {
-			opt.Options = b.Options
-			return bench.Prefill(cmd.Context(), opt, report)
-		})
-	}
-	return cmd
+	return bench.Command(s, cmd, &b, &opt, &opt.Options, bench.Prefill)
 }
 
 func benchTrain(s *app.Settings) *cobra.Command {
@@ -64,13 +52,7 @@ func benchTrain(s *app.Settings) *cobra.Command {
 	f.IntVar(&opt.Columns, "columns", 128, "tokens of a row, all with loss")
 	f.IntVar(&opt.Rank, "rank", 8, "rank of the adapter")
 	f.IntVar(&opt.Steps, "steps", 1, "steps in each block")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return b.Measure(s, cmd, func(report bench.Report) error {
-			opt.Options = b.Options
-			return bench.Train(cmd.Context(), opt, report)
-		})
-	}
-	return cmd
+	return bench.Command(s, cmd, &b, &opt, &opt.Options, bench.Train)
 }
 
 func benchQuantize(s *app.Settings) *cobra.Command {
@@ -84,11 +66,5 @@ func benchQuantize(s *app.Settings) *cobra.Command {
 	f.StringSliceVar(&opt.Models, "case", []string{bench.Shipped, bench.Outliers}, "models to convert: "+bench.Shipped+", "+bench.Outliers)
 	f.StringSliceVar(&b.Weights, "weights", []string{"int8", "int4"}, "weight formats: int8, int4")
 	f.BoolVar(&b.JSON, "json", false, "one JSON object a line, the summary last")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return b.Measure(s, cmd, func(report bench.Report) error {
-			opt.Options = b.Options
-			return bench.Quantize(cmd.Context(), opt, report)
-		})
-	}
-	return cmd
+	return bench.Command(s, cmd, &b, &opt, &opt.Options, bench.Quantize)
 }

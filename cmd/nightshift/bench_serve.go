@@ -23,11 +23,5 @@ func benchServe(s *app.Settings) *cobra.Command {
 	f.IntVar(&opt.Prompt, "prompt", 32, "tokens of each prompt")
 	f.IntVar(&opt.Tokens, "tokens", 64, "tokens of each answer")
 	f.IntVar(&opt.Slots, "slots", 16, "sequences that generate at the same time")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return b.Measure(s, cmd, func(report bench.Report) error {
-			opt.Options = b.Options
-			return bench.Serve(cmd.Context(), opt, report)
-		})
-	}
-	return cmd
+	return bench.Command(s, cmd, &b, &opt, &opt.Options, bench.Serve)
 }

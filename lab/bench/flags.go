@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"os"
 	"runtime"
 	"strings"
@@ -67,4 +68,15 @@ func (b *Flags) Measure(s *app.Settings, cmd *cobra.Command, run func(Report) er
 	}
 	done()
 	return nil
+}
+
+// Command has a command run a benchmark with its options, which hold those of all benchmarks.
+func Command[O any](s *app.Settings, cmd *cobra.Command, b *Flags, opt *O, options *Options, run func(context.Context, O, Report) error) *cobra.Command {
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return b.Measure(s, cmd, func(report Report) error {
+			*options = b.Options
+			return run(cmd.Context(), *opt, report)
+		})
+	}
+	return cmd
 }

@@ -15,9 +15,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"nightshift/internal/nightrecord"
 	"nightshift/replaystore"
@@ -31,39 +29,6 @@ const (
 	Probe     = "probe"         // measures what is forgotten of earlier nights, never trained on
 	Anchor    = "anchor"        // measures what is forgotten, never trained on
 )
-
-// Item is one example of a frozen selection, as it is written to the night's record.
-type Item struct {
-	replaystore.Example
-	Use     string  `json:"use"`
-	Weight  float64 `json:"weight"`            // of the loss
-	Why     string  `json:"why"`               // where it comes from, for people
-	Loss    float64 `json:"loss,omitempty"`    // of the champion, nats per token, where it was measured
-	Fed     int     `json:"fed,omitempty"`     // while it waits: for how many like it it stands
-	Repeats int     `json:"repeats,omitempty"` // the same or nearly the same examples of the same person, which are not used beside it
-	// Opposed is, while it waits, how many people said otherwise in the nights that it has waited for. What they said may be
-	// remembered nowhere else: of people who are held out nothing is learned.
-	Opposed int `json:"opposed,omitempty"`
-
-	// Track is whose memory the item is from, where a night makes an initial adapter of several tracks'.
-	Track string `json:"track,omitempty"`
-
-	// Served is how the answer was served that is called worse, good or bad; nil where it is only imitated.
-	Served *Served `json:"served,omitempty"`
-}
-
-// Knowable says whether an item has an answer that is to be known: one that was called bad has none.
-func (it Item) Knowable() bool {
-	return it.Completion != "" && (it.Kind != replaystore.Unpaired || it.Good)
-}
-
-// Reason says why something is not used.
-type Reason struct {
-	ID    string `json:"id"`
-	Of    string `json:"of,omitempty"` // what it is: "" feedback, or an older example of the "memory", "starter", "anchor" or "probe" files
-	Why   string `json:"why"`
-	Waits bool   `json:"waits,omitempty"` // quarantined: later nights look at it again
-}
 
 // Options of a selection.
 type Options struct {
@@ -95,12 +60,6 @@ type Selection struct {
 	Quarantined []Item   // not used yet: to be handed in as Again by later nights
 	Rejected    []Reason // feedback that is not used, what is quarantined included
 	Waiting     int      // feedback that is too young
-}
-
-// evidence is an interaction with the feedback that counts.
-type evidence struct {
-	interaction replaystore.Interaction
-	feedback    replaystore.Feedback
 }
 
 // Candidates are what a night could learn, after everything that needs no model.
@@ -245,125 +204,3 @@ func (s *Selection) again(opt Options, list []evidence) []Item {
 
 // reject notes why something is not used.
 func (s *Selection) reject(id, why string) { s.Rejected = append(s.Rejected, Reason{ID: id, Why: why}) }
-
-// gather ties feedback to interactions: the newest correction wins, and where there is none the newest rating.
-func gather(events []replaystore.Event, s *Selection) []evidence {
-	interactions := map[string]replaystore.Interaction{}
-	latest := map[string]replaystore.Feedback{}
-	var order []string
-	for _, e := range events {
-		switch {
-		case e.Interaction != nil:
-			interactions[e.Interaction.ID] = *e.Interaction
-		case e.Feedback != nil:
-			id := e.Feedback.Interaction
-			before, seen := latest[id]
-			if !seen {
-				order = append(order, id)
-			}
-			if !seen || outranks(*e.Feedback, before) {
-				latest[id] = *e.Feedback
-			}
-		}
-	}
-	var list []evidence
-	for _, id := range order {
-		in, ok := interactions[id]
-		if !ok {
-			s.reject(id, "its interaction is not in the store")
-			continue
-		}
-		list = append(list, evidence{in, latest[id]})
-	}
-	return list
-}
-
-// outranks says whether newer feedback a replaces b. Only a correction undoes a correction: a rating that follows one may
-// be of the answer or of the correction, and it cannot say that the edited text was wrong. And only an editor undoes what an editor
-// has said.
-func outranks(a, b replaystore.Feedback) bool {
-	says := func(f replaystore.Feedback) bool { return f.Correction != nil || f.Rating != nil }
-	if b.Editor != a.Editor && says(a) && says(b) {
-		return a.Editor
-	}
-	if a.Time.Before(b.Time) {
-		return false
-	}
-	return a.Correction != nil || a.Rating != nil && b.Correction == nil
-}
-
-// negative is why objectives without ratings do not use one.
-const negative = "a rating that is not positive says what is wrong but not what is right"
-
-// example makes an SFT example, or says why not.
-func example(e evidence, opt Options, scale map[string]float64) (Item, string) {
-	if len(e.interaction.Redacted) > 0 {
-		return Item{}, "the interaction was redacted"
-	}
-	it := Item{Example: replaystore.Example{ID: e.interaction.ID, Kind: replaystore.SFT, Prompt: e.interaction.Messages, Interaction: e.interaction.ID,
-		Feedback: e.feedback.ID, Subject: cmp.Or(e.interaction.Subject, e.feedback.Subject), Editor: e.feedback.Editor, Time: e.feedback.Time}}
-	if e.feedback.Subject != it.Subject {
-		it.Author = e.feedback.Subject
-	}
-	if e.interaction.SpecialPrompt {
-		it.PromptTokens = e.interaction.PromptTokens
-	}
-	switch f := e.feedback; {
-	case f.Correction != nil && len(f.Redacted) > 0:
-		return Item{}, "the correction was redacted"
-	case f.Correction != nil && strings.TrimSpace(*f.Correction) == "":
-		return Item{}, "the correction is empty"
-	case f.Correction != nil && strings.TrimSpace(*f.Correction) != strings.TrimSpace(e.interaction.Answer):
-		it.Completion, it.Rejected = leading(e.interaction.Answer)+strings.TrimSpace(*f.Correction), e.interaction.Answer
-		it.Weight, it.Why, it.Served = opt.Correction, "correction", served(e.interaction, opt.Objective)
-	case f.Correction != nil:
-		return approved(it, e.interaction, opt)
-	case f.Rating != nil && rated(opt.Objective):
-		return rating(it, e, opt, scale)
-	case f.Rating != nil && *f.Rating <= 0:
-		return Item{}, negative
-	case f.Rating != nil:
-		if why := unremarkable(centred(e, scale)); why != "" {
-			return Item{}, why
-		}
-		return approved(it, e.interaction, opt)
-	default:
-		return Item{}, "a comment alone says nothing to learn"
-	}
-	if it.Weight <= 0 {
-		return Item{}, "the weight of corrections is 0"
-	}
-	return it, ""
-}
-
-// approved makes an example of an answer as it was served. One that was cut off has no end to learn.
-func approved(it Item, in replaystore.Interaction, opt Options) (Item, string) {
-	switch {
-	case strings.TrimSpace(in.Answer) == "":
-		return Item{}, "the approved answer is empty"
-	case in.Finish != "" && in.Finish != ended:
-		return Item{}, "the approved answer was cut off, so it does not show where an answer ends"
-	case opt.Approval <= 0:
-		return Item{}, "the weight of approved answers is 0"
-	}
-	it.Completion, it.Weight, it.Why = in.Answer, opt.Approval, "approved answer"
-	return it, ""
-}
-
-// ended is how an interaction's answer finished that came to its own end; the others met a limit, a hang-up or an error.
-const ended = "stop"
-
-// leading is the white space that a text begins with: a continued text goes on with a space, which people leave out when
-// they type what it should have said.
-func leading(text string) string {
-	return text[:len(text)-len(strings.TrimLeftFunc(text, unicode.IsSpace))]
-}
-
-// promptText is a prompt's words in one string, roles included.
-func promptText(messages []replaystore.Message) string {
-	var b strings.Builder
-	for _, m := range messages {
-		b.WriteString(m.Role + ": " + m.Content + "\n")
-	}
-	return b.String()
-}

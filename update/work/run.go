@@ -61,12 +61,17 @@ func RunHooked(ctx context.Context, dir string, hook Hook, out io.Writer) error 
 	}
 	job.Train.Columns = min(job.Train.Columns, model.Config.Context)
 	w := &worker{dir: dir, job: job, model: model, champion: champion, origin: origin, bad: bad(items), lines: json.NewEncoder(out), hook: hook}
-	if job.Measure != nil {
+	switch {
+	case job.Measure != nil:
 		return w.measure(ctx, items)
-	}
-	if job.Initial != nil {
+	case job.Initial != nil:
 		return w.initial(ctx, items, digest)
 	}
+	return w.night(ctx, items, digest)
+}
+
+// night trains a candidate, writes it and scores it.
+func (w *worker) night(ctx context.Context, items []selection.Item, digest string) error {
 	l, err := w.lessons(items)
 	if err != nil {
 		return err
@@ -86,7 +91,7 @@ func RunHooked(ctx context.Context, dir string, hook Hook, out io.Writer) error 
 	if err != nil {
 		return err
 	}
-	if err := candidate.adapter.Write(filepath.Join(dir, CandidateDir)); err != nil {
+	if err := candidate.adapter.Write(filepath.Join(w.dir, CandidateDir)); err != nil {
 		return err
 	}
 	if err := w.keepTeachers(l.fresh, candidate.adapter); err != nil {

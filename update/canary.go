@@ -68,7 +68,9 @@ func (u *Updater) watchTrials(ctx context.Context) error {
 				u.deps.Log.Warn("a trial cannot be judged now; it goes on as it is", "track", track, "error", err)
 			}
 		}
-		wait(ctx, lookEvery)
+		if err := sleep(ctx, time.Now().Add(lookEvery)); err != nil {
+			return err
+		}
 	}
 	return ctx.Err()
 }

@@ -2,6 +2,7 @@ package update
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +16,8 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/models/arch"
 	"nightshift/replaystore"
+	"nightshift/update/runner"
+	"nightshift/update/work"
 )
 
 // Config of an updater. The zero values of durations are replaced by the defaults that their comments name.
@@ -48,10 +51,16 @@ const RehearsalLimit = 512
 // anchorLimit is how many anchor examples a night measures with at most.
 const anchorLimit = 256
 
+// Runner runs the work of a directory, see package work. tell gets its progress.
+type Runner interface {
+	Run(ctx context.Context, dir string, tell func(context.Context, work.Progress) error) error
+}
+
 // Deps are the things that an updater works with.
 type Deps struct {
 	Store    replaystore.Store
 	Registry *registry.Registry
+	Runner   Runner // nil: child processes of this machine, by Command
 	// Command starts a night's child process; the work directory is added as its last argument. Nil: this program with
 	// "night work".
 	Command []string
@@ -111,8 +120,8 @@ func (c *Config) of(track string) Settings {
 	return c.Settings
 }
 
-// complete fills what was left out.
-func (d *Deps) complete() error {
+// complete fills what was left out; s are the settings of child processes.
+func (d *Deps) complete(s Settings) error {
 	if d.Store == nil || d.Registry == nil {
 		return fmt.Errorf("make updater: it needs a store and a registry")
 	}
@@ -128,6 +137,10 @@ func (d *Deps) complete() error {
 			return fmt.Errorf("find this program for a night's work: %w", err)
 		}
 		d.Command = []string{self, "night", "work"}
+	}
+	if d.Runner == nil {
+		d.Runner = runner.New(runner.Config{Command: d.Command, Env: d.Env, Deadline: s.Deadline, Nice: s.Nice, MemoryLimit: s.MemoryLimit, Governor: s.Governor},
+			runner.Deps{Control: d.Store.Control(), Log: d.Log, Now: d.Now})
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/onnx/ort"
 	"nightshift/update/history"
+	"nightshift/update/runner"
 	"nightshift/update/selection"
 	"nightshift/update/work"
 )
@@ -84,7 +85,6 @@ func TestChildThatFails(t *testing.T) {
 	ort.ForTest(t)
 	s := newShop(t, tinyModel(t))
 	s.correct(people(0, 12)...)
-	good := s.deps.Env
 	t.Run("says why", func(t *testing.T) {
 		s := &shop{T: t, store: s.store, registry: s.registry, config: s.config, deps: s.deps, now: s.now}
 		s.config.ModelDir = filepath.Join(t.TempDir(), "nothing")
@@ -97,9 +97,13 @@ func TestChildThatFails(t *testing.T) {
 			t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
 		}
 	})
-	t.Run("killed in the middle", func(t *testing.T) {
+	hanging := func(deadline time.Duration) *Updater { // whose child never ends
 		u := s.updater()
-		u.deps.Env = []string{childEnv + "=hang"}
+		u.deps.Runner = runner.New(runner.Config{Command: u.deps.Command, Env: []string{childEnv + "=hang"}, Deadline: deadline}, runner.Deps{Control: s.store.Control(), Log: u.deps.Log, Now: u.deps.Now})
+		return u
+	}
+	t.Run("killed in the middle", func(t *testing.T) {
+		u := hanging(time.Hour)
 		ctx, kill := testContext(t)
 		u.deps.Progress = func(n nightrecord.Night) {
 			if n.Progress != nil && n.Progress.Step == 1 {
@@ -112,15 +116,12 @@ func TestChildThatFails(t *testing.T) {
 		}
 	})
 	t.Run("too slow", func(t *testing.T) {
-		u := s.updater()
-		u.deps.Env = []string{childEnv + "=hang"}
-		u.cfg.Deadline = 300 * time.Millisecond
+		u := hanging(300 * time.Millisecond)
 		n, err := u.RunNight(t.Context(), Request{})
 		if err == nil || n.State != nightrecord.Failed || !strings.Contains(n.Reason, "not done after 300ms") {
 			t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
 		}
 	})
-	s.deps.Env = good
 	night := nightrecord.NewID(s.now)
 	t.Run("killed while it trains", func(t *testing.T) {
 		u := s.updater()

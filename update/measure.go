@@ -68,7 +68,7 @@ func (n *night) measure(ctx context.Context, items []selection.Item, want work.M
 	if err := errors.Join(os.WriteFile(filepath.Join(dir, work.SelectionFile), data, 0o600), writeFile(dir, work.JobFile, job)); err != nil {
 		return nil, err
 	}
-	if err := n.u.compute(ctx, dir, n.log.progress); err != nil {
+	if err := n.u.deps.Runner.Run(ctx, dir, n.log.progress); err != nil {
 		return nil, err
 	}
 	if data, err = os.ReadFile(filepath.Join(dir, work.MeasuresFile)); err != nil {

@@ -122,7 +122,7 @@ func (n *night) steps(ctx context.Context) error {
 	if err := n.log.state(ctx, nightrecord.Training, ""); err != nil {
 		return err
 	}
-	if err := n.u.compute(ctx, n.dir, n.log.progress); err != nil {
+	if err := n.u.deps.Runner.Run(ctx, n.dir, n.log.progress); err != nil {
 		return err
 	}
 	n.u.at("computed")

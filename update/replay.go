@@ -52,7 +52,7 @@ func (u *Updater) Replay(ctx context.Context, night string, tell func(work.Progr
 	if err := u.gone(ctx, night, &result); err != nil {
 		return result, fmt.Errorf("replay night %s: %w", night, err)
 	}
-	err = u.compute(ctx, dir, func(_ context.Context, p work.Progress) error {
+	err = u.deps.Runner.Run(ctx, dir, func(_ context.Context, p work.Progress) error {
 		if tell != nil {
 			tell(p)
 		}

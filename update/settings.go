@@ -6,6 +6,7 @@ import (
 
 	"nightshift/internal/schedule"
 	"nightshift/update/gate"
+	"nightshift/update/runner"
 	"nightshift/update/selection"
 	"nightshift/update/train/method"
 	"nightshift/update/work"
@@ -14,22 +15,22 @@ import (
 // Settings say when and how a track learns, and what a candidate must prove: the section update of the configuration. Start from Defaults.
 // Deadline, nice, threads, memory limit and governor are those of the child process, for all tracks.
 type Settings struct {
-	Schedule    string        `yaml:"schedule" doc:"Schedule of nights in cron syntax: minute, hour, day of month, month, day of week. A time that a change of the clocks skips falls on the\nchange; one that occurs twice counts once. A time at which no updater runs is left out, and the next night takes what that one would have\nlearned from; a machine that was suspended has its night when it wakes. Updaters with one schedule share its nights. Empty: only on request."`
-	TimeZone    string        `yaml:"time_zone" doc:"Time zone of the schedule: Local, UTC, or a name such as Europe/Berlin."`
-	Deadline    time.Duration `yaml:"deadline" min:"1m" max:"24h" doc:"Maximum duration of a night. One that takes longer is ended and counts as failed: nothing changes, and the next one tries the same data again."`
-	Nice        int           `yaml:"nice" min:"0" max:"19" doc:"Niceness of the training process. 19 is the lowest priority."`
-	Threads     int           `yaml:"threads" min:"0" max:"1024" doc:"Number of threads of one computation of the training process. A replay of a night uses as many as the night did. 0: as the key threads."`
-	MemoryLimit int           `yaml:"memory_limit" min:"0" max:"16777216" doc:"Soft memory limit in MiB of the training process, near which it collects garbage more often (GOMEMLIMIT). The model's weights and the memory\nof the inference runtime come on top. 0: no limit."`
-	Governor    Governor      `yaml:"governor" doc:"Throttling of the training process while servers are busy."`
-	Anchors     string        `yaml:"anchors" doc:"File of anchor examples, which measure what is forgotten, one {messages, completion} a line. Empty: anchors.jsonl beside the model."`
-	Probes      string        `yaml:"probes" doc:"File of probes, one {messages, completion} a line, which each night scores besides the held-out examples of earlier nights, to measure what\nis forgotten. They are never learned. Empty: none."`
-	Forgetting  float64       `yaml:"forgetting" min:"0" max:"100" doc:"Maximum loss, in nats per token, of a champion against the best of its ancestors on the held-out examples of an ancestor's night, on the\nanchors or on the probes. Above it there is an alarm. 0: no alarm."`
-	Evidence    Evidence      `yaml:"evidence" doc:"Evidence that a night needs and may use."`
-	Memory      Memory        `yaml:"memory" doc:"Rehearsal memory: learned examples that later nights train on again."`
-	Train       Train         `yaml:"train" doc:"Training of the candidate."`
-	Gate        Gate          `yaml:"gate" doc:"Thresholds of the gate. A candidate that fails one is not activated."`
-	Canary      Canary        `yaml:"canary" doc:"Canary release of a candidate that has passed the gate."`
-	Initial     Initial       `yaml:"initial" doc:"Initial adapter of a track that has no champion yet."`
+	Schedule    string          `yaml:"schedule" doc:"Schedule of nights in cron syntax: minute, hour, day of month, month, day of week. A time that a change of the clocks skips falls on the\nchange; one that occurs twice counts once. A time at which no updater runs is left out, and the next night takes what that one would have\nlearned from; a machine that was suspended has its night when it wakes. Updaters with one schedule share its nights. Empty: only on request."`
+	TimeZone    string          `yaml:"time_zone" doc:"Time zone of the schedule: Local, UTC, or a name such as Europe/Berlin."`
+	Deadline    time.Duration   `yaml:"deadline" min:"1m" max:"24h" doc:"Maximum duration of a night. One that takes longer is ended and counts as failed: nothing changes, and the next one tries the same data again."`
+	Nice        int             `yaml:"nice" min:"0" max:"19" doc:"Niceness of the training process. 19 is the lowest priority."`
+	Threads     int             `yaml:"threads" min:"0" max:"1024" doc:"Number of threads of one computation of the training process. A replay of a night uses as many as the night did. 0: as the key threads."`
+	MemoryLimit int             `yaml:"memory_limit" min:"0" max:"16777216" doc:"Soft memory limit in MiB of the training process, near which it collects garbage more often (GOMEMLIMIT). The model's weights and the memory\nof the inference runtime come on top. 0: no limit."`
+	Governor    runner.Governor `yaml:"governor" doc:"Throttling of the training process while servers are busy."`
+	Anchors     string          `yaml:"anchors" doc:"File of anchor examples, which measure what is forgotten, one {messages, completion} a line. Empty: anchors.jsonl beside the model."`
+	Probes      string          `yaml:"probes" doc:"File of probes, one {messages, completion} a line, which each night scores besides the held-out examples of earlier nights, to measure what\nis forgotten. They are never learned. Empty: none."`
+	Forgetting  float64         `yaml:"forgetting" min:"0" max:"100" doc:"Maximum loss, in nats per token, of a champion against the best of its ancestors on the held-out examples of an ancestor's night, on the\nanchors or on the probes. Above it there is an alarm. 0: no alarm."`
+	Evidence    Evidence        `yaml:"evidence" doc:"Evidence that a night needs and may use."`
+	Memory      Memory          `yaml:"memory" doc:"Rehearsal memory: learned examples that later nights train on again."`
+	Train       Train           `yaml:"train" doc:"Training of the candidate."`
+	Gate        Gate            `yaml:"gate" doc:"Thresholds of the gate. A candidate that fails one is not activated."`
+	Canary      Canary          `yaml:"canary" doc:"Canary release of a candidate that has passed the gate."`
+	Initial     Initial         `yaml:"initial" doc:"Initial adapter of a track that has no champion yet."`
 }
 
 // Evidence bounds what a night learns from.
@@ -69,7 +70,7 @@ type Gate struct {
 func Defaults() Settings {
 	limits := gate.Defaults()
 	return Settings{
-		Schedule: "0 3 * * *", TimeZone: "Local", Deadline: 2 * time.Hour, Nice: 10, Governor: Governor{Target: 100 * time.Millisecond, Least: 0.1}, Forgetting: 0.1,
+		Schedule: "0 3 * * *", TimeZone: "Local", Deadline: 2 * time.Hour, Nice: 10, Governor: runner.Governor{Target: 100 * time.Millisecond, Least: 0.1}, Forgetting: 0.1,
 		Evidence: Evidence{
 			Needs: limits.Needs, MaxExamples: 5000, PerSubject: 20, HeldOut: 0.2,
 			NearDuplicates: 0.85, ClusterSubjects: 2, ClusterExamples: 3, PhraseExamples: 10, ConfirmWithin: 7 * 24 * time.Hour,

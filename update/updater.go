@@ -75,7 +75,7 @@ func New(cfg Config, deps Deps) (*Updater, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	if err := deps.complete(); err != nil {
+	if err := deps.complete(cfg.Settings); err != nil {
 		return nil, err
 	}
 	if err := deps.Registry.Declare(slices.Concat(slices.Collect(maps.Keys(cfg.Tracks)), cfg.initials())...); err != nil {

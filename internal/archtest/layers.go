@@ -65,6 +65,7 @@ var Layers = map[string]Place{
 	"update/train/method": {4, "update", 1},
 	"update/work":         {4, "update", 2},
 	"update/history":      {4, "update", 3},
+	"update/runner":       {4, "update", 3},
 	"update":              {4, "update", 4},
 
 	"internal/walkthrough": {4, "walkthrough", 0},

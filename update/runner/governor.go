@@ -1,4 +1,4 @@
-package update
+package runner
 
 import (
 	"context"
@@ -100,12 +100,12 @@ func (g *governor) now(now time.Time) float64 {
 
 // govern stops and continues a child process as its governor says, until ctx ends; the child is left running. It returns the
 // part of the time that the child had.
-func (u *Updater) govern(ctx context.Context, child *os.Process) (had float64) {
-	g := newGovernor(u.cfg.Governor, u.deps.Now().Add(u.cfg.Deadline/2))
+func (l *Local) govern(ctx context.Context, child *os.Process) (had float64) {
+	g := newGovernor(l.cfg.Governor, l.deps.Now().Add(l.cfg.Deadline/2))
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { u.followLoad(ctx, g); return nil })
+	group.Go(func() error { l.followLoad(ctx, g); return nil })
 	group.Go(func() error {
-		had = pulses(ctx, func() float64 { return g.now(u.deps.Now()) }, child.Signal, wait)
+		had = pulses(ctx, func() float64 { return g.now(l.deps.Now()) }, child.Signal, wait)
 		return nil
 	})
 	_ = group.Wait() // neither returns an error
@@ -113,8 +113,8 @@ func (u *Updater) govern(ctx context.Context, child *os.Process) (had float64) {
 }
 
 // followLoad tells a governor what servers say from now on. The stream carries hints: without it nothing is given way to.
-func (u *Updater) followLoad(ctx context.Context, g *governor) {
-	control, after, told := u.deps.Store.Control(), "", false
+func (l *Local) followLoad(ctx context.Context, g *governor) {
+	control, after, told := l.deps.Control, "", false
 	for ctx.Err() == nil {
 		var list []replaystore.Signal
 		var err error
@@ -133,8 +133,8 @@ func (u *Updater) followLoad(ctx context.Context, g *governor) {
 			if s.Kind != replaystore.KindLoad {
 				continue
 			}
-			if l, err := replaystore.Decode[replaystore.LoadSignal](s); err == nil {
-				g.hear(l, u.deps.Now())
+			if load, err := replaystore.Decode[replaystore.LoadSignal](s); err == nil {
+				g.hear(load, l.deps.Now())
 			}
 		}
 	}

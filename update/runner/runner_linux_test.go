@@ -1,33 +1,49 @@
-package update
+package runner
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"nightshift/replaystore"
+	"nightshift/replaystore/localstore"
 	"nightshift/update/work"
 )
+
+// local is a runner beside a store of its own.
+func local(t *testing.T, cfg Config) *Local {
+	t.Helper()
+	store, err := localstore.Open(localstore.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	cfg.Deadline = time.Hour
+	return New(cfg, Deps{Control: store.Control(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
+}
 
 // errStopped ends a night whose child was seen stopped.
 var errStopped = errors.New("stopped")
 
 // TestChildIsNicedInAGroupOfItsOwn has a shell as the child report on itself.
 func TestChildIsNicedInAGroupOfItsOwn(t *testing.T) {
-	s := newShop(t, "model")
-	s.config.Nice, s.config.MemoryLimit = 7, 100
-	s.deps.Command = []string{"/bin/sh", "-c", `
+	l := local(t, Config{Nice: 7, MemoryLimit: 100, Command: []string{"/bin/sh", "-c", `
 		set -- $(cat /proc/$$/stat)
 		own=0; [ "$5" = "$1" ] && own=1
 		echo noise
 		echo "{\"stage\":\"train\",\"done\":1,\"total\":1,\"values\":{\"nice\":${19},\"own_group\":$own,\"limited\":$([ "$GOMEMLIMIT" = 100MiB ] && echo 1 || echo 0)}}"
-		echo first >&2; echo the reason >&2; exit 3`}
+		echo first >&2; echo the reason >&2; exit 3`}})
 	var got map[string]float64
-	err := s.updater().compute(t.Context(), t.TempDir(), func(_ context.Context, p work.Progress) error {
+	err := l.Run(t.Context(), t.TempDir(), func(_ context.Context, p work.Progress) error {
 		got = p.Values
 		return nil
 	})
@@ -42,14 +58,15 @@ func TestChildIsNicedInAGroupOfItsOwn(t *testing.T) {
 // TestChildGivesWay has a server say that requests wait until the child, which computes without end, is seen stopped; and then
 // ends the night, which ends a stopped child.
 func TestChildGivesWay(t *testing.T) {
-	s := newShop(t, "model")
-	s.config.Governor = Governor{Target: time.Second, Least: 0.01}
-	s.deps.Command = []string{"/bin/sh", "-c", `echo "{\"stage\":\"train\",\"done\":1,\"total\":2,\"values\":{\"pid\":$$}}"; while :; do :; done`}
+	l := local(t, Config{Governor: Governor{Target: time.Second, Least: 0.01},
+		Command: []string{"/bin/sh", "-c", `echo "{\"stage\":\"train\",\"done\":1,\"total\":2,\"values\":{\"pid\":$$}}"; while :; do :; done`}})
 	ctx, end := context.WithCancelCause(t.Context())
 	defer end(nil)
-	err := s.updater().compute(ctx, t.TempDir(), func(_ context.Context, p work.Progress) error {
+	err := l.Run(ctx, t.TempDir(), func(_ context.Context, p work.Progress) error {
 		for {
-			s.ask(replaystore.LoadSignal{Server: "a", Active: 1, Queued: 1})
+			if _, err := replaystore.Send(ctx, l.deps.Control, replaystore.LoadSignal{Server: "a", Active: 1, Queued: 1}); err != nil {
+				return err
+			}
 			stat, err := os.ReadFile(fmt.Sprintf("/proc/%.0f/stat", p.Values["pid"]))
 			if err != nil {
 				return err

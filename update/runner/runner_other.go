@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package update
+package runner
 
 import (
 	"errors"

@@ -1,4 +1,9 @@
-package update
+// Package runner runs the heavy part of a night on this machine: the work of a directory in a child process, which is niced, gives way to servers
+// that are busy, and is killed at its deadline, with its caller, and where the system can do that with this process.
+//
+// What it takes and gives are the files of the directory and lines of progress, so that work can be run elsewhere in the same way. It knows no
+// registry and no track.
+package runner
 
 import (
 	"bufio"
@@ -7,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"os"
 	"os/exec"
@@ -14,23 +20,50 @@ import (
 	"strings"
 	"time"
 
+	"nightshift/replaystore"
 	"nightshift/update/work"
 )
 
 // errorBytes is how much of the child's standard error is kept: its end.
 const errorBytes = 8 << 10
 
-// compute runs the work of a directory in a child process: niced, in a process group of its own, killed at the deadline,
+// Config says how a child process runs.
+type Config struct {
+	Command     []string      // starts it; the work directory is added as its last argument
+	Env         []string      // added to its environment
+	Deadline    time.Duration // after which it is killed
+	Nice        int           // its niceness, 0 that of this process
+	MemoryLimit int           // GOMEMLIMIT in MiB, 0 for none
+	Governor    Governor
+}
+
+// Deps are what a runner works with.
+type Deps struct {
+	Control replaystore.Control // servers tell their load there
+	Log     *slog.Logger
+	Now     func() time.Time
+}
+
+// Local runs work in child processes of this machine. Its methods may be called from any goroutine.
+type Local struct {
+	cfg  Config
+	deps Deps
+}
+
+// New makes a runner and starts nothing.
+func New(cfg Config, deps Deps) *Local { return &Local{cfg, deps} }
+
+// Run runs the work of a directory in a child process: niced, in a process group of its own, killed at the deadline,
 // when ctx ends, and where the system can do that with this process. It gives way to servers as the configuration says. tell gets
 // its progress.
-func (u *Updater) compute(ctx context.Context, dir string, tell func(context.Context, work.Progress) error) error {
-	limit, stop := context.WithTimeout(ctx, u.cfg.Deadline)
+func (l *Local) Run(ctx context.Context, dir string, tell func(context.Context, work.Progress) error) error {
+	limit, stop := context.WithTimeout(ctx, l.cfg.Deadline)
 	defer stop()
-	command := append(slices.Clone(u.deps.Command), dir)
+	command := append(slices.Clone(l.cfg.Command), dir)
 	cmd := exec.CommandContext(limit, command[0], command[1:]...) //nolint:gosec // the operator's own program
-	cmd.Env = append(os.Environ(), u.deps.Env...)
-	if u.cfg.MemoryLimit > 0 {
-		cmd.Env = append(cmd.Env, fmt.Sprintf("GOMEMLIMIT=%dMiB", u.cfg.MemoryLimit))
+	cmd.Env = append(os.Environ(), l.cfg.Env...)
+	if l.cfg.MemoryLimit > 0 {
+		cmd.Env = append(cmd.Env, fmt.Sprintf("GOMEMLIMIT=%dMiB", l.cfg.MemoryLimit))
 	}
 	cmd.WaitDelay = 10 * time.Second
 	detach(cmd)
@@ -40,7 +73,7 @@ func (u *Updater) compute(ctx context.Context, dir string, tell func(context.Con
 	cmd.Stdout = write
 	ended := make(chan error, 1)
 	go func() {
-		err := runNiced(cmd, u.cfg.Nice, u.governed(limit))
+		err := runNiced(cmd, l.cfg.Nice, l.governed(limit))
 		_ = write.Close() // never fails
 		ended <- err
 	}()
@@ -58,7 +91,7 @@ func (u *Updater) compute(ctx context.Context, dir string, tell func(context.Con
 	case ctx.Err() != nil:
 		return fmt.Errorf("train and evaluate: %w", ctx.Err())
 	case errors.Is(limit.Err(), context.DeadlineExceeded):
-		return fmt.Errorf("train and evaluate: not done after %s, the deadline of a night", u.cfg.Deadline)
+		return fmt.Errorf("train and evaluate: not done after %s, the deadline of a night", l.cfg.Deadline)
 	case stderr.last() != "":
 		return fmt.Errorf("train and evaluate: %s (%w)", stderr.last(), err)
 	}
@@ -66,18 +99,18 @@ func (u *Updater) compute(ctx context.Context, dir string, tell func(context.Con
 }
 
 // governed returns what starts the governor of a child process. Its result ends the governor.
-func (u *Updater) governed(ctx context.Context) func(*os.Process) (stop func()) {
+func (l *Local) governed(ctx context.Context) func(*os.Process) (stop func()) {
 	return func(child *os.Process) func() {
-		if u.cfg.Governor.Target == 0 {
+		if l.cfg.Governor.Target == 0 {
 			return func() {}
 		}
 		ctx, cancel := context.WithCancel(ctx)
 		had := make(chan float64, 1)
-		go func() { had <- u.govern(ctx, child) }()
+		go func() { had <- l.govern(ctx, child) }()
 		return func() {
 			cancel()
 			if share := <-had; share < 1 {
-				u.deps.Log.Info("a night gave way to servers", "share", math.Round(1000*share)/1000)
+				l.deps.Log.Info("a night gave way to servers", "share", math.Round(1000*share)/1000)
 			}
 		}
 	}

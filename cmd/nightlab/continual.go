@@ -30,7 +30,7 @@ type continualFlags struct {
 // ofArticle are the flags that --preset article has and the benchmark has not.
 var ofArticle = []string{"memory", "epochs", "batch", "learning-rate", "seed"}
 
-func continualCommand(s *app.Settings) *cobra.Command {
+func continualCommand(s *app.Flags) *cobra.Command {
 	f := continualFlags{article: continual.DefaultArticle()}
 	cmd := &cobra.Command{Use: "continual", Short: "What methods of continual learning keep and learn, on five tasks and a stream",
 		Long: "Take methods of continual learning through five tasks one after another, and through a stream of feedback of which a tenth is\n" +

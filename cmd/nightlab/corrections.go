@@ -13,7 +13,7 @@ import (
 	"nightshift/lab/seasons"
 )
 
-func correctionsCommand(s *app.Settings) *cobra.Command {
+func correctionsCommand(s *app.Flags) *cobra.Command {
 	n := nightsFlags{model: true}
 	var c seasons.Corrections
 	cmd := &cobra.Command{Use: "corrections", Short: "A few corrections and a night, fact by fact", Args: cobra.NoArgs,

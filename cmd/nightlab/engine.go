@@ -9,7 +9,7 @@ import (
 	"nightshift/lab/bench"
 )
 
-func adaptersCommand(s *app.Settings) *cobra.Command {
+func adaptersCommand(s *app.Flags) *cobra.Command {
 	var b bench.Flags
 	var opt bench.AdaptersOptions
 	cmd := &cobra.Command{Use: "adapters", Short: "A batch on the base model, on one adapter, and on a different adapter a row"}
@@ -23,7 +23,7 @@ func adaptersCommand(s *app.Settings) *cobra.Command {
 	return bench.Command(s, cmd, &b, &opt, &opt.Options, bench.Adapters)
 }
 
-func busyCommand(s *app.Settings) *cobra.Command {
+func busyCommand(s *app.Flags) *cobra.Command {
 	var b bench.Flags
 	var opt bench.BusyOptions
 	cmd := &cobra.Command{Use: "busy", Short: "Decoding beside a process that keeps one core busy"}

@@ -17,7 +17,7 @@ import (
 	"nightshift/update/train"
 )
 
-func initialCommand(s *app.Settings) *cobra.Command {
+func initialCommand(s *app.Flags) *cobra.Command {
 	opt := continual.DefaultInitial()
 	var dir string
 	var asJSON bool

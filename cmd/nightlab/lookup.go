@@ -7,7 +7,7 @@ import (
 	"nightshift/lab/bench"
 )
 
-func lookupCommand(s *app.Settings) *cobra.Command {
+func lookupCommand(s *app.Flags) *cobra.Command {
 	var b bench.Flags
 	var opt bench.LookupOptions
 	cmd := &cobra.Command{Use: "lookup", Short: "One answer at a time of the model that ships, with drafts out of the text and without"}
@@ -20,7 +20,7 @@ func lookupCommand(s *app.Settings) *cobra.Command {
 	return bench.Command(s, cmd, &b, &opt, &opt.Options, bench.Lookup)
 }
 
-func stepsCommand(s *app.Settings) *cobra.Command {
+func stepsCommand(s *app.Flags) *cobra.Command {
 	var b bench.Flags
 	var opt bench.StepsOptions
 	cmd := &cobra.Command{Use: "steps", Short: "Decode steps of several tokens of one sequence beside steps of one, by weight format"}

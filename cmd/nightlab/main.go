@@ -15,7 +15,7 @@ import (
 func main() { os.Exit(cli.Run(rootCommand(), nil)) }
 
 func rootCommand() *cobra.Command {
-	var s app.Settings
+	var s app.Flags
 	root := &cobra.Command{Use: "nightlab", Short: "Measure and try Nightshift: single decisions, methods of continual learning, the gate, whole seasons of nights", Version: telemetry.BuildInfo().Version}
 	s.AddFlags(root.PersistentFlags())
 	root.AddCommand(adaptersCommand(&s), busyCommand(&s), neighbourCommand(), continualCommand(&s), correctionsCommand(&s), gateCommand(&s), ingestCommand(&s), initialCommand(&s),

@@ -17,7 +17,7 @@ import (
 )
 
 // demoModel trains the model that ships.
-func modelCommand(s *app.Settings) *cobra.Command {
+func modelCommand(s *app.Flags) *cobra.Command {
 	opt := pretrain.Defaults()
 	var asJSON bool
 	cmd := &cobra.Command{Use: "model DIR", Short: "Train the model that ships from its seeded corpus and measure it"}

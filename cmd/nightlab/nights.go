@@ -39,7 +39,7 @@ func (n *nightsFlags) add(cmd *cobra.Command, dir string) {
 }
 
 // setup opens the model that ships and prepares nights with the configuration's settings. The clerk must be closed.
-func (n *nightsFlags) setup(s *app.Settings, cmd *cobra.Command) (seasons.Setup, error) {
+func (n *nightsFlags) setup(s *app.Flags, cmd *cobra.Command) (seasons.Setup, error) {
 	var none seasons.Setup
 	c, err := s.Load(cmd)
 	if err != nil {
@@ -64,7 +64,7 @@ func (n *nightsFlags) setup(s *app.Settings, cmd *cobra.Command) (seasons.Setup,
 	return seasons.Setup{Model: p.Model, Update: p.UpdateConfig(), Clerk: clerk, Work: []string{self, "work"}, Log: slog.New(slog.DiscardHandler)}, nil
 }
 
-func gateCommand(s *app.Settings) *cobra.Command {
+func gateCommand(s *app.Flags) *cobra.Command {
 	var n nightsFlags
 	trial := seasons.Trial{Sizes: seasons.DefaultSizes()}
 	var good, bad int
@@ -133,7 +133,7 @@ func (n *nightsFlags) gate(ctx context.Context, trial seasons.Trial) error {
 }
 
 // workCommand is the child process of a night, whose candidate may be spoiled; people have no use for it.
-func workCommand(s *app.Settings) *cobra.Command {
+func workCommand(s *app.Flags) *cobra.Command {
 	var t seasons.Tampering
 	cmd := &cobra.Command{Use: "work DIR", Short: "Do a night's work, with a spoiled candidate where flags say so (started by gate, nights and corrections)", Hidden: true}
 	f := cmd.Flags()
@@ -154,7 +154,7 @@ func workCommand(s *app.Settings) *cobra.Command {
 	return cmd
 }
 
-func nightsCommand(s *app.Settings) *cobra.Command {
+func nightsCommand(s *app.Flags) *cobra.Command {
 	var n nightsFlags
 	season := seasons.Season{Climate: seasons.DefaultClimate()}
 	var count int

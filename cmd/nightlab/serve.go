@@ -12,7 +12,7 @@ import (
 	"nightshift/lab/bench"
 )
 
-func swapCommand(s *app.Settings) *cobra.Command {
+func swapCommand(s *app.Flags) *cobra.Command {
 	var b bench.Flags
 	var opt bench.SwapOptions
 	cmd := &cobra.Command{Use: "swap", Short: "A server under load whose version changes all the time, beside one whose version stays"}
@@ -27,7 +27,7 @@ func swapCommand(s *app.Settings) *cobra.Command {
 	return bench.Command(s, cmd, &b, &opt, &opt.Options, bench.Swap)
 }
 
-func startCommand(s *app.Settings) *cobra.Command {
+func startCommand(s *app.Flags) *cobra.Command {
 	var b bench.Flags
 	var opt bench.StartOptions
 	cmd := &cobra.Command{Use: "start", Short: "The program from its start until it is ready, and its memory"}
@@ -49,7 +49,7 @@ func startCommand(s *app.Settings) *cobra.Command {
 	return cmd
 }
 
-func nightMemoryCommand(s *app.Settings) *cobra.Command {
+func nightMemoryCommand(s *app.Flags) *cobra.Command {
 	var b bench.Flags
 	var opt bench.NightMemoryOptions
 	cmd := &cobra.Command{Use: "night-memory", Short: "The memory of a server alone, and of it and a real night on the model that ships"}
@@ -69,7 +69,7 @@ func nightMemoryCommand(s *app.Settings) *cobra.Command {
 	return cmd
 }
 
-func ingestCommand(s *app.Settings) *cobra.Command {
+func ingestCommand(s *app.Flags) *cobra.Command {
 	var b bench.Flags
 	var opt bench.IngestOptions
 	cmd := &cobra.Command{Use: "ingest", Short: "Interactions per second into the replay store, and what recording adds to an answer"}

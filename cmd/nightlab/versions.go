@@ -7,7 +7,7 @@ import (
 	"nightshift/lab/bench"
 )
 
-func versionsCommand(s *app.Settings) *cobra.Command {
+func versionsCommand(s *app.Flags) *cobra.Command {
 	var b bench.Flags
 	var opt bench.VersionsOptions
 	cmd := &cobra.Command{Use: "versions", Short: "A server of many registered versions, and what requests wait for theirs"}
@@ -24,7 +24,7 @@ func versionsCommand(s *app.Settings) *cobra.Command {
 	return bench.Command(s, cmd, &b, &opt, &opt.Options, bench.Versions)
 }
 
-func prefixCommand(s *app.Settings) *cobra.Command {
+func prefixCommand(s *app.Flags) *cobra.Command {
 	var b bench.Flags
 	var opt bench.PrefixOptions
 	cmd := &cobra.Command{Use: "prefix", Short: "Time to the first token of prompts that begin with something new, and with what was asked before"}
@@ -37,7 +37,7 @@ func prefixCommand(s *app.Settings) *cobra.Command {
 	return bench.Command(s, cmd, &b, &opt, &opt.Options, bench.Prefix)
 }
 
-func invarianceCommand(s *app.Settings) *cobra.Command {
+func invarianceCommand(s *app.Flags) *cobra.Command {
 	var b bench.Flags
 	var opt bench.InvarianceOptions
 	cmd := &cobra.Command{Use: "invariance", Short: "Whether answers are the same, bit for bit, alone and in batches among strangers"}

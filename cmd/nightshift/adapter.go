@@ -16,7 +16,7 @@ import (
 	"nightshift/internal/registry"
 )
 
-func adapterCommand(s *app.Settings) *cobra.Command {
+func adapterCommand(s *app.Flags) *cobra.Command {
 	cmd := &cobra.Command{Use: "adapter", Short: "List, activate, roll back, hold, merge and export versions"}
 	cmd.AddCommand(adapterList(s), adapterActivate(s), adapterRollback(s), adapterHold(s), adapterRelease(s), adapterMerge(s), adapterExport(s))
 	return cmd
@@ -42,7 +42,7 @@ type adapterRow struct {
 	Champion bool   `json:"champion"`
 }
 
-func adapterList(s *app.Settings) *cobra.Command {
+func adapterList(s *app.Flags) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{Use: "list", Short: "List the versions of every track"}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
@@ -119,7 +119,7 @@ func parseVersion(name string) (track string, number int, err error) {
 	return track, number, nil
 }
 
-func adapterActivate(s *app.Settings) *cobra.Command {
+func adapterActivate(s *app.Flags) *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{Use: "activate TRACK@N", Short: "Make a version, or TRACK@base, the champion; running servers swap it in"}
 	cmd.Flags().StringVar(&reason, "reason", "", "kept with the activation")
@@ -159,7 +159,7 @@ func printActivation(a registry.Activation, err error) error {
 }
 
 // trackAction is a command on one track.
-func trackAction(s *app.Settings, use, short string, act func(cmd *cobra.Command, r *registry.Registry, track, reason string) (registry.Activation, error)) *cobra.Command {
+func trackAction(s *app.Flags, use, short string, act func(cmd *cobra.Command, r *registry.Registry, track, reason string) (registry.Activation, error)) *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{Use: use + " [TRACK]", Short: short}
 	cmd.Flags().StringVar(&reason, "reason", "", "kept with the activation")
@@ -177,25 +177,25 @@ func trackAction(s *app.Settings, use, short string, act func(cmd *cobra.Command
 	return cmd
 }
 
-func adapterRollback(s *app.Settings) *cobra.Command {
+func adapterRollback(s *app.Flags) *cobra.Command {
 	return trackAction(s, "rollback", "Go back to the version before, and hold", func(cmd *cobra.Command, r *registry.Registry, track, reason string) (registry.Activation, error) {
 		return r.Rollback(cmd.Context(), track, actor(), reason)
 	})
 }
 
-func adapterHold(s *app.Settings) *cobra.Command {
+func adapterHold(s *app.Flags) *cobra.Command {
 	return trackAction(s, "hold", "Keep the champion: no night may replace it", func(cmd *cobra.Command, r *registry.Registry, track, reason string) (registry.Activation, error) {
 		return r.Hold(cmd.Context(), track, actor(), reason)
 	})
 }
 
-func adapterRelease(s *app.Settings) *cobra.Command {
+func adapterRelease(s *app.Flags) *cobra.Command {
 	return trackAction(s, "release", "End a hold", func(cmd *cobra.Command, r *registry.Registry, track, reason string) (registry.Activation, error) {
 		return r.Release(cmd.Context(), track, actor(), reason)
 	})
 }
 
-func adapterExport(s *app.Settings) *cobra.Command {
+func adapterExport(s *app.Flags) *cobra.Command {
 	return &cobra.Command{Use: "export TRACK@N DIR", Short: "Write a version as a PEFT adapter directory",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			track, number, err := parseVersion(args[0])

@@ -30,7 +30,7 @@ func addend(text string) (track string, number int, weight float64, err error) {
 }
 
 // openVerified opens the registry with the checks that a server makes, for what is stored by hand.
-func openVerified(s *app.Settings, cmd *cobra.Command) (*registry.Registry, *engine.Model, int, error) {
+func openVerified(s *app.Flags, cmd *cobra.Command) (*registry.Registry, *engine.Model, int, error) {
 	c, err := s.Load(cmd)
 	if err != nil {
 		return nil, nil, 0, err
@@ -50,7 +50,7 @@ func openVerified(s *app.Settings, cmd *cobra.Command) (*registry.Registry, *eng
 	return r, m, c.Engine.MaxRank, r.Declare(c.TrackNames()...)
 }
 
-func adapterMerge(s *app.Settings) *cobra.Command {
+func adapterMerge(s *app.Flags) *cobra.Command {
 	var rank int
 	var track string
 	var asJSON bool

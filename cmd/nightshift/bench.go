@@ -6,7 +6,7 @@ import (
 	"nightshift/internal/app"
 )
 
-func benchCommand(s *app.Settings) *cobra.Command {
+func benchCommand(s *app.Flags) *cobra.Command {
 	cmd := &cobra.Command{Use: "bench", Short: "Measure this program on this machine, beside the machine's own limits",
 		Long: "Measure this program on this machine, beside the machine's own limits, on random weights.\n\n" +
 			"What is compared is measured in the same blocks, in random order. Each line over all blocks gives medians, and for ratios\n" +

@@ -7,7 +7,7 @@ import (
 	"nightshift/lab/bench"
 )
 
-func benchRoofline(s *app.Settings) *cobra.Command {
+func benchRoofline(s *app.Flags) *cobra.Command {
 	var b bench.Flags
 	cmd := &cobra.Command{Use: "roofline", Short: "What the machine gives: memory bandwidth, float32 and int8 matrix rates"}
 	b.Add(cmd, "")
@@ -17,7 +17,7 @@ func benchRoofline(s *app.Settings) *cobra.Command {
 	return cmd
 }
 
-func benchDecode(s *app.Settings) *cobra.Command {
+func benchDecode(s *app.Flags) *cobra.Command {
 	var b bench.Flags
 	var opt bench.DecodeOptions
 	cmd := &cobra.Command{Use: "decode", Short: "Tokens per second of the engine, by batch size, context and weight format"}
@@ -31,7 +31,7 @@ func benchDecode(s *app.Settings) *cobra.Command {
 	return bench.Command(s, cmd, &b, &opt, &opt.Options, bench.Decode)
 }
 
-func benchPrefill(s *app.Settings) *cobra.Command {
+func benchPrefill(s *app.Flags) *cobra.Command {
 	var b bench.Flags
 	var opt bench.PrefillOptions
 	cmd := &cobra.Command{Use: "prefill", Short: "Tokens of prompts per second, by length and weight format"}
@@ -41,7 +41,7 @@ func benchPrefill(s *app.Settings) *cobra.Command {
 	return bench.Command(s, cmd, &b, &opt, &opt.Options, bench.Prefill)
 }
 
-func benchTrain(s *app.Settings) *cobra.Command {
+func benchTrain(s *app.Flags) *cobra.Command {
 	var b bench.Flags
 	var opt bench.TrainOptions
 	cmd := &cobra.Command{Use: "train", Short: "Forward and backward passes of LoRA training for every linear"}
@@ -55,7 +55,7 @@ func benchTrain(s *app.Settings) *cobra.Command {
 	return bench.Command(s, cmd, &b, &opt, &opt.Options, bench.Train)
 }
 
-func benchQuantize(s *app.Settings) *cobra.Command {
+func benchQuantize(s *app.Flags) *cobra.Command {
 	var b bench.Flags
 	var opt bench.QuantizeOptions
 	cmd := &cobra.Command{Use: "quantize", Short: "What int8 and int4 weights cost in quality, on the model that ships and with outlier channels",

@@ -9,7 +9,7 @@ import (
 	"nightshift/lab/bench"
 )
 
-func benchServe(s *app.Settings) *cobra.Command {
+func benchServe(s *app.Flags) *cobra.Command {
 	var b bench.Flags
 	var opt bench.ServeOptions
 	cmd := &cobra.Command{Use: "serve", Short: "A whole server over HTTP with streaming, beside its own bare engine"}

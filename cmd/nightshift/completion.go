@@ -21,7 +21,7 @@ import (
 type offer func(cmd *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective)
 
 // completeFlags gives every command what it offers for its arguments and for the flags that mean something.
-func completeFlags(root *cobra.Command, s *app.Settings) {
+func completeFlags(root *cobra.Command, s *app.Flags) {
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	flags := map[string]offer{
 		"config":  fixed(cobra.ShellCompDirectiveFilterFileExt, "yaml", "yml"),
@@ -99,7 +99,7 @@ func fixed(directive cobra.ShellCompDirective, words ...string) offer {
 }
 
 // reading offers what the registry holds.
-func reading(s *app.Settings, list func(r *registry.Registry) ([]string, error)) offer {
+func reading(s *app.Flags, list func(r *registry.Registry) ([]string, error)) offer {
 	return func(cmd *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		r, err := s.OpenRegistry(cmd)
 		if err != nil {
@@ -246,7 +246,7 @@ func commandsOffer(cmd *cobra.Command, args []string, word string) ([]cobra.Comp
 }
 
 // serverOffer is the address of the server that runs on the data directory, or the one that it would have.
-func serverOffer(s *app.Settings) offer {
+func serverOffer(s *app.Flags) offer {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		c, err := s.Load(cmd)
 		if err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func configCommand(s *app.Settings) *cobra.Command {
+func configCommand(s *app.Flags) *cobra.Command {
 	cmd := &cobra.Command{Use: "config", Short: "Print or check the configuration"}
 	cmd.AddCommand(
 		&cobra.Command{Use: "print", Short: "Print the configuration in force, with the documentation of every key",

@@ -13,7 +13,7 @@ import (
 	"nightshift/internal/walkthrough"
 )
 
-func demoCommand(s *app.Settings) *cobra.Command {
+func demoCommand(s *app.Flags) *cobra.Command {
 	opt := walkthrough.Options{Out: os.Stdout}
 	var asJSON, keep bool
 	cmd := &cobra.Command{Use: "demo", Short: "See the whole loop on the model that ships: ask, correct, learn, swap, ask again, roll back"}

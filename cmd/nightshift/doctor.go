@@ -37,7 +37,7 @@ const (
 	stateFailed  = "failed"
 )
 
-func doctorCommand(s *app.Settings) *cobra.Command {
+func doctorCommand(s *app.Flags) *cobra.Command {
 	var asJSON bool
 	var live string
 	cmd := &cobra.Command{Use: "doctor", Short: "Say what this machine has and what is missing: library, model, store, disk, keys"}

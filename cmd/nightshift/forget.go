@@ -19,7 +19,7 @@ import (
 	"nightshift/update/history"
 )
 
-func forgetCommand(s *app.Settings) *cobra.Command {
+func forgetCommand(s *app.Flags) *cobra.Command {
 	var subject string
 	var retrain, asJSON bool
 	cmd := &cobra.Command{Use: "forget --subject USER", Short: "Delete what a person said, everywhere, and list or withdraw the versions that learned from it"}

@@ -19,7 +19,7 @@ import (
 	"nightshift/models/quantize"
 )
 
-func importCommand(s *app.Settings) *cobra.Command {
+func importCommand(s *app.Flags) *cobra.Command {
 	var track string
 	var activate bool
 	var opt conversionFlags
@@ -71,7 +71,7 @@ func adapterIn(dir string) (string, error) {
 
 // importModel checks a checkpoint, that of the configuration where dir is empty, and makes what serving needs of it: half-precision weights are converted into the
 // cache, float32 ones are served as they lie, and int8 and int4 weights are made where the configuration asks for them.
-func importModel(s *app.Settings, cmd *cobra.Command, dir string, opt conversionFlags) error {
+func importModel(s *app.Flags, cmd *cobra.Command, dir string, opt conversionFlags) error {
 	c, err := s.Load(cmd)
 	if err != nil {
 		return err
@@ -144,7 +144,7 @@ func printLearning(out io.Writer, dir string, width int) error {
 }
 
 // importAdapter stores a PEFT adapter as a version of a track.
-func importAdapter(s *app.Settings, cmd *cobra.Command, dir, track string, activate bool) error {
+func importAdapter(s *app.Flags, cmd *cobra.Command, dir, track string, activate bool) error {
 	c, err := s.Load(cmd)
 	if err != nil {
 		return err

@@ -26,7 +26,7 @@ func advise(err error) string {
 }
 
 func rootCommand() *cobra.Command {
-	var s app.Settings
+	var s app.Flags
 	root := &cobra.Command{Use: "nightshift", Short: "Serve a GPT-2-family model by day and learn from its users by night", Version: telemetry.BuildInfo().Version}
 	s.AddFlags(root.PersistentFlags())
 	root.AddCommand(runCommand(&s), serveCommand(&s), updateCommand(&s), nightCommand(&s), importCommand(&s), trackCommand(&s), adapterCommand(&s),

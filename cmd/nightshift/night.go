@@ -19,14 +19,14 @@ import (
 	"nightshift/update/work"
 )
 
-func nightCommand(s *app.Settings) *cobra.Command {
+func nightCommand(s *app.Flags) *cobra.Command {
 	cmd := &cobra.Command{Use: "night", Short: "Look at nights"}
 	cmd.AddCommand(nightList(s), nightShow(s), nightPlan(s), nightMatrix(s), nightReview(s), nightWork(s))
 	return cmd
 }
 
 // nightShow shows a night's record, its verdict and how its candidate's trial went.
-func nightShow(s *app.Settings) *cobra.Command {
+func nightShow(s *app.Flags) *cobra.Command {
 	var asJSON, why bool
 	cmd := &cobra.Command{Use: "show NIGHT", Short: "Show what a night did and why: its verdict as a table, and how its candidate fared on trial"}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "the record and the trial as JSON")
@@ -62,7 +62,7 @@ func nightShow(s *app.Settings) *cobra.Command {
 }
 
 // nightPlan says what the next night would find, without running it.
-func nightPlan(s *app.Settings) *cobra.Command {
+func nightPlan(s *app.Flags) *cobra.Command {
 	var track string
 	var asJSON bool
 	cmd := &cobra.Command{Use: "plan", Short: "Say what the next night of a track waits for, or what it would learn, without running it"}
@@ -82,7 +82,7 @@ func nightPlan(s *app.Settings) *cobra.Command {
 }
 
 // planNight asks the server that uses the data directory, or looks itself where there is none or the store is shared.
-func planNight(s *app.Settings, cmd *cobra.Command, track string) (plan nightrecord.Plan, err error) {
+func planNight(s *app.Flags, cmd *cobra.Command, track string) (plan nightrecord.Plan, err error) {
 	c, err := s.Load(cmd)
 	if err != nil {
 		return plan, err
@@ -146,7 +146,7 @@ func nearNight(r *registry.Registry, id string, err error) error {
 }
 
 // nightReview gives the evidence of a night a second chance.
-func nightReview(s *app.Settings) *cobra.Command {
+func nightReview(s *app.Flags) *cobra.Command {
 	return &cobra.Command{Use: "review NIGHT", Short: "Vouch for what a rejected or rolled-back night selected: the next night takes it up again",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := s.OpenRegistry(cmd)
@@ -163,7 +163,7 @@ func nightReview(s *app.Settings) *cobra.Command {
 }
 
 // nightWork is the child process of a night; people have no use for it.
-func nightWork(s *app.Settings) *cobra.Command {
+func nightWork(s *app.Flags) *cobra.Command {
 	return &cobra.Command{Use: "work DIR", Short: "Train and score the frozen selection of a night (started by the updater)", Hidden: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := s.Load(cmd)

@@ -14,7 +14,7 @@ import (
 )
 
 // nightList lists the nights, the newest first.
-func nightList(s *app.Settings) *cobra.Command {
+func nightList(s *app.Flags) *cobra.Command {
 	var asJSON bool
 	var track string
 	var limit int

@@ -12,7 +12,7 @@ import (
 )
 
 // nightMatrix shows what the versions of a track know of what its nights learned.
-func nightMatrix(s *app.Settings) *cobra.Command {
+func nightMatrix(s *app.Flags) *cobra.Command {
 	var asJSON bool
 	var track string
 	cmd := &cobra.Command{Use: "matrix", Short: "Show what each version of a track knows of what its nights learned, and what was forgotten"}

@@ -19,7 +19,7 @@ const (
 	updaterNone   = "none"
 )
 
-func runCommand(s *app.Settings) *cobra.Command {
+func runCommand(s *app.Flags) *cobra.Command {
 	return &cobra.Command{Use: "run", Short: "Serve and learn in one process",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := s.Open(cmd, app.Serving)
@@ -34,7 +34,7 @@ func runCommand(s *app.Settings) *cobra.Command {
 		}}
 }
 
-func serveCommand(s *app.Settings) *cobra.Command {
+func serveCommand(s *app.Flags) *cobra.Command {
 	return &cobra.Command{Use: "serve", Short: "Serve; an update process beside it learns (over Redis)",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := s.Open(cmd, app.Serving)

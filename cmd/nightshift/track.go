@@ -18,7 +18,7 @@ import (
 	"nightshift/serve/api/wire"
 )
 
-func trackCommand(s *app.Settings) *cobra.Command {
+func trackCommand(s *app.Flags) *cobra.Command {
 	cmd := &cobra.Command{Use: "track", Short: "List, create and delete tracks",
 		Long: "List, create and delete tracks. A track is a name that clients ask as a model, with versions, nights and feedback of its own. There are\n" +
 			"those that were created here or by POST /v1/tracks, those into which an adapter was imported, those that the configuration names, and default.\n" +
@@ -37,7 +37,7 @@ type trackRow struct {
 	Since      time.Time `json:"since,omitzero"`
 }
 
-func trackList(s *app.Settings) *cobra.Command {
+func trackList(s *app.Flags) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{Use: "list", Short: "List the tracks and what serves each"}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
@@ -84,7 +84,7 @@ func trackList(s *app.Settings) *cobra.Command {
 	return cmd
 }
 
-func trackCreate(s *app.Settings) *cobra.Command {
+func trackCreate(s *app.Flags) *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{Use: "create TRACK", Short: "Make a track, which the base model serves at first"}
 	cmd.Flags().StringVar(&reason, "reason", "", "kept with the activation")
@@ -106,7 +106,7 @@ func trackCreate(s *app.Settings) *cobra.Command {
 	return cmd
 }
 
-func trackDelete(s *app.Settings) *cobra.Command {
+func trackDelete(s *app.Flags) *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{Use: "delete TRACK", Short: "End a track: it is listed and asked no more; its versions and what was said there stay",
 		Long: "End a track: it is listed and asked no more, has no nights, and answers that are under way finish. Its versions, nights and what was said\n" +
@@ -136,7 +136,7 @@ const changeTime = time.Minute
 
 // changeTracks has the server that runs on the data directory do it, so that its configuration counts and the change is in force when the
 // command ends; without one it is written to the registry, which the servers of other machines follow.
-func changeTracks(s *app.Settings, cmd *cobra.Command, method, path string, body wire.TrackRequest, write func(app.Config, *registry.Registry) error) error {
+func changeTracks(s *app.Flags, cmd *cobra.Command, method, path string, body wire.TrackRequest, write func(app.Config, *registry.Registry) error) error {
 	c, err := s.Load(cmd)
 	if err != nil {
 		return err

@@ -16,7 +16,7 @@ import (
 	"nightshift/update/work"
 )
 
-func updateCommand(s *app.Settings) *cobra.Command {
+func updateCommand(s *app.Flags) *cobra.Command {
 	var now, dryRun, why, asJSON bool
 	var track, replay string
 	cmd := &cobra.Command{Use: "update", Short: "Learn: on schedule beside a server (over Redis), or one night at once"}

@@ -51,7 +51,7 @@ const (
 )
 
 // Open loads the configuration and opens the runtime, the model, the store and the registry.
-func (s *Settings) Open(cmd *cobra.Command, role Role) (*Parts, error) {
+func (s *Flags) Open(cmd *cobra.Command, role Role) (*Parts, error) {
 	c, err := s.Load(cmd)
 	if err != nil {
 		return nil, err

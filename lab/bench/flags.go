@@ -12,7 +12,7 @@ import (
 )
 
 // Load reads the configuration of a benchmark that keeps models in the cache directory, and opens the runtime.
-func Load(s *app.Settings, cmd *cobra.Command) (c app.Config, cache string, err error) {
+func Load(s *app.Flags, cmd *cobra.Command) (c app.Config, cache string, err error) {
 	if c, err = s.Load(cmd); err != nil {
 		return c, "", err
 	}
@@ -51,7 +51,7 @@ func (b *Flags) AddWeights(cmd *cobra.Command) {
 }
 
 // Measure opens the runtime, completes the options and runs a benchmark, whose results go to standard output.
-func (b *Flags) Measure(s *app.Settings, cmd *cobra.Command, run func(Report) error) error {
+func (b *Flags) Measure(s *app.Flags, cmd *cobra.Command, run func(Report) error) error {
 	c, cache, err := Load(s, cmd)
 	if err != nil {
 		return err
@@ -71,7 +71,7 @@ func (b *Flags) Measure(s *app.Settings, cmd *cobra.Command, run func(Report) er
 }
 
 // Command has a command run a benchmark with its options, which hold those of all benchmarks.
-func Command[O any](s *app.Settings, cmd *cobra.Command, b *Flags, opt *O, options *Options, run func(context.Context, O, Report) error) *cobra.Command {
+func Command[O any](s *app.Flags, cmd *cobra.Command, b *Flags, opt *O, options *Options, run func(context.Context, O, Report) error) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return b.Measure(s, cmd, func(report Report) error {
 			*options = b.Options

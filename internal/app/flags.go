@@ -15,8 +15,8 @@ import (
 	"nightshift/onnx/ort"
 )
 
-// Settings are the flags that every command has.
-type Settings struct {
+// Flags are those that every command has.
+type Flags struct {
 	file string
 	set  []string
 	// Flags that stand for a key of the configuration.
@@ -25,7 +25,7 @@ type Settings struct {
 }
 
 // AddFlags defines the flags.
-func (s *Settings) AddFlags(flags *pflag.FlagSet) {
+func (s *Flags) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVarP(&s.file, "config", "c", "", "configuration file (default: nightshift.yaml where there is one)")
 	flags.StringArrayVar(&s.set, "set", nil, "set one key of the configuration: --set update.train.rank=16")
 	flags.StringVar(&s.model, "model", "", "model directory, in place of the key model")
@@ -36,7 +36,7 @@ func (s *Settings) AddFlags(flags *pflag.FlagSet) {
 }
 
 // Load reads the configuration that the flags describe.
-func (s *Settings) Load(cmd *cobra.Command) (Config, error) {
+func (s *Flags) Load(cmd *cobra.Command) (Config, error) {
 	overrides := map[string]string{}
 	for _, kv := range s.set {
 		key, value, ok := strings.Cut(kv, "=")
@@ -98,7 +98,7 @@ func OpenRuntime(ctx context.Context, c Config) error {
 }
 
 // OpenRegistry opens the registry alone; running servers see what is written to it. To read it makes no directory.
-func (s *Settings) OpenRegistry(cmd *cobra.Command) (*registry.Registry, error) {
+func (s *Flags) OpenRegistry(cmd *cobra.Command) (*registry.Registry, error) {
 	c, err := s.Load(cmd)
 	if err != nil {
 		return nil, err

@@ -18,8 +18,8 @@ VCS := $(shell git describe --always --dirty >/dev/null 2>&1 && echo auto || ech
 TESTFLAGS ?=
 
 # Packages with goroutines that share memory. make race RACE=./... takes all.
-RACE ?= ./test ./internal/conversion ./internal/engine ./internal/registry ./internal/sampling ./onnx/ort ./models/tokenizer ./replaystore/... \
-	./serve/... ./update ./lab/bench ./lab/continual ./update/train ./update/work
+RACE ?= ./test ./internal/atomicfile ./internal/conversion ./internal/engine/... ./internal/registry ./internal/sampling ./onnx/ort ./models/tokenizer ./replaystore/... \
+	./serve/... ./update ./update/history ./update/runner ./lab/bench ./lab/continual ./update/train ./update/work
 
 # Flags of the contract suite: make contract CONTRACTFLAGS='--only langchain --json'; --help prints them all.
 CONTRACTFLAGS ?=

@@ -169,7 +169,7 @@ func TestShuffledAnswers(t *testing.T) {
 		}
 	}
 	// The selection has answers wait on which people disagree; without that, the gate is judged on what it does itself.
-	s := serverOf(t, "run", "--config", filepath.Join(sources(t), "internal", "walkthrough", "demo.yaml"), "--data", data, "--set", "update.evidence.cluster_subjects=1")
+	s := serverOf(t, "run", "--config", filepath.Join(sources(t), "..", "internal", "walkthrough", "demo.yaml"), "--data", data, "--set", "update.evidence.cluster_subjects=1")
 	changes := demo.Changes()
 	r := rand.New(rand.NewPCG(1, 1))
 	var list []customer

@@ -2,6 +2,7 @@ package update
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,11 +23,10 @@ func (u *Updater) clearUpAll(ctx context.Context) error {
 	}
 	for _, track := range slices.Sorted(maps.Keys(tracks)) {
 		unlock, err := u.exclusive(ctx, track)
-		if err != nil {
-			return err
+		if err == nil {
+			err = u.clearUp(ctx, track)
+			unlock()
 		}
-		err = u.clearUp(ctx, track)
-		unlock()
 		if ctx.Err() != nil {
 			return err
 		}
@@ -37,15 +37,42 @@ func (u *Updater) clearUpAll(ctx context.Context) error {
 	return nil
 }
 
-// clearUp finishes or fails the nights of a track that a killed updater left unfinished. It is called under the track's lease: none of them
-// runs. One that cannot be cleared up stops the track, whose next night would use its evidence again.
-func (u *Updater) clearUp(ctx context.Context, track string) error {
+// clearUpOthers clears up the tracks but some that have an unfinished night and that nobody runs a night of. It is called by who runs a night.
+func (u *Updater) clearUpOthers(ctx context.Context, than []string) error {
 	nights, err := u.unfinished()
 	if err != nil {
 		return err
 	}
 	for _, n := range nights {
-		if n.Track != track {
+		if slices.Contains(than, n.Track) {
+			continue
+		}
+		release, err := u.deps.Registry.TryLease(n.Track)
+		if errors.Is(err, registry.ErrLeased) {
+			continue
+		}
+		if err == nil {
+			err = errors.Join(u.clearUp(ctx, n.Track), release())
+		}
+		if ctx.Err() != nil {
+			return err
+		}
+		if err != nil {
+			u.deps.Log.Error("an interrupted night cannot be cleared up; its track learns nothing until it is", "track", n.Track, "error", err)
+		}
+	}
+	return nil
+}
+
+// clearUp finishes or fails the nights of tracks that a killed updater left unfinished. It is called under their leases: none of them
+// runs. One that cannot be cleared up stops the track, whose next night would use its evidence again.
+func (u *Updater) clearUp(ctx context.Context, tracks ...string) error {
+	nights, err := u.unfinished()
+	if err != nil {
+		return err
+	}
+	for _, n := range nights {
+		if !slices.Contains(tracks, n.Track) {
 			continue
 		}
 		if err := u.clearUpNight(ctx, n); err != nil {

@@ -57,7 +57,8 @@ func (n *night) config() any {
 	return struct {
 		frozen
 		Update map[string]any `json:"update"`
-	}{n.frozen, config.Values(n.settings)}
+		Train  work.Train     `json:"train"` // what the settings come to: the champion's shape, the model's rate
+	}{n.frozen, config.Values(n.settings), n.train}
 }
 
 // limits are what the gate holds the candidate to.

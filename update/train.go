@@ -107,6 +107,9 @@ func (t Train) fits(shape arch.Shape, report func(key, format string, args ...an
 			report(fmt.Sprintf("modules[%d]", i), "want one of %s, not %q", strings.Join(known, ", "), m)
 		}
 	}
+	if list := modules(t.Modules, shape); len(slices.Compact(slices.Sorted(slices.Values(list)))) < len(list) {
+		report("modules", "want each module once, not %s, which stand for %s", strings.Join(t.Modules, ", "), strings.Join(list, ", "))
+	}
 }
 
 // modules are the names that a model has for those of settings.

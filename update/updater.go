@@ -162,7 +162,7 @@ func (u *Updater) RunNight(ctx context.Context, req Request) (nightrecord.Night,
 	return u.run(ctx, req)
 }
 
-// run runs a night under the lock. A night that came from elsewhere than a caller and has a record is left alone.
+// run runs a night under its track's lease. A night that came from elsewhere than a caller and has a record is left alone.
 func (u *Updater) run(ctx context.Context, req Request) (nightrecord.Night, error) {
 	if req.Track == "" {
 		req.Track = registry.Default
@@ -170,12 +170,16 @@ func (u *Updater) run(ctx context.Context, req Request) (nightrecord.Night, erro
 	if err := registry.CheckTrack(req.Track); err != nil {
 		return nightrecord.Night{ID: req.Night, Track: req.Track}, fmt.Errorf("run night: %w", err)
 	}
-	unlock, err := u.exclusive(ctx, req.Track)
+	tracks, err := u.leases(req.Track)
+	if err != nil {
+		return nightrecord.Night{ID: req.Night, Track: req.Track}, err
+	}
+	unlock, err := u.exclusive(ctx, tracks...)
 	if err != nil {
 		return nightrecord.Night{ID: req.Night, Track: req.Track}, err
 	}
 	defer unlock()
-	if err := u.clearUp(ctx, req.Track); err != nil {
+	if err := errors.Join(u.clearUp(ctx, tracks...), u.clearUpOthers(ctx, tracks)); err != nil {
 		return nightrecord.Night{ID: req.Night, Track: req.Track}, err
 	}
 	if !req.DryRun { // where nights are asked for one by one nobody else may look
@@ -195,27 +199,48 @@ func (u *Updater) run(ctx context.Context, req Request) (nightrecord.Night, erro
 	case err == nil:
 	case !errors.Is(err, registry.ErrExists):
 		return nightrecord.Night{ID: req.Night, Track: req.Track}, err
-	case req.from == fromSchedule: // the lock does not hold on every shared file system; that a directory is made once does
+	case req.from == fromSchedule: // a lease does not hold on every shared file system; that a directory is made once does
 		u.deps.Log.Info("another updater has this night", "night", req.Night, "track", req.Track)
 		return nightrecord.Night{ID: req.Night, Track: req.Track}, nil
 	}
 	return u.night(req).run(ctx)
 }
 
-// exclusive waits until this process runs no night, and nobody else one of the track.
-func (u *Updater) exclusive(ctx context.Context, track string) (unlock func(), err error) {
-	u.running.Lock()
-	release, err := u.deps.Registry.Lease(ctx, track)
-	if err != nil {
-		u.running.Unlock()
-		return nil, err
+// leases are the tracks that a night of one must have for itself: the track, and those whose memory an initial adapter is made of.
+func (u *Updater) leases(track string) ([]string, error) {
+	tracks := []string{track}
+	if u.cfg.of(track).Initial.Track == track {
+		all, err := u.deps.Registry.Tracks()
+		if err != nil {
+			return nil, err
+		}
+		tracks = append(tracks, slices.DeleteFunc(all, func(t string) bool { return u.cfg.of(t).Initial.Track != track })...)
 	}
-	return func() {
-		if err := release(); err != nil {
-			u.deps.Log.Warn("the lease of a track cannot be released", "track", track, "error", err)
+	slices.Sort(tracks) // in one order, so that no two nights wait for each other
+	return slices.Compact(tracks), nil
+}
+
+// exclusive waits until this process runs no night, and nobody else one of the tracks.
+func (u *Updater) exclusive(ctx context.Context, tracks ...string) (unlock func(), err error) {
+	u.running.Lock()
+	var held []func() error
+	unlock = func() {
+		for _, release := range held {
+			if err := release(); err != nil {
+				u.deps.Log.Warn("the lease of a track cannot be released", "error", err)
+			}
 		}
 		u.running.Unlock()
-	}, nil
+	}
+	for _, track := range tracks {
+		release, err := u.deps.Registry.Lease(ctx, track)
+		if err != nil {
+			unlock()
+			return nil, err
+		}
+		held = append(held, release)
+	}
+	return unlock, nil
 }
 
 // listen takes requests from the control stream. Those that were made while no updater ran are still there.

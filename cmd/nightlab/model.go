@@ -16,7 +16,7 @@ import (
 	"nightshift/update/train"
 )
 
-// demoModel trains the model that ships.
+// modelCommand trains the model that ships.
 func modelCommand(s *app.Flags) *cobra.Command {
 	opt := pretrain.Defaults()
 	var asJSON bool

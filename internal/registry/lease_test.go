@@ -20,6 +20,9 @@ func TestLease(t *testing.T) {
 	if err != nil {
 		t.Fatalf("another track: %v", err)
 	}
+	if _, err := r.TryLease(Default); !errors.Is(err, ErrLeased) {
+		t.Errorf("tried for a lease that another holds: %v", err)
+	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := r.Lease(gone, Default); !errors.Is(err, context.Canceled) {
@@ -38,6 +41,9 @@ func TestLease(t *testing.T) {
 	}
 	if err := <-next; err != nil {
 		t.Errorf("after the release: %v", err)
+	}
+	if release, err := r.TryLease(Default); err != nil || release() != nil {
+		t.Errorf("tried for a free lease: %v", err)
 	}
 	if _, err := r.Lease(t.Context(), "../x"); !errors.Is(err, ErrName) {
 		t.Errorf("the lease of no track: %v", err)

@@ -11,7 +11,7 @@ import (
 )
 
 // nightFileSize bounds what ReadNight reads, in bytes.
-const nightFileSize = 1 << 30
+const nightFileSize = 4 << 30
 
 func checkNight(id string) error {
 	if !nightName.MatchString(id) {

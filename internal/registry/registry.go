@@ -5,7 +5,8 @@
 //	tracks/<track>/activations/000031.json    the highest one says what serves the track
 //	nights/<id>/…                             whatever a night writes
 //
-// Any number of processes on one file system may use the directory at the same time; there is no lock and no daemon.
+// Any number of processes on one file system may use the directory at the same time; there is no daemon, and no lock
+// but the lease of a track, which one updater holds while it runs a night of it (leases/<track>).
 //
 // Invariants:
 //   - Everything but the files of a night is immutable. A file appears whole or not at all, and is on disk (file and
@@ -176,7 +177,7 @@ func (r *Registry) last(dir string) (int, error) {
 
 // sweep removes what interrupted writers left behind an hour ago or more. Best effort: a leftover is never read.
 func (r *Registry) sweep() {
-	for _, pattern := range []string{"versions/sha256/", "tracks/*/versions/", "tracks/*/activations/", "nights/*/"} {
+	for _, pattern := range []string{"versions/sha256/", "tracks/*/versions/", "tracks/*/activations/", "nights/*/", "nights/*/*/"} {
 		dirs, _ := filepath.Glob(filepath.Join(r.dir, pattern)) // the pattern is good
 		for _, dir := range dirs {
 			atomicfile.Sweep(dir, "", time.Hour)

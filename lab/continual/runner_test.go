@@ -116,7 +116,11 @@ func TestRunEveryMethod(t *testing.T) {
 		tokens[r.Method] = r.Tokens
 	}
 	for name, n := range tokens {
-		if share := float64(n) / float64(tokens[Naive]); math.Abs(share-1) > 0.1 {
+		want := 1.0
+		if name == "A-GEM" {
+			want = 1.8 // a step over what is new computes a second gradient of as much that is rehearsed, but in the first task
+		}
+		if share := float64(n) / float64(tokens[Naive]); math.Abs(share-want) > 0.1 {
 			t.Errorf("%s trained on %d tokens, naive on %d", name, n, tokens[Naive])
 		}
 	}

@@ -139,7 +139,7 @@ func (s Season) name() (string, error) {
 		Settings any
 		Climate  Climate
 		Nights   int
-	}{s.Model.Checkpoint.Digest(), s.Update.Settings, s.Climate, s.Nights})
+	}{s.Model.Checkpoint.Digest(), []any{s.Update.Settings, s.Update.LearningRate}, s.Climate, s.Nights})
 	if err != nil {
 		return "", fmt.Errorf("name a season: %w", err)
 	}

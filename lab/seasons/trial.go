@@ -175,7 +175,7 @@ func (t Trial) key(o Outcome) (string, error) {
 		Sizes         Sizes
 		Kind, Variant string
 		Seed          int
-	}{t.Model.Checkpoint.Digest(), t.Update.Settings, t.Sizes, o.Kind, o.Variant, o.Seed})
+	}{t.Model.Checkpoint.Digest(), []any{t.Update.Settings, t.Update.LearningRate}, t.Sizes, o.Kind, o.Variant, o.Seed})
 	if err != nil {
 		return "", fmt.Errorf("name a night: %w", err)
 	}

@@ -86,7 +86,7 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return 1`)
 
 // loadScripts makes the scripts known to every master, so that they are called by their hashes. A server that has
-// erased them answers NOSCRIPT, and the shipper connects again.
+// forgotten them answers NOSCRIPT, and the shipper connects again.
 func (s *Store) loadScripts(ctx context.Context) error {
 	load := func(ctx context.Context, c *redis.Client) error {
 		var failed error

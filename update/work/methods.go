@@ -2,6 +2,7 @@ package work
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +15,13 @@ import (
 // prepare makes the run of the job's objective and methods, which begins at start.
 func (w *worker) prepare(ctx context.Context, trainable graphs.Trainable, start []float32, l lessons) (*method.Run, error) {
 	t := w.job.Train
+	var wrong error
+	t.Methods.Check(func(key, format string, args ...any) {
+		wrong = errors.Join(wrong, fmt.Errorf("train: methods.%s: %s", key, fmt.Sprintf(format, args...)))
+	})
+	if wrong != nil {
+		return nil, wrong
+	}
 	r := &method.Run{Settings: t.Methods, Base: w.base(), Trainable: trainable, Start: start, Rank: trainable.Rank,
 		Examples: method.Examples{Fresh: l.fresh, Rehearsed: l.rehearsed, Again: l.rehearsals()},
 		Options: train.Options{Rate: t.Rate, Warmup: t.Warmup, Decay: t.Decay, Clip: t.Clip,

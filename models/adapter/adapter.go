@@ -5,9 +5,9 @@
 // either honoured or refused by name; nothing that changes the computation is ignored. PEFT stores A as [r, in] and B as
 // [out, r], whatever fan_in_fan_out says; in memory they lie as the graphs multiply them, A [in, r] and B [r, out].
 //
-// The files written are canonical: equal adapters give equal bytes, and the digest names the adapter by them. The package
-// Which linears a model has, and how PEFT names them, models/arch says. The package
-// trains nothing and never touches the base model; methods whose files only work on a changed base are refused.
+// The files written are canonical: equal adapters give equal bytes, and the digest names the adapter by them. Which linears
+// a model has, and how PEFT names them, models/arch says. The package trains nothing and never touches the base model;
+// methods whose files only work on a changed base are refused.
 package adapter
 
 import (

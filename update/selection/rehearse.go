@@ -18,9 +18,6 @@ const (
 	Diversity = "diversity" // examples whose prompts lie far apart
 )
 
-// Policies lists them.
-func Policies() []string { return []string{Random, Priority, Feedback, Diversity} }
-
 // RandomSample picks at most limit items by a hash of their ids, so that the choice changes little from night to night, and
 // leaves them in order.
 func RandomSample(items []Item, limit int) []Item {

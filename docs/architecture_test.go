@@ -125,10 +125,16 @@ func tree(packages map[string]string) string {
 		if f.name == "tools" {
 			continue
 		}
+		drawn := f.name
 		for _, p := range slices.Sorted(maps.Keys(packages)) {
-			if strings.HasPrefix(p, f.name+"/") && !strings.Contains(p, "/clients/") {
-				line(p, packages[p])
+			if !strings.HasPrefix(p, f.name+"/") || strings.Contains(p, "/clients/") {
+				continue
 			}
+			if parent := path.Dir(p); packages[parent] == "" && parent != f.name && parent != drawn { // a folder that only holds packages
+				line(parent, "")
+				drawn = parent
+			}
+			line(p, packages[p])
 		}
 	}
 	return b.String()

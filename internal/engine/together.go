@@ -33,7 +33,7 @@ func (b *batch) begin(group []*scheduler.Sequence) {
 func (b *batch) prefill(from int) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = panicked("compute first prompts", r)
+			err = panicked("compute prompts", r)
 		}
 	}()
 	begin := time.Now()

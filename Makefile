@@ -77,8 +77,8 @@ cover: ## Print statement coverage of the core packages; fails below 80 %
 	while read -r packages tests; do \
 		NIGHTSHIFT_LONG_TESTS=1 $(GO) test -timeout $(HANG) $(TESTFLAGS) -coverprofile=.cache/cover.out -coverpkg="$$packages" $$tests >.cache/cover.log 2>&1 || \
 			{ cat .cache/cover.log; exit 1; }; \
-		$(GO) tool cover -func=.cache/cover.out | awk -v packages="$$packages" -v least=$(COVERAGE) \
-			'$$1 == "total:" { sub("%", "", $$3); printf "%6.1f %%  %s\n", $$3, packages; low = $$3 + 0 < least } END { exit low }' || failed=1; \
+		$(GO) tool cover -func=.cache/cover.out | awk -v packages="$$packages" -v minimum=$(COVERAGE) \
+			'$$1 == "total:" { sub("%", "", $$3); printf "%6.1f %%  %s\n", $$3, packages; low = $$3 + 0 < minimum } END { exit low }' || failed=1; \
 	done <.ci/coverage && \
 	if [ $$failed = 1 ]; then echo "below $(COVERAGE) %"; exit 1; fi
 

@@ -11,13 +11,13 @@ import { limits, number, settings, steady } from './lib/settings.js';
 
 const pause = number('PAUSE', 1);
 const memory = new Gauge('server_memory_mib');
-const most = number('MEMORY_MIB', 0);
+const limit = number('MEMORY_MIB', 0);
 
 export const options = steady(4, '30m', Object.assign({
   mixed: ['count==0'],
   'time_to_first_token{half:first}': limits.time_to_first_token,
   'time_to_first_token{half:second}': limits.time_to_first_token,
-}, most > 0 ? { server_memory_mib: [`value<${most}`] } : {}));
+}, limit > 0 ? { server_memory_mib: [`value<${limit}`] } : {}));
 
 export default function () {
   ask(settings.track, anyQuestion(), { tags: { half: exec.scenario.progress < 0.5 ? 'first' : 'second' } });

@@ -156,13 +156,13 @@ func TestRecord(t *testing.T) {
 func TestFeedbackLimits(t *testing.T) {
 	h := open(t, options{})
 	a, other := h.ask("default", "hi").Nightshift, h.ask("default", "ho").Nightshift
-	const most = 4 << 10 // for the tiny model, whose context is smaller
+	const maxBytes = 4 << 10 // for the tiny model, whose context is smaller
 	for _, c := range []struct {
 		name, field, param string
 		bytes, status      int
 	}{
-		{"longest correction", "correction", "", most, 202},
-		{"correction", "correction", "correction", most + 1, 400},
+		{"longest correction", "correction", "", maxBytes, 202},
+		{"correction", "correction", "correction", maxBytes + 1, 400},
 		{"longest comment", "comment", "", 4 << 10, 202},
 		{"comment", "comment", "comment", 4<<10 + 1, 400},
 	} {

@@ -11,16 +11,16 @@ import (
 	"nightshift/serve/api"
 )
 
-// mostRemembered bounds the feedback whose content is remembered; older ids can be used again without being noticed, and
+// maxRemembered bounds the feedback whose content is remembered; older ids can be used again without being noticed, and
 // the store then keeps what it had.
-const mostRemembered = 1 << 20
+const maxRemembered = 1 << 20
 
-// mostCounted bounds the interactions that are known to be counted: as many as arrive within a store's re-send window, at
+// maxCounted bounds the interactions that are known to be counted: as many as arrive within a store's re-send window, at
 // nearly a thousand a second.
-const mostCounted = 1 << 19
+const maxCounted = 1 << 19
 
 // ledger counts the events of every track and remembers the content of feedback by id, so that an id that is used again
-// with another content is refused, and an interaction takes no more than api.MostFeedback, and none once it was erased. It
+// with another content is refused, and an interaction takes no more than api.MaxFeedbackPerInteraction, and none once it was erased. It
 // follows the store's own order of events.
 type ledger struct {
 	store replaystore.Store
@@ -137,7 +137,7 @@ func (l *ledger) page(ctx context.Context, track string) (more bool, err error) 
 	for _, e := range events {
 		switch {
 		case e.Interaction != nil:
-			if l.counted.add(fingerprintOf(track, e.Interaction.ID), mostCounted) {
+			if l.counted.add(fingerprintOf(track, e.Interaction.ID), maxCounted) {
 				a.interactions++
 			}
 		case e.Feedback != nil:
@@ -150,7 +150,7 @@ func (l *ledger) page(ctx context.Context, track string) (more bool, err error) 
 			}
 		case e.Erasure != nil:
 			for _, id := range e.Erasure.Interactions {
-				l.erased.add(fingerprintOf(track, id), mostCounted)
+				l.erased.add(fingerprintOf(track, id), maxCounted)
 			}
 		}
 	}
@@ -163,7 +163,7 @@ func (l *ledger) remember(id fingerprint, e entry) {
 	if _, known := l.content[id]; known {
 		return
 	}
-	if len(l.order) >= mostRemembered {
+	if len(l.order) >= maxRemembered {
 		l.drop(l.order[0])
 		l.order = l.order[1:]
 	}
@@ -239,7 +239,7 @@ func (l *ledger) reserve(ctx context.Context, events []replaystore.Event) (undo 
 		case l.erased.members[fresh.about]:
 			back()
 			return nil, api.UnknownInteraction(e.Feedback.Interaction)
-		case !ok && l.about[fresh.about] >= api.MostFeedback:
+		case !ok && l.about[fresh.about] >= api.MaxFeedbackPerInteraction:
 			back()
 			return nil, api.TooMuchFeedback(e.Feedback.Interaction)
 		case !ok:

@@ -128,9 +128,9 @@ func TestBenchQuantize(t *testing.T) {
 	if len(lines) != 3 || lines[0]["weights"] != "f32" || lines[1]["weights"] != "int8" || lines[1]["verdict"] != "pass" {
 		t.Fatalf("lines are %v", lines)
 	}
-	for figure, least := range map[string]float64{"nats_per_token": 0.01, "standard_error": 1e-6, "facts_right": 0.95, "facts_kept": 0.95, "refusals_kept": 0.9, "worst_linear_error": 1e-3, "size_mb": 1} {
-		if v, _ := lines[1][figure].(float64); !(v >= least) {
-			t.Errorf("%s is %v, want %v at least", figure, v, least)
+	for figure, minimum := range map[string]float64{"nats_per_token": 0.01, "standard_error": 1e-6, "facts_right": 0.95, "facts_kept": 0.95, "refusals_kept": 0.9, "worst_linear_error": 1e-3, "size_mb": 1} {
+		if v, _ := lines[1][figure].(float64); !(v >= minimum) {
+			t.Errorf("%s is %v, want %v at least", figure, v, minimum)
 		}
 	}
 	if v, ok := lines[1]["change"].(float64); !ok || v > 0.005 {

@@ -63,7 +63,7 @@ func adapterMerge(s *app.Flags) *cobra.Command {
 	cmd.Flags().StringVar(&track, "track", registry.Default, "track that gets the version")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "the result as JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		r, _, most, err := openVerified(s, cmd)
+		r, _, maxRank, err := openVerified(s, cmd)
 		if err != nil {
 			return err
 		}
@@ -85,7 +85,7 @@ func adapterMerge(s *app.Flags) *cobra.Command {
 			}
 			names[i] = parts[i].String()
 		}
-		m, err := update.Merge(cmd.Context(), r, track, parts, rank, most)
+		m, err := update.Merge(cmd.Context(), r, track, parts, rank, maxRank)
 		if err != nil {
 			return err
 		}

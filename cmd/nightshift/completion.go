@@ -136,8 +136,8 @@ func trackOffers(r *registry.Registry) ([]string, error) {
 	return tracks, err
 }
 
-// mostOffers bounds how many versions of a track and how many nights are offered: the newest.
-const mostOffers = 100
+// maxOffers bounds how many versions of a track and how many nights are offered: the newest.
+const maxOffers = 100
 
 // versionOffers are the versions of all tracks, the newest first and the base model last.
 func versionOffers(r *registry.Registry) ([]string, error) {
@@ -153,7 +153,7 @@ func versionOffers(r *registry.Registry) ([]string, error) {
 		}
 		refs, _ := r.Versions(track) // without those that are damaged
 		for i, ref := range slices.Backward(refs) {
-			if len(refs)-i > mostOffers {
+			if len(refs)-i > maxOffers {
 				break
 			}
 			about := ""
@@ -179,7 +179,7 @@ func described(ref registry.Ref, champion registry.Activation, about string) str
 func nightOffers(r *registry.Registry) ([]string, error) {
 	ids, err := r.ListNights()
 	slices.Reverse(ids)
-	ids = ids[:min(len(ids), mostOffers)]
+	ids = ids[:min(len(ids), maxOffers)]
 	for i, id := range ids {
 		if n, _, err := readNight(r, id); err == nil {
 			ids[i] = cobra.CompletionWithDesc(id, fmt.Sprintf("%s, %s", n.Track, n.State))

@@ -251,7 +251,7 @@ func TestObserve(t *testing.T) {
 	}
 	wte, wpe, gain, bias := floats("wte.weight"), floats("wpe.weight"), floats("h.0.ln_1.weight"), floats("h.0.ln_1.bias")
 	w := m.Config.Width
-	most, mean, square := make([]float64, w), make([]float64, w), make([]float64, w)
+	largest, mean, square := make([]float64, w), make([]float64, w), make([]float64, w)
 	for i, id := range packed.ids {
 		x := make([]float64, w)
 		var sum, squares float64
@@ -264,14 +264,14 @@ func TestObserve(t *testing.T) {
 		scale := 1 / math.Sqrt(squares/float64(w)-mu*mu+m.Config.Epsilon)
 		for c := range x {
 			v := (x[c]-mu)*scale*float64(gain[c]) + float64(bias[c])
-			most[c] = max(most[c], math.Abs(v))
+			largest[c] = max(largest[c], math.Abs(v))
 			mean[c] += v / float64(tokens)
 			square[c] += v * v / float64(tokens)
 		}
 	}
 	a := seen["h.0.attn.c_attn"]
 	for c := range w {
-		for _, p := range [][2]float64{{float64(a.Max[c]), most[c]}, {float64(a.Mean[c]), mean[c]}, {float64(a.Square[c]), square[c]}} {
+		for _, p := range [][2]float64{{float64(a.Max[c]), largest[c]}, {float64(a.Mean[c]), mean[c]}, {float64(a.Square[c]), square[c]}} {
 			if math.Abs(p[0]-p[1]) > 1e-3*(1+math.Abs(p[1])) {
 				t.Fatalf("channel %d: saw %v, want %v", c, p[0], p[1])
 			}

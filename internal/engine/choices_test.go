@@ -189,11 +189,11 @@ func TestMinTokens(t *testing.T) {
 	m := smallModel(t)
 	e := runEngine(t, m, Config{})
 	end := m.End
-	for _, least := range []int{0, 1, 5} {
+	for _, minTokens := range []int{0, 1, 5} {
 		a := ask(t, e, Request{Prompt: []int32{7, 8}, Pin: pinned(t, e, ""), MaxTokens: 10,
-			Adjustment: sampling.Adjustment{MinTokens: least, Bias: []sampling.Bias{{Token: end, Value: 100}}}})
-		if len(a.tokens) != least+1 || slices.Index(a.tokens, end) != least || a.result.Finish != FinishStop {
-			t.Errorf("min_tokens %d: tokens %v, %s", least, a.tokens, a.result.Finish)
+			Adjustment: sampling.Adjustment{MinTokens: minTokens, Bias: []sampling.Bias{{Token: end, Value: 100}}}})
+		if len(a.tokens) != minTokens+1 || slices.Index(a.tokens, end) != minTokens || a.result.Finish != FinishStop {
+			t.Errorf("min_tokens %d: tokens %v, %s", minTokens, a.tokens, a.result.Finish)
 		}
 	}
 }

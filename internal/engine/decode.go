@@ -109,7 +109,7 @@ func (b *batch) fail(err error) {
 // propose drafts tokens for a sequence that decodes alone. Continuing with several tokens is for one row only, see
 // graphs.Model.Decode. The last token that the step picks comes after the draft, and it must fit too.
 func (b *batch) propose() {
-	if b.lookup.most == 0 || len(b.rows) != 1 {
+	if b.lookup.limit == 0 || len(b.rows) != 1 {
 		b.lookup.draft = b.lookup.draft[:0]
 		return
 	}

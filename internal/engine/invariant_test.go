@@ -88,18 +88,18 @@ func same(a, b answer) string {
 
 // overtakingFirst moves jobs to the front of an order of which each overtakes the one before, and says how many.
 func overtakingFirst(jobs []job, order []int, chunk int) (list []int, n int) {
-	most := 1 << 20 // of the next prompt
+	room := 1 << 20 // of the next prompt
 	for {
 		best := -1
 		for _, i := range order {
-			if length := len(jobs[i].Prompt); length <= most && (best < 0 || length > len(jobs[best].Prompt)) {
+			if length := len(jobs[i].Prompt); length <= room && (best < 0 || length > len(jobs[best].Prompt)) {
 				best = i
 			}
 		}
 		if best < 0 {
 			return append(list, order...), len(list)
 		}
-		list, most = append(list, best), (len(jobs[best].Prompt)-chunk)/2
+		list, room = append(list, best), (len(jobs[best].Prompt)-chunk)/2
 		order = slices.DeleteFunc(order, func(i int) bool { return i == best })
 	}
 }

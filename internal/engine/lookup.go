@@ -5,19 +5,19 @@ import (
 	"sync/atomic"
 )
 
-// lookupMost is the length of the longest match: more tokens tell nothing more.
-const lookupMost = 4
+// lookupMaxMatch is the length of the longest match: more tokens tell nothing more.
+const lookupMaxMatch = 4
 
 // lookupRoom is how many tokens a draft has at most after a match of one token, of two, and so on; 0 is as many as there may be.
-var lookupRoom = [1 + lookupMost]int{1: 1, 2: 3}
+var lookupRoom = [1 + lookupMaxMatch]int{1: 1, 2: 3}
 
 // A draft begins with lookupFirst tokens; after lookupPatience drafts in a row of which nothing was right there is none for
-// lookupRest steps, for twice as many after the next one, and so on up to lookupRestMost.
+// lookupRest steps, for twice as many after the next one, and so on up to lookupMaxRest.
 const (
 	lookupFirst    = 8
 	lookupPatience = 3
 	lookupRest     = 4
-	lookupRestMost = 64
+	lookupMaxRest  = 64
 )
 
 // lookup is prompt-lookup decoding: it drafts the next tokens of a sequence that decodes alone, which are those that followed where its
@@ -28,7 +28,7 @@ const (
 // own numbers, for as long as the draft says the same: the answer is that of single steps, up to the rounding of a step of
 // several tokens. What the step wrote into the cache beyond is overwritten by the next one.
 type lookup struct {
-	most  int       // tokens of the longest draft; 0 is off
+	limit int       // tokens of the longest draft; 0 is off
 	of    *sequence // whose draft, reach, missed and rest these are
 	draft []int32   // of the present step
 
@@ -39,7 +39,7 @@ type lookup struct {
 	steps, drafted, accepted atomic.Int64
 }
 
-func newLookup(most int) *lookup { return &lookup{most: most, draft: make([]int32, 0, most)} }
+func newLookup(limit int) *lookup { return &lookup{limit: limit, draft: make([]int32, 0, limit)} }
 
 // Lookups are totals of drafts since the start, see Config.Lookup.
 type Lookups struct {
@@ -66,7 +66,7 @@ func (l *lookup) forget(s *sequence) {
 func (l *lookup) propose(s *sequence, room int, ends []int32) {
 	l.draft = l.draft[:0]
 	if l.of != s {
-		l.of, l.reach, l.missed, l.rest = s, min(lookupFirst, l.most), 0, 0
+		l.of, l.reach, l.missed, l.rest = s, min(lookupFirst, l.limit), 0, 0
 	}
 	if room = min(room, l.reach); room < 1 {
 		return
@@ -79,8 +79,8 @@ func (l *lookup) propose(s *sequence, room int, ends []int32) {
 	if next == 0 {
 		return
 	}
-	if most := lookupRoom[long]; most > 0 {
-		room = min(room, most)
+	if limit := lookupRoom[long]; limit > 0 {
+		room = min(room, limit)
 	}
 	for i := range room {
 		var id int32
@@ -106,14 +106,14 @@ func (l *lookup) learn(accepted int) {
 	case accepted == n:
 		l.missed = 0
 		if n == l.reach { // a draft that was cut short says nothing about longer ones
-			l.reach = min(2*l.reach, l.most)
+			l.reach = min(2*l.reach, l.limit)
 		}
 	case accepted > 0:
-		l.missed, l.reach = 0, min(accepted+1, l.most)
+		l.missed, l.reach = 0, min(accepted+1, l.limit)
 	default:
 		l.reach = max(l.reach/2, 1)
 		if l.missed++; l.missed >= lookupPatience {
-			l.rest = min(lookupRest<<min(l.missed-lookupPatience, 8), lookupRestMost)
+			l.rest = min(lookupRest<<min(l.missed-lookupPatience, 8), lookupMaxRest)
 		}
 	}
 }
@@ -122,9 +122,9 @@ func (l *lookup) learn(accepted int) {
 // when there is none. The longest match counts, and of those as long the latest.
 func match(tokens []int32) (next, long int) {
 	n := len(tokens)
-	for at := n - 1; at > long && long < lookupMost; at-- { // a match ends before at
+	for at := n - 1; at > long && long < lookupMaxMatch; at-- { // a match ends before at
 		same := 0
-		for same < min(lookupMost, at) && tokens[at-1-same] == tokens[n-1-same] {
+		for same < min(lookupMaxMatch, at) && tokens[at-1-same] == tokens[n-1-same] {
 			same++
 		}
 		if same > long {

@@ -38,7 +38,7 @@ func TestMatchIsTheLongestLatest(t *testing.T) {
 			tokens[i] = int32(rng.IntN(5))
 		}
 		n, next, long := len(tokens), 0, 0
-		for size := lookupMost; size > 0 && long == 0; size-- {
+		for size := lookupMaxMatch; size > 0 && long == 0; size-- {
 			for at := n - 1; at >= size && long == 0; at-- {
 				if n > size && slices.Equal(tokens[at-size:at], tokens[n-size:]) {
 					next, long = at, size
@@ -50,7 +50,7 @@ func TestMatchIsTheLongestLatest(t *testing.T) {
 		}
 		found[long]++
 	}
-	if len(found) != lookupMost+1 {
+	if len(found) != lookupMaxMatch+1 {
 		t.Errorf("only matches of these lengths were tried: %v", found)
 	}
 }

@@ -179,7 +179,7 @@ func TestPrefillsInFlightKeepTheirBounds(t *testing.T) {
 		e := newPrompting(t, Config{Slots: slots, QueueTokens: 1 << 30})
 		var streams []*Stream
 		var scores []*sequence
-		most := 0
+		peak := 0
 		for n := 0; n < 600 || e.Stats().Waiting > 0; n++ {
 			if n < 600 && n%3 == 0 {
 				length := 1 + e.random.IntN(12)
@@ -196,7 +196,7 @@ func TestPrefillsInFlightKeepTheirBounds(t *testing.T) {
 			if got := e.Stats().PromptTokens - before; got > 16 {
 				t.Fatalf("a turn computed %d positions", got)
 			}
-			most = max(most, e.inFlight())
+			peak = max(peak, e.inFlight())
 			list, running := e.scheduler.Prefilling(), len(e.batch.rows)
 			for _, s := range list {
 				if !s.Score {
@@ -223,8 +223,8 @@ func TestPrefillsInFlightKeepTheirBounds(t *testing.T) {
 				t.Errorf("a score of %d tokens: %d of them, %v", s.Prompt, len(s.score.logProbs), s.score.err)
 			}
 		}
-		if want := min(slots+1, 3); most < want {
-			t.Errorf("%d slots: never more than %d prompts were in flight, want %d", slots, most, want)
+		if want := min(slots+1, 3); peak < want {
+			t.Errorf("%d slots: never more than %d prompts were in flight, want %d", slots, peak, want)
 		}
 	}
 }

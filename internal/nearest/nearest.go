@@ -5,10 +5,10 @@ package nearest
 // To returns the candidate with the smallest edit distance to name, the first of several, and "" where none is close: a third of the bytes of
 // name may differ, rounded up.
 func To(name string, candidates []string) string {
-	best, least := "", (len(name)+2)/3+1
+	best, smallest := "", (len(name)+2)/3+1
 	for _, c := range candidates {
-		if d := distance(name, c); d < least {
-			best, least = c, d
+		if d := distance(name, c); d < smallest {
+			best, smallest = c, d
 		}
 	}
 	return best

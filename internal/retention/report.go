@@ -12,7 +12,7 @@ import (
 
 // Bounds of a report.
 const (
-	fewest    = 3   // probes of a set that can alarm
+	minProbes = 3   // probes of a set that can alarm
 	ancestors = 200 // versions back from the champion
 )
 
@@ -104,7 +104,7 @@ func Read(reg *registry.Registry, track string) (Report, error) {
 		s := Set{Name: set.name, Probes: len(set.ids), Now: number(report.R[len(rows)-1][j])}
 		if alarm, ok := r.fall(set, line); ok {
 			s.Fall = number(alarm.Best - alarm.Now)
-			if live.bound > 0 && alarm.Best-alarm.Now > live.bound && alarm.Probes >= fewest {
+			if live.bound > 0 && alarm.Best-alarm.Now > live.bound && alarm.Probes >= minProbes {
 				alarm.Version, alarm.Activation, alarm.Bound = champion.Name, champion.Activation, live.bound
 				report.Alarms = append(report.Alarms, alarm)
 			}

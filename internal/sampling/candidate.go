@@ -177,10 +177,10 @@ func (s *Sampler) cutNucleus(goal float64) {
 		}
 	}
 	slices.SortFunc(s.edge, byLikelihood)
-	least := s.edge[nucleus(s.edge, goal-before)-1]
+	lowest := s.edge[nucleus(s.edge, goal-before)-1]
 	kept := s.pool[:0]
 	for _, c := range s.pool {
-		if k := class(c.weight); k < cut || k == cut && !least.likelier(c) {
+		if k := class(c.weight); k < cut || k == cut && !lowest.likelier(c) {
 			kept = append(kept, c)
 		}
 	}

@@ -63,12 +63,12 @@ void ns_weigh(const float *logits, int64_t blocks, float top, float scale, float
 	weigh_4(logits, blocks, top, scale, sums, terms);
 }
 
-void ns_above(const float *terms, int64_t blocks, float least, float *sums, int widest) {
+void ns_above(const float *terms, int64_t blocks, float threshold, float *sums, int widest) {
 #if defined(__x86_64__)
 	if (widest && __builtin_cpu_supports("avx2")) {
-		above_8(terms, blocks, least, sums);
+		above_8(terms, blocks, threshold, sums);
 		return;
 	}
 #endif
-	above_4(terms, blocks, least, sums);
+	above_4(terms, blocks, threshold, sums);
 }

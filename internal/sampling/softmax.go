@@ -81,12 +81,12 @@ func portableTerms(logits []float32, top, scale float32, sums, terms []float32) 
 	}
 }
 
-// portableAbove writes the sum of those terms of each block that are at least least.
-func portableAbove(terms []float32, least float32, sums []float32) {
+// portableAbove writes the sum of those terms of each block that are at least threshold.
+func portableAbove(terms []float32, threshold float32, sums []float32) {
 	for b := range sums {
 		var s [lanes]float32
 		for i, w := range terms[b*block : min((b+1)*block, len(terms))] {
-			if w >= least {
+			if w >= threshold {
 				s[i%lanes] += w
 			}
 		}
@@ -174,13 +174,13 @@ func (r *row) weigh(logits []float32, scale float32, terms []float32) float64 {
 	return total
 }
 
-// above sums those terms that are at least least, by block into r.sums.
-func (r *row) above(terms []float32, least float32) float64 {
+// above sums those terms that are at least threshold, by block into r.sums.
+func (r *row) above(terms []float32, threshold float32) float64 {
 	whole := len(terms) / block
 	if whole > 0 {
-		wholeAbove(terms, least, r.sums[:whole])
+		wholeAbove(terms, threshold, r.sums[:whole])
 	}
-	portableAbove(terms[whole*block:], least, r.sums[whole:])
+	portableAbove(terms[whole*block:], threshold, r.sums[whole:])
 	total := 0.0
 	for _, s := range r.sums {
 		total += float64(s)

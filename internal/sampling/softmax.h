@@ -9,5 +9,5 @@ int ns_peaks(const float *logits, int64_t blocks, float *peaks, int widest);
 // ns_weigh writes the sum of 2^((logit-top)*scale) of each block, and each term unless terms is null.
 void ns_weigh(const float *logits, int64_t blocks, float top, float scale, float *sums, float *terms, int widest);
 
-// ns_above writes the sum of those terms of each block that are at least least.
-void ns_above(const float *terms, int64_t blocks, float least, float *sums, int widest);
+// ns_above writes the sum of those terms of each block that are at least threshold.
+void ns_above(const float *terms, int64_t blocks, float threshold, float *sums, int widest);

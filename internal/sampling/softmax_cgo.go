@@ -36,6 +36,6 @@ func wholeTerms(logits []float32, top, scale float32, sums, terms []float32) {
 }
 
 // wholeAbove is portableAbove for a number of whole blocks, with the processor's vectors.
-func wholeAbove(terms []float32, least float32, sums []float32) {
-	C.ns_above(floats(terms), C.int64_t(len(sums)), C.float(least), floats(sums), C.int(wide()))
+func wholeAbove(terms []float32, threshold float32, sums []float32) {
+	C.ns_above(floats(terms), C.int64_t(len(sums)), C.float(threshold), floats(sums), C.int(wide()))
 }

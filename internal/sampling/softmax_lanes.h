@@ -57,9 +57,9 @@ TARGET static void NAME(weigh)(const float *logits, int64_t blocks, float top, f
 	}
 }
 
-TARGET static void NAME(above)(const float *terms, int64_t blocks, float least, float *sums) {
+TARGET static void NAME(above)(const float *terms, int64_t blocks, float threshold, float *sums) {
 	enum { parts = lanes / WIDTH };
-	const NAME(vec) bound = ALL(least);
+	const NAME(vec) bound = ALL(threshold);
 	for (int64_t b = 0; b < blocks; b++, terms += block) {
 		NAME(vec) s[parts];
 		memset(s, 0, sizeof s);

@@ -8,4 +8,6 @@ func wholeTerms(logits []float32, top, scale float32, sums, terms []float32) {
 	portableTerms(logits, top, scale, sums, terms)
 }
 
-func wholeAbove(terms []float32, least float32, sums []float32) { portableAbove(terms, least, sums) }
+func wholeAbove(terms []float32, threshold float32, sums []float32) {
+	portableAbove(terms, threshold, sums)
+}

@@ -114,12 +114,12 @@ func testVectors(t *testing.T) {
 				t.Fatalf("term %d of %d, of %v: %v, in Go %v", i, n, logits[i], terms[i], wantTerms[i])
 			}
 		}
-		least := terms[rng.IntN(n)]
-		r.above(terms, least)
-		portableAbove(terms, least, wantSums)
+		threshold := terms[rng.IntN(n)]
+		r.above(terms, threshold)
+		portableAbove(terms, threshold, wantSums)
 		for b := range wantSums {
 			if math.Float32bits(r.sums[b]) != math.Float32bits(wantSums[b]) {
-				t.Fatalf("block %d of %d terms from %v on: %v, in Go %v", b, n, least, r.sums[b], wantSums[b])
+				t.Fatalf("block %d of %d terms from %v on: %v, in Go %v", b, n, threshold, r.sums[b], wantSums[b])
 			}
 		}
 		for _, bad := range []float32{float32(math.NaN()), inf} {

@@ -123,11 +123,11 @@ func Powers(n int) []float64 { return prometheus.ExponentialBuckets(1, 2, n) }
 // Log returns a logger to w at a level ("debug", "info", "warn", "error"). Format "auto" is text where w is a terminal, and JSON
 // otherwise; "text" and "json" are what they say.
 func Log(w io.Writer, level, format string) (*slog.Logger, error) {
-	var least slog.Level
-	if err := least.UnmarshalText([]byte(level)); err != nil {
+	var minimum slog.Level
+	if err := minimum.UnmarshalText([]byte(level)); err != nil {
 		return nil, fmt.Errorf("set up log: level %q: want debug, info, warn or error", level)
 	}
-	options := &slog.HandlerOptions{Level: least}
+	options := &slog.HandlerOptions{Level: minimum}
 	switch {
 	case format == "text" || format == "auto" && terminal(w):
 		return slog.New(slog.NewTextHandler(w, options)), nil

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// Memory is what the server and its night had in RAM when it was most, looked at five times a second. Without an answer of the
+// Memory is the peak memory of the server and its night in RAM, looked at five times a second. Without an answer of the
 // system it is empty.
 type Memory struct {
 	Alone  Resident `json:"server_alone"` // before the first night
-	Server Resident `json:"server"`       // when it was most for both together, while the night's process ran
+	Server Resident `json:"server"`       // at the peak of both together, while the night's process ran
 	Night  Resident `json:"night"`        // of that process, then
 }
 

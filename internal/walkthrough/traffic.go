@@ -28,7 +28,7 @@ type streamed struct {
 	answer   Answer
 }
 
-// pace is the least time between two questions of a stream: streams that never pause would leave the night no processor.
+// pace is the minimum time between two questions of a stream: streams that never pause would leave the night no processor.
 const pace = 50 * time.Millisecond
 
 // startTraffic keeps n streams running until end is called.

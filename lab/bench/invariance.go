@@ -53,7 +53,7 @@ func Invariance(ctx context.Context, opt InvarianceOptions, report Report) (err 
 			return err
 		}
 		start := func(threads int, cache int64) (*runningEngine, error) {
-			e, err := startOn(ctx, model, engine.Config{Threads: threads, PrefixCache: cache, Slots: invarianceSlots, QueueTokens: mostChoices * 2 * invarianceSlots * model.Config.Context})
+			e, err := startOn(ctx, model, engine.Config{Threads: threads, PrefixCache: cache, Slots: invarianceSlots, QueueTokens: maxChoices * 2 * invarianceSlots * model.Config.Context})
 			if err != nil {
 				return nil, err
 			}
@@ -158,8 +158,8 @@ type namedRequest struct {
 	version string
 }
 
-// mostChoices is how many answers a request of randomRequests wants at most.
-const mostChoices = 3
+// maxChoices is how many answers a request of randomRequests wants at most.
+const maxChoices = 3
 
 // randomRequests are of all kinds; a third begin in one of a few ways, which a prefix cache knows after the first time, and a fifth
 // want several choices.
@@ -183,7 +183,7 @@ func randomRequests(opt InvarianceOptions, model *engine.Model) []namedRequest {
 			r.Prompt = randomPrompt(random, 1+random.IntN(longest), vocab)
 		}
 		if i%5 == 0 {
-			r.Choices = 2 + random.IntN(mostChoices-1)
+			r.Choices = 2 + random.IntN(maxChoices-1)
 		}
 		switch i % 6 {
 		case 1:

@@ -12,12 +12,12 @@ import (
 )
 
 // echo answers at once, and fails every seventh question.
-type echo struct{ asked, running, most *atomic.Int64 }
+type echo struct{ asked, running, peak *atomic.Int64 }
 
 func (e echo) answer(_ context.Context, q question) trace {
 	n := e.running.Add(1)
 	defer e.running.Add(-1)
-	for most := e.most.Load(); n > most && !e.most.CompareAndSwap(most, n); most = e.most.Load() {
+	for peak := e.peak.Load(); n > peak && !e.peak.CompareAndSwap(peak, n); peak = e.peak.Load() {
 	}
 	t := trace{question: q, begin: time.Now(), tokens: q.tokens, arrivals: []time.Time{time.Now(), time.Now()}}
 	if e.asked.Add(1)%7 == 0 {
@@ -41,8 +41,8 @@ func TestClosedLoop(t *testing.T) {
 	if got := len(m.samples[0].values); got != 18 {
 		t.Errorf("%d times to the first piece, want those of 18 good answers", got)
 	}
-	if e.most.Load() > 3 {
-		t.Errorf("%d requests ran at once, want at most 3", e.most.Load())
+	if e.peak.Load() > 3 {
+		t.Errorf("%d requests ran at once, want at most 3", e.peak.Load())
 	}
 	if err := f.err(); err == nil || !strings.Contains(err.Error(), "3 requests failed") || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("the failures are told as %v", err)

@@ -17,8 +17,8 @@ type NightMemoryOptions struct {
 	Streams int      // that keep running
 }
 
-// NightMemory walks through the loop on the model that ships, with a real night beside streams that keep running, and reports what was in
-// RAM at most: of the server before the night, and of the server and the night's process at the moment when both together had most. Of
+// NightMemory walks through the loop on the model that ships, with a real night beside streams that keep running, and reports the
+// peak memory in RAM: of the server before the night, and of the server and the night's process at the moment when both together had most. Of
 // files, what both have mapped counts twice in their sum. The summary is the sum, and its ratio to the server before the night. On systems
 // that do not tell it fails.
 func NightMemory(ctx context.Context, opt NightMemoryOptions, report Report) error {

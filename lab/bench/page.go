@@ -131,7 +131,7 @@ func (s section) groups(lines []Result) []group {
 	var list []group
 	for _, key := range slices.Sorted(maps.Keys(byKey)) {
 		g := group{key, byKey[key]}
-		if len(g.lines) < s.least {
+		if len(g.lines) < s.minLines {
 			continue
 		}
 		slices.SortFunc(g.lines, s.compare)

@@ -13,7 +13,7 @@ type section struct {
 	cases       []string // none: all
 	by          []string // fields that a group has in common
 	x           string   // the field that the lines of a group differ in
-	least       int      // lines that a group must have
+	minLines    int      // lines that a group must have
 	summary     bool     // what is shown is in the summaries of runs
 	columns     []column
 	peers       bool   // columns of the ratios to peers are added
@@ -49,68 +49,68 @@ var (
 
 // sections are the parts of the page, in order.
 var sections = []section{
-	{name: "roofline", title: "What the machine gives", bench: "roofline", x: "threads", least: 1, columns: []column{
+	{name: "roofline", title: "What the machine gives", bench: "roofline", x: "threads", minLines: 1, columns: []column{
 		bandwidth, {figure: "bandwidth_matvec_gb_s", title: "row times matrix"}, {figure: "bandwidth_reduce_gb_s", title: "sum of rows"}, {figure: "bandwidth_go_gb_s", title: "loop in Go"},
 		matrixRate, {figure: "int8_u8u8_gop_s", title: "u8 × u8, GOP/s"}, {figure: "int8_u8s8_gop_s", title: "u8 × s8, GOP/s"}}},
-	{name: "decode-batch", peers: true, title: "Decoding, by batch size", bench: "decode", cases: []string{""}, by: []string{"shape", "weights", "context"}, x: "batch", least: 2,
+	{name: "decode-batch", peers: true, title: "Decoding, by batch size", bench: "decode", cases: []string{""}, by: []string{"shape", "weights", "context"}, x: "batch", minLines: 2,
 		columns: []column{rate, ofLimit, limit, overFirst, stepP50, stepP99}, drawn: "tokens_per_second"},
-	{name: "decode-mixed", title: "Decoding, prompts of mixed lengths", bench: "decode", cases: []string{mixedCase}, by: []string{"shape", "weights", "context"}, x: "batch", least: 1,
+	{name: "decode-mixed", title: "Decoding, prompts of mixed lengths", bench: "decode", cases: []string{mixedCase}, by: []string{"shape", "weights", "context"}, x: "batch", minLines: 1,
 		columns: []column{rate, ofLimit, {figure: "over_alike", title: "to prompts of one length", percent: true}, stepP50, stepP99}},
-	{name: "decode-context", title: "Decoding, by context", bench: "decode", cases: []string{""}, by: []string{"shape", "weights", "batch"}, x: "context", least: 2,
+	{name: "decode-context", title: "Decoding, by context", bench: "decode", cases: []string{""}, by: []string{"shape", "weights", "batch"}, x: "context", minLines: 2,
 		columns: []column{rate, ofLimit, limit, overFirst, stepP50, stepP99}, drawn: "tokens_per_second"},
-	{name: "decode-shape", title: "Decoding, by size of the model", bench: "decode", cases: []string{""}, by: []string{"weights", "batch", "context"}, x: "shape", least: 2,
+	{name: "decode-shape", title: "Decoding, by size of the model", bench: "decode", cases: []string{""}, by: []string{"weights", "batch", "context"}, x: "shape", minLines: 2,
 		columns: []column{rate, ofLimit, limit, overFirst, stepP50, stepP99}, drawn: "tokens_per_second"},
-	{name: "prefill", peers: true, title: "Reading prompts", bench: "prefill", by: []string{"shape", "weights"}, x: "prompt", least: 1,
+	{name: "prefill", peers: true, title: "Reading prompts", bench: "prefill", by: []string{"shape", "weights"}, x: "prompt", minLines: 1,
 		columns: []column{rate, ofLimit, limit, overFirst, {figure: "first_token_ms_p50", title: "first token p50, ms"}, {figure: "first_token_ms_p99", title: "p99, ms"}}, drawn: "tokens_per_second"},
-	{name: "serve", peers: true, title: "Serving over HTTP, clients that wait for their answers", bench: "serve", cases: []string{"http"}, by: []string{"shape", "weights"}, x: "concurrency", least: 1,
+	{name: "serve", peers: true, title: "Serving over HTTP, clients that wait for their answers", bench: "serve", cases: []string{"http"}, by: []string{"shape", "weights"}, x: "concurrency", minLines: 1,
 		columns: []column{rate, ofLimit, {figure: "over_engine", title: "of the bare engine", percent: true}, ttftP50, ttftP99, itlP50, itlP99, failed}, drawn: "tokens_per_second"},
-	{name: "serve-open", title: "Serving over HTTP, requests that arrive by themselves", bench: "serve", cases: []string{"http-open"}, by: []string{"shape", "weights"}, x: "rate", least: 1,
+	{name: "serve-open", title: "Serving over HTTP, requests that arrive by themselves", bench: "serve", cases: []string{"http-open"}, by: []string{"shape", "weights"}, x: "rate", minLines: 1,
 		columns: []column{rate, ofLimit, {figure: "over_engine", title: "of the bare engine", percent: true}, ttftP50, ttftP99, itlP50, itlP99, failed}},
-	{name: "adapters", title: "Adapters in a batch", bench: "adapters", cases: []string{"base", "one", "mixed"}, by: []string{"shape", "weights", "batch"}, x: "case", least: 1,
+	{name: "adapters", title: "Adapters in a batch", bench: "adapters", cases: []string{"base", "one", "mixed"}, by: []string{"shape", "weights", "batch"}, x: "case", minLines: 1,
 		columns: []column{rate, {figure: "mixed_over_one", title: "to one adapter", percent: true}, {figure: "mixed_over_base", title: "to the base model", percent: true}, stepP50, stepP99}},
-	{name: "adapters-registered", title: "Registered adapters", bench: "adapters", cases: []string{"registered"}, by: []string{"shape", "weights", "batch"}, x: "adapters", least: 1,
+	{name: "adapters-registered", title: "Registered adapters", bench: "adapters", cases: []string{"registered"}, by: []string{"shape", "weights", "batch"}, x: "adapters", minLines: 1,
 		columns: []column{rate, {figure: "over_base", title: "to the base model", percent: true}, stepP50, stepP99}, drawn: "tokens_per_second"},
-	{name: "swap", title: "Swapping versions under load", bench: "swap", by: []string{"shape", "weights"}, x: "concurrency", least: 1, summary: true,
+	{name: "swap", title: "Swapping versions under load", bench: "swap", by: []string{"shape", "weights"}, x: "concurrency", minLines: 1, summary: true,
 		columns: []column{rate, {figure: "itl_p99_ratio", title: "between tokens p99, to the same without swaps"}, itlP50, itlP99, {figure: "swaps", title: "swaps"}, {figure: "swap_ms_p50", title: "swap p50, ms"},
 			{figure: "answers", title: "answers"}, failed, {figure: "mixed_versions", title: "mixed"}}},
-	{name: "versions", title: "Many registered versions", bench: "versions", by: []string{"shape", "weights"}, x: "bank_rows", least: 1, summary: true,
+	{name: "versions", title: "Many registered versions", bench: "versions", by: []string{"shape", "weights"}, x: "bank_rows", minLines: 1, summary: true,
 		columns: []column{{figure: "versions", title: "versions"}, rate, {figure: "over_one", title: "to one version", percent: true}, {figure: "hit_rate", title: "resident", percent: true},
 			{figure: "adapter_wait_ms_p50", title: "wait for the adapter p50, ms"}, {figure: "adapter_wait_ms_p99", title: "p99, ms"}, {figure: "adapter_wait_max_ms", title: "longest, ms"},
 			{figure: "first_wait_ms_p50", title: "the first time p50, ms"}, failed}},
-	{name: "prefix", title: "Prompts that begin alike", bench: "prefix", by: []string{"shape", "weights", "system"}, x: "case", least: 1,
+	{name: "prefix", title: "Prompts that begin alike", bench: "prefix", by: []string{"shape", "weights", "system"}, x: "case", minLines: 1,
 		columns: []column{ttftP50, ttftP99, {figure: "warm_over_cold", title: "to cold", percent: true}, {figure: "known_tokens", title: "known tokens"}}},
-	{name: "steps", title: "Steps of several tokens", bench: "steps", by: []string{"shape", "weights", "prompt"}, x: "tokens", least: 1,
+	{name: "steps", title: "Steps of several tokens", bench: "steps", by: []string{"shape", "weights", "prompt"}, x: "tokens", minLines: 1,
 		columns: []column{{figure: "step_ms", title: "step, ms"}, {figure: "over_one", title: "to a step of one token"}}},
 	{name: "lookup", title: "Drafts from what was said before", bench: "lookup", cases: []string{"new plain", "new lookup", "again plain", "again lookup"},
-		by: []string{"shape", "weights", "batch"}, x: "case", least: 1,
+		by: []string{"shape", "weights", "batch"}, x: "case", minLines: 1,
 		columns: []column{rate, {figure: "over_plain", title: "to no drafts, asked again"}, {figure: "new_over_plain", title: "asked first"}, {figure: "tokens_per_step", title: "tokens per step"},
 			{figure: "accepted_share", title: "of the draft right", percent: true}}},
-	{name: "lookup-parted", title: "Answers that drafts changed", bench: "lookup", by: []string{"shape", "weights"}, x: "longest", least: 1, summary: true,
+	{name: "lookup-parted", title: "Answers that drafts changed", bench: "lookup", by: []string{"shape", "weights"}, x: "longest", minLines: 1, summary: true,
 		columns: []column{{figure: "answers", title: "answers"}, {figure: "parted", title: "changed"}, {figure: "not_tied", title: "where no two tokens are equally likely"},
 			{figure: "largest_gap", title: "largest gap, nats"}, {figure: "rounding", title: "gaps are rounded by, nats"}}},
-	{name: "lookup-partings", title: "Where drafts changed answers", bench: "lookup", cases: []string{partedCase}, by: []string{"shape", "weights"}, x: "answer", least: 1,
+	{name: "lookup-partings", title: "Where drafts changed answers", bench: "lookup", cases: []string{partedCase}, by: []string{"shape", "weights"}, x: "answer", minLines: 1,
 		columns: []column{{figure: "position", title: "token"}, {figure: "gap", title: "gap, nats"}, {figure: "rounding", title: "gaps are rounded by, nats"}, {figure: "tie", title: "a tie"}}},
-	{name: "invariance", title: "The same answers alone and in batches", bench: "invariance", by: []string{"shape", "weights"}, x: "case", least: 1,
+	{name: "invariance", title: "The same answers alone and in batches", bench: "invariance", by: []string{"shape", "weights"}, x: "case", minLines: 1,
 		columns: []column{{figure: "requests", title: "answers"}, {figure: "identical", title: "identical to the bit"}, {figure: "strangers", title: "strangers among them"},
 			{figure: "rows_per_step", title: "sequences a step"}, {figure: "prefix_hits", title: "prefixes known"}}},
-	{name: "quantize", title: "What int8 and int4 cost in quality", bench: "quantize", cases: []string{Shipped, Outliers}, by: []string{"case"}, x: "weights", least: 1,
+	{name: "quantize", title: "What int8 and int4 cost in quality", bench: "quantize", cases: []string{Shipped, Outliers}, by: []string{"case"}, x: "weights", minLines: 1,
 		columns: []column{{figure: "nats_per_token", title: "nats per token", show: fourDecimals}, {figure: "change", title: "change", show: fourDecimals}, {figure: "standard_error", title: "standard error", show: fourDecimals},
 			{figure: "facts_right", title: "right facts", show: tenths}, {figure: "facts_kept", title: "kept", show: tenths}, {figure: "refusals", title: "refusals", show: tenths},
 			{figure: "refusals_kept", title: "kept", show: tenths}, {figure: "worst_linear_error", title: "relative error of the worst linear"}, {figure: "size_mb", title: "weights, MB"}}},
-	{name: "start", title: "Starting, and memory", bench: "start", by: []string{"weights"}, x: "shape", least: 1,
+	{name: "start", title: "Starting, and memory", bench: "start", by: []string{"weights"}, x: "shape", minLines: 1,
 		columns: []column{{figure: "ready_ms", title: "ready, ms"}, {figure: "weights_mb", title: "weights, MB"}, {figure: "rss_mb", title: "resident, MB"}, {figure: "anonymous_mb", title: "of that its own, MB"},
 			{figure: "file_mb", title: "of files, MB"}, {figure: "kv_mb", title: "keys and values, MB"}, {figure: "rss_over_use", title: "resident to weights, keys and values"}, {figure: "idle_cpu_percent", title: "idle, % of a core"}}},
-	{name: "night-memory", title: "Memory while a night runs", bench: "night-memory", by: []string{"shape", "weights"}, x: "case", least: 1,
+	{name: "night-memory", title: "Memory while a night runs", bench: "night-memory", by: []string{"shape", "weights"}, x: "case", minLines: 1,
 		columns: []column{{figure: "rss_mb", title: "resident, MB"}, {figure: "anonymous_mb", title: "of that its own, MB"}, {figure: "file_mb", title: "of files, MB"}}},
-	{name: "ingest", title: "Recording", bench: "ingest", cases: []string{"local", "redis"}, by: []string{"writers"}, x: "case", least: 1,
+	{name: "ingest", title: "Recording", bench: "ingest", cases: []string{"local", "redis"}, by: []string{"writers"}, x: "case", minLines: 1,
 		columns: []column{{figure: "durable_per_second", title: "durable, a second"}, {figure: "shipped_per_second", title: "in the store, a second"}, {figure: "added_ms_p50", title: "added to an answer p50, ms"},
 			{figure: "added_ms_p99", title: "p99, ms"}, {figure: "lost", title: "lost"}}},
-	{name: "ingest-http", title: "What recording adds over HTTP", bench: "ingest", cases: []string{recordedCase}, by: []string{"prompt"}, x: "tokens", least: 1,
+	{name: "ingest-http", title: "What recording adds over HTTP", bench: "ingest", cases: []string{recordedCase}, by: []string{"prompt"}, x: "tokens", minLines: 1,
 		columns: []column{{figure: "recorded_ms_p50", title: "recorded p50, ms"}, {figure: "unrecorded_ms_p50", title: "not recorded, ms"}, {figure: "added_http_ms_p50", title: "added, ms"},
 			{figure: "recorded_ms_p99", title: "recorded p99, ms"}, {figure: "unrecorded_ms_p99", title: "not recorded, ms"}, {figure: addedHTTP, title: "added, ms"}, {figure: "requests", title: "requests"}}},
-	{name: "busy", title: "Beside a busy neighbour", bench: "busy", cases: []string{"neighbour"}, by: []string{"shape", "weights"}, x: "batch", least: 1,
+	{name: "busy", title: "Beside a busy neighbour", bench: "busy", cases: []string{"neighbour"}, by: []string{"shape", "weights"}, x: "batch", minLines: 1,
 		columns: []column{rate, {figure: "share_of_quiet", title: "of the quiet rate", percent: true}, stepP50, stepP99}},
-	{name: "train", title: "Training", bench: "train", by: []string{"weights", "batch", "columns"}, x: "shape", least: 1,
+	{name: "train", title: "Training", bench: "train", by: []string{"weights", "batch", "columns"}, x: "shape", minLines: 1,
 		columns: []column{rate, ofLimit, matrixRate, stepP50, {figure: "peak_rss_mb", title: "peak memory, MB"}}},
 }
 
@@ -180,10 +180,10 @@ func (c column) cell(l Result) string {
 	if haveLow && haveHigh {
 		return fmt.Sprintf("%s (%s to %s)", show(v), show(low), show(high))
 	}
-	if least, ok := l.Figure(c.atLeast); ok && v >= least {
-		return show(v) + " ≥ " + show(least)
+	if needed, ok := l.Figure(c.atLeast); ok && v >= needed {
+		return show(v) + " ≥ " + show(needed)
 	} else if ok {
-		return show(v) + " < " + show(least)
+		return show(v) + " < " + show(needed)
 	}
 	return show(v)
 }
@@ -206,14 +206,14 @@ const barWidth = 50
 
 // chart draws a bar for each line, all to one scale.
 func (s section) chart(out *strings.Builder, groups []group) {
-	most, label := 0.0, len(s.x)
+	largest, label := 0.0, len(s.x)
 	for _, g := range groups {
 		for _, l := range g.lines {
 			v, _ := l.Figure(s.drawn)
-			most, label = max(most, v), max(label, len(s.label(l)))
+			largest, label = max(largest, v), max(label, len(s.label(l)))
 		}
 	}
-	if s.drawn == "" || most == 0 {
+	if s.drawn == "" || largest == 0 {
 		return
 	}
 	out.WriteString("\n```\n")
@@ -224,7 +224,7 @@ func (s section) chart(out *strings.Builder, groups []group) {
 		fmt.Fprintf(out, "%*s  %s\n", label, s.x, strings.Trim(strings.ReplaceAll(s.drawn, "_per_second", "/s")+", "+g.key, ", "))
 		for _, l := range g.lines {
 			if v, ok := l.Figure(s.drawn); ok {
-				fmt.Fprintf(out, "%*s  %s %s\n", label, s.label(l), bar(v/most), short(v))
+				fmt.Fprintf(out, "%*s  %s %s\n", label, s.label(l), bar(v/largest), short(v))
 			}
 		}
 	}

@@ -129,7 +129,7 @@ func TestPartingsOnThePage(t *testing.T) {
 func TestSections(t *testing.T) {
 	names, titles := map[string]bool{}, map[string]bool{}
 	for _, s := range sections {
-		if names[s.name] || titles[s.title] || s.x == "" || s.least < 1 || len(s.columns) == 0 {
+		if names[s.name] || titles[s.title] || s.x == "" || s.minLines < 1 || len(s.columns) == 0 {
 			t.Errorf("section %q is there twice, or not whole", s.name)
 		}
 		names[s.name], titles[s.title] = true, true

@@ -94,8 +94,8 @@ func compared(lines []Result, peers []Peer) []Result {
 			}
 			if v, ok := p.ratio(l, p.Figures[at]); ok {
 				list[i].Figures = append(slices.Clone(list[i].Figures), Number{p.figure(), v})
-				if least := p.Figures[at].AtLeast; least > 0 {
-					list[i].Figures = append(list[i].Figures, Number{p.asked(), least})
+				if needed := p.Figures[at].AtLeast; needed > 0 {
+					list[i].Figures = append(list[i].Figures, Number{p.asked(), needed})
 				}
 			}
 		}

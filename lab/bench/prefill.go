@@ -40,11 +40,11 @@ func Prefill(ctx context.Context, opt PrefillOptions, report Report) (err error)
 		for _, prompt := range opt.Prompts {
 			p.cases = append(p.cases, testCase{weights: weights, settings: []Number{{"prompt", float64(prompt)}}, cost: prefillCost(e.Model().Config, mustFormat(weights), prompt),
 				run: func(ctx context.Context, block int) (measurement, error) {
-					least := prefillTime
+					minTime := prefillTime
 					if block < 0 {
-						least = 1
+						minTime = 1
 					}
-					return prefillFor(ctx, e.Engine, random, prompt, least)
+					return prefillFor(ctx, e.Engine, random, prompt, minTime)
 				}})
 			if at := len(p.cases) - 1; at >= len(opt.Prompts) {
 				p.ratios = append(p.ratios, ratio{"over_" + opt.Weights[0], at, at % len(opt.Prompts), "tokens_per_second"})
@@ -82,10 +82,10 @@ func fillPrefixes(ctx context.Context, e *engine.Engine, random *rand.Rand, prom
 }
 
 // prefillFor answers new prompts with one token each, one after the other, for a time.
-func prefillFor(ctx context.Context, e *engine.Engine, random *rand.Rand, prompt int, least time.Duration) (measurement, error) {
+func prefillFor(ctx context.Context, e *engine.Engine, random *rand.Rand, prompt int, minTime time.Duration) (measurement, error) {
 	var times []float64
 	total := time.Duration(0)
-	for total < least {
+	for total < minTime {
 		ids := randomPrompt(random, prompt, e.Model().Config.Vocab)
 		pin, _ := e.Bank().Pin("")
 		begin := time.Now()

@@ -23,7 +23,7 @@ type ServeOptions struct {
 
 // Serve measures a whole server over HTTP, with streaming, beside its own bare engine: the same requests, client and
 // clock. over_engine is the share of the engine's tokens per second that reach the client. The summary is the line of the
-// server under the most clients.
+// server under the maximum number of clients.
 func Serve(ctx context.Context, opt ServeOptions, report Report) (err error) {
 	weights, err := opt.one()
 	if err != nil {

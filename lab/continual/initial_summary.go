@@ -12,7 +12,7 @@ import (
 type Reached struct {
 	Steps    int      // from zero
 	Accuracy Interval // after them
-	Ratio    Interval // fewest measured steps from the initial adapter, as a share of Steps; +Inf where none of them suffices
+	Ratio    Interval // minimum number of measured steps from the initial adapter, as a share of Steps; +Inf where none of them suffices
 }
 
 // InitialSummary are the curves over domains and seeds, with their intervals.
@@ -49,9 +49,9 @@ func (o Initial) SummarizeInitial(records []InitialRecord, apart bool) InitialSu
 			continue
 		}
 		ratio := Bootstrap(rows, seeds, bootstrapSeed, func(cells []Cell) float64 {
-			least := mean(cells, func(c InitialCurve) float64 { return c.Zero[i] })
+			enough := mean(cells, func(c InitialCurve) float64 { return c.Zero[i] })
 			for k, fewer := range o.Steps {
-				if mean(cells, func(c InitialCurve) float64 { return c.Initial[k] }) >= least-1e-9 { // equal but for rounding
+				if mean(cells, func(c InitialCurve) float64 { return c.Initial[k] }) >= enough-1e-9 { // equal but for rounding
 					return float64(fewer) / float64(n)
 				}
 			}
@@ -91,7 +91,7 @@ type InitialResults struct {
 	Apart   InitialCurvesResults `json:"domain_apart"` // new tracks of a domain that no track of gave to the initial adapter
 
 	AfterSteps int      `json:"n"`           // steps from zero that StepsRatio is about
-	Ratio      *float64 `json:"steps_ratio"` // of Known, the fewest steps from the initial adapter as a share of n
+	Ratio      *float64 `json:"steps_ratio"` // of Known, the minimum number of steps from the initial adapter as a share of n
 	Low        *float64 `json:"steps_ratio_low"`
 	High       *float64 `json:"steps_ratio_high"`
 }

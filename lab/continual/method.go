@@ -16,7 +16,7 @@ import (
 type Settings struct {
 	Memory  float64 `json:"memory,omitempty"`  // share of each phase's examples that is kept for rehearsal
 	Diverse bool    `json:"diverse,omitempty"` // kept are those whose questions lie far apart, in place of a random sample
-	Limit   int     `json:"limit,omitempty"`   // most examples that are kept
+	Limit   int     `json:"limit,omitempty"`   // maximum number of examples that are kept
 	Ratio   float64 `json:"ratio,omitempty"`   // rehearsed examples for each new one in a batch
 	KL      float64 `json:"kl,omitempty"`      // share of a teacher in the targets of rehearsed examples
 	Distill float64 `json:"distill,omitempty"` // share of a teacher in the targets of new examples

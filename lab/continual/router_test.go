@@ -40,7 +40,7 @@ func TestRoutingTellsDomainsApart(t *testing.T) {
 	course := TaskCourse([]int{0, 1, 2, 3, 4}, Final, Test, 1, Sizes{Train: 6, Exam: 3, Quick: 12})
 	for _, c := range []struct {
 		learned             int
-		right, sure, stayed float64 // least shares
+		right, sure, stayed float64 // minimum shares
 	}{{20, 0.95, 0.93, 0.98}, {144, 0.99, 0.99, 0.98}} {
 		profiles := map[string]*routing.Profile{"default": {}}
 		for _, q := range starter {

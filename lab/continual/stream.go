@@ -11,7 +11,7 @@ import (
 type StreamOptions struct {
 	Rounds  int     `json:"rounds"`
 	Size    int     `json:"size"`    // questions a round
-	Delay   int     `json:"delay"`   // most rounds until feedback comes; 0: it comes within its round
+	Delay   int     `json:"delay"`   // maximum number of rounds until feedback comes; 0: it comes within its round
 	Wrong   float64 `json:"wrong"`   // share of the feedback that states another value than the right one
 	Changes float64 `json:"changes"` // share of the facts whose value changes once, in the middle half of the rounds
 }

@@ -94,7 +94,7 @@ func TestStreamDrifts(t *testing.T) {
 	sameGoroutines(t)
 	opt := StreamOptions{Rounds: 20, Size: 400, Changes: 0.25}
 	rounds := stream(t, 4, opt)
-	var most []string
+	var busiest []string
 	for _, round := range rounds {
 		count := map[string]int{}
 		for _, it := range round.Asked {
@@ -106,16 +106,16 @@ func TestStreamDrifts(t *testing.T) {
 				top = name
 			}
 		}
-		if len(most) == 0 || most[len(most)-1] != top {
-			most = append(most, top)
+		if len(busiest) == 0 || busiest[len(busiest)-1] != top {
+			busiest = append(busiest, top)
 		}
 	}
 	names := []string{}
 	for _, d := range Domains() {
 		names = append(names, d.Name)
 	}
-	if names = append(names, names[0]); !reflect.DeepEqual(most, names) {
-		t.Errorf("most is asked about %v, want %v", most, names)
+	if names = append(names, names[0]); !reflect.DeepEqual(busiest, names) {
+		t.Errorf("most is asked about %v, want %v", busiest, names)
 	}
 	changed := map[string]int{}
 	for now := 1; now < len(rounds); now++ {

@@ -21,12 +21,12 @@ type Almanac struct {
 	Worst     float64 `json:"changed_right_min"`
 	SteadyWas float64 `json:"unchanged_right_before"` // night 0
 	Steady    float64 `json:"unchanged_right"`        // after the last night
-	LostMost  float64 `json:"unchanged_lost_max"`     // against night 0, after the worst night
+	MaxLost   float64 `json:"unchanged_lost_max"`     // against night 0, after the worst night
 	LostLast  float64 `json:"unchanged_lost"`         // after the last night
 	Moved     float64 `json:"moved_right"`            // all that ever changed, after the last night
-	BoundMost float64 `json:"anchor_nll_bound_max"`   // of nights that activated
+	MaxBound  float64 `json:"anchor_nll_bound_max"`   // of nights that activated
 	Beyond    int     `json:"beyond_anchor_limit"`    // nights that activated a version beyond the limit
-	DriftMost float64 `json:"drift_max"`              // of nights that activated
+	MaxDrift  float64 `json:"drift_max"`              // of nights that activated
 	Seconds   float64 `json:"seconds"`
 
 	Failures []string `json:"failures,omitempty"`
@@ -36,9 +36,9 @@ type Almanac struct {
 
 // What a season must show.
 const (
-	leastChanged = 0.9  // right the night after
-	mostLost     = 0.03 // of facts that never change
-	mostAnchor   = 0.03 // nats per token, of nights that activate
+	minChanged = 0.9  // right the night after
+	maxLost    = 0.03 // of facts that never change
+	maxAnchor  = 0.03 // nats per token, of nights that activate
 )
 
 // NewAlmanac sums seasons up; each begins with its night 0.
@@ -55,7 +55,7 @@ func NewAlmanac(nights []Night) Almanac {
 			continue
 		}
 		a.Nights++
-		a.LostMost = max(a.LostMost, before.Steady-n.Steady)
+		a.MaxLost = max(a.MaxLost, before.Steady-n.Steady)
 		if len(n.Changed) > 0 {
 			events++
 			a.Changed += n.New
@@ -63,8 +63,8 @@ func NewAlmanac(nights []Night) Almanac {
 		}
 		if n.Activated() {
 			a.Activated++
-			a.BoundMost, a.DriftMost = max(a.BoundMost, n.RetentionBound), max(a.DriftMost, n.Drift)
-			if !(n.RetentionBound <= mostAnchor) {
+			a.MaxBound, a.MaxDrift = max(a.MaxBound, n.RetentionBound), max(a.MaxDrift, n.Drift)
+			if !(n.RetentionBound <= maxAnchor) {
 				a.Beyond++
 			}
 		}
@@ -82,9 +82,9 @@ func NewAlmanac(nights []Night) Almanac {
 			a.Failures = append(a.Failures, fmt.Sprintf(format, args...))
 		}
 	}
-	miss(a.Changed < leastChanged, "%.1f %% of the changed facts are right the night after, %.0f %% must be", 100*a.Changed, 100*leastChanged)
-	miss(a.LostMost > mostLost+1e-9, "%.1f points of the unchanged facts are lost after the worst night, at most %.0f may be", 100*a.LostMost, 100*mostLost)
-	miss(a.Beyond > 0, "%d nights activated a version whose bound on the anchors is above %g nats per token", a.Beyond, mostAnchor)
+	miss(a.Changed < minChanged, "%.1f %% of the changed facts are right the night after, %.0f %% must be", 100*a.Changed, 100*minChanged)
+	miss(a.MaxLost > maxLost+1e-9, "%.1f points of the unchanged facts are lost after the worst night, at most %.0f may be", 100*a.MaxLost, 100*maxLost)
+	miss(a.Beyond > 0, "%d nights activated a version whose bound on the anchors is above %g nats per token", a.Beyond, maxAnchor)
 	return a
 }
 
@@ -110,7 +110,7 @@ func (a Almanac) Table(out io.Writer) error {
 	}
 	_, err := fmt.Fprintf(out, "\n%d of %d nights activated their candidate. Changed facts right the night after: %.1f %% (at least %.1f %%); all that ever changed, at the end: %.1f %%.\n"+
 		"Unchanged facts: %.1f %% before, %.1f %% at the end, %.1f points fewer after the worst night. Anchors: the highest bound of an activated version is %.4f nats per token.\n",
-		a.Activated, a.Nights, 100*a.Changed, 100*a.Worst, 100*a.Moved, 100*a.SteadyWas, 100*a.Steady, 100*a.LostMost, a.BoundMost)
+		a.Activated, a.Nights, 100*a.Changed, 100*a.Worst, 100*a.Moved, 100*a.SteadyWas, 100*a.Steady, 100*a.MaxLost, a.MaxBound)
 	return err
 }
 
@@ -164,8 +164,8 @@ func (a Almanac) HTML(out io.Writer, command string) error {
 // Sizes of the drawings in pixels.
 const (
 	chartWidth, chartHeight, boundHeight = 800.0, 220.0, 110.0
-	leastShown                           = 0.5  // share at the bottom
-	mostShown                            = 0.06 // nats per token at the top
+	minShown                             = 0.5  // share at the bottom
+	maxShown                             = 0.06 // nats per token at the top
 )
 
 // chart is a season's drawing.
@@ -197,9 +197,9 @@ type bound struct {
 
 // newChart draws one season.
 func newChart(list []Night) chart {
-	c := chart{Seed: list[0].Seed, Limit: boundY(mostAnchor)}
+	c := chart{Seed: list[0].Seed, Limit: boundY(maxAnchor)}
 	x := func(i int) float64 { return 20 + (chartWidth-40)*float64(i)/float64(max(1, len(list)-1)) }
-	y := func(share float64) float64 { return 10 + (chartHeight-20)*(1-max(0, share-leastShown)/(1-leastShown)) }
+	y := func(share float64) float64 { return 10 + (chartHeight-20)*(1-max(0, share-minShown)/(1-minShown)) }
 	for i, n := range list {
 		c.Rows = append(c.Rows, tableRow{n, stateOf(n)})
 		c.Steady += fmt.Sprintf("%.1f,%.1f ", x(i), y(n.Steady))
@@ -218,5 +218,5 @@ func newChart(list []Night) chart {
 
 // boundY is where a loss of nats per token is drawn.
 func boundY(nats float64) float64 {
-	return 5 + (boundHeight-10)*(1-(min(mostShown, max(-mostShown/2, nats))+mostShown/2)/(1.5*mostShown))
+	return 5 + (boundHeight-10)*(1-(min(maxShown, max(-maxShown/2, nats))+maxShown/2)/(1.5*maxShown))
 }

@@ -76,7 +76,7 @@ func TestAlmanac(t *testing.T) {
 		}
 	}
 	a := NewAlmanac(append(year(1, 0.99), year(2, 0.97)...))
-	if len(a.Failures) != 0 || a.Seasons != 2 || a.Nights != 4 || a.Activated != 2 || math.Abs(a.LostMost-0.03) > 1e-9 || math.Abs(a.Changed-0.9) > 1e-9 || a.BoundMost != 0.02 || math.Abs(a.Steady-0.98) > 1e-9 {
+	if len(a.Failures) != 0 || a.Seasons != 2 || a.Nights != 4 || a.Activated != 2 || math.Abs(a.MaxLost-0.03) > 1e-9 || math.Abs(a.Changed-0.9) > 1e-9 || a.MaxBound != 0.02 || math.Abs(a.Steady-0.98) > 1e-9 {
 		t.Errorf("%+v", a)
 	}
 	bad := year(1, 0.96)

@@ -143,12 +143,12 @@ func (t Trial) Run(ctx context.Context) (list []Outcome, finished bool, err erro
 // cases lists the candidates: good ones and bad ones in turn, so that a part of a trial says something of all kinds. Tampered
 // candidates are those of good nights of the same seed, which come before them.
 func (t Trial) cases() ([]Outcome, error) {
-	most := 0
+	largest := 0
 	for _, n := range t.Counts {
-		most = max(most, n)
+		largest = max(largest, n)
 	}
 	var list []Outcome
-	for seed := range most {
+	for seed := range largest {
 		for _, kind := range Kinds() {
 			if seed >= t.Counts[kind] {
 				continue

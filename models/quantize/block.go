@@ -9,7 +9,7 @@ import (
 // (bits 4, block_size 32, no zero points): packed is [out, in/32, 16], the value of input 2i of a block in the low half of
 // byte i; scales is [out, in/32]; weight ≈ (value − 8)·scale. in must be a multiple of 32.
 //
-// A block's scale is the one of several candidates with the least squared error, refined by least squares. importance, nil
+// A block's scale is the one of several candidates with the minimum squared error, refined by least squares. importance, nil
 // or [in], weighs the errors: the second moment of each input makes it the error of the product.
 func Blocks4(weights []float32, in, out int, importance []float32) (packed []byte, scales []float32, err error) {
 	if in%Block != 0 {
@@ -61,11 +61,11 @@ func scale4(v, weight *[Block]float32, shrinks []float32) float32 {
 	if abs(top) < 8*math.SmallestNonzeroFloat32 {
 		return 1
 	}
-	best, least := -top/8, float32(math.Inf(1))
+	best, smallest := -top/8, float32(math.Inf(1))
 	try := func(scale float32) {
 		refined, err := refine4(v, weight, scale)
-		if err < least {
-			best, least = refined, err
+		if err < smallest {
+			best, smallest = refined, err
 		}
 	}
 	for _, share := range shrinks {

@@ -199,17 +199,17 @@ func (s *scratch) pop() uint64 {
 func (s *scratch) down(i int) {
 	h := s.heap
 	for {
-		least := 2*i + 1
-		if least >= len(h) {
+		child := 2*i + 1
+		if child >= len(h) {
 			return
 		}
-		if least+1 < len(h) && h[least+1] < h[least] {
-			least++
+		if child+1 < len(h) && h[child+1] < h[child] {
+			child++
 		}
-		if h[i] <= h[least] {
+		if h[i] <= h[child] {
 			return
 		}
-		h[i], h[least] = h[least], h[i]
-		i = least
+		h[i], h[child] = h[child], h[i]
+		i = child
 	}
 }

@@ -14,7 +14,7 @@ import (
 // case, so the default is (nearly) silent.
 type LogLevel int
 
-// From the least to the most; each prints what those before it do.
+// From the quietest on; each prints what those before it do.
 const (
 	LogFatal LogLevel = iota // only what ends the process
 	LogError

@@ -13,7 +13,7 @@ import (
 
 const (
 	madvCollapse = 25         // MADV_COLLAPSE, since Linux 6.1
-	leastHuge    = 4 << 20    // smaller mappings gain nothing
+	minHuge      = 4 << 20    // smaller mappings gain nothing
 	goHeap       = 0xc0 << 32 // where Go's own heap begins, which the garbage collector looks after
 	goHeapEnd    = 0xc1 << 32
 )
@@ -36,7 +36,7 @@ func UseHugePages() (bytes int64, err error) {
 		if a, b, ok := mapping(line); ok {
 			from, to = a, b
 			fields := strings.Fields(line)
-			anonymous = len(fields) == 5 && fields[1] == "rw-p" && to-from >= leastHuge && (to <= goHeap || from >= goHeapEnd)
+			anonymous = len(fields) == 5 && fields[1] == "rw-p" && to-from >= minHuge && (to <= goHeap || from >= goHeapEnd)
 			continue
 		}
 		rss, isRSS := strings.CutPrefix(line, "Rss:")

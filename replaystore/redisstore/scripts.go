@@ -37,8 +37,8 @@ return added`)
 //	ARGV  id, G, sampling key, S, items per stratum, strata, payload, time in ms, recent items, subject or "", time in µs
 //	returns {1 offered | 0 retired | -1 erased | -2 one stratum too many, generation before}
 var admitScript = redis.NewScript(`
-local function shrink(order, items, most)
-  local over = redis.call('ZCARD', order) - most
+local function shrink(order, items, limit)
+  local over = redis.call('ZCARD', order) - limit
   if over > 0 then
     for _, out in ipairs(redis.call('ZRANGE', order, 0, over - 1)) do
       redis.call('ZREM', order, out)

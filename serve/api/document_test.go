@@ -109,8 +109,8 @@ func TestFramedTwice(t *testing.T) {
 // TestLimitsAreDocumented wants the limits of feedback, of priorities and of timeouts in the document.
 func TestLimitsAreDocumented(t *testing.T) {
 	for _, want := range []string{
-		fmt.Sprintf("An interaction takes %d items", MostFeedback), fmt.Sprintf("up to %d in items", maxFeedback), fmt.Sprintf("At most %d KiB; a longer one", maxComment>>10),
-		fmt.Sprintf("at most %d bytes for each token of the model's context, or %d KiB", tokenBytes, leastCorrection>>10),
+		fmt.Sprintf("An interaction takes %d items", MaxFeedbackPerInteraction), fmt.Sprintf("up to %d in items", maxFeedback), fmt.Sprintf("At most %d KiB; a longer one", maxComment>>10),
+		fmt.Sprintf("at most %d bytes for each token of the model's context, or %d KiB", tokenBytes, minCorrectionLimit>>10),
 		fmt.Sprintf("at most %d bytes; the same id", replaystore.MaxID), fmt.Sprintf(`"minimum": -%d, "maximum": %[1]d, "description": "Which waiting`, maxPriority),
 		fmt.Sprintf(`"minimum": %v, "maximum": %v, "description": "Seconds that the whole answer`, minTimeout, maxTimeout),
 	} {

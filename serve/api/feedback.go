@@ -13,10 +13,10 @@ import (
 
 // Limits of feedback.
 const (
-	maxFeedback     = 100     // items that one request may bring
-	maxComment      = 4 << 10 // bytes of a comment
-	leastCorrection = 4 << 10 // bytes of a correction that every model takes
-	tokenBytes      = 4       // bytes of text in one token, generously
+	maxFeedback        = 100     // items that one request may bring
+	maxComment         = 4 << 10 // bytes of a comment
+	minCorrectionLimit = 4 << 10 // bytes of a correction that every model takes
+	tokenBytes         = 4       // bytes of text in one token, generously
 )
 
 // onItsWay is how long after its beginning an interaction may be unknown here, because it comes from another server or has not ended.
@@ -27,18 +27,18 @@ func UnknownInteraction(interaction string) error {
 	return notFound("interaction_not_found", "interaction", "there is no interaction %q", clip(interaction))
 }
 
-// MostFeedback is how many items of feedback one interaction takes. Repeated ids do not count.
-const MostFeedback = 32
+// MaxFeedbackPerInteraction is how many items of feedback one interaction takes. Repeated ids do not count.
+const MaxFeedbackPerInteraction = 32
 
 // TooMuchFeedback is the error of an interaction that has all the feedback that it takes.
 func TooMuchFeedback(interaction string) error {
 	return &Problem{Status: fiber.StatusConflict, Type: typeConflict, Code: "too_much_feedback", Param: "interaction",
-		Message: fmt.Sprintf("interaction %q has %d items of feedback, which is the most that one takes", clip(interaction), MostFeedback)}
+		Message: fmt.Sprintf("interaction %q has %d items of feedback, which is the maximum", clip(interaction), MaxFeedbackPerInteraction)}
 }
 
 // maxCorrection is the bytes that a correction may have: about what fits into the model's context. More could not be learned.
 func (s *Server) maxCorrection() int {
-	return max(leastCorrection, tokenBytes*s.deps.Model.Config.Context)
+	return max(minCorrectionLimit, tokenBytes*s.deps.Model.Config.Context)
 }
 
 // opinion is an item of feedback as a client sends it.

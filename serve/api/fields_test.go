@@ -204,7 +204,7 @@ func TestContent(t *testing.T) {
 
 // TestTopP never takes a small number for 0, which is off to the engine.
 func TestTopP(t *testing.T) {
-	for literal, want := range map[string]float32{"0": leastTopP, "-0.0": leastTopP, "1e-50": leastTopP, "1e-400": leastTopP, "0.5": 0.5, "1": 1} {
+	for literal, want := range map[string]float32{"0": minTopP, "-0.0": minTopP, "1e-50": minTopP, "1e-400": minTopP, "0.5": 0.5, "1": 1} {
 		q, err := decodeQuery([]byte(`{"model":"default","prompt":"x","top_p":`+literal+`}`), false, Defaults{MaxTokens: 9, Limit: 9})
 		if err != nil || q.sampling.TopP != want {
 			t.Errorf("top_p %s: %v, %v, want %v", literal, q.sampling.TopP, err, want)

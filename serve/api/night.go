@@ -15,7 +15,7 @@ import (
 
 const (
 	defaultNights = 50
-	mostNights    = 500
+	maxNights     = 500
 )
 
 // query1 returns a copy of a query parameter, which may be given once.
@@ -52,8 +52,8 @@ func (s *Server) listNights(c *fiber.Ctx) error {
 		return err
 	}
 	if text != "" {
-		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > mostNights {
-			return badRequest("invalid_value", "limit", "limit is %q, it must be from 1 to %d", clip(text), mostNights)
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > maxNights {
+			return badRequest("invalid_value", "limit", "limit is %q, it must be from 1 to %d", clip(text), maxNights)
 		}
 	}
 	nights, err := s.deps.Admin.Nights(c.Context(), tracks, limit)

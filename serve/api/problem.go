@@ -171,7 +171,7 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 			err = otherMethods(c)
 		case fiber.StatusRequestEntityTooLarge:
 			linger(c)
-			err = &Problem{Status: fe.Code, Type: typeRequest, Code: "body_too_large", Message: fmt.Sprintf("the body is larger than %d bytes, the most that this server reads", s.cfg.BodyLimit)}
+			err = &Problem{Status: fe.Code, Type: typeRequest, Code: "body_too_large", Message: fmt.Sprintf("the body is larger than %d bytes, the maximum that this server reads", s.cfg.BodyLimit)}
 		default:
 			linger(c) // fasthttp could not read the request, and closes the connection after this answer
 		}

@@ -55,7 +55,7 @@ const (
 	maxStopBytes = 256
 	maxUser      = 256
 	maxModel     = 128
-	maxPriority  = 100 // and least −100
+	maxPriority  = 100 // the minimum is −100
 
 	minTimeout, maxTimeout = 0.001, 3600.0 // seconds
 )

@@ -15,7 +15,7 @@ const (
 	maxTop     = 20
 	maxBiases  = 1024
 
-	leastTopP = 1e-6 // only the likeliest token, as OpenAI means 0; to the engine 0 is off, and so is what is too small for a float32
+	minTopP = 1e-6 // only the likeliest token, as OpenAI means 0; to the engine 0 is off, and so is what is too small for a float32
 )
 
 // decodeSampling reads how tokens are chosen. A request without a seed gets one, so that its record can be replayed.
@@ -25,7 +25,7 @@ func decodeSampling(o *object, q *query, d Defaults) {
 		q.sampling.Temperature = float32(f)
 	}
 	if f, ok := o.float("top_p", 0, 1); ok {
-		q.sampling.TopP = float32(max(f, leastTopP))
+		q.sampling.TopP = float32(max(f, minTopP))
 	}
 	if f, ok := o.float("min_p", 0, 1); ok {
 		q.sampling.MinP = float32(f)

@@ -41,7 +41,7 @@ type Defaults struct {
 	MinP              float32 // 0 is off
 	Repetition        float32 // penalty; 0 and 1 are off
 	MaxTokens         int     // of an answer (256)
-	Limit             int     // most tokens of one answer (1024)
+	Limit             int     // maximum number of tokens of one answer (1024)
 }
 
 // StaticFile is a file that is served as it is: the console.

@@ -166,7 +166,7 @@ func gain(p Paired, byQuestions bool, l Limits) nightrecord.Check {
 	turned, what := p.turned(better)
 	sign, limit, tail, resamples := stats.SignTest(turned), l.level(l.SignTest), l.level(gainError), l.Resamples
 	if sign <= limit { // only then does it matter how far out the bound is
-		resamples = max(resamples, min(mostResamples, int(math.Ceil(10/tail))))
+		resamples = max(resamples, min(maxResamples, int(math.Ceil(10/tail))))
 	}
 	value, low, high := stats.Ratio(better, p.Tokens, resamples, l.Seed, tail)
 	held := fmt.Sprintf("%d examples", len(better))

@@ -10,8 +10,8 @@ import (
 // gainError is the one-sided error of the gain's interval over all nights of one champion.
 const gainError = 0.05
 
-// mostResamples bounds the time that a bound far out costs.
-const mostResamples = 200_000
+// maxResamples bounds the time that a bound far out costs.
+const maxResamples = 200_000
 
 // level is the part of an error that this night may spend: of night k since the champion changed error/(k·(k+1)), which adds up to
 // error over any number of nights.

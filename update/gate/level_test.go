@@ -92,7 +92,7 @@ func TestFamilyOfNights(t *testing.T) {
 	for _, c := range []struct {
 		gain, reuse float64
 		spend       bool
-		least, most float64
+		low, high   float64
 	}{{0, 0, false, 0.2, 1}, {0, 0, true, 0, 0.05}, {0, 0.9, true, 0, 0.05}, {-0.05, 0.9, true, 0, 0.02}, {0.2, 0.9, true, 0.95, 1}} {
 		passed := 0
 		for range seasons {
@@ -103,8 +103,8 @@ func TestFamilyOfNights(t *testing.T) {
 		share := float64(passed) / seasons
 		name := fmt.Sprintf("gain %g, %g of the evidence reused, levels spent %v", c.gain, c.reuse, c.spend)
 		t.Logf("%s: a candidate passes in %.3f of the seasons", name, share)
-		if share < c.least || share > c.most {
-			t.Errorf("%s: a candidate passes in %.3f of the seasons, want %g to %g", name, share, c.least, c.most)
+		if share < c.low || share > c.high {
+			t.Errorf("%s: a candidate passes in %.3f of the seasons, want %g to %g", name, share, c.low, c.high)
 		}
 	}
 }
@@ -114,7 +114,7 @@ func TestPowerIsKept(t *testing.T) {
 	longtest.Skip(t)
 	const trials, examples = 100, 60
 	r := rand.New(rand.NewPCG(9, 10)) //nolint:gosec // reproducible, not secret
-	for _, c := range []struct{ night, least int }{{1, 97}, {10, 80}, {30, 60}} {
+	for _, c := range []struct{ night, want int }{{1, 97}, {10, 80}, {30, 60}} {
 		passed := 0
 		for range trials {
 			e := set("heldout", examples, 20, func(int) float64 { return 10 * (-0.25 + 0.3*r.NormFloat64()) })
@@ -125,8 +125,8 @@ func TestPowerIsKept(t *testing.T) {
 			}
 		}
 		t.Logf("night %d: %d of %d pass", c.night, passed, trials)
-		if passed < c.least {
-			t.Errorf("in night %d %d of %d clearly better candidates pass, want %d", c.night, passed, trials, c.least)
+		if passed < c.want {
+			t.Errorf("in night %d %d of %d clearly better candidates pass, want %d", c.night, passed, trials, c.want)
 		}
 	}
 }

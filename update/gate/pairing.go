@@ -37,8 +37,8 @@ func pairing(p Pairing, l Limits) nightrecord.Check {
 	if err := p.check(); err != nil {
 		return failed(name, err.Error())
 	}
-	if n, least := len(p.Own), stats.SignTestSize(l.SignTest); n < least {
-		return exact(name, 0, 0, true, fmt.Sprintf("%d held-out corrections have others of different questions to be told from, too few of %d to judge", n, least))
+	if n, needed := len(p.Own), stats.SignTestSize(l.SignTest); n < needed {
+		return exact(name, 0, 0, true, fmt.Sprintf("%d held-out corrections have others of different questions to be told from, too few of %d to judge", n, needed))
 	}
 	better := difference(p.Other, p.Own)
 	ones := make([]int, len(better))

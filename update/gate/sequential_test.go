@@ -66,8 +66,8 @@ func TestSequentialErrorRates(t *testing.T) {
 	const trials, events, alpha = 2000, 600, 0.05
 	r := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // reproducible, not secret
 	for _, c := range []struct {
-		risk        float64
-		least, most float64 // share of trials that are stopped
+		risk      float64
+		low, high float64 // share of trials that are stopped
 	}{{0.5, 0, 0.005}, {1, 0.005, 0.05}, {1.5, 0.75, 1}, {2, 0.99, 1}, {4, 1, 1}} {
 		stopped, after := 0, 0
 		for range trials {
@@ -78,8 +78,8 @@ func TestSequentialErrorRates(t *testing.T) {
 		}
 		share := float64(stopped) / trials
 		t.Logf("relative risk %g: %.3f of the trials are stopped, after %.0f events", c.risk, share, float64(after)/float64(max(1, stopped)))
-		if share < c.least || share > c.most {
-			t.Errorf("relative risk %g: %.3f of the trials are stopped, want %g to %g", c.risk, share, c.least, c.most)
+		if share < c.low || share > c.high {
+			t.Errorf("relative risk %g: %.3f of the trials are stopped, want %g to %g", c.risk, share, c.low, c.high)
 		}
 	}
 }

@@ -58,10 +58,10 @@ func taught(s Taught, l Limits) []nightrecord.Check {
 	if editors.count > 0 {
 		checks = append(checks, editors.judge(1, "editors' corrections"))
 	}
-	if least := stats.SignTestSize(l.SignTest); people.count >= least {
+	if needed := stats.SignTestSize(l.SignTest); people.count >= needed {
 		checks = append(checks, people.judge(l.Taught, "corrections"))
 	} else if people.count > 0 || editors.count == 0 {
-		checks = append(checks, exact("taught", 0, l.Taught, true, fmt.Sprintf("%d corrections were learned from, too few of %d to judge", people.count, least)))
+		checks = append(checks, exact("taught", 0, l.Taught, true, fmt.Sprintf("%d corrections were learned from, too few of %d to judge", people.count, needed)))
 	}
 	return checks
 }
@@ -70,12 +70,12 @@ func taught(s Taught, l Limits) []nightrecord.Check {
 type tally struct{ count, preferred int }
 
 // judge asks that at least a share of the corrections is preferred.
-func (t tally) judge(least float64, what string) nightrecord.Check {
+func (t tally) judge(limit float64, what string) nightrecord.Check {
 	low, high := stats.Proportion(t.preferred, t.count, side)
 	value := float64(t.preferred) / float64(t.count)
-	detail := fmt.Sprintf("%s that it finds likelier than the answers that they correct: %.0f %% of %d that it learned from, at least %.0f %%", what, 100*value, t.count, 100*least)
-	if value < least {
+	detail := fmt.Sprintf("%s that it finds likelier than the answers that they correct: %.0f %% of %d that it learned from, at least %.0f %%", what, 100*value, t.count, 100*limit)
+	if value < limit {
 		detail += "; more epochs or a higher learning rate teach more"
 	}
-	return nightrecord.Check{Name: "taught", Value: value, Low: low, High: high, Limit: least, Pass: value >= least, Detail: detail}
+	return nightrecord.Check{Name: "taught", Value: value, Low: low, High: high, Limit: limit, Pass: value >= limit, Detail: detail}
 }

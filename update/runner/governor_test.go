@@ -22,15 +22,15 @@ func TestGovernor(t *testing.T) {
 		said said
 		want float64
 	}{
-		"far from the target":        {{0, busy(1), 1}, {2, busy(69), 1}},
-		"near the target":            {{0, busy(90), 0.5}, {2, busy(90), 0.25}, {4, busy(80), 0.25}, {6, busy(69), 0.3125}},
-		"requests wait":              {{0, full, 0.5}, {2, full, 0.25}},
-		"never less than the least":  {{0, full, 0.5}, {2, full, 0.25}, {4, full, 0.125}, {6, full, 0.1}, {8, full, 0.1}},
-		"one change in a turn":       {{0, full, 0.5}, {1, full, 0.5}, {2, full, 0.25}},
-		"nothing to do":              {{0, full, 0.5}, {1, said{Server: "a"}, 1}, {2, full, 0.5}},
-		"the worst of all":           {{0, other, 0.5}, {2, busy(1), 0.25}},
-		"a server that is gone":      {{0, other, 0.5}, {11, busy(1), 0.625}, {13, busy(1), 0.78125}},
-		"a server without an answer": {{0, full, 0.5}, {2, said{Server: "a", Active: 1}, 0.625}},
+		"far from the target":         {{0, busy(1), 1}, {2, busy(69), 1}},
+		"near the target":             {{0, busy(90), 0.5}, {2, busy(90), 0.25}, {4, busy(80), 0.25}, {6, busy(69), 0.3125}},
+		"requests wait":               {{0, full, 0.5}, {2, full, 0.25}},
+		"never less than the minimum": {{0, full, 0.5}, {2, full, 0.25}, {4, full, 0.125}, {6, full, 0.1}, {8, full, 0.1}},
+		"one change in a turn":        {{0, full, 0.5}, {1, full, 0.5}, {2, full, 0.25}},
+		"nothing to do":               {{0, full, 0.5}, {1, said{Server: "a"}, 1}, {2, full, 0.5}},
+		"the worst of all":            {{0, other, 0.5}, {2, busy(1), 0.25}},
+		"a server that is gone":       {{0, other, 0.5}, {11, busy(1), 0.625}, {13, busy(1), 0.78125}},
+		"a server without an answer":  {{0, full, 0.5}, {2, said{Server: "a", Active: 1}, 0.625}},
 	} {
 		g := newGovernor(Governor{Target: 100 * time.Millisecond, Least: 0.1}, begin.Add(time.Hour))
 		for i, s := range steps {

@@ -126,14 +126,14 @@ func phrases(items []Item, count int, c Confirmation, waits []wait) {
 		}
 	}
 	for i := range count {
-		most := usage{}
+		largest := usage{}
 		for _, p := range sets[i] {
-			if u := uses[p]; u.examples >= c.Phrase && !u.editor && len(u.people) < c.Subjects && u.examples > most.examples {
-				most = *u
+			if u := uses[p]; u.examples >= c.Phrase && !u.editor && len(u.people) < c.Subjects && u.examples > largest.examples {
+				largest = *u
 			}
 		}
-		if most.examples > 0 && waits[i].why == "" {
-			waits[i] = wait{why: fmt.Sprintf("one of %d examples that share words which come from %s, and %d must use them", most.examples, peopleText(len(most.people)), c.Subjects), fed: most.examples}
+		if largest.examples > 0 && waits[i].why == "" {
+			waits[i] = wait{why: fmt.Sprintf("one of %d examples that share words which come from %s, and %d must use them", largest.examples, peopleText(len(largest.people)), c.Subjects), fed: largest.examples}
 		}
 	}
 }

@@ -33,9 +33,9 @@ type resemblance struct {
 }
 
 // resemble compares what the examples ask last and what they answer: sets of words and pairs of words, whose Jaccard index
-// must be at least least. Answers with other numbers, or another "not", say something else, however alike the rest is; and a
+// must be at least threshold. Answers with other numbers, or another "not", say something else, however alike the rest is; and a
 // bad answer is not like a good one.
-func resemble(items []Item, least float64) resemblance {
+func resemble(items []Item, threshold float64) resemblance {
 	r := resemblance{text: make([]int, len(items))}
 	known := map[string]int{}
 	var sets [][]uint64
@@ -55,7 +55,7 @@ func resemble(items []Item, least float64) resemblance {
 		r.items[t] = append(r.items[t], i)
 	}
 	meet(sets, func(a, b int) {
-		if facts[a] == facts[b] && jaccard(sets[a], sets[b]) >= least {
+		if facts[a] == facts[b] && jaccard(sets[a], sets[b]) >= threshold {
 			r.near[a], r.near[b] = append(r.near[a], b), append(r.near[b], a)
 		}
 	})

@@ -17,8 +17,8 @@ func by(it Item, person string) Item {
 }
 
 // nearTo are the ids of the examples that are near-identical to the first, itself left out.
-func nearTo(items []Item, least float64) string {
-	r := resemble(items, least)
+func nearTo(items []Item, threshold float64) string {
+	r := resemble(items, threshold)
 	var ids []string
 	for _, t := range r.near[r.text[0]] {
 		for _, i := range r.items[t] {
@@ -76,12 +76,12 @@ func TestNearIsWhatComparingAllPairsFinds(t *testing.T) {
 	for i, it := range items {
 		sets[i] = shingles(words(LastQuestion(it.Prompt)), words(it.Completion))
 	}
-	for _, least := range []float64{0.6, 0.7, 0.85} {
-		r := resemble(items, least)
+	for _, threshold := range []float64{0.6, 0.7, 0.85} {
+		r := resemble(items, threshold)
 		pairs, missed := 0, 0
 		for i := range items {
 			for j := range items {
-				want, got := jaccard(sets[i], sets[j]) >= least, slices.Contains(r.near[r.text[i]], r.text[j])
+				want, got := jaccard(sets[i], sets[j]) >= threshold, slices.Contains(r.near[r.text[i]], r.text[j])
 				if got && !want {
 					t.Errorf("%s and %s are near, their index is %g", items[i].ID, items[j].ID, jaccard(sets[i], sets[j]))
 				}
@@ -93,9 +93,9 @@ func TestNearIsWhatComparingAllPairsFinds(t *testing.T) {
 				}
 			}
 		}
-		t.Logf("%g: %d pairs, %d missed", least, pairs, missed)
+		t.Logf("%g: %d pairs, %d missed", threshold, pairs, missed)
 		if pairs < 400 || missed > pairs/100 {
-			t.Errorf("%g: %d of %d near pairs are missed", least, missed, pairs)
+			t.Errorf("%g: %d of %d near pairs are missed", threshold, missed, pairs)
 		}
 	}
 }
@@ -153,14 +153,14 @@ func TestFloodIsBounded(t *testing.T) {
 		items = append(items, exampleOf(fmt.Sprint(i), base+fmt.Sprintf("w%c%c%c", 'a'+i%26, 'a'+i/26%26, 'a'+i/676), "iota kappa lambda mu nu xi omikron pi", evening))
 	}
 	r := resemble(items, 0.8)
-	most, alone := 0, 0
+	largest, alone := 0, 0
 	for _, list := range r.near {
-		most = max(most, len(list))
+		largest = max(largest, len(list))
 		if len(list) < 3 {
 			alone++
 		}
 	}
-	if alone > 0 || most >= 3000 {
-		t.Errorf("%d texts found fewer than two others, one found %d", alone, most)
+	if alone > 0 || largest >= 3000 {
+		t.Errorf("%d texts found fewer than two others, one found %d", alone, largest)
 	}
 }

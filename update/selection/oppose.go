@@ -4,8 +4,8 @@ package selection
 // disagree at random about several questions, half of them agree about one by chance.
 const majority = 2
 
-// mostVoices is how many of a side's claims are held against others, evenly chosen: they are worded differently.
-const mostVoices = 8
+// maxVoices is how many of a side's claims are held against others, evenly chosen: they are worded differently.
+const maxVoices = 8
 
 // oppose counts the people who have contradicted a side since its first claim: those in the first count items whose feedback is new,
 // with those whom earlier nights counted, or those in all items, whichever are more. An item that has waited was new before. Rivals are
@@ -56,7 +56,7 @@ func (s statements) oppose(d *side, count int) {
 
 // opposes says whether an item contradicts a side, and whether it is a rival: a correction of the same to something else.
 func (s statements) opposes(d *side, i int) (opposed, rival bool) {
-	n := min(mostVoices, len(d.claims))
+	n := min(maxVoices, len(d.claims))
 	for v := range n {
 		c := d.claims[v*len(d.claims)/n]
 		switch {

@@ -23,8 +23,8 @@ type Outliers struct {
 	Gradient float64
 }
 
-// leastGroup is how many examples it takes to say what is usual.
-const leastGroup = 10
+// minGroup is how many examples it takes to say what is usual.
+const minGroup = 10
 
 // find writes down the loss of each item, and says for each why it waits, "" where it does not. What as many people say as must confirm
 // something, and two at least, is no outlier: it is news.
@@ -38,7 +38,7 @@ func (o Outliers) find(items []Item, measures []Measure, opt Options) []string {
 		groups[items[i].Why] = append(groups[items[i].Why], i)
 	}
 	for _, group := range groups {
-		if len(group) < leastGroup {
+		if len(group) < minGroup {
 			continue
 		}
 		judge(group, o.Loss, "loss", why, func(i int) float64 { return measures[i].Loss })

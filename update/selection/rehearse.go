@@ -42,10 +42,10 @@ func RandomSample(items []Item, limit int) []Item {
 	return list
 }
 
-// CapSubjects leaves of the items of each person at most most, which pick picks, and leaves them in order; most 0 is no cap. Items
+// CapSubjects leaves of the items of each person no more than limit, which pick picks, and leaves them in order; limit 0 is no cap. Items
 // of nobody who is named are one person's, as they are among new examples. What editors say is not capped.
-func CapSubjects(items []Item, most int, pick func(items []Item, limit int) []Item) []Item {
-	if most <= 0 {
+func CapSubjects(items []Item, limit int, pick func(items []Item, limit int) []Item) []Item {
+	if limit <= 0 {
 		return items
 	}
 	of := map[string][]Item{}
@@ -58,7 +58,7 @@ func CapSubjects(items []Item, most int, pick func(items []Item, limit int) []It
 		}
 	}
 	for _, list := range of {
-		for _, it := range pick(list, most) {
+		for _, it := range pick(list, limit) {
 			kept[it.ID] = true
 		}
 	}
@@ -82,17 +82,17 @@ func PriorityWeights(losses, feedback []float64, uniform float64) []float64 {
 			finite = append(finite, max(0, l))
 		}
 	}
-	most := 0.0
+	bound := 0.0
 	if len(finite) > 0 {
-		most = stats.Quantile(finite, 0.95)
+		bound = stats.Quantile(finite, 0.95)
 	}
 	weights := make([]float64, len(feedback))
 	total := 0.0
 	for i, f := range feedback {
 		loss := 1.0
 		if losses != nil {
-			if loss = losses[i]; math.IsNaN(loss) || loss > most {
-				loss = most
+			if loss = losses[i]; math.IsNaN(loss) || loss > bound {
+				loss = bound
 			}
 		}
 		weights[i] = max(0, loss) * max(0, f)

@@ -203,13 +203,13 @@ func TestCapSubjects(t *testing.T) {
 		items = append(items, Item{Example: replaystore.Example{ID: fmt.Sprint(i), Subject: who}})
 	}
 	last := func(list []Item, limit int) []Item { return list[max(0, len(list)-limit):] }
-	for most, want := range map[int]string{0: "0123456", 1: "156", 2: "13456", 9: "0123456"} {
+	for limit, want := range map[int]string{0: "0123456", 1: "156", 2: "13456", 9: "0123456"} {
 		got := ""
-		for _, it := range CapSubjects(items, most, last) {
+		for _, it := range CapSubjects(items, limit, last) {
 			got += it.ID
 		}
 		if got != want {
-			t.Errorf("at most %d of a person leave %s, want %s", most, got, want)
+			t.Errorf("at most %d of a person leave %s, want %s", limit, got, want)
 		}
 	}
 }

@@ -24,7 +24,7 @@ const (
 func (s *Selection) split(items []Item, opt Options) {
 	held := byPeople(items, opt)
 	s.HeldOutBy = ByPeople
-	if !measures(items, held, opt.Measured) || people(items, held) < fewestPeople {
+	if !measures(items, held, opt.Measured) || people(items, held) < minPeople {
 		if parts := byQuestions(items, opt); measures(items, parts, max(1, opt.Measured)) {
 			held, s.HeldOutBy = parts, ByQuestions
 		}
@@ -42,8 +42,8 @@ func (s *Selection) split(items []Item, opt Options) {
 	}
 }
 
-// fewestPeople is how many people must be held out for a gain of theirs to be more than that of each alone.
-const fewestPeople = 3
+// minPeople is how many people must be held out for a gain of theirs to be more than that of each alone.
+const minPeople = 3
 
 // people counts those who are held out; all without a name are one.
 func people(items []Item, held []bool) int {

@@ -53,8 +53,8 @@ func NewDivergence(s *Scorer, params []float32, list []Sequence) (*Divergence, e
 	return d, nil
 }
 
-// leastTail keeps what rounding leaves of a tail from being divided by.
-const leastTail = 1e-7
+// minTail keeps what rounding leaves of a tail from being divided by.
+const minTail = 1e-7
 
 // From returns for each sequence KL(first ‖ second) in nats summed over its tokens, and how many those are; the second model is the one
 // with the given parameters. With q the first model's probabilities and p the second's, over the first's likeliest tokens K and
@@ -95,8 +95,8 @@ func (d *Divergence) From(params []float32) (nats []float64, tokens []int, err e
 			}
 			at := tokens[i]
 			kl := d.self[i][at] - float64(cross[p])
-			if q := d.tail[i][at]; q > leastTail {
-				kl += q * math.Log(q/max(rest, leastTail))
+			if q := d.tail[i][at]; q > minTail {
+				kl += q * math.Log(q/max(rest, minTail))
 			}
 			nats[i] += max(0, kl)
 			tokens[i]++

@@ -159,7 +159,7 @@ func newFitting(s *Session, next Source, opt Options) *fitting {
 	f.schedule = Schedule{Rate: opt.Rate, Floor: opt.Floor, Warmup: max(1, int(math.Round(opt.Warmup*float64(opt.Steps)))), Steps: opt.Steps}
 	if opt.Until != nil {
 		f.until = &progress{Until: opt.Until, limit: opt.Steps}
-		f.schedule.Warmup = max(leastWarmup, int(math.Round(opt.Warmup*float64(opt.Until.Minimum))))
+		f.schedule.Warmup = max(minWarmup, int(math.Round(opt.Warmup*float64(opt.Until.Minimum))))
 	}
 	if len(opt.Observers) > 0 {
 		f.loss, f.before = make([]float32, n), make([]float32, n)

@@ -148,15 +148,15 @@ func apart(a, b []float32) float64 {
 	if len(a) != len(b) {
 		return math.MaxFloat64
 	}
-	most := 0.0
+	largest := 0.0
 	for i := range a {
 		d := math.Abs(float64(a[i]) - float64(b[i]))
 		if math.IsNaN(d) {
 			return math.MaxFloat64
 		}
-		most = max(most, d)
+		largest = max(largest, d)
 	}
-	return most
+	return largest
 }
 
 // total sums log-probabilities.

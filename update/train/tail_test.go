@@ -35,7 +35,7 @@ func TestTailIsWhatTheHeadLeaves(t *testing.T) {
 		if err := whole.Teach(s.Parameters(), full, 0); err != nil {
 			t.Fatal(err)
 		}
-		list, least := taught(), 0.0
+		list, smallest := taught(), 0.0
 		for i := range list { // the likeliest tokens of the model itself
 			for j := range list[i].Teacher {
 				copy(list[i].Teacher[j].IDs, full[i].Teacher[j].IDs)
@@ -69,7 +69,7 @@ func TestTailIsWhatTheHeadLeaves(t *testing.T) {
 				want += 0.75 * float64(d.Probs[k]) * all[id]
 			}
 			want += 0.75 * float64(d.Tail) * math.Log(rest)
-			least = min(least, math.Log(rest))
+			smallest = min(smallest, math.Log(rest))
 			if math.Abs(float64(got[p])-want) > 1e-4*math.Max(1, math.Abs(want)) {
 				t.Errorf("scale %g, position %d: %g, want %g with log p(tail) = %g", scale, p, got[p], want, math.Log(rest))
 			}
@@ -78,8 +78,8 @@ func TestTailIsWhatTheHeadLeaves(t *testing.T) {
 		if math.Abs(loss-total) > 1e-4*math.Abs(total) {
 			t.Errorf("scale %g: loss %g, want %g", scale, loss, total)
 		}
-		if scale > 100 && least > -20 {
-			t.Errorf("the smallest tail is e^%g, too large to show anything", least)
+		if scale > 100 && smallest > -20 {
+			t.Errorf("the smallest tail is e^%g, too large to show anything", smallest)
 		}
 	}
 }

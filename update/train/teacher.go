@@ -7,8 +7,8 @@ import (
 	"nightshift/replaystore"
 )
 
-// leastLogProb is written for a probability that float32 has no number for.
-const leastLogProb = -100
+// minLogProb is written for a probability that float32 has no number for.
+const minLogProb = -100
 
 // ToTopLogProbs is how the distributions of one sequence are stored; ok is false where there are none, or something is not a number.
 // Every distribution has as many tokens.
@@ -20,7 +20,7 @@ func ToTopLogProbs(list []Distribution) (t replaystore.TopLogProbs, ok bool) {
 			if math.IsNaN(l) || math.IsInf(l, 1) {
 				return t, false
 			}
-			t.IDs, t.LogProbs = append(t.IDs, id), append(t.LogProbs, float32(max(l, leastLogProb)))
+			t.IDs, t.LogProbs = append(t.IDs, id), append(t.LogProbs, float32(max(l, minLogProb)))
 		}
 	}
 	return t, t.K > 0 && len(t.IDs) == t.K*len(list)

@@ -15,14 +15,14 @@ import (
 type Until struct {
 	// Learned measures the share, in 0 to 1, of what is to be learned that the parameters have learned, and says whether that is enough.
 	// Nil: the run ends after Minimum steps.
-	Learned  func() (share float64, enough bool, err error)
-	Every    int         // steps between the first measurements; later ones are further apart, by a tenth of the steps so far
-	Minimum  int         // steps of the whole run at least, Least not counted, unless Options.Steps are fewer
-	Patience int         // measurements without progress after which the cooldown begins; 0: it does not for that
-	Cooldown float64     // share of all steps, in 0 to 1
-	Least    int         // steps of the cooldown at least, as far as the same share of Options.Steps leaves them
-	Expired  func() bool // says at a measurement that the time is over; nil: there is no limit of time
-	From     int         // the cooldown begins after this step in any case; 0: as above
+	Learned     func() (share float64, enough bool, err error)
+	Every       int         // steps between the first measurements; later ones are further apart, by a tenth of the steps so far
+	Minimum     int         // steps of the whole run at least, MinCooldown not counted, unless Options.Steps are fewer
+	Patience    int         // measurements without progress after which the cooldown begins; 0: it does not for that
+	Cooldown    float64     // share of all steps, in 0 to 1
+	MinCooldown int         // steps of the cooldown at least, as far as the same share of Options.Steps leaves them
+	Expired     func() bool // says at a measurement that the time is over; nil: there is no limit of time
+	From        int         // the cooldown begins after this step in any case; 0: as above
 
 	Ended Ended // is filled by Fit
 }
@@ -44,15 +44,15 @@ const (
 	EndPasses  = "passes"      // nothing is measured, and the minimum is done
 )
 
-// leastWarmup is how many steps of a run that ends by what it has learned warm up at least: Adam's first steps are as large as
+// minWarmup is how many steps of a run that ends by what it has learned warm up at least: Adam's first steps are as large as
 // the learning rate whatever the gradient is.
-const leastWarmup = 5
+const minWarmup = 5
 
 // check reports settings that no run could work with.
 func (u *Until) check() error {
-	if u.Every < 1 || u.Minimum < 1 || u.Least < 0 || !(u.Cooldown >= 0 && u.Cooldown < 1) {
+	if u.Every < 1 || u.Minimum < 1 || u.MinCooldown < 0 || !(u.Cooldown >= 0 && u.Cooldown < 1) {
 		return fmt.Errorf("fit: a run until enough is learned, measured every %d steps, of at least %d steps, with a cooldown of at least %d steps and a share of %g: the first two must be positive, the third not negative, the last a share below 1",
-			u.Every, u.Minimum, u.Least, u.Cooldown)
+			u.Every, u.Minimum, u.MinCooldown, u.Cooldown)
 	}
 	return nil
 }
@@ -82,7 +82,7 @@ func (p *progress) share(from int) int {
 
 // whole is the number of steps of a run whose cooldown begins after step from, if it may have as many.
 func (p *progress) whole(from int) int {
-	return from + max(p.share(from), min(p.Least, int(p.Cooldown*float64(p.limit))))
+	return from + max(p.share(from), min(p.MinCooldown, int(p.Cooldown*float64(p.limit))))
 }
 
 // rate is the learning rate of a step, counted from 0, for a peak of 1.

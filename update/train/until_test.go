@@ -46,11 +46,11 @@ func TestUntil(t *testing.T) {
 		{"one step", Until{Every: 10, Minimum: 1, Cooldown: 0.25}, 1, nil, Ended{1, 1, 0, EndPasses}},
 		{"repeated", Until{Every: 10, Minimum: 1, Cooldown: 0.25, From: 20}, 1000, []float64{0.5}, Ended{27, 20, 0.5, EndTime}},
 		{"the time is over", Until{Every: 10, Minimum: 1, Cooldown: 0.25, Expired: func() bool { return true }}, 1000, []float64{0.5}, Ended{14, 10, 0.5, EndTime}},
-		{"a cooldown of so many steps at least", Until{Every: 10, Minimum: 1, Cooldown: 0.25, Least: 20}, 1000, []float64{1}, Ended{30, 10, 1, EndLearned}},
-		{"whose share is more", Until{Every: 10, Minimum: 1, Cooldown: 0.25, Least: 20}, 1000, []float64{0, 0, 0, 0, 0, 0, 1}, Ended{94, 70, 1, EndLearned}},
-		{"which does not count for the minimum", Until{Every: 10, Minimum: 20, Cooldown: 0.25, Least: 20}, 1000, nil, Ended{35, 15, 0, EndPasses}},
-		{"as the limit leaves them", Until{Every: 10, Minimum: 1, Cooldown: 0.25, Least: 50}, 40, []float64{1}, Ended{20, 10, 1, EndLearned}},
-		{"of one step", Until{Every: 10, Minimum: 1, Cooldown: 0.25, Least: 50}, 1, nil, Ended{1, 1, 0, EndPasses}},
+		{"a cooldown of so many steps at least", Until{Every: 10, Minimum: 1, Cooldown: 0.25, MinCooldown: 20}, 1000, []float64{1}, Ended{30, 10, 1, EndLearned}},
+		{"whose share is more", Until{Every: 10, Minimum: 1, Cooldown: 0.25, MinCooldown: 20}, 1000, []float64{0, 0, 0, 0, 0, 0, 1}, Ended{94, 70, 1, EndLearned}},
+		{"which does not count for the minimum", Until{Every: 10, Minimum: 20, Cooldown: 0.25, MinCooldown: 20}, 1000, nil, Ended{35, 15, 0, EndPasses}},
+		{"as the limit leaves them", Until{Every: 10, Minimum: 1, Cooldown: 0.25, MinCooldown: 50}, 40, []float64{1}, Ended{20, 10, 1, EndLearned}},
+		{"of one step", Until{Every: 10, Minimum: 1, Cooldown: 0.25, MinCooldown: 50}, 1, nil, Ended{1, 1, 0, EndPasses}},
 		{"no cooldown", Until{Every: 10, Minimum: 1}, 1000, []float64{1}, Ended{10, 10, 1, EndLearned}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -141,7 +141,7 @@ func TestUntilRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	for _, u := range []Until{{Every: 0, Minimum: 1}, {Every: 1, Minimum: 0}, {Every: 1, Minimum: 1, Cooldown: 1}, {Every: 1, Minimum: 1, Least: -1}} {
+	for _, u := range []Until{{Every: 0, Minimum: 1}, {Every: 1, Minimum: 0}, {Every: 1, Minimum: 1, Cooldown: 1}, {Every: 1, Minimum: 1, MinCooldown: -1}} {
 		opt := options
 		opt.Until = &u
 		if err := Fit(t.Context(), s, Shuffled(lessons), opt, func(Step) error { return nil }); err == nil || !strings.Contains(err.Error(), "until") {

@@ -80,7 +80,7 @@ func TestL1AgreesWithPyTorch(t *testing.T) {
 	}
 }
 
-// TestL1IsTheProximalPoint: where it leads, ½(x−p)²/rate + strength·|x−center| is least: it rises to both sides, and where it has a
+// TestL1IsTheProximalPoint: where it leads, ½(x−p)²/rate + strength·|x−center| is minimal: it rises to both sides, and where it has a
 // derivative, a central difference of it is 0.
 func TestL1IsTheProximalPoint(t *testing.T) {
 	golden := readMethods(t).L1
@@ -98,7 +98,7 @@ func TestL1IsTheProximalPoint(t *testing.T) {
 		}
 		at := float64(x[i])
 		if !(value(at) < value(at+h) && value(at) < value(at-h)) {
-			t.Errorf("parameter %d: %g is not where the value is least: %g, and %g and %g beside it", i, at, value(at), value(at-h), value(at+h))
+			t.Errorf("parameter %d: %g is not where the value is minimal: %g, and %g and %g beside it", i, at, value(at), value(at-h), value(at+h))
 		}
 		if slope := (value(at+h) - value(at-h)) / (2 * h); math.Abs(at-float64(golden.Center[i])) > h && math.Abs(slope) > 1e-4 {
 			t.Errorf("parameter %d: the slope at %g is %g", i, at, slope)

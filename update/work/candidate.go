@@ -33,9 +33,9 @@ func (w *worker) candidate(trainable graphs.Trainable, params []float32, part fl
 		return made{a, &Cut{2 * cfg.Rank, cfg.Rank, lost}}, err
 	}
 	whole := toAdapter(cfg, w.model.Config, trainable, w.toward(trainable, params, float32(part)))
-	if most := set.OrthogonalRank; w.blocks() && cfg.Rank > most {
-		a, lost, err := adapter.Merge(cfg.Ranked(most), adapter.Part{Adapter: whole, Weight: 1})
-		return made{a, &Cut{cfg.Rank, most, lost}}, err
+	if limit := set.OrthogonalRank; w.blocks() && cfg.Rank > limit {
+		a, lost, err := adapter.Merge(cfg.Ranked(limit), adapter.Part{Adapter: whole, Weight: 1})
+		return made{a, &Cut{cfg.Rank, limit, lost}}, err
 	}
 	return made{adapter: whole}, nil
 }

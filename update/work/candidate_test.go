@@ -40,10 +40,10 @@ func TestOrthogonalBlocks(t *testing.T) {
 	first := job(t, nil)
 	must(t, Run(t.Context(), first, &bytes.Buffer{}))
 	champion := reading(t, first, CandidateDir)
-	blocks := func(strength float64, most int, change func(*Job)) (string, *adapter.Adapter) {
+	blocks := func(strength float64, maxRank int, change func(*Job)) (string, *adapter.Adapter) {
 		return after(t, first, func(j *Job) {
 			j.Train.Rank, j.Train.Alpha = 3, 6
-			j.Train.Methods = method.Settings{Orthogonal: strength, OrthogonalRank: most}
+			j.Train.Methods = method.Settings{Orthogonal: strength, OrthogonalRank: maxRank}
 			if change != nil {
 				change(j)
 			}

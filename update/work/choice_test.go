@@ -42,15 +42,15 @@ func TestAutoChoosesByMass(t *testing.T) {
 	}
 	var chosen []arch.Target
 	share, spent := 0.0, 0
-	leastChosen := 1e9
+	minChosen := 1e9
 	for _, l := range e.Linears {
 		if share += l.Share; l.Chosen {
 			chosen, spent = append(chosen, arch.Target{Layer: l.Layer, Module: l.Module}), spent+l.Parameters
-			leastChosen = min(leastChosen, l.Share/float64(l.Parameters))
+			minChosen = min(minChosen, l.Share/float64(l.Parameters))
 		}
 	}
 	for _, l := range e.Linears {
-		if density := l.Share / float64(l.Parameters); !l.Chosen && density > leastChosen && spent+l.Parameters <= budget {
+		if density := l.Share / float64(l.Parameters); !l.Chosen && density > minChosen && spent+l.Parameters <= budget {
 			t.Errorf("%+v fits and has more mass for each parameter than one that was chosen", l)
 		}
 	}
@@ -101,7 +101,7 @@ func TestAutoOfSomeLayers(t *testing.T) {
 			spent += l.Parameters
 		}
 	}
-	if most := 2 * 4 * (16 + 32); spent == 0 || spent > most || len(linears) != 4 {
-		t.Errorf("%d parameters of %d linears, want at most %d of 4", spent, len(linears), most)
+	if limit := 2 * 4 * (16 + 32); spent == 0 || spent > limit || len(linears) != 4 {
+		t.Errorf("%d parameters of %d linears, want at most %d of 4", spent, len(linears), limit)
 	}
 }

@@ -207,9 +207,9 @@ func (l lessons) said(columns int) float64 {
 	return float64(n)
 }
 
-// mostCopies is how often a step imitates the same new example at most: what is rehearsed fills the steps of a night with few of
+// maxCopies is how often a step imitates the same new example at most: what is rehearsed fills the steps of a night with few of
 // them. Steps that hold hardly anything else would teach the new answer to every question that is a little like it.
-const mostCopies = 4
+const maxCopies = 4
 
 // steps is how many optimizer steps make the passes over the new examples, with so many rehearsed ones for each that is
 // imitated; and with how many, where there are so few of them, or so many more preferences and ratings that these make the steps:
@@ -221,7 +221,7 @@ func (l lessons) steps(t Train, rehearsal float64) (steps int, ratio float64) {
 	}
 	step := float64(t.Rows * t.Columns * t.Micro)
 	if rehearsal > 0 && fresh > 0 {
-		rehearsal = max(rehearsal, step/(mostCopies*fresh)-1)
+		rehearsal = max(rehearsal, step/(maxCopies*fresh)-1)
 	}
 	tokens := fresh * (1 + rehearsal)
 	ratio = rehearsal

@@ -105,15 +105,15 @@ func (w *worker) objective(trainable graphs.Trainable, l lessons, steps int) (*o
 	return o, nil
 }
 
-// fewestDrawn is how many preferences or rated answers a step draws at least: the mean of fewer says little.
-const fewestDrawn = 4
+// minDrawn is how many preferences or rated answers a step draws at least: the mean of fewer says little.
+const minDrawn = 4
 
 // objectiveOptions spread the examples evenly over the steps, each as often as the epochs say or more. A kind of example whose
 // weights add up to less than those of what is imitated has as much less of a share: one pair among a hundred approved answers, which
 // every step would draw, would else pull a hundred times as hard as each of them.
 func (w *worker) objectiveOptions(l lessons, steps int) train.ObjectiveOptions {
 	t := w.job.Train
-	each := func(n int) int { return min(n, max(fewestDrawn, int(math.Ceil(t.Epochs*float64(n)/float64(steps))))) }
+	each := func(n int) int { return min(n, max(minDrawn, int(math.Ceil(t.Epochs*float64(n)/float64(steps))))) }
 	imitated, pairs, rated := 0.0, 0.0, 0.0
 	for _, s := range l.fresh {
 		imitated += float64(s.Weight)

@@ -7,13 +7,13 @@ import (
 	"nightshift/update/selection"
 )
 
-// mostRivals is with how many other corrections each held-out one is compared.
-const mostRivals = 3
+// maxRivals is with how many other corrections each held-out one is compared.
+const maxRivals = 3
 
 // pairing scores held-out corrections, and others in their place, with the candidate.
 func (s *scorer) pairing(ctx context.Context, items []selection.Item) (gate.Pairing, error) {
 	var p gate.Pairing
-	for i, rivals := range selection.Rivals(items, mostRivals) {
+	for i, rivals := range selection.Rivals(items, maxRivals) {
 		if len(rivals) == 0 {
 			continue
 		}

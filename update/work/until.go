@@ -13,12 +13,12 @@ const (
 	measureEvery  = 5   // steps; later measurements are further apart
 	patience      = 10  // measurements
 	cooldownShare = 0.5 // of all steps: what lies near a correction comes back while the learning rate falls
-	leastCooldown = 40  // steps: few corrections are learned in few steps, and what lies near them takes as long to come back
+	minCooldown   = 40  // steps: few corrections are learned in few steps, and what lies near them takes as long to come back
 )
 
 // Ending is how a run of at least so many steps ends that measures nothing.
 func Ending(minimum int) *train.Until {
-	return &train.Until{Every: measureEvery, Minimum: minimum, Patience: patience, Cooldown: cooldownShare, Least: leastCooldown}
+	return &train.Until{Every: measureEvery, Minimum: minimum, Patience: patience, Cooldown: cooldownShare, MinCooldown: minCooldown}
 }
 
 // until is how the run over lessons ends: when the candidate prefers the share of the corrections that the job asks for, and all of
@@ -75,11 +75,11 @@ func mean(list []float32) float64 {
 	return sum / math.Max(1, float64(len(list)))
 }
 
-// mostTaught is on how many learned corrections the candidate is asked what it prefers, besides those of editors.
-const mostTaught = 64
+// maxTaught is on how many learned corrections the candidate is asked what it prefers, besides those of editors.
+const maxTaught = 64
 
 // correctionsOf are the corrections on which it is measured what a candidate has learned: all of editors, and of others where there are
-// more than mostTaught, evenly so many.
+// more than maxTaught, evenly so many.
 func correctionsOf(items []selection.Item) []selection.Item {
 	var corrections, some []selection.Item
 	for _, it := range items {
@@ -91,7 +91,7 @@ func correctionsOf(items []selection.Item) []selection.Item {
 			corrections = append(corrections, it)
 		}
 	}
-	n := min(len(corrections), mostTaught)
+	n := min(len(corrections), maxTaught)
 	for i := range n {
 		some = append(some, corrections[i*len(corrections)/n])
 	}

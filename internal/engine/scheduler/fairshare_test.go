@@ -142,11 +142,11 @@ func TestShares(t *testing.T) {
 			}
 			within := func(names ...string) {
 				t.Helper()
-				least, most := given[names[0]], given[names[0]]
+				lowest, highest := given[names[0]], given[names[0]]
 				for _, name := range names {
-					least, most = min(least, given[name]), max(most, given[name])
+					lowest, highest = min(lowest, given[name]), max(highest, given[name])
 				}
-				if least == 0 || most-least > 2*900 {
+				if lowest == 0 || highest-lowest > 2*900 {
 					t.Errorf("given %v, want as much for %v", given, names)
 				}
 			}
@@ -359,17 +359,17 @@ func (m *naive) push(s *Sequence, opened *int) {
 		}
 	}
 	if name := m.name(s); !slices.Contains(names, name) {
-		least := 0
+		lowest := 0
 		for i, n := range names {
-			if i == 0 || m.given[n] < least {
-				least = m.given[n]
+			if i == 0 || m.given[n] < lowest {
+				lowest = m.given[n]
 			}
 		}
-		if old, ok := m.given[name]; !ok || len(names) > 0 && old <= least {
+		if old, ok := m.given[name]; !ok || len(names) > 0 && old <= lowest {
 			*opened++
 			m.number[name] = *opened // its account was closed when the others had caught up
 		}
-		m.floor[name] = max(m.floor[name], least)
+		m.floor[name] = max(m.floor[name], lowest)
 		m.given[name] = max(m.given[name], m.floor[name])
 	}
 	m.waiting = append(m.waiting, s)

@@ -307,7 +307,7 @@ func truncate(m *machine, v value, a args) (value, error) {
 	if err != nil {
 		return nil, err
 	}
-	most, err := whole(p[0], 255)
+	limit, err := whole(p[0], 255)
 	if err != nil {
 		return nil, err
 	}
@@ -323,11 +323,11 @@ func truncate(m *machine, v value, a args) (value, error) {
 			return nil, err
 		}
 	}
-	n := most - int64(end.length())
+	n := limit - int64(end.length())
 	if n < 0 || leeway < 0 {
 		return nil, errors.New("AssertionError: truncate to less than its end, or a leeway below 0")
 	}
-	if int64(t.length()) <= most+leeway {
+	if int64(t.length()) <= limit+leeway {
 		return t, nil
 	}
 	kept := t.slice(0, offset(t.s, int(n)))

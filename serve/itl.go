@@ -9,18 +9,18 @@ import (
 // Buckets of inter-token latencies: eight to a doubling, from a tenth of a millisecond on, so that a quantile is at most 9 % too
 // large. The last one has all that is longer than some 100 s.
 const (
-	itlBuckets  = 161
-	itlMin      = 100 * time.Microsecond
-	itlDoubling = 8
-	itlTurns    = 3 // that are looked back: with the time between load signals, six seconds
+	itlBuckets   = 161
+	itlMin       = 100 * time.Microsecond
+	itlDoubling  = 8
+	itlIntervals = 3 // that are looked back: with the time between load signals, six seconds
 )
 
-// interToken holds the inter-token latencies (ITL) of all answers in the last turns. They are counted where the API takes a token,
+// interToken holds the inter-token latencies (ITL) of all answers in the last intervals. They are counted where the API takes a token,
 // so they are what a reader of a stream sees, and a reader who stops reading for a while counts as one long latency.
 type interToken struct {
-	mu    sync.Mutex
-	turn  int
-	turns [itlTurns][itlBuckets]int
+	mu      sync.Mutex
+	current int
+	counts  [itlIntervals][itlBuckets]int
 }
 
 // add counts a latency.
@@ -31,15 +31,15 @@ func (l *interToken) add(d time.Duration) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.turns[l.turn][bucket]++
+	l.counts[l.current][bucket]++
 }
 
-// next begins a turn and drops the oldest one.
+// next begins an interval and drops the oldest one.
 func (l *interToken) next() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.turn = (l.turn + 1) % itlTurns
-	l.turns[l.turn] = [itlBuckets]int{}
+	l.current = (l.current + 1) % itlIntervals
+	l.counts[l.current] = [itlBuckets]int{}
 }
 
 // quantiles returns the median and the 99th percentile (nearest rank, the upper end of its bucket) and of how many latencies.
@@ -47,8 +47,8 @@ func (l *interToken) quantiles() (p50, p99 time.Duration, n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var sum [itlBuckets]int
-	for _, turn := range l.turns {
-		for i, c := range turn {
+	for _, interval := range l.counts {
+		for i, c := range interval {
 			sum[i] += c
 			n += c
 		}

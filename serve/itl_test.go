@@ -25,13 +25,13 @@ func TestInterTokenLatencyOfTheLastTurns(t *testing.T) {
 		l.add(time.Millisecond)
 	}
 	if p50, p99, n := l.quantiles(); !near(p50, time.Millisecond) || !near(p99, 4*time.Millisecond) || n != 1000 {
-		t.Errorf("with a second turn: %v %v of %d", p50, p99, n)
+		t.Errorf("with a second interval: %v %v of %d", p50, p99, n)
 	}
-	for range itlTurns - 1 {
+	for range itlIntervals - 1 {
 		l.next()
 	}
 	if _, p99, n := l.quantiles(); !near(p99, time.Millisecond) || n != 900 {
-		t.Errorf("the first turn is still there: %v of %d", p99, n)
+		t.Errorf("the first interval is still there: %v of %d", p99, n)
 	}
 	l.next()
 	for _, d := range []time.Duration{0, -1, 1 << 60} { // what clocks can come up with

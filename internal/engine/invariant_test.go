@@ -140,7 +140,7 @@ func checkInvariant(t *testing.T, m *Model, chunk int, jobs []job, ranks []int, 
 			rng := rand.New(rand.NewPCG(uint64(cfg.Slots), uint64(cfg.Threads)))
 			streams := make([]*Stream, len(jobs))
 			pair := pairOf(t, jobs, chunk)
-			for _, i := range pair { // they come in the same turn, and nobody else is there
+			for _, i := range pair { // they come in the same iteration, and nobody else is there
 				r := jobs[i].Request
 				r.Pin = pinned(t, e, jobs[i].digest)
 				streams[i] = submit(t, e, context.Background(), r)

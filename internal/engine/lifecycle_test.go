@@ -15,7 +15,7 @@ import (
 	"nightshift/internal/sampling"
 )
 
-// TestCancelFreesWithinOneStep cancels requests in every place where they can be, and counts turns of the loop.
+// TestCancelFreesWithinOneStep cancels requests in every place where they can be, and counts iterations of the loop.
 func TestCancelFreesWithinOneStep(t *testing.T) {
 	m := smallModel(t)
 	e := newEngine(t, m, Config{Slots: 3, Chunk: 16})

@@ -332,7 +332,7 @@ func TestLookupIsForOneSequence(t *testing.T) {
 	}
 }
 
-// TestLookupDoesNotAllocate counts allocations of turns of the loop that carry drafts.
+// TestLookupDoesNotAllocate counts allocations of iterations of the loop that carry drafts.
 func TestLookupDoesNotAllocate(t *testing.T) {
 	m := *smallModel(t)
 	m.Tokenizer = nil

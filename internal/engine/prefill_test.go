@@ -63,12 +63,12 @@ func group(name string) func(*Request) { return func(r *Request) { r.Group = nam
 func priority(n int) func(*Request)    { return func(r *Request) { r.Priority = n } }
 
 // TestShortPromptOvertakes lets a prompt come while one of ten chunks is in flight and three of them are computed: it is answered
-// within the turns of its own chunks, or it waits for the seven others.
+// within the iterations of its own chunks, or it waits for the seven others.
 func TestShortPromptOvertakes(t *testing.T) {
 	for name, c := range map[string]struct {
-		prompt int
-		change func(*Request)
-		turns  int // until its first token
+		prompt     int
+		change     func(*Request)
+		iterations int // until its first token
 	}{
 		"short":                     {10, group("a"), 1},
 		"half as long":              {56, group("a"), 5}, // of its four chunks the last comes after one of the long prompt's
@@ -85,19 +85,19 @@ func TestShortPromptOvertakes(t *testing.T) {
 				e.tick()
 			}
 			other := e.ask(c.prompt, 3, c.change)
-			turns, longAfter := 0, 0
-			for len(other.Pieces) == 0 && turns < 40 {
+			iterations, longAfter := 0, 0
+			for len(other.Pieces) == 0 && iterations < 40 {
 				e.tick()
-				turns++
+				iterations++
 			}
-			for longAfter = turns; len(long.Pieces) == 0 && longAfter < 40; longAfter++ {
+			for longAfter = iterations; len(long.Pieces) == 0 && longAfter < 40; longAfter++ {
 				e.tick()
 			}
-			if turns != c.turns {
-				t.Errorf("the first token came after %d turns, want %d", turns, c.turns)
+			if iterations != c.iterations {
+				t.Errorf("the first token came after %d iterations, want %d", iterations, c.iterations)
 			}
-			if want := 7 + (c.prompt+15)/16; c.turns < 7 && longAfter != want {
-				t.Errorf("the long prompt was overtaken and done after %d turns, want %d", longAfter, want)
+			if want := 7 + (c.prompt+15)/16; c.iterations < 7 && longAfter != want {
+				t.Errorf("the long prompt was overtaken and done after %d iterations, want %d", longAfter, want)
 			}
 			drain(e.Engine)
 			read(t, long)
@@ -106,12 +106,12 @@ func TestShortPromptOvertakes(t *testing.T) {
 	}
 }
 
-// TestPrefillInFlightGoesOn lets a prompt of ten chunks be overtaken for as long as it is in flight: it gets every fourth turn,
+// TestPrefillInFlightGoesOn lets a prompt of ten chunks be overtaken for as long as it is in flight: it gets every fourth iteration,
 // and every other one when others of another group overtake it.
 func TestPrefillInFlightGoesOn(t *testing.T) {
 	for name, c := range map[string]struct {
-		flood func(*prompting)
-		turns int // for nine chunks
+		flood      func(*prompting)
+		iterations int // for nine chunks
 	}{
 		"short ones":             {func(p *prompting) { p.ask(8, 1, group("a")) }, 9 * 4},
 		"another group's":        {func(p *prompting) { p.ask(8, 1, group("b")) }, 9 * 2},
@@ -123,15 +123,15 @@ func TestPrefillInFlightGoesOn(t *testing.T) {
 			e := newPrompting(t, Config{Slots: 4})
 			long := e.ask(160, 1, group("a"))
 			e.tick()
-			turns := 0
-			for ; len(long.Pieces) == 0 && turns < 100; turns++ {
+			iterations := 0
+			for ; len(long.Pieces) == 0 && iterations < 100; iterations++ {
 				for e.Stats().Waiting < 4 {
 					c.flood(e)
 				}
 				e.tick()
 			}
-			if turns != c.turns {
-				t.Errorf("nine chunks took %d turns, want %d", turns, c.turns)
+			if iterations != c.iterations {
+				t.Errorf("nine chunks took %d iterations, want %d", iterations, c.iterations)
 			}
 		})
 	}
@@ -172,8 +172,8 @@ func TestOvertakersNeedARow(t *testing.T) {
 	}
 }
 
-// TestPrefillsInFlightKeepTheirBounds drives random requests and scores and looks at every turn: nobody is without a slot when its
-// prompt is computed, no two share a row, and no turn computes more positions than a chunk's.
+// TestPrefillsInFlightKeepTheirBounds drives random requests and scores and looks at every iteration: nobody is without a slot when its
+// prompt is computed, no two share a row, and no iteration computes more positions than a chunk's.
 func TestPrefillsInFlightKeepTheirBounds(t *testing.T) {
 	for _, slots := range []int{1, 2, 3, 9} {
 		e := newPrompting(t, Config{Slots: slots, QueueTokens: 1 << 30})
@@ -194,7 +194,7 @@ func TestPrefillsInFlightKeepTheirBounds(t *testing.T) {
 			before := e.Stats().PromptTokens
 			e.tick()
 			if got := e.Stats().PromptTokens - before; got > 16 {
-				t.Fatalf("a turn computed %d positions", got)
+				t.Fatalf("an iteration computed %d positions", got)
 			}
 			peak = max(peak, e.inFlight())
 			list, running := e.scheduler.Prefilling(), len(e.batch.rows)
@@ -279,7 +279,7 @@ func TestPrefillsInFlightEndAlone(t *testing.T) {
 	type end struct {
 		name string
 		do   func(s *sequence, cancel context.CancelFunc)
-		turn bool // at the next turn of the loop, not at its own next chunk
+		soon bool // at the next iteration of the loop, not at its own next chunk
 		is   func(Result) bool
 	}
 	says := func(what string) func(Result) bool {
@@ -306,8 +306,8 @@ func TestPrefillsInFlightEndAlone(t *testing.T) {
 			}
 			gone := of(e.scheduler.Prefilling()[victim])
 			how.do(gone, cancels[victim])
-			if e.tick(); how.turn && slices.Contains(e.scheduler.Prefilling(), &gone.Sequence) {
-				t.Errorf("prompt %d is %s and still in flight after a turn", victim, how.name)
+			if e.tick(); how.soon && slices.Contains(e.scheduler.Prefilling(), &gone.Sequence) {
+				t.Errorf("prompt %d is %s and still in flight after an iteration", victim, how.name)
 			}
 			drain(e.Engine)
 			for i, s := range streams {
@@ -335,7 +335,7 @@ func TestPrefillsInFlightEndAlone(t *testing.T) {
 	select {
 	case <-scored.score.done:
 	default:
-		t.Fatal("a score that is cancelled is in flight after a turn")
+		t.Fatal("a score that is cancelled is in flight after an iteration")
 	}
 	if !errors.Is(scored.score.err, context.Canceled) {
 		t.Errorf("a score that is cancelled: %v", scored.score.err)
@@ -391,7 +391,7 @@ func TestSchedulingDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations; %d prompts in flight, %d waiting", n, e.inFlight(), e.Stats().Waiting)
 	}
 	if kinds[scheduler.Prefill] < 20 || kinds[scheduler.Decode] < 20 || len(kinds) != 2 {
-		t.Errorf("what came next were %v, want chunks and steps by turns", kinds)
+		t.Errorf("what came next were %v, want chunks and steps alternately", kinds)
 	}
 }
 

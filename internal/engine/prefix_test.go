@@ -45,18 +45,18 @@ func TestPrefixCache(t *testing.T) {
 	}
 }
 
-// TestSeveralPromptsInATurn submits short prompts: one turn computes as many as fit the grid's positions.
-func TestSeveralPromptsInATurn(t *testing.T) {
+// TestSeveralPromptsInAnIteration submits short prompts: one iteration computes as many as fit the grid's positions.
+func TestSeveralPromptsInAnIteration(t *testing.T) {
 	m := smallModel(t)
 	e := newEngine(t, m, Config{Slots: 8, Chunk: 16})
 	for _, n := range []int{5, 5, 5, 5, 40} {
 		submit(t, e, context.Background(), Request{Prompt: make([]int32, n), MaxTokens: 50, IgnoreEOS: true})
 	}
-	for turn, want := range []int64{15, 5 + 0, 16, 16, 8, 0} {
+	for i, want := range []int64{15, 5 + 0, 16, 16, 8, 0} {
 		before := e.Stats().PromptTokens
 		e.tick()
 		if got := e.Stats().PromptTokens - before; got != want {
-			t.Errorf("turn %d computed %d positions, want %d", turn, got, want)
+			t.Errorf("iteration %d computed %d positions, want %d", i, got, want)
 		}
 	}
 }

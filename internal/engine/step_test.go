@@ -40,7 +40,7 @@ func built(c *batch) []*step {
 	return slices.DeleteFunc(slices.Clone(c.steps), func(st *step) bool { return st == nil })
 }
 
-// TestStepDoesNotAllocate counts allocations of whole turns of the loop, the runtime's part included: only text may
+// TestStepDoesNotAllocate counts allocations of whole iterations of the loop, the runtime's part included: only text may
 // cost any, at most two a token.
 func TestStepDoesNotAllocate(t *testing.T) {
 	m := *smallModel(t)
@@ -88,7 +88,7 @@ func TestKVInUse(t *testing.T) {
 	}
 }
 
-// BenchmarkLoop measures what a step costs beside the runtime: the turn of the loop without Binding.Run.
+// BenchmarkLoop measures what a step costs beside the runtime: the iteration of the loop without Binding.Run.
 func BenchmarkLoop(b *testing.B) {
 	m := smallModel(b)
 	const rows = 16

@@ -22,7 +22,7 @@ type Governor struct {
 const (
 	pulse      = 50 * time.Millisecond // in which the child runs once: short beside what readers notice, long beside a switch of processes
 	signalLife = 10 * time.Second      // a server that says nothing for longer is gone
-	turn       = 2 * time.Second       // at least between two changes of the share: what a change does must be seen first
+	interval   = 2 * time.Second       // at least between two changes of the share: what a change does must be seen first
 	near       = 0.9                   // of the target: from there on the share falls
 	far        = 0.7                   // of the target: from there on it rises
 )
@@ -74,7 +74,7 @@ func (g *governor) decide(now time.Time) {
 	switch {
 	case idle:
 		g.share, g.changed = 1, time.Time{}
-	case now.Sub(g.changed) < turn:
+	case now.Sub(g.changed) < interval:
 	case waiting || worst >= near*target:
 		g.share, g.changed = max(g.cfg.Least, g.share/2), now
 	case worst < far*target:
@@ -122,10 +122,10 @@ func (l *Local) followLoad(ctx context.Context, g *governor) {
 			after, err = control.Last(ctx)
 			told = err == nil
 		} else {
-			list, err = control.Read(ctx, after, 100, turn)
+			list, err = control.Read(ctx, after, 100, interval)
 		}
 		if err != nil {
-			wait(ctx, turn)
+			wait(ctx, interval)
 			continue
 		}
 		for _, s := range list {

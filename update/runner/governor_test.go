@@ -26,7 +26,7 @@ func TestGovernor(t *testing.T) {
 		"near the target":             {{0, busy(90), 0.5}, {2, busy(90), 0.25}, {4, busy(80), 0.25}, {6, busy(69), 0.3125}},
 		"requests wait":               {{0, full, 0.5}, {2, full, 0.25}},
 		"never less than the minimum": {{0, full, 0.5}, {2, full, 0.25}, {4, full, 0.125}, {6, full, 0.1}, {8, full, 0.1}},
-		"one change in a turn":        {{0, full, 0.5}, {1, full, 0.5}, {2, full, 0.25}},
+		"one change in an interval":   {{0, full, 0.5}, {1, full, 0.5}, {2, full, 0.25}},
 		"nothing to do":               {{0, full, 0.5}, {1, said{Server: "a"}, 1}, {2, full, 0.5}},
 		"the worst of all":            {{0, other, 0.5}, {2, busy(1), 0.25}},
 		"a server that is gone":       {{0, other, 0.5}, {11, busy(1), 0.625}, {13, busy(1), 0.78125}},

@@ -8,7 +8,7 @@ import (
 const (
 	// patience is how long a generation waits before it counts as overdue; half of its MaxWait where that is less.
 	patience = 2 * time.Second
-	// eldestShare is how many tokens others are given for each that goes to an eldest overdue generation out of its turn.
+	// eldestShare is how many tokens others are given for each that goes to an eldest overdue generation out of order.
 	eldestShare = 3
 )
 
@@ -29,7 +29,7 @@ const (
 type fairShare struct {
 	accounts map[accountKey]*account
 	opened   int // accounts ever
-	debt     int // tokens that others are given before an eldest overdue generation starts out of its turn again
+	debt     int // tokens that others are given before an eldest overdue generation starts out of order again
 }
 
 type accountKey struct {

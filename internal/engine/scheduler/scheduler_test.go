@@ -193,7 +193,7 @@ func TestNext(t *testing.T) {
 			"admit a, a 0-16", "admit b, b 0-16", "a 16-32", "b 16-32", "a 32-48", "b 32-40", "a 48-64"}},
 		"four in flight": {9, []arrival{{name: "a", prompt: 320}, {at: 1, name: "b", prompt: 140}, {at: 2, name: "c", prompt: 60}, {at: 3, name: "d", prompt: 22}, {at: 4, name: "e", prompt: 3}}, []string{
 			"admit a, a 0-16", "admit b, b 0-16", "admit c, c 0-16", "admit d, d 0-16", "a 16-32", "d 16-22, admit e, together e", "c 16-32"}},
-		"groups take turns": {1, []arrival{{name: "a", prompt: 9, group: "a"}, {name: "b", prompt: 9, group: "a"}, {name: "c", prompt: 9, group: "c"}}, []string{
+		"groups alternate": {1, []arrival{{name: "a", prompt: 9, group: "a"}, {name: "b", prompt: 9, group: "a"}, {name: "c", prompt: 9, group: "c"}}, []string{
 			"admit a, together a", "admit c, together c", "admit b, together b"}},
 		"shortest first, until the first one is overdue": {1, []arrival{{name: "a", prompt: 15}, {name: "b", prompt: 14}, {at: 1, name: "c", prompt: 13}, {at: 2, name: "d", prompt: 12}}, []string{
 			"admit b, together b", "admit c, together c", "admit a, together a", "admit d, together d"}},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nightshift/models/arch"
+	"nightshift/update/train"
 	"nightshift/update/train/method"
 	"nightshift/update/work"
 )
@@ -128,7 +129,7 @@ func modules(names []string, shape arch.Shape) (list []string) {
 const microTokens = 1024
 
 // TeacherTokens is how many tokens are kept of a teacher's distribution.
-const TeacherTokens = 8
+const TeacherTokens = train.TeacherTokens
 
 // train is what settings ask of the work of a night, on the model of the configuration.
 func (c *Config) train(s Settings) work.Train {

@@ -36,9 +36,6 @@ type learner struct {
 	wide      map[int]*learner            // by how many times wider; the same
 }
 
-// TeacherTokens is how many tokens of a distribution are kept for distillation, as many as a night keeps.
-const TeacherTokens = 8
-
 // newLearner opens the graphs, for one thread, so that results do not depend on how many workers there are.
 func newLearner(m *Model, b Budget) (*learner, error) {
 	l := &learner{model: m, budget: b, fishers: map[graphs.By]*train.Fisher{}, wide: map[int]*learner{},
@@ -52,7 +49,7 @@ func newLearner(m *Model, b Budget) (*learner, error) {
 	if l.session, err = train.NewSession(m.Base, l.trainable, 1); err != nil {
 		return nil, err
 	}
-	if l.scorer, err = train.NewScorer(m.Base, l.trainable, TeacherTokens, b.Rows, b.Columns, 1); err != nil {
+	if l.scorer, err = train.NewScorer(m.Base, l.trainable, train.TeacherTokens, b.Rows, b.Columns, 1); err != nil {
 		l.session.Close()
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package continual
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -49,7 +50,7 @@ const Bounds = "bounds"
 type Method struct {
 	Key      string // names it for programs
 	Name     string // for people
-	Family   string
+	Family   string // of a method that nights can be told to use it is that of their table
 	Says     string // what it does, for people
 	Weakness string // why it can keep little, known from how it works, for people; "" where nothing is
 	Settings Settings
@@ -75,7 +76,22 @@ const (
 
 // Methods are all methods, in the order of the report.
 func Methods() []Method {
-	return slices.Concat(bounds(), rehearsing(), regularizing(), modular(), metaLearning())
+	list := slices.Concat(bounds(), rehearsing(), regularizing(), modular(), metaLearning())
+	for i, m := range list {
+		list[i].Family = cmp.Or(m.Family, m.Settings.family())
+	}
+	return list
+}
+
+// family is that of the first method of the table that is on, "" where none is.
+func (s Settings) family() string {
+	keys := s.On()
+	for _, m := range method.Table {
+		if slices.Contains(keys, m.Key) {
+			return m.Family
+		}
+	}
+	return ""
 }
 
 // bounds are what methods are compared with.

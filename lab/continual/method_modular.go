@@ -20,7 +20,7 @@ func modular() []Method {
 			prepare: fresh, finish: keep,
 			choose: func(r *run, _ int, q train.Sequence) int { return r.router.route(q.Tokens[:q.Prompt]) },
 		},
-		tried(Method{Key: "o-lora", Name: "O-LoRA", Family: method.Modular, Says: "a block of factors of its own for each task, added to those before and orthogonal to what they read", tasks: true, blocks: true},
+		tried(Method{Key: "o-lora", Name: "O-LoRA", Says: "a block of factors of its own for each task, added to those before and orthogonal to what they read", tasks: true, blocks: true},
 			1, func(v float64) Settings { return night(method.Settings{Orthogonal: v, OrthogonalRank: uncut}) }, 0.5, 2.5, 10),
 	}
 }

@@ -18,7 +18,7 @@ func rehearsing() []Method {
 			finish: func(r *run, _ *method.Run) error { return r.teach(r.added, r.settings.KL) },
 		},
 		{
-			Key: "a-gem", Name: "A-GEM", Family: method.Memory, Says: "keeps steps from raising the loss on 10 % of what was learned; each step computes a second gradient for that",
+			Key: "a-gem", Name: "A-GEM", Says: "keeps steps from raising the loss on 10 % of what was learned; each step computes a second gradient for that",
 			Weakness: "it only takes out of a step what would raise the mean loss on a batch of its memory: it rehearses nothing, and what that one direction does not show is free to go",
 			Settings: Settings{Memory: 0.1, Settings: method.Settings{Project: true}},
 		},
@@ -39,7 +39,7 @@ func replay(key, name string, share float64) Method {
 // metaLearning are methods that learn so that what is learned next does no harm.
 func metaLearning() []Method {
 	return []Method{{
-		Key: "mer", Name: "MER", Family: method.Meta, Says: "rehearses 10 % in rounds of a few steps, and goes part of the way of each",
+		Key: "mer", Name: "MER", Says: "rehearses 10 % in rounds of a few steps, and goes part of the way of each",
 		Settings: rounds(8), Grid: []Settings{rounds(4), rounds(8)},
 	}}
 }

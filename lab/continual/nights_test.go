@@ -99,7 +99,7 @@ func nightJob(t *testing.T, r *run, p Phase) string {
 	}
 	job := work.Job{ModelDir: m.Checkpoint.Dir(), CacheDir: t.TempDir(), Threads: 1, Track: "default", Seed: rand.New(rand.NewPCG(r.seed, 1)).Uint64(), Champion: "champion", Reference: "champion",
 		Train: work.Train{Rank: b.Rank, Alpha: b.Alpha, Modules: b.Modules, Rate: b.Rate, Epochs: 1000, MaxSteps: b.Steps, Warmup: b.Warmup, Clip: b.Clip,
-			Rows: b.Rows, Columns: b.Columns, Micro: 1, Rehearsal: r.settings.Ratio, Teacher: TeacherTokens, Methods: r.settings.Settings}}
+			Rows: b.Rows, Columns: b.Columns, Micro: 1, Rehearsal: r.settings.Ratio, Teacher: train.TeacherTokens, Methods: r.settings.Settings}}
 	if shapes, err := r.learner.trainable.Parameters(m.Base.Config); err != nil {
 		t.Fatal(err)
 	} else if r.settings.Carries() {

@@ -74,13 +74,16 @@ func weaknessOf(t *testing.T, key string) string {
 	return all[i].Weakness
 }
 
-// TestFamilies: every method is of a family that is judged, or a bound, and every family has methods; MER is meta-learning.
+// TestFamilies: every method is of a family that is judged, or a bound, and every family has methods; those that nights know are of the family
+// of the one method of their table that they turn on, at every strength.
 func TestFamilies(t *testing.T) {
 	count := map[string]int{}
 	for _, m := range Methods() {
 		count[m.Family]++
-		if m.Key == "mer" && m.Family != method.Meta {
-			t.Errorf("MER is of the family %s", m.Family)
+		for _, s := range append(m.Grid, m.Settings) {
+			if on := s.On(); len(on) > 1 || len(on) == 1 && s.family() != m.Family {
+				t.Errorf("%s turns on %v and is of the family %s", m.Name, on, m.Family)
+			}
 		}
 	}
 	for _, f := range families {

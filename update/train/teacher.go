@@ -7,6 +7,9 @@ import (
 	"nightshift/replaystore"
 )
 
+// TeacherTokens is how many tokens of a distribution are kept for distillation.
+const TeacherTokens = 8
+
 // minLogProb is written for a probability that float32 has no number for.
 const minLogProb = -100
 

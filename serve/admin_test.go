@@ -32,7 +32,7 @@ func TestTracksAtRunTime(t *testing.T) {
 	ref := h.put("support", 1, nil)
 	h.activate("support", 1)
 
-	// An answer that is under way ends on the version that it began with.
+	// An answer in progress ends on the version that it began with.
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url+"/v1/completions", strings.NewReader(`{"model":"support","prompt":"a","max_tokens":60,"ignore_eos":true,"stream":true}`))

@@ -120,7 +120,7 @@ func TestPromptsOfOneVersion(t *testing.T) {
 	h.await("the version has changed between many answers", func() bool {
 		a := h.generate(textPath, body)
 		if a.Nightshift.Version == nil {
-			return false // the first activation is under way
+			return false // the first activation is in progress
 		}
 		version := *a.Nightshift.Version
 		for _, text := range a.texts() {

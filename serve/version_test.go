@@ -242,17 +242,17 @@ func TestWatcher(t *testing.T) {
 	h.activate("default", 1)
 	config, weights, m, err := h.registry.Load(plain.Digest)
 	must(t, err)
-	twin, err := adapter.Parse(config, weights)
+	changed, err := adapter.Parse(config, weights)
 	must(t, err)
-	for _, f := range twin.Factors {
+	for _, f := range changed.Factors {
 		f.B[0] += 0.25
 	}
-	config, weights, err = twin.Files()
+	config, weights, err = changed.Files()
 	must(t, err)
-	must(t, h.engine.Bank().Install("twin", twin))
-	pin, ok := h.engine.Bank().Pin("twin")
+	must(t, h.engine.Bank().Install("changed", changed))
+	pin, ok := h.engine.Bank().Pin("changed")
 	if !ok {
-		t.Fatal("the twin is not resident")
+		t.Fatal("the changed adapter is not resident")
 	}
 	score, err := h.engine.Score(context.Background(), pin, []int32{5, 6, 7, 8}, 2)
 	must(t, err)

@@ -262,7 +262,7 @@ func (v *versions) publish(track string, l line) {
 	v.metrics.serving(track, l)
 }
 
-// drop ends the line of a track that was deleted. Answers that are under way have pins of their own. v.mu is held.
+// drop ends the line of a track that was deleted. Answers in progress have pins of their own. v.mu is held.
 func (v *versions) drop(track string) {
 	old := *v.lines.Load()
 	l, ok := old[track]

@@ -109,7 +109,7 @@ func trackCreate(s *app.Flags) *cobra.Command {
 func trackDelete(s *app.Flags) *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{Use: "delete TRACK", Short: "End a track: it is listed and asked no more; its versions and what was said there stay",
-		Long: "End a track: it is listed and asked no more, has no nights, and answers that are under way finish. Its versions, nights and what was said\n" +
+		Long: "End a track: it is listed and asked no more, has no nights, and answers in progress finish. Its versions, nights and what was said\n" +
 			"there stay as records, and are there again when a track of that name is created, which then begins with the base model. What a person said is\n" +
 			"deleted with nightshift forget. The track default cannot be deleted, and one that the configuration names not before it is taken out there."}
 	cmd.Flags().StringVar(&reason, "reason", "", "kept with the activation")

@@ -12,7 +12,7 @@ import (
 	"nightshift/onnx/graphs"
 )
 
-// Bank keeps the books of the resident adapters: which version has which rows of a [kv.AdapterBank]. Row 0 is the base model: zeros,
+// Bank allocates rows of a [kv.AdapterBank] to versions, whose adapters are then resident. Row 0 is the base model: zeros,
 // never read. A version's rows are written only while no sequence uses them, so a swap needs no lock around a step: new rows are filled, and later requests name them.
 //
 // Its methods may be called from many goroutines. Rows belong to exactly one of: the free list, a version, an

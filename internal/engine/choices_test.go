@@ -201,7 +201,7 @@ func TestMinTokens(t *testing.T) {
 func TestGaps(t *testing.T) {
 	ms := func(v ...uint32) (r Result) {
 		for _, x := range v {
-			r.gaps = append(r.gaps, x*1000)
+			r.latencies = append(r.latencies, x*1000)
 		}
 		return r
 	}
@@ -211,17 +211,17 @@ func TestGaps(t *testing.T) {
 	}
 	for _, c := range []struct {
 		r    Result
-		want Gaps
+		want InterTokenLatency
 	}{
-		{Result{}, Gaps{}}, {ms(4), Gaps{4, 4, 4}}, {ms(9, 1), Gaps{1, 9, 9}}, {ms(5, 1, 3), Gaps{3, 5, 5}}, {ms(hundred...), Gaps{50, 99, 100}},
+		{Result{}, InterTokenLatency{}}, {ms(4), InterTokenLatency{4, 4, 4}}, {ms(9, 1), InterTokenLatency{1, 9, 9}}, {ms(5, 1, 3), InterTokenLatency{3, 5, 5}}, {ms(hundred...), InterTokenLatency{50, 99, 100}},
 	} {
-		if got := c.r.Gaps(); got.P50 != c.want.P50*time.Millisecond || got.P99 != c.want.P99*time.Millisecond || got.Max != c.want.Max*time.Millisecond {
-			t.Errorf("gaps of %v: %v, want %v ms", c.r.gaps, got, c.want)
+		if got := c.r.InterTokenLatency(); got.P50 != c.want.P50*time.Millisecond || got.P99 != c.want.P99*time.Millisecond || got.Max != c.want.Max*time.Millisecond {
+			t.Errorf("latencies %v: %v, want %v ms", c.r.latencies, got, c.want)
 		}
 	}
 	e := runEngine(t, smallModel(t), Config{})
 	a := ask(t, e, Request{Prompt: []int32{7}, Pin: pinned(t, e, ""), MaxTokens: 30, IgnoreEOS: true})
-	if g := a.result.Gaps(); g.P50 <= 0 || g.P50 > g.P99 || g.P99 > g.Max || g.Max > a.result.Timings.Decode || len(a.result.gaps) != 29 {
-		t.Errorf("gaps %+v of %d, decoding took %s", g, len(a.result.gaps), a.result.Timings.Decode)
+	if g := a.result.InterTokenLatency(); g.P50 <= 0 || g.P50 > g.P99 || g.P99 > g.Max || g.Max > a.result.Timings.Decode || len(a.result.latencies) != 29 {
+		t.Errorf("latency %+v of %d, decoding took %s", g, len(a.result.latencies), a.result.Timings.Decode)
 	}
 }

@@ -46,7 +46,7 @@ type Config struct {
 	MaxRank int
 	// Chunk is the prefill grid in positions (128). Answers depend on it in their last bits.
 	Chunk int
-	// PrefixCache is how many bytes of keys and values of prompt beginnings are kept (256 MiB); negative is none.
+	// PrefixCache is how many bytes of keys and values of prompt prefixes are kept (256 MiB); negative is none.
 	PrefixCache int64
 	// Spin lets worker threads spin for some microseconds between operators before they sleep: small steps are faster.
 	Spin bool

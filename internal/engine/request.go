@@ -106,7 +106,7 @@ type sequence struct {
 
 	started     time.Time
 	first, last time.Time // tokens
-	gaps        []uint32  // microseconds between tokens, with room for all of them
+	latencies   []uint32  // microseconds between tokens, with room for all of them
 	prefillTime time.Duration
 }
 
@@ -135,7 +135,7 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 	for i := range choices {
 		choices[i] = &sequence{tokens: append(make([]int32, 0, limit), r.Prompt...), limit: limit,
 			pin: r.Pin, rows: r.Pin.rows, params: r.Sampling, adjust: r.Adjustment, top: r.TopLogProbs, eos: !r.IgnoreEOS,
-			out: newOutput(e.model.Tokenizer, r.Stop, r.ShowSpecial), stream: stream, choice: i, gaps: make([]uint32, 0, max(0, limit-n-1)),
+			out: newOutput(e.model.Tokenizer, r.Stop, r.ShowSpecial), stream: stream, choice: i, latencies: make([]uint32, 0, max(0, limit-n-1)),
 			Sequence: scheduler.Sequence{Context: ctx, Submitted: now, Prompt: n, Cost: limit, PromptLogProbs: r.PromptLogProbs && i == 0,
 				Priority: r.Priority, Group: r.Group, MaxWait: r.MaxWait, Deadline: r.Deadline}}
 		choices[i].params.Seed = sampling.ChoiceSeed(r.Sampling.Seed, i)
@@ -257,7 +257,7 @@ func (e *Engine) finish(s *sequence, reason Finish, err error) {
 			reason = FinishStop
 		}
 	}
-	ended := s.stream.end(s.choice, Result{Finish: reason, Err: err, Timings: s.timings(time.Now()), Tokens: len(s.tokens) - s.Prompt, Recalled: s.recalled, gaps: s.gaps})
+	ended := s.stream.end(s.choice, Result{Finish: reason, Err: err, Timings: s.timings(time.Now()), Tokens: len(s.tokens) - s.Prompt, Recalled: s.recalled, latencies: s.latencies})
 	s.stream.pieces <- last
 	if ended {
 		s.pin.release(pinTaken)
@@ -283,7 +283,7 @@ func (s *sequence) arrived(now time.Time) {
 	if s.first.IsZero() {
 		s.first = now
 	} else {
-		s.gaps = append(s.gaps, uint32(min(now.Sub(s.last).Microseconds(), 1<<32-1)))
+		s.latencies = append(s.latencies, uint32(min(now.Sub(s.last).Microseconds(), 1<<32-1)))
 	}
 	s.last = now
 }

@@ -25,8 +25,8 @@ type Stats struct {
 	FirstPrompts, FirstRuns                                  int64 // prompts that were computed together with others or might have been, and the runs they took
 	WaitingTokens                                            int64 // that waiting requests may take, prompt and answer
 	PrefixLookups                                            int64 // prompts that were looked up in the prefix cache
-	PrefixHits, CachedTokens                                 int64 // prompts whose beginning was known, and its tokens
-	PrefixBytes, PrefixEvictions                             int64 // memory of what is known, and what made room for others
+	PrefixHits, CachedTokens                                 int64 // prompts whose prefix was in the cache, and its tokens
+	PrefixBytes, PrefixEvictions                             int64 // memory of the prefix cache, and what made room for others
 	KVTokens, KVBytes                                        int64 // tokens in the cache of what generates, and the memory that its rows have taken
 }
 

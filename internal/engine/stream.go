@@ -49,9 +49,9 @@ type Result struct {
 	Err     error // nil, or why the answer is not whole: the context's error, ErrClosed, *BusyError or a failed step
 	Timings Timings
 	Tokens  int
-	// Recalled is how many tokens of the prompt were not computed, because an earlier prompt began with them.
-	Recalled int
-	gaps     []uint32 // microseconds between tokens
+	// Recalled is how many tokens of the prompt came from the prefix cache.
+	Recalled  int
+	latencies []uint32 // microseconds between tokens
 }
 
 // Timings are the parts of a request's time.
@@ -59,22 +59,22 @@ type Timings struct {
 	Queue, Prefill, Decode, FirstToken time.Duration
 }
 
-// Gaps are the times from one token of an answer to the next, as the engine delivered them: the median, the 99th percentile
+// InterTokenLatency is the time from one token of an answer to the next, as the engine delivered it: the median, the 99th percentile
 // (nearest rank) and the longest. All are 0 for an answer of fewer than two tokens.
-type Gaps struct {
+type InterTokenLatency struct {
 	P50, P99, Max time.Duration
 }
 
-// Gaps sums up the times between the answer's tokens.
-func (r Result) Gaps() Gaps {
-	n := len(r.gaps)
+// InterTokenLatency sums up the times between the answer's tokens.
+func (r Result) InterTokenLatency() InterTokenLatency {
+	n := len(r.latencies)
 	if n == 0 {
-		return Gaps{}
+		return InterTokenLatency{}
 	}
-	sorted := slices.Clone(r.gaps)
+	sorted := slices.Clone(r.latencies)
 	slices.Sort(sorted)
 	at := func(rank int) time.Duration { return time.Duration(sorted[rank-1]) * time.Microsecond }
-	return Gaps{P50: at((n + 1) / 2), P99: at((99*n + 99) / 100), Max: at(n)}
+	return InterTokenLatency{P50: at((n + 1) / 2), P99: at((99*n + 99) / 100), Max: at(n)}
 }
 
 // Stream delivers the answers to a request. Pieces is closed after the last piece of the last answer; then Result may be

@@ -85,7 +85,7 @@ func Run(ctx context.Context, opt Options) (Result, error) {
 	return w.result, nil
 }
 
-// walk is one walkthrough under way.
+// walk is a walkthrough in progress.
 type walk struct {
 	*client
 	opt    Options
@@ -258,7 +258,7 @@ func (w *walk) judge() {
 	miss(len(r.StreamAnswers) < 2, "no stream saw the new version: the swap happened without traffic")
 }
 
-// server is the program under way.
+// server is the running program.
 type server struct {
 	client *client
 	cmd    *exec.Cmd

@@ -114,8 +114,8 @@ func addFile(found map[string]source, shape arch.Shape, dir, file string, want m
 		if name == "" {
 			continue
 		}
-		if twin, ok := found[name]; ok {
-			return fmt.Errorf("tensor %s is stored twice, as %s and as %s", name, twin.entry.Name, e.Name)
+		if other, ok := found[name]; ok {
+			return fmt.Errorf("tensor %s is stored twice, as %s and as %s", name, other.entry.Name, e.Name)
 		}
 		found[name] = source{path, e}
 	}

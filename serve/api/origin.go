@@ -12,7 +12,7 @@ import (
 // timingsOf says where the time of a choice went.
 func timingsOf(r engine.Result) *wire.Timings {
 	ms := func(d time.Duration) float64 { return d.Seconds() * 1e3 }
-	itl := r.Gaps()
+	itl := r.InterTokenLatency()
 	t := &wire.Timings{
 		QueueMS: ms(r.Timings.Queue), PrefillMS: ms(r.Timings.Prefill), DecodeMS: ms(r.Timings.Decode), FirstTokenMS: ms(r.Timings.FirstToken),
 		Tokens: r.Tokens, InterTokenP50MS: ms(itl.P50), InterTokenP99MS: ms(itl.P99), InterTokenMaxMS: ms(itl.Max),

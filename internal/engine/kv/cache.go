@@ -1,5 +1,5 @@
 // Package kv owns the memory that the engine's graphs read and write: keys and values of running sequences ([Cache]), those of known
-// prompt beginnings ([Prefixes]), what prompts are computed in ([Staging]), the adapters ([AdapterBank], [AdapterSlots]) and logits
+// prompt prefixes ([Prefixes]), what prompts are computed in ([Staging]), the adapters ([AdapterBank], [AdapterSlots]) and logits
 // ([Logits]). All of it is allocated, copied, given back and freed here and nowhere else in the engine.
 //
 // Invariants. Memory is reserved at once and taken from the system as it is used. It is freed once, after every tensor over it.

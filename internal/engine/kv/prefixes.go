@@ -9,9 +9,9 @@ import (
 	"nightshift/onnx/ort"
 )
 
-// Prefixes is the prefix cache: it keeps the keys and values of prompt beginnings, so that a system prompt is computed once per version. An entry
+// Prefixes is the prefix cache: it keeps the keys and values of prompt prefixes, so that a system prompt is computed once per version. An entry
 // holds the positions of one chunk of the prefill grid, and is found by the version's digest and all tokens up to its end:
-// what was computed for another version, or after another beginning, is never found. Entries come from prefilled positions
+// what was computed for another version, or after another prefix, is never found. Entries come from prefilled positions
 // alone and end on the grid, so that an answer after a hit has the bits of an answer without one.
 //
 // The least recently used entries make room within the byte budget. Entries are copied in and out, never referred to: there
@@ -51,7 +51,7 @@ func (p *Prefixes) Count() {
 	}
 }
 
-// Known is the length of the longest known beginning of tokens, at most limit positions, when the first from positions, which end
+// Known is the length of the longest known prefix of tokens, at most limit positions, when the first from positions, which end
 // on the grid, need not be known.
 func (p *Prefixes) Known(digest string, tokens []int32, from, limit int) int {
 	n := from
@@ -61,13 +61,13 @@ func (p *Prefixes) Known(digest string, tokens []int32, from, limit int) int {
 	return n
 }
 
-// Find copies the positions from from on of the longest known beginning of tokens, see Known, into row 0 of c and returns its length.
+// Find copies the positions from from on of the longest known prefix of tokens, see Known, into row 0 of c and returns its length.
 func (p *Prefixes) Find(digest string, tokens []int32, from, limit int, c *Cache) int {
 	n := p.Known(digest, tokens, from, limit)
 	if n == from {
 		return n
 	}
-	for end := n; end > 0; end -= p.chunk { // a beginning is younger than what follows it, which is useless without it
+	for end := n; end > 0; end -= p.chunk { // a prefix is younger than what follows it, which is useless without it
 		e := p.entries[string(p.name(digest, tokens[:end]))]
 		if e == nil { // evicted, and in c already
 			continue
@@ -107,7 +107,7 @@ func (p *Prefixes) Add(digest string, tokens []int32, c *Cache) {
 	p.Memory.Store(int64(len(p.entries)) * p.EntryBytes())
 }
 
-// name is the key of a beginning.
+// name is the key of a prefix.
 func (p *Prefixes) name(digest string, tokens []int32) []byte {
 	p.key = append(append(p.key[:0], digest...), 0)
 	for _, t := range tokens {

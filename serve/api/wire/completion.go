@@ -74,7 +74,7 @@ type Usage struct {
 	PromptTokens     int `json:"prompt_tokens"`
 	CompletionTokens int `json:"completion_tokens"`
 	TotalTokens      int `json:"total_tokens"`
-	// Details say how many of the prompt's tokens an earlier prompt had left behind.
+	// Details say how many of the prompt's tokens came from the prefix cache.
 	Details PromptDetails `json:"prompt_tokens_details"`
 }
 

@@ -34,7 +34,7 @@ var (
 	guarded = newClient(os.Getenv("CONTRACT_GUARDED_URL"), os.Getenv("CONTRACT_KEY"), option.WithMaxRetries(0))
 )
 
-var people []string // of the case under way
+var people []string // of the case in progress
 
 // person is one whom a request names. The suite looks in the store for all whom a case named; for their ratings, too, in "feedback".
 func person(name string) string {

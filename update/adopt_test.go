@@ -10,45 +10,35 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/models/adapter"
-	"nightshift/models/arch"
 	"nightshift/models/checkpoint"
 	"nightshift/onnx/ort"
 	"nightshift/update/history"
+	"nightshift/update/nighttest"
 	"nightshift/update/work"
 )
 
-// install makes an adapter of tinyModel the champion.
+// install makes an adapter of nighttest.Model the champion.
 func (s *shop) install(a *adapter.Adapter) {
 	s.Helper()
 	config, weights, err := a.Files()
 	if err != nil {
 		s.Fatal(err)
 	}
-	ref, err := s.registry.Put(s.Context(), registry.Default, registry.Version{Config: config, Weights: weights})
+	ref, err := s.Registry.Put(s.Context(), registry.Default, registry.Version{Config: config, Weights: weights})
 	if err != nil {
 		s.Fatal(err)
 	}
-	if _, err := s.registry.Activate(s.Context(), registry.Default, registry.Activation{Digest: ref.Digest, Previous: registry.Latest, Actor: "ann", Reason: "imported"}); err != nil {
+	if _, err := s.Registry.Activate(s.Context(), registry.Default, registry.Activation{Digest: ref.Digest, Previous: registry.Latest, Actor: "ann", Reason: "imported"}); err != nil {
 		s.Fatal(err)
 	}
-}
-
-// newAdapter makes an adapter of tinyModel.
-func newAdapter(t *testing.T, c adapter.Config) *adapter.Adapter {
-	t.Helper()
-	a, err := adapter.New(c, arch.GPT2(arch.Shape{Layers: 1, Width: 32, Inner: 64}), 5)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
 }
 
 // TestCandidateTakesTheChampionsShape: settings that ask for another shape do not make every night fail.
 func TestCandidateTakesTheChampionsShape(t *testing.T) {
 	ort.ForTest(t)
-	s := newShop(t, tinyModel(t))
-	s.correct(people(0, 12)...)
-	s.install(newAdapter(t, adapter.Config{Rank: 4, Alpha: 12, RSLoRA: true, Modules: []string{"attn.c_proj", "mlp.c_fc"}, Layers: []int{0}}))
+	s := newShop(t, nighttest.Model(t))
+	s.Correct(0, 12)
+	s.install(nighttest.Adapter(t, adapter.Config{Rank: 4, Alpha: 12, RSLoRA: true, Modules: []string{"attn.c_proj", "mlp.c_fc"}, Layers: []int{0}}))
 	before := slices.Clone(s.config.Train.Modules)
 	u := s.updater()
 	n := s.run(u, Request{}, nightrecord.Published)
@@ -96,9 +86,9 @@ func TestAdoptedShape(t *testing.T) {
 		{"layers", adapter.Config{Rank: 8, Alpha: 16, Modules: same.Modules, Layers: []int{0}}, true},
 	} {
 		s := newShop(t, "model")
-		s.install(newAdapter(t, c.a))
+		s.install(nighttest.Adapter(t, c.a))
 		n := s.updater().night(Request{Track: registry.Default})
-		n.frozen.Champion = s.champion()
+		n.frozen.Champion = s.Champion()
 		if err := n.adopt(); err != nil {
 			t.Fatal(err)
 		}
@@ -108,10 +98,10 @@ func TestAdoptedShape(t *testing.T) {
 	}
 }
 
-// deeper is tinyModel with two layers.
+// deeper is nighttest.Model with two layers.
 func deeper(t *testing.T) string {
 	t.Helper()
-	dir := tinyModel(t)
+	dir := nighttest.Model(t)
 	c, err := checkpoint.Open(dir, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +125,7 @@ func TestChosenLinears(t *testing.T) {
 	ort.ForTest(t)
 	anotherNight(t)
 	s := newShop(t, deeper(t))
-	s.correct(people(0, 12)...)
+	s.Correct(0, 12)
 	s.config.Train.Modules, s.config.Train.ModuleBudget = []string{work.Auto}, 8*(2*(64+32)+32+32)
 	u := s.updater()
 	made := func(n nightrecord.Night) *adapter.Adapter {
@@ -157,12 +147,8 @@ func TestChosenLinears(t *testing.T) {
 	if replayed, err := u.Replay(t.Context(), first.ID, nil); err != nil || !replayed.Same {
 		t.Errorf("replay %+v, %v", replayed, err)
 	}
-	s.now = s.now.Add(24 * time.Hour)
-	for p := range 14 {
-		for f := range questions {
-			s.feedback(20+p, question(f, 0), answer(0), "it costs fifty")
-		}
-	}
+	s.Now = s.Now.Add(24 * time.Hour)
+	s.Teach(20, 34, 0, "fifty")
 	second, err := u.RunNight(t.Context(), Request{DryRun: true})
 	if err != nil || second.Verdict == nil || second.Linears != nil {
 		t.Fatalf("the second night %+v, %v", second, err)

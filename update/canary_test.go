@@ -11,6 +11,7 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/onnx/ort"
 	"nightshift/replaystore"
+	"nightshift/update/nighttest"
 )
 
 // rollout is a shop whose default track has a candidate on trial beside its champion.
@@ -29,12 +30,12 @@ func newRollout(t *testing.T, night string) *rollout {
 	r := &rollout{shop: s, u: s.updater(), random: rand.New(rand.NewPCG(1, 2))} //nolint:gosec // reproducible, not secret
 	for i, ref := range []*registry.Ref{&r.champion, &r.candidate} {
 		var err error
-		if *ref, err = s.registry.Put(t.Context(), registry.Default, registry.Version{Config: []byte(fmt.Sprint("version ", i)), Weights: []byte("weights")}); err != nil {
+		if *ref, err = s.Registry.Put(t.Context(), registry.Default, registry.Version{Config: []byte(fmt.Sprint("version ", i)), Weights: []byte("weights")}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if night != "" {
-		if err := s.registry.CreateNight(night); err != nil {
+		if err := s.Registry.CreateNight(night); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -46,8 +47,8 @@ func newRollout(t *testing.T, night string) *rollout {
 // activate writes an activation as the updater does.
 func (r *rollout) activate(a registry.Activation) {
 	r.Helper()
-	a.Previous, a.Actor, a.Time = registry.Latest, registry.Updater, r.now
-	if _, err := r.registry.Activate(r.Context(), registry.Default, a); err != nil {
+	a.Previous, a.Actor, a.Time = registry.Latest, registry.Updater, r.Now
+	if _, err := r.Registry.Activate(r.Context(), registry.Default, a); err != nil {
 		r.Fatal(err)
 	}
 }
@@ -61,13 +62,12 @@ type manner struct {
 // hour lets people ask and complain for an hour, and then the updater look; a fresh one has nothing in memory.
 func (r *rollout) hour(people int, champion, candidate manner, watching *trials) {
 	r.Helper()
-	now := r.shop.champion()
+	now := r.Champion()
 	var events []replaystore.Event
 	for i := range people {
 		who := fmt.Sprintf("person-%d", r.random.IntN(3000))
-		r.said++
-		in := replaystore.Interaction{ID: fmt.Sprintf("said-%d", r.said), Track: registry.Default, Time: r.now.Add(time.Duration(i) * time.Second), Subject: who,
-			Messages: raw("what is a tent"), Answer: "forty"}
+		in := replaystore.Interaction{ID: fmt.Sprintf("said-%d", r.Count()), Track: registry.Default, Time: r.Now.Add(time.Duration(i) * time.Second), Subject: who,
+			Messages: nighttest.Raw("what is a tent"), Answer: "forty"}
 		side := who
 		if i%10 == 0 { // somebody who gives no name
 			in.Subject, side = "", in.ID
@@ -86,11 +86,11 @@ func (r *rollout) hour(people int, champion, candidate manner, watching *trials)
 		}
 	}
 	for from := 0; from < len(events); from += 200 {
-		if err := r.store.Append(r.Context(), events[from:min(len(events), from+200)]...); err != nil {
+		if err := r.Store.Append(r.Context(), events[from:min(len(events), from+200)]...); err != nil {
 			r.Fatal(err)
 		}
 	}
-	r.now = r.now.Add(time.Hour)
+	r.Now = r.Now.Add(time.Hour)
 	r.look(watching)
 }
 
@@ -120,7 +120,7 @@ func TestTrialWidensAndFinishes(t *testing.T) {
 		for range 4 {
 			r.hour(600, same, same, watching)
 		}
-		list, err := r.registry.Activations(registry.Default)
+		list, err := r.Registry.Activations(registry.Default)
 		if err != nil || len(list) != 4 {
 			t.Fatalf("activations %+v, %v", list, err)
 		}
@@ -154,7 +154,7 @@ func TestTrialRollsBack(t *testing.T) {
 		for range 8 {
 			r.hour(400, good, bad, nil)
 		}
-		a := r.shop.champion()
+		a := r.Champion()
 		if _, canary := a.Canary(); canary || a.Digest != r.champion.Digest || a.Held || !strings.Contains(a.Reason, "rolled back from its trial") || !strings.Contains(a.Reason, name) {
 			t.Errorf("want a rollback because of %q: %+v", name, a)
 		}
@@ -166,21 +166,21 @@ func TestOneLoudPerson(t *testing.T) {
 	r := newRollout(t, "")
 	loud := ""
 	for i := 0; loud == ""; i++ {
-		if who := fmt.Sprint("loud-", i); r.shop.champion().Arm(who).Digest == r.candidate.Digest {
+		if who := fmt.Sprint("loud-", i); r.Champion().Arm(who).Digest == r.candidate.Digest {
 			loud = who
 		}
 	}
 	bad := -1.0
 	for i := range 200 {
-		at := r.now.Add(time.Duration(i) * time.Second)
-		in := replaystore.Interaction{ID: replaystore.NewID(), Track: registry.Default, Time: at, Subject: loud, Messages: raw("?"), Answer: "!", Version: r.candidate.Digest}
+		at := r.Now.Add(time.Duration(i) * time.Second)
+		in := replaystore.Interaction{ID: replaystore.NewID(), Track: registry.Default, Time: at, Subject: loud, Messages: nighttest.Raw("?"), Answer: "!", Version: r.candidate.Digest}
 		f := replaystore.Feedback{ID: "f", Interaction: in.ID, Track: in.Track, Time: at, Subject: loud, Rating: &bad}
-		if err := r.store.Append(t.Context(), replaystore.Event{Interaction: &in}, replaystore.Event{Feedback: &f}); err != nil {
+		if err := r.Store.Append(t.Context(), replaystore.Event{Interaction: &in}, replaystore.Event{Feedback: &f}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	r.look(nil)
-	if a := r.shop.champion(); a.Sequence != 2 {
+	if a := r.Champion(); a.Sequence != 2 {
 		t.Errorf("one person decided: %+v", a)
 	}
 }
@@ -188,14 +188,14 @@ func TestOneLoudPerson(t *testing.T) {
 // TestTrialWithoutPeople: a step that nobody comes to ends where its patience does, and not with the candidate.
 func TestTrialWithoutPeople(t *testing.T) {
 	r := newRollout(t, "")
-	r.now = r.now.Add(23 * time.Hour)
+	r.Now = r.Now.Add(23 * time.Hour)
 	r.look(nil)
-	if a := r.shop.champion(); a.Sequence != 2 {
+	if a := r.Champion(); a.Sequence != 2 {
 		t.Fatalf("too early: %+v", a)
 	}
-	r.now = r.now.Add(time.Hour)
+	r.Now = r.Now.Add(time.Hour)
 	r.look(nil)
-	if a := r.shop.champion(); a.Digest != r.champion.Digest || a.Share != 0 || !strings.Contains(a.Reason, "answered 0 people, a step needs 15") {
+	if a := r.Champion(); a.Digest != r.champion.Digest || a.Share != 0 || !strings.Contains(a.Reason, "answered 0 people, a step needs 15") {
 		t.Errorf("after its patience %+v", a)
 	}
 }
@@ -204,33 +204,33 @@ func TestTrialWithoutPeople(t *testing.T) {
 func TestPeopleGoFirst(t *testing.T) {
 	bad := manner{0.9, time.Second}
 	r := newRollout(t, "")
-	if _, err := r.registry.Hold(t.Context(), registry.Default, "ann", "inventory"); err != nil {
+	if _, err := r.Registry.Hold(t.Context(), registry.Default, "ann", "inventory"); err != nil {
 		t.Fatal(err)
 	}
 	r.hour(200, bad, bad, nil)
-	if a := r.shop.champion(); a.Sequence != 3 || !a.Held || a.Digest != r.champion.Digest || a.Share != 0 {
+	if a := r.Champion(); a.Sequence != 3 || !a.Held || a.Digest != r.champion.Digest || a.Share != 0 {
 		t.Errorf("held track %+v", a)
 	}
 	r = newRollout(t, "")
-	if _, err := r.registry.Activate(t.Context(), registry.Default, registry.Activation{Digest: r.champion.Digest, Candidate: r.candidate.Digest, Share: 0.5, Previous: registry.Latest, Actor: "ann", Time: r.now}); err != nil {
+	if _, err := r.Registry.Activate(t.Context(), registry.Default, registry.Activation{Digest: r.champion.Digest, Candidate: r.candidate.Digest, Share: 0.5, Previous: registry.Latest, Actor: "ann", Time: r.Now}); err != nil {
 		t.Fatal(err)
 	}
 	r.hour(400, manner{0.01, time.Second}, bad, nil)
-	if a := r.shop.champion(); a.Sequence != 3 || a.Share != 0.5 {
+	if a := r.Champion(); a.Sequence != 3 || a.Share != 0.5 {
 		t.Errorf("a person's trial %+v", a)
 	}
 	// Somebody acts between the look and the decision.
 	r = newRollout(t, "")
 	w := r.u.trials()
 	r.look(w)
-	if _, err := r.registry.Rollback(t.Context(), registry.Default, "ann", ""); err != nil {
+	if _, err := r.Registry.Rollback(t.Context(), registry.Default, "ann", ""); err != nil {
 		t.Fatal(err)
 	}
-	r.now = r.now.Add(48 * time.Hour)
+	r.Now = r.Now.Add(48 * time.Hour)
 	if err := r.u.decide(t.Context(), w.running[registry.Default]); err != nil {
 		t.Error(err)
 	}
-	if a := r.shop.champion(); a.Actor != "ann" || a.Sequence != 3 {
+	if a := r.Champion(); a.Actor != "ann" || a.Sequence != 3 {
 		t.Errorf("after a person's rollback %+v", a)
 	}
 }
@@ -261,10 +261,10 @@ func TestCanarySettings(t *testing.T) {
 // and takes the candidate to the end.
 func TestNightOnTrial(t *testing.T) {
 	ort.ForTest(t)
-	s := newShop(t, tinyModel(t))
-	s.correct(people(0, 12)...)
+	s := newShop(t, nighttest.Model(t))
+	s.Correct(0, 12)
 	s.config.Canary = Canary{Shares: []float64{0.3}, Step: time.Hour, People: 1, Patience: 24 * time.Hour, Error: 0.05}
-	night := nightrecord.NewID(s.now)
+	night := nightrecord.NewID(s.Now)
 	func() {
 		defer func() { _ = recover() }()
 		u := s.updater()
@@ -281,26 +281,26 @@ func TestNightOnTrial(t *testing.T) {
 		t.Errorf("the next night: %s", n.Reason)
 	}
 	n, _, err := u.history.Record(night)
-	if err != nil || n.State != nightrecord.Published || n.Candidate.Version != 1 || !strings.Contains(n.Reason, "on trial: 30 %") || len(s.memory()) != n.Selection.New {
+	if err != nil || n.State != nightrecord.Published || n.Candidate.Version != 1 || !strings.Contains(n.Reason, "on trial: 30 %") || len(s.Memory()) != n.Selection.New {
 		t.Fatalf("night %+v, %v", n, err)
 	}
-	a := s.champion()
+	a := s.Champion()
 	ref, _ := a.Canary()
 	if a.Digest != "" || ref.Digest != n.Candidate.Digest || a.Share != 0.3 || a.Night != night {
 		t.Fatalf("activation %+v", a)
 	}
 	for i := range 40 {
-		in := replaystore.Interaction{ID: replaystore.NewID(), Track: registry.Default, Time: s.now.Add(time.Minute), Subject: fmt.Sprint(i), Messages: raw("?"), Answer: "!"}
+		in := replaystore.Interaction{ID: replaystore.NewID(), Track: registry.Default, Time: s.Now.Add(time.Minute), Subject: fmt.Sprint(i), Messages: nighttest.Raw("?"), Answer: "!"}
 		in.Version = a.Arm(in.Subject).Digest
-		if err := s.store.Append(t.Context(), replaystore.Event{Interaction: &in}); err != nil {
+		if err := s.Store.Append(t.Context(), replaystore.Event{Interaction: &in}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s.now = s.now.Add(time.Hour)
+	s.Now = s.Now.Add(time.Hour)
 	if n := s.run(u, Request{}, nightrecord.Skipped); !strings.Contains(n.Reason, "no new examples") { // each night looks first
 		t.Errorf("the night after the trial: %s", n.Reason)
 	}
-	if a := s.champion(); a.Digest != n.Candidate.Digest || a.Share != 0 || a.Night != night {
+	if a := s.Champion(); a.Digest != n.Candidate.Digest || a.Share != 0 || a.Night != night {
 		t.Errorf("after the trial %+v", a)
 	}
 }

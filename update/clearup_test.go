@@ -12,22 +12,22 @@ import (
 // TestNightThatCannotBeClearedUp stops its own track and nothing else.
 func TestNightThatCannotBeClearedUp(t *testing.T) {
 	s := newShop(t, t.TempDir())
-	broken := nightrecord.Night{ID: nightrecord.NewID(s.now), Track: registry.Default, State: nightrecord.Gating}
-	if err := s.registry.CreateNight(broken.ID); err != nil {
+	broken := nightrecord.Night{ID: nightrecord.NewID(s.Now), Track: registry.Default, State: nightrecord.Gating}
+	if err := s.Registry.CreateNight(broken.ID); err != nil {
 		t.Fatal(err)
 	}
 	data, err := broken.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.registry.WriteNightFile(broken.ID, nightrecord.File, data); err != nil {
+	if err := s.Registry.WriteNightFile(broken.ID, nightrecord.File, data); err != nil {
 		t.Fatal(err)
 	}
 	// It was activated, and its frozen files are gone.
-	if _, err := s.registry.Activate(t.Context(), registry.Default, registry.Activation{Actor: registry.Updater, Night: broken.ID}); err != nil {
+	if _, err := s.Registry.Activate(t.Context(), registry.Default, registry.Activation{Actor: registry.Updater, Night: broken.ID}); err != nil {
 		t.Fatal(err)
 	}
-	s.track("other")
+	s.CreateTrack("other")
 	u := s.updater()
 	ctx, stop := context.WithCancel(t.Context())
 	stopped := make(chan error, 1)
@@ -38,7 +38,7 @@ func TestNightThatCannotBeClearedUp(t *testing.T) {
 		}
 	}
 	go func() { stopped <- u.Run(ctx) }()
-	s.ask(replaystore.NightRequest{Night: "20260302-010000-other", Track: "other", By: "api"})
+	s.Send(replaystore.NightRequest{Night: "20260302-010000-other", Track: "other", By: "api"})
 	select {
 	case n := <-ended:
 		if n.Track != "other" || n.State != nightrecord.Skipped {

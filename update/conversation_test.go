@@ -19,7 +19,7 @@ func TestConversationsNeedATemplate(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newShop(t, dir)
-	s.correct(people(0, 12)...)
+	s.Correct(0, 12)
 	n := s.run(s.updater(), Request{}, nightrecord.Skipped)
 	if !strings.Contains(n.Reason, "no chat template and 1 of the 74 examples are conversations, the first file-") || !strings.Contains(n.Reason, "(anchor, anchors.jsonl); add chat_template.jinja") {
 		t.Errorf("skipped because %s", n.Reason)

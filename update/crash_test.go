@@ -1,6 +1,7 @@
 package update
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/onnx/ort"
 	"nightshift/update/history"
+	"nightshift/update/nighttest"
 	"nightshift/update/runner"
 	"nightshift/update/selection"
 	"nightshift/update/work"
@@ -24,13 +26,13 @@ type stopped struct{ step string }
 // evidence ends in exactly one published version.
 func TestUpdaterKilledAtEachStep(t *testing.T) {
 	ort.ForTest(t)
-	model := tinyModel(t)
+	model := nighttest.Model(t)
 	for _, step := range []string{"frozen", "computed", "put", "activated", "settled"} {
 		t.Run(step, func(t *testing.T) {
 			s := newShop(t, model)
-			s.track("other")
-			s.correct(people(0, 12)...)
-			night := nightrecord.NewID(s.now)
+			s.CreateTrack("other")
+			s.Correct(0, 12)
+			night := nightrecord.NewID(s.Now)
 			func() {
 				defer func() {
 					if _, ok := recover().(stopped); !ok {
@@ -56,24 +58,24 @@ func TestUpdaterKilledAtEachStep(t *testing.T) {
 				t.Fatal(err)
 			}
 			if step == "activated" || step == "settled" {
-				if cleared.State != nightrecord.Published || cleared.Candidate.Digest != s.champion().Digest {
+				if cleared.State != nightrecord.Published || cleared.Candidate.Digest != s.Champion().Digest {
 					t.Errorf("the night is %s with candidate %+v", cleared.State, cleared.Candidate)
 				}
 			} else {
-				if cleared.State != nightrecord.Failed || !strings.Contains(cleared.Reason, "interrupted") || s.champion().Sequence != 0 {
+				if cleared.State != nightrecord.Failed || !strings.Contains(cleared.Reason, "interrupted") || s.Champion().Sequence != 0 {
 					t.Errorf("the night is %s: %s", cleared.State, cleared.Reason)
 				}
 				s.run(u, Request{Night: night}, nightrecord.Published)
 			}
-			refs, err := s.registry.Versions(registry.Default)
-			if err != nil || len(refs) != 1 || s.champion().Sequence != 1 || refs[0].Digest != s.champion().Digest {
-				t.Errorf("versions %v, %v; champion %+v", refs, err, s.champion())
+			refs, err := s.Registry.Versions(registry.Default)
+			if err != nil || len(refs) != 1 || s.Champion().Sequence != 1 || refs[0].Digest != s.Champion().Digest {
+				t.Errorf("versions %v, %v; champion %+v", refs, err, s.Champion())
 			}
-			if n := s.run(u, Request{}, nightrecord.Skipped); n.Selection.New != 0 || len(s.memory()) == 0 {
-				t.Errorf("evidence is used twice: %+v; remembered %d", n.Selection, len(s.memory()))
+			if n := s.run(u, Request{}, nightrecord.Skipped); n.Selection.New != 0 || len(s.Memory()) == 0 {
+				t.Errorf("evidence is used twice: %+v; remembered %d", n.Selection, len(s.Memory()))
 			}
-			if learned := selection.Using(s.selected(night), selection.New); len(s.memory()) != len(learned) {
-				t.Errorf("%d examples were learned, the memory has %d: %v", len(learned), len(s.memory()), s.memory())
+			if learned := selection.Using(s.Selected(night), selection.New); len(s.Memory()) != len(learned) {
+				t.Errorf("%d examples were learned, the memory has %d: %v", len(learned), len(s.Memory()), s.Memory())
 			}
 		})
 	}
@@ -81,10 +83,10 @@ func TestUpdaterKilledAtEachStep(t *testing.T) {
 
 func TestChildThatFails(t *testing.T) {
 	ort.ForTest(t)
-	s := newShop(t, tinyModel(t))
-	s.correct(people(0, 12)...)
+	s := newShop(t, nighttest.Model(t))
+	s.Correct(0, 12)
 	t.Run("says why", func(t *testing.T) {
-		s := &shop{T: t, store: s.store, registry: s.registry, config: s.config, deps: s.deps, now: s.now}
+		s := &shop{s.In(t), s.config, s.deps}
 		s.config.ModelDir = filepath.Join(t.TempDir(), "nothing")
 		s.config.Anchors = filepath.Join(filepath.Dir(s.config.ModelDir), "anchors.jsonl")
 		if err := os.WriteFile(s.config.Anchors, []byte(`{"messages":[{"role":"prompt","content":"a"}],"completion":"b"}`), 0o644); err != nil {
@@ -97,12 +99,12 @@ func TestChildThatFails(t *testing.T) {
 	})
 	hanging := func(deadline time.Duration) *Updater { // whose child never ends
 		u := s.updater()
-		u.deps.Runner = runner.New(runner.Config{Command: u.deps.Command, Env: []string{childEnv + "=hang"}, Deadline: deadline}, runner.Deps{Control: s.store.Control(), Log: u.deps.Log, Now: u.deps.Now})
+		u.deps.Runner = runner.New(runner.Config{Command: nighttest.Hanging, Deadline: deadline}, runner.Deps{Control: s.Store.Control(), Log: u.deps.Log, Now: u.deps.Now})
 		return u
 	}
 	t.Run("killed in the middle", func(t *testing.T) {
 		u := hanging(time.Hour)
-		ctx, kill := testContext(t)
+		ctx, kill := context.WithCancel(t.Context())
 		u.deps.Progress = func(n nightrecord.Night) {
 			if n.Progress != nil && n.Progress.Step == 1 {
 				kill()
@@ -120,11 +122,11 @@ func TestChildThatFails(t *testing.T) {
 			t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
 		}
 	})
-	night := nightrecord.NewID(s.now)
+	night := nightrecord.NewID(s.Now)
 	t.Run("killed while it trains", func(t *testing.T) {
 		u := s.updater()
 		u.cfg.Train.Epochs, u.cfg.Train.MaxSteps = 1e6, 1e9
-		ctx, kill := testContext(t)
+		ctx, kill := context.WithCancel(t.Context())
 		u.deps.Progress = func(n nightrecord.Night) {
 			if n.State == nightrecord.Training && n.Progress.Step >= 3 {
 				kill()
@@ -140,19 +142,19 @@ func TestChildThatFails(t *testing.T) {
 
 func TestErasureWhileTheNightRuns(t *testing.T) {
 	ort.ForTest(t)
-	s := newShop(t, tinyModel(t))
-	s.correct(people(0, 12)...)
+	s := newShop(t, nighttest.Model(t))
+	s.Correct(0, 12)
 	u := s.updater()
-	night := nightrecord.NewID(s.now)
+	night := nightrecord.NewID(s.Now)
 	u.at = func(step string) {
 		if step != "computed" {
 			return
 		}
-		report, err := s.store.Erase(t.Context(), selection.Using(s.selected(night), selection.New)[0].Subject)
+		report, err := s.Store.Erase(t.Context(), selection.Using(s.Selected(night), selection.New)[0].Subject)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if traces, err := history.Erase(s.registry, report); err != nil || traces.Examples != 6 {
+		if traces, err := history.Erase(s.Registry, report); err != nil || traces.Examples != 6 {
 			t.Fatalf("traces %+v, %v", traces, err)
 		}
 	}
@@ -169,12 +171,12 @@ func TestErasureWhileTheNightRuns(t *testing.T) {
 // TestErasureWhileTheNightSelects forgets somebody whose examples are chosen and not written down yet.
 func TestErasureWhileTheNightSelects(t *testing.T) {
 	ort.ForTest(t)
-	s := newShop(t, tinyModel(t))
-	s.correct(people(0, 12)...)
+	s := newShop(t, nighttest.Model(t))
+	s.Correct(0, 12)
 	u := s.updater()
 	u.at = func(step string) {
 		if step == "chosen" {
-			if traces := s.erase("person03"); traces.Examples != 0 {
+			if traces := s.Erase("person03"); traces.Examples != 0 {
 				t.Errorf("erased from a selection that is not written yet: %+v", traces)
 			}
 		}
@@ -183,7 +185,7 @@ func TestErasureWhileTheNightSelects(t *testing.T) {
 	if !strings.Contains(n.Reason, "somebody was erased") {
 		t.Errorf("skipped because %s", n.Reason)
 	}
-	if items := s.selected(n.ID); len(items) != 72-6+6 || slices.ContainsFunc(items, func(it selection.Item) bool { return it.Subject == "person03" }) {
+	if items := s.Selected(n.ID); len(items) != 72-6+6 || slices.ContainsFunc(items, func(it selection.Item) bool { return it.Subject == "person03" }) {
 		t.Errorf("%d examples are left: %+v", len(items), items)
 	}
 	u.at = func(string) {}
@@ -194,15 +196,15 @@ func TestErasureWhileTheNightSelects(t *testing.T) {
 
 func TestDamagedCandidateIsNotPublished(t *testing.T) {
 	ort.ForTest(t)
-	s := newShop(t, tinyModel(t))
-	s.correct(people(0, 12)...)
+	s := newShop(t, nighttest.Model(t))
+	s.Correct(0, 12)
 	u := s.updater()
-	night := nightrecord.NewID(s.now)
+	night := nightrecord.NewID(s.Now)
 	u.at = func(step string) {
 		if step != "computed" {
 			return
 		}
-		dir, err := s.registry.NightDir(night)
+		dir, err := s.Registry.NightDir(night)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -220,7 +222,7 @@ func TestDamagedCandidateIsNotPublished(t *testing.T) {
 	if err == nil || n.State != nightrecord.Failed || !strings.Contains(n.Reason, "was evaluated") {
 		t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
 	}
-	if refs, err := s.registry.Versions(registry.Default); err != nil || len(refs) != 0 {
+	if refs, err := s.Registry.Versions(registry.Default); err != nil || len(refs) != 0 {
 		t.Errorf("versions %v, %v", refs, err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
 	"nightshift/update/history"
+	"nightshift/update/nighttest"
 	"nightshift/update/selection"
 	"nightshift/update/work"
 )
@@ -28,10 +29,10 @@ func anchored(t *testing.T) string {
 // correction stores an interaction and a correction of it of some age.
 func (s *shop) correction(id string, good int, text string, age time.Duration, editor bool) replaystore.Feedback {
 	s.Helper()
-	at := s.now.Add(-age)
-	in := replaystore.Interaction{ID: id, Track: registry.Default, Time: at, Subject: "asks-" + id, Messages: raw(question(0, good)), Answer: "no idea"}
+	at := s.Now.Add(-age)
+	in := replaystore.Interaction{ID: id, Track: registry.Default, Time: at, Subject: "asks-" + id, Messages: nighttest.Raw(nighttest.Question(0, good)), Answer: "no idea"}
 	f := replaystore.Feedback{ID: "f-" + id, Interaction: id, Track: registry.Default, Time: at, Subject: "says-" + id, Correction: &text, Editor: editor}
-	if err := s.store.Append(s.Context(), replaystore.Event{Interaction: &in}, replaystore.Event{Feedback: &f}); err != nil {
+	if err := s.Store.Append(s.Context(), replaystore.Event{Interaction: &in}, replaystore.Event{Feedback: &f}); err != nil {
 		s.Fatal(err)
 	}
 	return f
@@ -41,11 +42,11 @@ func (s *shop) correction(id string, good int, text string, age time.Duration, e
 func TestEditorsAreNotKeptWaiting(t *testing.T) {
 	s := newShop(t, anchored(t))
 	u := s.updater()
-	s.correction("young", 0, answer(0), time.Minute, false)
-	edited := s.correction("edited", 1, answer(1), 0, true)
-	s.correction("ahead", 2, answer(2), -time.Hour, false)
-	s.correction("fast-clock", 3, answer(3), -time.Hour, true)
-	g, err := u.gather(t.Context(), registry.Default, "", s.now, time.Hour)
+	s.correction("young", 0, nighttest.Answer(0), time.Minute, false)
+	edited := s.correction("edited", 1, nighttest.Answer(1), 0, true)
+	s.correction("ahead", 2, nighttest.Answer(2), -time.Hour, false)
+	s.correction("fast-clock", 3, nighttest.Answer(3), -time.Hour, true)
+	g, err := u.gather(t.Context(), registry.Default, "", s.Now, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +54,7 @@ func TestEditorsAreNotKeptWaiting(t *testing.T) {
 	for _, e := range g.events {
 		if f := e.Feedback; f != nil {
 			taken = append(taken, f.Interaction)
-			if f.Time.After(s.now) {
+			if f.Time.After(s.Now) {
 				t.Errorf("%s has a time after now", f.Interaction)
 			}
 		}
@@ -61,11 +62,11 @@ func TestEditorsAreNotKeptWaiting(t *testing.T) {
 	if !slices.Equal(taken, []string{"edited", "fast-clock"}) || g.waiting != 2 || len(g.beyond) != 2 || g.beyond[0] != (replaystore.Event{Feedback: &edited}).Key() {
 		t.Errorf("takes %v, beyond the cursor %v, %d wait", taken, g.beyond, g.waiting)
 	}
-	if !g.usable.Equal(s.now.Add(59 * time.Minute)) {
+	if !g.usable.Equal(s.Now.Add(59 * time.Minute)) {
 		t.Errorf("the oldest that waits can be used at %s", g.usable)
 	}
-	s.now = s.now.Add(3 * time.Hour)
-	later, err := u.gather(t.Context(), registry.Default, g.cursor, s.now, time.Hour)
+	s.Now = s.Now.Add(3 * time.Hour)
+	later, err := u.gather(t.Context(), registry.Default, g.cursor, s.Now, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +74,7 @@ func TestEditorsAreNotKeptWaiting(t *testing.T) {
 	for _, key := range g.beyond {
 		used[key] = true
 	}
-	sel, err := selection.CandidatesOf(later.events, selection.Options{Now: s.now, MinAge: time.Hour, Correction: 1, Used: used}).Select(nil)
+	sel, err := selection.CandidatesOf(later.events, selection.Options{Now: s.Now, MinAge: time.Hour, Correction: 1, Used: used}).Select(nil)
 	if err != nil || len(sel.Items) != 2 || sel.Items[0].Editor || sel.Items[1].Editor || len(later.beyond) != 0 {
 		t.Errorf("the next night learns %+v, %v", sel.Items, err)
 	}
@@ -83,7 +84,7 @@ func TestEditorsAreNotKeptWaiting(t *testing.T) {
 func (s *shop) decided(u *Updater) decision {
 	s.Helper()
 	n := u.night(Request{Track: registry.Default})
-	n.frozen.Time = s.now
+	n.frozen.Time = s.Now
 	d, err := n.decide(s.Context())
 	if err != nil {
 		s.Fatal(err)
@@ -94,10 +95,10 @@ func (s *shop) decided(u *Updater) decision {
 // TestNothingRidesAlongWithAnEditor: what others say and is not enough for a night waits, and retires nothing.
 func TestNothingRidesAlongWithAnEditor(t *testing.T) {
 	s := newShop(t, anchored(t))
-	s.correction("other", 0, answer(0), 3*time.Hour, false)
-	s.correction("edited", 1, answer(1), 0, true)
-	if err := s.store.Admit(t.Context(), registry.Default, replaystore.MemoryItem{Weight: 1, Example: replaystore.Example{ID: "old", Kind: replaystore.SFT,
-		Prompt: raw(question(0, 0)), Completion: "it costs nothing", Interaction: "old", Subject: "x", Time: s.now.Add(-100 * time.Hour)}}); err != nil {
+	s.correction("other", 0, nighttest.Answer(0), 3*time.Hour, false)
+	s.correction("edited", 1, nighttest.Answer(1), 0, true)
+	if err := s.Store.Admit(t.Context(), registry.Default, replaystore.MemoryItem{Weight: 1, Example: replaystore.Example{ID: "old", Kind: replaystore.SFT,
+		Prompt: nighttest.Raw(nighttest.Question(0, 0)), Completion: "it costs nothing", Interaction: "old", Subject: "x", Time: s.Now.Add(-100 * time.Hour)}}); err != nil {
 		t.Fatal(err)
 	}
 	d := s.decided(s.updater())
@@ -111,7 +112,7 @@ func TestNothingRidesAlongWithAnEditor(t *testing.T) {
 	if err := d.enough(); err != nil {
 		t.Errorf("it is skipped: %v", err)
 	}
-	n := night{frozen: frozen{Time: s.now}}
+	n := night{frozen: frozen{Time: s.Now}}
 	if ev := n.evidenceOf(c.items); ev.Editors != 1 || ev.Examples != 0 {
 		t.Errorf("evidence %+v", ev)
 	}
@@ -130,11 +131,11 @@ func TestEditorsComeBack(t *testing.T) {
 	}
 	night := func(id string, done history.Completion) {
 		t.Helper()
-		done.Track, done.Digest, done.Completed = registry.Default, "sha256:"+id, s.now
-		s.now = s.now.Add(time.Hour)
-		err := s.registry.CreateNight(id)
+		done.Track, done.Digest, done.Completed = registry.Default, "sha256:"+id, s.Now
+		s.Now = s.Now.Add(time.Hour)
+		err := s.Registry.CreateNight(id)
 		if err == nil {
-			err = s.registry.WriteNightFile(id, work.SelectionFile, data)
+			err = s.Registry.WriteNightFile(id, work.SelectionFile, data)
 		}
 		if err == nil {
 			err = u.history.Write(id, history.CursorFile, done)
@@ -198,22 +199,22 @@ func TestPlan(t *testing.T) {
 		return p
 	}
 	at("nothing", "nothing new to learn", "waits for 10 examples from 3 people")
-	s.correction("a", 0, answer(0), 3*time.Hour, false)
-	s.correction("b", 1, answer(1), 20*time.Minute, false)
+	s.correction("a", 0, nighttest.Answer(0), 3*time.Hour, false)
+	s.correction("b", 1, nighttest.Answer(1), 20*time.Minute, false)
 	at("some", "The next night waits for more: 1 of 10 examples, 1 of 3 people", "1 piece of feedback waits for the minimum age of 60 minutes; the oldest can be used in 40 minutes", "editor needs none of this", "Send `user`")
-	s.correction("c", 2, answer(2), time.Minute, true)
+	s.correction("c", 2, nighttest.Answer(2), time.Minute, true)
 	if p := at("an editor", "The next night learns an answer that an editor corrected.", "What others say waits until there is more of it: 1 of 10 examples"); !p.Ready || p.Editors != 1 || p.New != 1 || p.Unconfirmed != 0 || p.TooYoung != 1 {
 		t.Errorf("an editor: %+v", p)
 	}
-	if nights, err := s.registry.ListNights(); err != nil || len(nights) != 0 {
+	if nights, err := s.Registry.ListNights(); err != nil || len(nights) != 0 {
 		t.Errorf("looking made nights: %v %v", nights, err)
 	}
-	s.now = s.now.Add(4 * time.Hour)
-	s.correct(people(0, 6)...)
+	s.Now = s.Now.Add(4 * time.Hour)
+	s.Correct(0, 6)
 	if p := at("enough", "What people say is enough"); !p.Ready || p.HeldOut < 6 || !p.Needs[0].Met {
 		t.Errorf("enough: %+v", p)
 	}
-	if _, err := s.registry.Hold(t.Context(), registry.Default, "ann", "wrong tone"); err != nil {
+	if _, err := s.Registry.Hold(t.Context(), registry.Default, "ann", "wrong tone"); err != nil {
 		t.Fatal(err)
 	}
 	at("held", "No night learns now: ann holds the track: wrong tone.", "adapter release default")
@@ -233,7 +234,7 @@ func TestPlanIsKept(t *testing.T) {
 	if p, err := u.Plan(t.Context(), registry.Default); err != nil || p.Sentences[0] != "kept" {
 		t.Errorf("made anew though nothing was said: %+v %v", p, err)
 	}
-	s.correction("a", 0, answer(0), 3*time.Hour, false)
+	s.correction("a", 0, nighttest.Answer(0), 3*time.Hour, false)
 	if p, err := u.Plan(t.Context(), registry.Default); err != nil || p.Sentences[0] == "kept" {
 		t.Errorf("kept though something was said: %+v %v", p, err)
 	}
@@ -241,12 +242,12 @@ func TestPlanIsKept(t *testing.T) {
 
 // TestEditorsNight: one correction of an editor, of this minute, is a night's work.
 func TestEditorsNight(t *testing.T) {
-	s := newShop(t, tinyModel(t))
+	s := newShop(t, nighttest.Model(t))
 	s.config.Gate.Repetition = 1 // of the three answers of a random model
 	u := s.updater()
 	s.correction("other", 0, "it costs a kiss", 3*time.Hour, false)
-	s.correction("young", 3, answer(3), time.Minute, false)
-	s.correction("edited", 1, answer(1), 0, true)
+	s.correction("young", 3, nighttest.Answer(3), time.Minute, false)
+	s.correction("edited", 1, nighttest.Answer(1), 0, true)
 	n := s.run(u, Request{}, nightrecord.Published)
 	if sel := n.Selection; sel.New != 1 || sel.Editors != 1 || sel.Subjects != 0 || sel.HeldOut != 0 || sel.Quarantined != 1 || sel.Waiting != 1 {
 		t.Errorf("selected %+v", sel)
@@ -254,11 +255,11 @@ func TestEditorsNight(t *testing.T) {
 	if c := n.Verdict.Checks[0]; c.Name != "gain" || !strings.Contains(c.Detail, "measured on what was learned") {
 		t.Errorf("gain: %+v", c)
 	}
-	memory, err := s.store.Rehearsal(t.Context(), registry.Default)
+	memory, err := s.Store.Rehearsal(t.Context(), registry.Default)
 	if err != nil || len(memory.Items()) != 1 || !memory.Items()[0].Editor {
 		t.Errorf("the memory has %+v, %v", memory.Items(), err)
 	}
-	s.now = s.now.Add(24 * time.Hour)
+	s.Now = s.Now.Add(24 * time.Hour)
 	n = s.run(u, Request{}, nightrecord.Skipped)
 	if !strings.Contains(n.Reason, "2 of 10 examples") {
 		t.Errorf("the next night: %s; %+v", n.Reason, n.Selection)
@@ -269,7 +270,7 @@ func TestEditorsNight(t *testing.T) {
 func TestForgettingAnEditor(t *testing.T) {
 	report := replaystore.EraseReport{Erasure: replaystore.Erasure{Subject: "says-edited", Time: time.Now()}}
 	s := newShop(t, anchored(t))
-	s.correction("edited", 1, answer(1), 0, true)
+	s.correction("edited", 1, nighttest.Answer(1), 0, true)
 	it := selection.Using(s.decided(s.updater()).chosen.items, selection.New)[0]
 	if it.Subject == report.Erasure.Subject || !history.Erased(it, report) {
 		t.Errorf("an example by %s of %s is kept when the first is erased", it.Author, it.Subject)

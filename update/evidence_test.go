@@ -12,6 +12,7 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
 	"nightshift/update/history"
+	"nightshift/update/nighttest"
 	"nightshift/update/selection"
 )
 
@@ -19,7 +20,7 @@ import (
 // in between.
 func TestBadRatingLeavesTheCorrection(t *testing.T) {
 	item := func(id string, change func(*replaystore.Example)) replaystore.MemoryItem {
-		m := replaystore.MemoryItem{Example: replaystore.Example{ID: id, Kind: replaystore.SFT, Prompt: raw(id), Completion: "x", Interaction: id}}
+		m := replaystore.MemoryItem{Example: replaystore.Example{ID: id, Kind: replaystore.SFT, Prompt: nighttest.Raw(id), Completion: "x", Interaction: id}}
 		if change != nil {
 			change(&m.Example)
 		}
@@ -71,7 +72,7 @@ func TestOnePersonDoesNotFillTheMemory(t *testing.T) {
 				who = fmt.Sprintf("other%d", night)
 			}
 			id := fmt.Sprintf("i%d-%d", night, i)
-			items = append(items, selection.Item{Example: replaystore.Example{ID: id, Kind: replaystore.SFT, Prompt: raw(id), Completion: "x", Interaction: id, Subject: who,
+			items = append(items, selection.Item{Example: replaystore.Example{ID: id, Kind: replaystore.SFT, Prompt: nighttest.Raw(id), Completion: "x", Interaction: id, Subject: who,
 				Time: time.Date(2026, 3, 1+night, 0, 0, i, 0, time.UTC)}, Use: selection.New, Weight: 1, Why: "correction"})
 			offered++
 		}
@@ -80,14 +81,14 @@ func TestOnePersonDoesNotFillTheMemory(t *testing.T) {
 			if err := n.memorize(t.Context(), items); err != nil {
 				t.Fatal(err)
 			}
-			if ids := s.memory(); before != nil && !slices.Equal(ids, before) {
+			if ids := s.Memory(); before != nil && !slices.Equal(ids, before) {
 				t.Errorf("night %d: repeated, it leaves %v, before %v", night, ids, before)
 			} else {
 				before = ids
 			}
 		}
 	}
-	r, err := s.store.Rehearsal(t.Context(), registry.Default)
+	r, err := s.Store.Rehearsal(t.Context(), registry.Default)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
+	"nightshift/update/nighttest"
 )
 
 // approve stores feedback on an interaction, which need not be there.
@@ -15,7 +16,7 @@ func (s *shop) approve(interaction string, at time.Time) {
 	s.Helper()
 	yes := 1.0
 	fb := replaystore.Feedback{ID: "f", Interaction: interaction, Track: registry.Default, Time: at, Rating: &yes}
-	if err := s.store.Append(s.Context(), replaystore.Event{Feedback: &fb}); err != nil {
+	if err := s.Store.Append(s.Context(), replaystore.Event{Feedback: &fb}); err != nil {
 		s.Fatal(err)
 	}
 }
@@ -23,8 +24,8 @@ func (s *shop) approve(interaction string, at time.Time) {
 // interact stores an interaction.
 func (s *shop) interact(id string, at time.Time) {
 	s.Helper()
-	in := replaystore.Interaction{ID: id, Track: registry.Default, Time: at, Messages: raw("q"), Answer: "a"}
-	if err := s.store.Append(s.Context(), replaystore.Event{Interaction: &in}); err != nil {
+	in := replaystore.Interaction{ID: id, Track: registry.Default, Time: at, Messages: nighttest.Raw("q"), Answer: "a"}
+	if err := s.Store.Append(s.Context(), replaystore.Event{Interaction: &in}); err != nil {
 		s.Fatal(err)
 	}
 }
@@ -57,13 +58,13 @@ func (s *shop) gatherAt(u *Updater, after replaystore.Cursor, now time.Time) (st
 func TestFeedbackWaitsForItsInteraction(t *testing.T) {
 	s := newShop(t, t.TempDir())
 	u := s.updater()
-	given := s.now.Add(-2 * time.Hour)
+	given := s.Now.Add(-2 * time.Hour)
 	s.interact("first", given)
 	s.approve("first", given)
 	s.approve("late", given)
 	s.interact("next", given)
 	s.approve("next", given)
-	got, g := s.gatherAt(u, "", s.now)
+	got, g := s.gatherAt(u, "", s.Now)
 	if got != "first 2h0m0s" || g.waiting != 2 || g.absent != "late" {
 		t.Errorf("took %q, %d wait for %q", got, g.waiting, g.absent)
 	}
@@ -74,7 +75,7 @@ func TestFeedbackWaitsForItsInteraction(t *testing.T) {
 		t.Errorf("after it %q was taken, %d wait", over, h.waiting)
 	}
 	s.interact("late", given) // the server is back
-	if came, h := s.gatherAt(u, g.cursor, s.now); came != "late 2h0m0s, next 2h0m0s" || h.waiting != 0 {
+	if came, h := s.gatherAt(u, g.cursor, s.Now); came != "late 2h0m0s, next 2h0m0s" || h.waiting != 0 {
 		t.Errorf("once it was there %q was taken, %d wait", came, h.waiting)
 	}
 }
@@ -84,7 +85,7 @@ func TestFeedbackWaitsForItsInteraction(t *testing.T) {
 func TestClockAhead(t *testing.T) {
 	s := newShop(t, t.TempDir())
 	u := s.updater()
-	future, given := s.now.AddDate(1, 0, 0), s.now.Add(-2*time.Hour)
+	future, given := s.Now.AddDate(1, 0, 0), s.Now.Add(-2*time.Hour)
 	for _, id := range []string{"ahead", "sound", "young", "newest", "last"} {
 		s.interact(id, given)
 	}
@@ -92,7 +93,7 @@ func TestClockAhead(t *testing.T) {
 	s.approve("missing", future)
 	s.approve("sound", given)
 	s.approve("last", future)
-	got, g := s.gatherAt(u, "", s.now)
+	got, g := s.gatherAt(u, "", s.Now)
 	if got != "ahead 2h0m0s" || g.waiting != 3 || g.absent != "missing" || g.ahead != 3 {
 		t.Errorf("took %q, %d wait for %q, %d are ahead", got, g.waiting, g.absent, g.ahead)
 	}
@@ -113,8 +114,8 @@ func TestClockAhead(t *testing.T) {
 // TestWaitingIsExplained: a night that leaves feedback for what is not there says so.
 func TestWaitingIsExplained(t *testing.T) {
 	s := newShop(t, t.TempDir())
-	s.approve("late", s.now.Add(-2*time.Hour))
-	s.approve("later", s.now.Add(time.Hour))
+	s.approve("late", s.Now.Add(-2*time.Hour))
+	s.approve("later", s.Now.Add(time.Hour))
 	n := s.run(s.updater(), Request{}, nightrecord.Skipped)
 	said := ""
 	for _, l := range n.Log {

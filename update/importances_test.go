@@ -10,6 +10,7 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/onnx/ort"
+	"nightshift/update/nighttest"
 	"nightshift/update/train/method"
 	"nightshift/update/work"
 )
@@ -19,11 +20,11 @@ import (
 func TestImportancesFollowTheChampion(t *testing.T) {
 	ort.ForTest(t)
 	anotherNight(t)
-	s := newShop(t, tinyModel(t))
+	s := newShop(t, nighttest.Model(t))
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5 // three rehearsed sentences hold little
 	m := &s.config.Train.Methods
 	m.SI, m.SIDamping, m.EWC, m.EWCOn, m.EWCKeep, m.EWCExamples = 1e-4, 1e-2, 1e-3, method.OnFactors, 0.9, 8
-	s.correct(people(0, 12)...)
+	s.Correct(0, 12)
 	u := s.updater()
 	file := func(n nightrecord.Night, name string) []byte {
 		data, err := os.ReadFile(filepath.Join(u.night(Request{Night: n.ID}).dir, name))
@@ -33,10 +34,10 @@ func TestImportancesFollowTheChampion(t *testing.T) {
 		return data
 	}
 	told := func(from int, value string) {
-		s.now = s.now.Add(24 * time.Hour)
+		s.Now = s.Now.Add(24 * time.Hour)
 		for p := range 14 {
-			for f := range questions {
-				s.feedback(from+p, question(f, 0), answer(0), value)
+			for f := range nighttest.Questions {
+				s.Feedback(from+p, nighttest.Question(f, 0), nighttest.Answer(0), value)
 			}
 		}
 	}
@@ -49,10 +50,10 @@ func TestImportancesFollowTheChampion(t *testing.T) {
 	if replayed, err := u.Replay(t.Context(), second.ID, nil); err != nil || !replayed.Same {
 		t.Errorf("replay %+v, %v", replayed, err)
 	}
-	if _, err := s.registry.Rollback(t.Context(), registry.Default, "ann", "wrong price"); err != nil {
+	if _, err := s.Registry.Rollback(t.Context(), registry.Default, "ann", "wrong price"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.registry.Release(t.Context(), registry.Default, "ann", ""); err != nil {
+	if _, err := s.Registry.Release(t.Context(), registry.Default, "ann", ""); err != nil {
 		t.Fatal(err)
 	}
 	told(40, "it costs a hundred")

@@ -13,36 +13,18 @@ import (
 	"nightshift/onnx/ort"
 	"nightshift/replaystore"
 	"nightshift/update/history"
+	"nightshift/update/nighttest"
 	"nightshift/update/selection"
 	"nightshift/update/work"
 )
 
-// remember gives a track a memory: every price, shifted, in all ways to ask, each from a person of its own.
-func (s *shop) remember(track string, shift int) {
-	s.Helper()
-	in := replaystore.Interaction{ID: replaystore.NewID(), Track: track, Time: s.now, Subject: track + "-person0", Messages: raw("hello"), Answer: "good day"}
-	if err := s.store.Append(s.Context(), replaystore.Event{Interaction: &in}); err != nil { // so that the store knows the track
-		s.Fatal(err)
-	}
-	var items []replaystore.MemoryItem
-	for g := range goods {
-		for f := range questions {
-			items = append(items, replaystore.MemoryItem{Weight: 1, Example: replaystore.Example{ID: fmt.Sprintf("%s-%d-%d", track, g, f), Kind: replaystore.SFT, Time: s.now,
-				Subject: fmt.Sprintf("%s-person%d", track, f), Prompt: raw(question(f, g)), Completion: answer((g + shift) % len(goods))}})
-		}
-	}
-	if err := s.store.Admit(s.Context(), track, items...); err != nil {
-		s.Fatal(err)
-	}
-}
-
 // newInitialShop has three tracks that remember, and settings by which an initial adapter is made of them.
 func newInitialShop(t *testing.T) *shop {
-	s := newShop(t, tinyModel(t))
+	s := newShop(t, nighttest.Model(t))
 	s.config.Initial = Initial{Track: "initial", Initial: work.Initial{Rounds: 12, Steps: 10, Share: 1}}
 	for i, track := range []string{"alpha", "beta", "gamma"} {
-		s.track(track)
-		s.remember(track, i+1)
+		s.CreateTrack(track)
+		s.Remember(track, i+1)
 	}
 	return s
 }
@@ -61,11 +43,11 @@ func TestInitialAdapter(t *testing.T) {
 	if len(made.Curve) != 12 || made.Selection.New != 45 || made.Selection.HeldOut != 9 {
 		t.Errorf("%d points of the curve, selection %+v", len(made.Curve), made.Selection)
 	}
-	active, err := s.registry.Champion("initial")
+	active, err := s.Registry.Champion("initial")
 	if err != nil || active.Digest != made.Candidate.Digest || active.Night != made.ID || active.Share != 0 {
 		t.Fatalf("active is %+v, %v", active, err)
 	}
-	m, err := s.registry.Version(active.Digest)
+	m, err := s.Registry.Version(active.Digest)
 	if err != nil || m.Night != made.ID || !slices.Equal(m.Tracks, report.Tracks) || m.Parent != "" || m.Examples != 45 || m.DataDigest == "" || len(m.SelfTest) != 2 ||
 		m.Figures["adapted_nll"] >= m.Figures["adapted_nll_from_zero"] {
 		t.Errorf("manifest %+v, %v", m, err)
@@ -75,12 +57,12 @@ func TestInitialAdapter(t *testing.T) {
 	}
 	s.sameAgain(u, made.ID)
 
-	s.correct(people(0, 12)...)
+	s.Correct(0, 12)
 	first := s.run(u, Request{}, nightrecord.Published)
 	if first.From != "initial@1" {
 		t.Errorf("the first night begins with %q; log %+v", first.From, first.Log)
 	}
-	if m, err = s.registry.Version(first.Candidate.Digest); err != nil || m.Initial != active.Digest || m.Parent != "" || len(m.Origins()) != 0 {
+	if m, err = s.Registry.Version(first.Candidate.Digest); err != nil || m.Initial != active.Digest || m.Parent != "" || len(m.Origins()) != 0 {
 		t.Errorf("manifest of the first version %+v, %v", m, err)
 	}
 	s.sameAgain(u, first.ID)
@@ -89,11 +71,11 @@ func TestInitialAdapter(t *testing.T) {
 		t.Errorf("the first step's loss is %g with the initial adapter and %g without it", a, b)
 	}
 
-	report2, err := s.store.Erase(t.Context(), selection.Using(s.selected(made.ID), selection.New)[0].Subject)
+	report2, err := s.Store.Erase(t.Context(), selection.Using(s.Selected(made.ID), selection.New)[0].Subject)
 	if err != nil {
 		t.Fatal(err)
 	}
-	traces, err := history.Erase(s.registry, report2)
+	traces, err := history.Erase(s.Registry, report2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,8 +99,8 @@ func (s *shop) sameAgain(u *Updater, night string) {
 // without looks what the first night would have been at zero.
 func (s *shop) without(u *Updater) nightrecord.Night {
 	s.Helper()
-	champion := s.champion()
-	if _, err := s.registry.Activate(s.Context(), registry.Default, registry.Activation{Actor: "ann", Previous: champion.Sequence}); err != nil {
+	champion := s.Champion()
+	if _, err := s.Registry.Activate(s.Context(), registry.Default, registry.Activation{Actor: "ann", Previous: champion.Sequence}); err != nil {
 		s.Fatal(err)
 	}
 	plain := *s
@@ -129,7 +111,7 @@ func (s *shop) without(u *Updater) nightrecord.Night {
 // look is a dry run over what the track has said once more.
 func (s *shop) look(u *Updater) nightrecord.Night {
 	s.Helper()
-	s.correct(people(0, 12)...)
+	s.Correct(0, 12)
 	n, err := u.RunNight(s.Context(), Request{DryRun: true})
 	if err != nil {
 		s.Fatal(err)
@@ -149,8 +131,8 @@ func TestInitialAdapterIsNotUsed(t *testing.T) {
 		}
 	}
 	said("track initial has none yet")
-	_, ref := s.put("initial", adapter.Config{Rank: 2, Alpha: 4, Modules: []string{"mlp.c_fc"}}, 1, registry.Manifest{})
-	if _, err := s.registry.Activate(t.Context(), "initial", registry.Activation{Digest: ref.Digest, Actor: "ann"}); err != nil {
+	_, ref := s.Put("initial", adapter.Config{Rank: 2, Alpha: 4, Modules: []string{"mlp.c_fc"}}, 1, registry.Manifest{})
+	if _, err := s.Registry.Activate(t.Context(), "initial", registry.Activation{Digest: ref.Digest, Actor: "ann"}); err != nil {
 		t.Fatal(err)
 	}
 	said("initial@1 has rank 2 and scale 2 in mlp.c_fc; the settings ask for rank 8")
@@ -186,7 +168,7 @@ func TestInitialAdapterThatDoesNotHelp(t *testing.T) {
 	ort.ForTest(t)
 	s := newInitialShop(t)
 	s.config.Initial.Rounds, s.config.Initial.Steps = 1, 4
-	u, night := s.updater(), nightrecord.NewID(s.now)
+	u, night := s.updater(), nightrecord.NewID(s.Now)
 	u.at = func(step string) {
 		var e work.Evaluation
 		if step != "computed" {
@@ -204,7 +186,7 @@ func TestInitialAdapterThatDoesNotHelp(t *testing.T) {
 	if !strings.HasPrefix(n.Reason, "the initial adapter does not help: after 4 steps") || n.Candidate.Version != 1 {
 		t.Errorf("%s, %+v", n.Reason, n.Candidate)
 	}
-	if a, err := s.registry.Champion("initial"); err != nil || a.Digest != "" {
+	if a, err := s.Registry.Champion("initial"); err != nil || a.Digest != "" {
 		t.Errorf("active is %+v, %v", a, err)
 	}
 }
@@ -215,7 +197,7 @@ func TestInitialAdapterAfterAKill(t *testing.T) {
 	ort.ForTest(t)
 	for _, step := range []string{"put", "activated"} {
 		s := newInitialShop(t)
-		night := nightrecord.NewID(s.now)
+		night := nightrecord.NewID(s.Now)
 		func() {
 			defer func() {
 				if _, ok := recover().(stopped); !ok {
@@ -235,12 +217,12 @@ func TestInitialAdapterAfterAKill(t *testing.T) {
 		want := map[string]nightrecord.State{"put": nightrecord.Published, "activated": nightrecord.Skipped}[step]
 		s.run(u, Request{Track: "initial"}, want)
 		s.run(u, Request{Track: "initial"}, nightrecord.Skipped)
-		active, err := s.registry.Champion("initial")
-		refs, errs := s.registry.Versions("initial")
+		active, err := s.Registry.Champion("initial")
+		refs, errs := s.Registry.Versions("initial")
 		if err != nil || errs != nil || active.Sequence != 1 || len(refs) != 1 || active.Digest != refs[0].Digest {
 			t.Errorf("killed at %s: active is %+v, %v; versions %v, %v", step, active, err, refs, errs)
 		}
-		if memory, err := s.store.Rehearsal(t.Context(), "initial"); err != nil || len(memory.Items()) != 0 {
+		if memory, err := s.Store.Rehearsal(t.Context(), "initial"); err != nil || len(memory.Items()) != 0 {
 			t.Errorf("the track of initial adapters remembers %d examples, %v", len(memory.Items()), err)
 		}
 	}
@@ -252,7 +234,7 @@ func TestErasureWhileAnInitialAdapterIsSelected(t *testing.T) {
 	u := s.updater()
 	u.at = func(step string) {
 		if step == "chosen" {
-			if traces := s.erase("beta-person1"); traces.Examples != 0 {
+			if traces := s.Erase("beta-person1"); traces.Examples != 0 {
 				t.Errorf("erased from a selection that is not written yet: %+v", traces)
 			}
 		}
@@ -261,7 +243,7 @@ func TestErasureWhileAnInitialAdapterIsSelected(t *testing.T) {
 	if !strings.Contains(n.Reason, "somebody was erased") {
 		t.Errorf("skipped because %s", n.Reason)
 	}
-	items := s.selected(n.ID)
+	items := s.Selected(n.ID)
 	if people := selection.Using(items, selection.New); len(people) == 0 || slices.ContainsFunc(items, func(it selection.Item) bool { return it.Subject == "beta-person1" }) {
 		t.Errorf("%d examples are left: %+v", len(items), items)
 	}
@@ -269,9 +251,9 @@ func TestErasureWhileAnInitialAdapterIsSelected(t *testing.T) {
 
 func TestUnseenAnswers(t *testing.T) {
 	var items []selection.Item
-	for g := range goods {
-		for f := range questions {
-			items = append(items, selection.Item{Example: replaystore.Example{ID: fmt.Sprintf("%d-%d", g, f), Completion: answer(g)}})
+	for g := range nighttest.Goods {
+		for f := range nighttest.Questions {
+			items = append(items, selection.Item{Example: replaystore.Example{ID: fmt.Sprintf("%d-%d", g, f), Completion: nighttest.Answer(g)}})
 		}
 	}
 	held := func(list []selection.Item) (answers []string) {
@@ -286,7 +268,7 @@ func TestUnseenAnswers(t *testing.T) {
 		return answers
 	}
 	all := held(items)
-	if len(all) != len(questions) || slices.Max(all) != slices.Min(all) {
+	if len(all) != len(nighttest.Questions) || slices.Max(all) != slices.Min(all) {
 		t.Errorf("held out %v, want one answer with all its questions", all)
 	}
 	slices.Reverse(items)

@@ -12,7 +12,7 @@ import (
 func TestJudgedNights(t *testing.T) {
 	s := newShop(t, t.TempDir())
 	u := s.updater()
-	at := func(hour int) time.Time { return s.now.Add(time.Duration(hour) * time.Hour) }
+	at := func(hour int) time.Time { return s.Now.Add(time.Duration(hour) * time.Hour) }
 	for id, done := range map[string]history.Completion{
 		"n1": {Track: "default", Completed: at(1), Digest: "old", Published: true},
 		"n2": {Track: "default", Completed: at(10), Digest: "now", Published: true}, // made the champion
@@ -21,7 +21,7 @@ func TestJudgedNights(t *testing.T) {
 		"n5": {Track: "support", Completed: at(14), Digest: "c"},
 		"n6": {Track: "default", Completed: at(15), Digest: "d", Published: true}, // rolled back from its trial
 	} {
-		if err := s.registry.CreateNight(id); err != nil {
+		if err := s.Registry.CreateNight(id); err != nil {
 			t.Fatal(err)
 		}
 		if done.Track == "" {

@@ -13,15 +13,16 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/models/adapter"
 	"nightshift/onnx/ort"
+	"nightshift/update/nighttest"
 	"nightshift/update/work"
 )
 
 // tell has a day's people correct every answer about the first good.
 func (s *shop) tell(from int, value string) {
-	s.now = s.now.Add(24 * time.Hour)
+	s.Now = s.Now.Add(24 * time.Hour)
 	for p := range 14 {
-		for f := range questions {
-			s.feedback(from+p, question(f, 0), answer(0), value)
+		for f := range nighttest.Questions {
+			s.Feedback(from+p, nighttest.Question(f, 0), nighttest.Answer(0), value)
 		}
 	}
 }
@@ -31,11 +32,11 @@ func (s *shop) tell(from int, value string) {
 func TestFastLearnerFollowsTheChampion(t *testing.T) {
 	ort.ForTest(t)
 	anotherNight(t)
-	s := newShop(t, tinyModel(t))
+	s := newShop(t, nighttest.Model(t))
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5
 	s.config.Train.Methods.Slow = 0.5
 	s.config.Gate.Taught = 0 // half of a change is not yet what was taught
-	s.correct(people(0, 12)...)
+	s.Correct(0, 12)
 	u := s.updater()
 	weights := func(n nightrecord.Night, dir string) []byte {
 		t.Helper()
@@ -59,10 +60,10 @@ func TestFastLearnerFollowsTheChampion(t *testing.T) {
 	if err != nil || !bytes.Equal(weights(third, earlierFast), weights(second, work.FastDir)) {
 		t.Errorf("the third night does not go on from the second one's fast learner, %v", err)
 	}
-	if _, err := s.registry.Rollback(t.Context(), registry.Default, "ann", "wrong price"); err != nil {
+	if _, err := s.Registry.Rollback(t.Context(), registry.Default, "ann", "wrong price"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.registry.Release(t.Context(), registry.Default, "ann", ""); err != nil {
+	if _, err := s.Registry.Release(t.Context(), registry.Default, "ann", ""); err != nil {
 		t.Fatal(err)
 	}
 	fourth, err := u.RunNight(t.Context(), Request{DryRun: true})
@@ -75,10 +76,10 @@ func TestFastLearnerFollowsTheChampion(t *testing.T) {
 func TestBlocksWidenTheChampion(t *testing.T) {
 	ort.ForTest(t)
 	anotherNight(t)
-	s := newShop(t, tinyModel(t))
+	s := newShop(t, nighttest.Model(t))
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5
 	s.config.Train.Methods.Orthogonal, s.config.Train.Methods.OrthogonalRank = 1, 12
-	s.correct(people(0, 12)...)
+	s.Correct(0, 12)
 	u := s.updater()
 	made := func(n nightrecord.Night) adapter.Config {
 		a, err := adapter.Read(filepath.Join(u.night(Request{Night: n.ID}).dir, work.CandidateDir))
@@ -117,9 +118,9 @@ func TestBlocksWidenTheChampion(t *testing.T) {
 // TestSparsityIsReported: a night with L1 says in its record how much it left alone, step by step and in the end.
 func TestSparsityIsReported(t *testing.T) {
 	ort.ForTest(t)
-	s := newShop(t, tinyModel(t))
+	s := newShop(t, nighttest.Model(t))
 	s.config.Train.Methods.Sparsity = 0.5 // strong enough to hold many on every processor
-	s.correct(people(0, 12)...)
+	s.Correct(0, 12)
 	n, err := s.updater().RunNight(t.Context(), Request{DryRun: true})
 	if err != nil || n.Sparsity == nil || len(n.Curve) == 0 {
 		t.Fatalf("night %+v, %v", n, err)

@@ -12,40 +12,21 @@ import (
 	"nightshift/models/arch"
 	"nightshift/onnx/ort"
 	"nightshift/update/history"
+	"nightshift/update/nighttest"
 	"nightshift/update/selection"
 )
-
-// put stores an adapter of tinyModel, made of a seed, and returns it with its version.
-func (s *shop) put(track string, c adapter.Config, seed float64, m registry.Manifest) (*adapter.Adapter, registry.Ref) {
-	s.Helper()
-	a := newAdapter(s.T, c)
-	for _, target := range a.Targets() {
-		for i := range a.Factors[target].B {
-			a.Factors[target].B[i] = float32(math.Sin(seed + float64(i*i)))
-		}
-	}
-	config, weights, err := a.Files()
-	if err != nil {
-		s.Fatal(err)
-	}
-	ref, err := s.registry.Put(s.Context(), track, registry.Version{Config: config, Weights: weights, Manifest: m})
-	if err != nil {
-		s.Fatal(err)
-	}
-	return a, ref
-}
 
 // TestMerge: ½·A − 2·B, exactly where the rank suffices, with parents in the manifest and nothing activated.
 func TestMerge(t *testing.T) {
 	s := newShop(t, "model")
-	a, refA := s.put("default", adapter.Config{Rank: 2, Alpha: 4, Modules: []string{"mlp.c_fc"}}, 1, registry.Manifest{BaseDigest: "base"})
-	b, refB := s.put("support", adapter.Config{Rank: 3, Alpha: 3, Modules: []string{"mlp.c_fc", "mlp.c_proj"}}, 2, registry.Manifest{Examples: 7})
+	a, refA := s.Put("default", adapter.Config{Rank: 2, Alpha: 4, Modules: []string{"mlp.c_fc"}}, 1, registry.Manifest{BaseDigest: "base"})
+	b, refB := s.Put("support", adapter.Config{Rank: 3, Alpha: 3, Modules: []string{"mlp.c_fc", "mlp.c_proj"}}, 2, registry.Manifest{Examples: 7})
 	parts := []Addend{{refA, 0.5}, {refB, -2}}
-	got, err := Merge(t.Context(), s.registry, "both", parts, 0, 64)
+	got, err := Merge(t.Context(), s.Registry, "both", parts, 0, 64)
 	if err != nil || got.Rank != 5 || got.Lost > 1e-6 || got.Ref.String() != "both@1" {
 		t.Fatalf("merged %+v, %v", got, err)
 	}
-	config, weights, m, err := s.registry.Load(got.Ref.Digest)
+	config, weights, m, err := s.Registry.Load(got.Ref.Digest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,17 +53,17 @@ func TestMerge(t *testing.T) {
 		m.BaseDigest != "base" || m.Examples != 7 || !slices.Equal(m.Origins(), []string{refA.Digest}) {
 		t.Errorf("manifest %+v", m)
 	}
-	if c, err := s.registry.Champion("both"); err != nil || c.Digest != "" {
+	if c, err := s.Registry.Champion("both"); err != nil || c.Digest != "" {
 		t.Errorf("the champion is %+v, %v", c, err)
 	}
-	if again, err := Merge(t.Context(), s.registry, "both", parts, 0, 64); err != nil || again.Ref != got.Ref {
+	if again, err := Merge(t.Context(), s.Registry, "both", parts, 0, 64); err != nil || again.Ref != got.Ref {
 		t.Errorf("merged again it is %+v, %v", again, err)
 	}
-	small, err := Merge(t.Context(), s.registry, "both", parts, 3, 64)
+	small, err := Merge(t.Context(), s.Registry, "both", parts, 3, 64)
 	if err != nil || small.Rank != 3 || small.Lost <= 0 || small.Lost >= 1 || small.Ref.Number != 2 {
 		t.Errorf("at rank 3 %+v, %v", small, err)
 	}
-	if capped, err := Merge(t.Context(), s.registry, "both", parts, 0, 3); err != nil || capped.Ref != small.Ref {
+	if capped, err := Merge(t.Context(), s.Registry, "both", parts, 0, 3); err != nil || capped.Ref != small.Ref {
 		t.Errorf("at most rank 3 %+v, %v", capped, err)
 	}
 }
@@ -90,16 +71,16 @@ func TestMerge(t *testing.T) {
 func TestMergeRefuses(t *testing.T) {
 	s := newShop(t, "model")
 	c := adapter.Config{Rank: 2, Alpha: 4, Modules: []string{"mlp.c_fc"}}
-	_, a := s.put("default", c, 1, registry.Manifest{BaseDigest: "one"})
-	_, b := s.put("default", c, 2, registry.Manifest{BaseDigest: "another"})
+	_, a := s.Put("default", c, 1, registry.Manifest{BaseDigest: "one"})
+	_, b := s.Put("default", c, 2, registry.Manifest{BaseDigest: "another"})
 	for want, parts := range map[string][]Addend{
 		"none was named": nil, "the base model adds nothing": {{registry.Ref{Track: "default"}, 1}}, "made for another base model": {{a, 1}, {b, 1}}, "its weight is NaN": {{a, math.NaN()}},
 	} {
-		if _, err := Merge(t.Context(), s.registry, "default", parts, 0, 64); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Merge(t.Context(), s.Registry, "default", parts, 0, 64); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)
 		}
 	}
-	if _, err := Merge(t.Context(), s.registry, "default", []Addend{{a, 1}}, 65, 64); err == nil || !strings.Contains(err.Error(), "rank 65 cannot be served") {
+	if _, err := Merge(t.Context(), s.Registry, "default", []Addend{{a, 1}}, 65, 64); err == nil || !strings.Contains(err.Error(), "rank 65 cannot be served") {
 		t.Errorf("a rank that nobody serves: %v", err)
 	}
 }
@@ -108,17 +89,17 @@ func TestMergeRefuses(t *testing.T) {
 // found in it, in whatever track, taken away or not.
 func TestLearningOfAMerge(t *testing.T) {
 	ort.ForTest(t)
-	s := newShop(t, tinyModel(t))
-	s.correct(people(0, 12)...)
+	s := newShop(t, nighttest.Model(t))
+	s.Correct(0, 12)
 	u := s.updater()
 	n := s.run(u, Request{}, nightrecord.Published)
-	made := s.champion()
-	_, other := s.put("zoo", adapter.Config{Rank: 2, Alpha: 4, Modules: []string{"mlp.c_fc"}}, 1, registry.Manifest{})
-	plus, err := Merge(t.Context(), s.registry, "alpha", []Addend{{registry.Ref{Track: "default", Number: made.Number, Digest: made.Digest}, 1}, {other, 1}}, 0, 64)
+	made := s.Champion()
+	_, other := s.Put("zoo", adapter.Config{Rank: 2, Alpha: 4, Modules: []string{"mlp.c_fc"}}, 1, registry.Manifest{})
+	plus, err := Merge(t.Context(), s.Registry, "alpha", []Addend{{registry.Ref{Track: "default", Number: made.Number, Digest: made.Digest}, 1}, {other, 1}}, 0, 64)
 	if err != nil {
 		t.Fatal(err)
 	}
-	minus, err := Merge(t.Context(), s.registry, "alpha", []Addend{{registry.Ref{Track: "default", Number: made.Number, Digest: made.Digest}, -1}, {other, 1}}, 0, 64)
+	minus, err := Merge(t.Context(), s.Registry, "alpha", []Addend{{registry.Ref{Track: "default", Number: made.Number, Digest: made.Digest}, -1}, {other, 1}}, 0, 64)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,11 +109,11 @@ func TestLearningOfAMerge(t *testing.T) {
 			t.Errorf("ancestors %v by nights %v, %v; want the night's among them: %t", set, nights, err, learned)
 		}
 	}
-	report, err := s.store.Erase(t.Context(), selection.Using(s.selected(n.ID), selection.New)[0].Subject)
+	report, err := s.Store.Erase(t.Context(), selection.Using(s.Selected(n.ID), selection.New)[0].Subject)
 	if err != nil {
 		t.Fatal(err)
 	}
-	traces, err := history.Erase(s.registry, report)
+	traces, err := history.Erase(s.Registry, report)
 	if err != nil {
 		t.Fatal(err)
 	}

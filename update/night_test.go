@@ -14,6 +14,7 @@ import (
 	"nightshift/onnx/ort"
 	"nightshift/replaystore"
 	"nightshift/update/history"
+	"nightshift/update/nighttest"
 	"nightshift/update/selection"
 	"nightshift/update/work"
 )
@@ -33,44 +34,6 @@ func (s *shop) run(u *Updater, req Request, want nightrecord.State) nightrecord.
 		s.Errorf("stored record %+v, %v, %v", stored, found, err)
 	}
 	return n
-}
-
-// champion is the track's state.
-func (s *shop) champion() registry.Activation {
-	s.Helper()
-	a, err := s.registry.Champion(registry.Default)
-	if err != nil {
-		s.Fatal(err)
-	}
-	return a
-}
-
-// memory are the ids in the rehearsal memory.
-func (s *shop) memory() []string {
-	s.Helper()
-	r, err := s.store.Rehearsal(s.Context(), registry.Default)
-	if err != nil {
-		s.Fatal(err)
-	}
-	var ids []string
-	for _, m := range r.Items() {
-		ids = append(ids, m.ID)
-	}
-	return ids
-}
-
-// selected reads a night's frozen selection.
-func (s *shop) selected(night string) []selection.Item {
-	s.Helper()
-	data, err := s.registry.ReadNight(night, work.SelectionFile)
-	if err != nil {
-		s.Fatal(err)
-	}
-	items, err := selection.DecodeItems(data)
-	if err != nil {
-		s.Fatal(err)
-	}
-	return items
 }
 
 // trimming is a store that writes down what it is asked to drop.
@@ -95,9 +58,9 @@ func anotherNight(t *testing.T) {
 
 func TestNightFromFeedbackToChampion(t *testing.T) {
 	ort.ForTest(t)
-	s := newShop(t, tinyModel(t))
-	s.correct(people(0, 12)...)
-	trimmed := &trimming{Store: s.store}
+	s := newShop(t, nighttest.Model(t))
+	s.Correct(0, 12)
+	trimmed := &trimming{Store: s.Store}
 	s.deps.Store = trimmed
 	var states []string
 	s.deps.Progress = func(n nightrecord.Night) {
@@ -110,7 +73,7 @@ func TestNightFromFeedbackToChampion(t *testing.T) {
 	if got, want := strings.Join(states, " "), "waiting selecting training evaluating gating published"; got != want {
 		t.Errorf("states %s, want %s", got, want)
 	}
-	champion := s.champion()
+	champion := s.Champion()
 	if champion.Digest != n.Candidate.Digest || champion.Night != n.ID || champion.Actor != registry.Updater || champion.Number != n.Candidate.Version {
 		t.Errorf("champion %+v, candidate %+v", champion, n.Candidate)
 	}
@@ -120,10 +83,10 @@ func TestNightFromFeedbackToChampion(t *testing.T) {
 	if got := n.Selection; got.New+got.HeldOut != 72 || got.HeldOut < 6 || got.Rehearsal != 3 || got.Anchors != 3 {
 		t.Errorf("selection %+v", got)
 	}
-	if ids := s.memory(); len(ids) != n.Selection.New {
+	if ids := s.Memory(); len(ids) != n.Selection.New {
 		t.Errorf("%d examples are remembered, %d were learned", len(ids), n.Selection.New)
 	}
-	m, err := s.registry.Version(champion.Digest)
+	m, err := s.Registry.Version(champion.Digest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,19 +120,19 @@ func TestNightFromFeedbackToChampion(t *testing.T) {
 // forgetOne erases a person who was learned from, and replays the night without that person.
 func (s *shop) forgetOne(u *Updater, n nightrecord.Night, champion registry.Activation) {
 	s.Helper()
-	who := selection.Using(s.selected(n.ID), selection.New)[0].Subject
-	report, err := s.store.Erase(s.Context(), who)
+	who := selection.Using(s.Selected(n.ID), selection.New)[0].Subject
+	report, err := s.Store.Erase(s.Context(), who)
 	if err != nil {
 		s.Fatal(err)
 	}
-	traces, err := history.Erase(s.registry, report)
+	traces, err := history.Erase(s.Registry, report)
 	if err != nil {
 		s.Fatal(err)
 	}
 	if !slices.Equal(traces.Nights, []string{n.ID}) || traces.Examples != 6 || len(traces.Versions) != 1 || traces.Versions[0].Digest != champion.Digest {
 		s.Errorf("traces %+v", traces)
 	}
-	if data, err := s.registry.ReadNight(n.ID, work.SelectionFile); err != nil || bytes.Contains(data, []byte(who)) {
+	if data, err := s.Registry.ReadNight(n.ID, work.SelectionFile); err != nil || bytes.Contains(data, []byte(who)) {
 		s.Errorf("the selection still holds the person: %v", err)
 	}
 	replayed, err := u.Replay(s.Context(), n.ID, nil)
@@ -184,17 +147,17 @@ func (s *shop) forgetOne(u *Updater, n nightrecord.Night, champion registry.Acti
 // TestShuffledAnswersAreRejected teaches a champion the prices, and then has a candidate learn the wrong ones.
 func TestShuffledAnswersAreRejected(t *testing.T) {
 	ort.ForTest(t)
-	s := newShop(t, tinyModel(t))
-	s.correct(people(0, 12)...)
+	s := newShop(t, nighttest.Model(t))
+	s.Correct(0, 12)
 	u := s.updater()
 	first := s.run(u, Request{}, nightrecord.Published)
-	s.now = s.now.Add(24 * time.Hour)
-	s.correct(people(20, 34)...)
-	night := nightrecord.NewID(s.now)
+	s.Now = s.Now.Add(24 * time.Hour)
+	s.Correct(20, 34)
+	night := nightrecord.NewID(s.Now)
 	var sound []byte // what the night had selected
 	u.at = func(step string) {
 		if step == "frozen" {
-			sound, _ = s.registry.ReadNight(night, work.SelectionFile)
+			sound, _ = s.Registry.ReadNight(night, work.SelectionFile)
 			s.shuffle(night)
 		}
 	}
@@ -202,20 +165,20 @@ func TestShuffledAnswersAreRejected(t *testing.T) {
 	if n.Verdict.Pass || !strings.Contains(n.Reason, "gain") {
 		t.Errorf("rejected because %s", n.Reason)
 	}
-	if c := s.champion(); c.Digest != first.Candidate.Digest {
+	if c := s.Champion(); c.Digest != first.Candidate.Digest {
 		t.Errorf("the champion is %s, want that of the first night", c.Champion())
 	}
 	if n.Candidate.Version == 0 {
 		t.Error("the rejected candidate is not kept as a version")
 	}
-	if got := len(s.memory()); got != first.Selection.New {
+	if got := len(s.Memory()); got != first.Selection.New {
 		t.Errorf("%d examples are remembered after the rejection, %d before", got, first.Selection.New)
 	}
 	u.at = func(string) {}
 	if again := s.run(u, Request{}, nightrecord.Skipped); again.Selection.New != 0 {
 		t.Errorf("the rejected night's evidence is taken again: %+v", again.Selection)
 	}
-	if err := s.registry.WriteNightFile(night, work.SelectionFile, sound); err != nil {
+	if err := s.Registry.WriteNightFile(night, work.SelectionFile, sound); err != nil {
 		t.Fatal(err)
 	}
 	s.reviewed(u, first, n)
@@ -224,21 +187,21 @@ func TestShuffledAnswersAreRejected(t *testing.T) {
 // shuffle gives every new example of a frozen selection the answer to another question.
 func (s *shop) shuffle(night string) {
 	s.Helper()
-	items := s.selected(night)
+	items := s.Selected(night)
 	for i := range items {
 		if items[i].Use != selection.New {
 			continue
 		}
-		for g := range goods {
-			if items[i].Completion == answer(g) {
-				items[i].Completion = answer((g + 1 + i%(len(goods)-1)) % len(goods))
+		for g := range nighttest.Goods {
+			if items[i].Completion == nighttest.Answer(g) {
+				items[i].Completion = nighttest.Answer((g + 1 + i%(len(nighttest.Goods)-1)) % len(nighttest.Goods))
 				break
 			}
 		}
 	}
 	data, err := selection.EncodeItems(items)
 	if err == nil {
-		err = s.registry.WriteNightFile(night, work.SelectionFile, data)
+		err = s.Registry.WriteNightFile(night, work.SelectionFile, data)
 	}
 	if err != nil {
 		s.Fatal(err)
@@ -247,18 +210,18 @@ func (s *shop) shuffle(night string) {
 
 func TestDryRunPublishesNothing(t *testing.T) {
 	ort.ForTest(t)
-	s := newShop(t, tinyModel(t))
-	s.correct(people(0, 12)...)
+	s := newShop(t, nighttest.Model(t))
+	s.Correct(0, 12)
 	u := s.updater()
 	n := s.run(u, Request{DryRun: true}, nightrecord.Skipped)
 	if !n.DryRun || !n.Verdict.Pass || !strings.Contains(n.Reason, "passed the gate") || n.Candidate.Version != 0 {
 		t.Errorf("dry run %+v", n)
 	}
-	if c := s.champion(); c.Sequence != 0 {
+	if c := s.Champion(); c.Sequence != 0 {
 		t.Errorf("champion %+v", c)
 	}
-	if refs, err := s.registry.Versions(registry.Default); err != nil || len(refs) != 0 || len(s.memory()) != 0 {
-		t.Errorf("versions %v, %v; remembered %v", refs, err, s.memory())
+	if refs, err := s.Registry.Versions(registry.Default); err != nil || len(refs) != 0 || len(s.Memory()) != 0 {
+		t.Errorf("versions %v, %v; remembered %v", refs, err, s.Memory())
 	}
 	if wet := s.run(u, Request{}, nightrecord.Published); wet.Candidate.Digest != n.Candidate.Digest {
 		t.Error("the real night came to another candidate than the dry run")
@@ -267,30 +230,30 @@ func TestDryRunPublishesNothing(t *testing.T) {
 
 func TestWhatAPersonDidMeanwhileWins(t *testing.T) {
 	ort.ForTest(t)
-	s := newShop(t, tinyModel(t))
-	s.correct(people(0, 12)...)
+	s := newShop(t, nighttest.Model(t))
+	s.Correct(0, 12)
 	u := s.updater()
 	u.at = func(step string) {
 		if step == "put" {
-			if _, err := s.registry.Hold(t.Context(), registry.Default, "ann", "inventory"); err != nil {
+			if _, err := s.Registry.Hold(t.Context(), registry.Default, "ann", "inventory"); err != nil {
 				t.Error(err)
 			}
 		}
 	}
 	n := s.run(u, Request{}, nightrecord.Rejected)
-	if !strings.Contains(n.Reason, "held: ann") || s.champion().Digest != "" {
-		t.Errorf("rejected because %s, champion %+v", n.Reason, s.champion())
+	if !strings.Contains(n.Reason, "held: ann") || s.Champion().Digest != "" {
+		t.Errorf("rejected because %s, champion %+v", n.Reason, s.Champion())
 	}
 	u.at = func(string) {}
 	if n := s.run(u, Request{}, nightrecord.Skipped); n.Reason != "ann holds the track: inventory" {
 		t.Errorf("skipped because %s", n.Reason)
 	}
-	if _, err := s.registry.Release(t.Context(), registry.Default, "ann", ""); err != nil {
+	if _, err := s.Registry.Release(t.Context(), registry.Default, "ann", ""); err != nil {
 		t.Fatal(err)
 	}
 	u.at = func(step string) {
 		if step == "put" {
-			if _, err := s.registry.Activate(t.Context(), registry.Default, registry.Activation{Previous: registry.Latest, Actor: "ann", Reason: "base is better"}); err != nil {
+			if _, err := s.Registry.Activate(t.Context(), registry.Default, registry.Activation{Previous: registry.Latest, Actor: "ann", Reason: "base is better"}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -306,8 +269,8 @@ func TestWhatAPersonDidMeanwhileWins(t *testing.T) {
 // the second night goes on from the first night's version.
 func TestFactsChangeOverNights(t *testing.T) {
 	ort.ForTest(t)
-	s := newShop(t, tinyModel(t))
-	s.correct(people(0, 12)...)
+	s := newShop(t, nighttest.Model(t))
+	s.Correct(0, 12)
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5 // three rehearsed sentences hold little
 	s.config.Probes = s.probeFile(0, 1, 2)
 	u := s.updater()
@@ -315,23 +278,19 @@ func TestFactsChangeOverNights(t *testing.T) {
 	if r := s.report(); len(r.Alarms) != 0 || len(r.Sets) != 3 || len(r.Rows) != 2 {
 		t.Errorf("after the first night: %+v", r)
 	}
-	s.now = s.now.Add(24 * time.Hour)
-	for p := range 14 {
-		for f := range questions {
-			s.feedback(20+p, question(f, 0), answer(0), "it costs fifty")
-		}
-	}
+	s.Now = s.Now.Add(24 * time.Hour)
+	s.Teach(20, 34, 0, "fifty")
 	second := s.run(u, Request{}, nightrecord.Published)
-	m, err := s.registry.Version(second.Candidate.Digest)
+	m, err := s.Registry.Version(second.Candidate.Digest)
 	if err != nil || m.Parent != first.Candidate.Digest {
 		t.Errorf("the second version's parent is %s, %v", m.Parent, err)
 	}
-	for _, it := range s.selected(second.ID) {
-		if it.Use == selection.Rehearsal && it.Completion == answer(0) {
+	for _, it := range s.Selected(second.ID) {
+		if it.Use == selection.Rehearsal && it.Completion == nighttest.Answer(0) {
 			t.Errorf("the old price is rehearsed: %+v", it)
 		}
 	}
-	r, err := s.store.Rehearsal(t.Context(), registry.Default)
+	r, err := s.Store.Rehearsal(t.Context(), registry.Default)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -342,7 +301,7 @@ func TestFactsChangeOverNights(t *testing.T) {
 		}
 		count[m.Chosen]++
 	}
-	if count[answer(0)] != 0 || count["it costs fifty"] == 0 || count[answer(1)] == 0 {
+	if count[nighttest.Answer(0)] != 0 || count["it costs fifty"] == 0 || count[nighttest.Answer(1)] == 0 {
 		t.Errorf("remembered answers %v", count)
 	}
 	s.probed(u, first, second)
@@ -357,34 +316,30 @@ func TestFactsChangeOverNights(t *testing.T) {
 // the hold is released.
 func (s *shop) rolledBack(u *Updater, second nightrecord.Night) {
 	s.Helper()
-	if _, err := s.registry.Rollback(s.Context(), registry.Default, "ann", "wrong price"); err != nil {
+	if _, err := s.Registry.Rollback(s.Context(), registry.Default, "ann", "wrong price"); err != nil {
 		s.Fatal(err)
 	}
 	s.run(u, Request{}, nightrecord.Skipped)
-	if _, err := s.registry.Release(s.Context(), registry.Default, "ann", ""); err != nil {
+	if _, err := s.Registry.Release(s.Context(), registry.Default, "ann", ""); err != nil {
 		s.Fatal(err)
 	}
-	s.now = s.now.Add(24 * time.Hour)
-	for p := range 14 {
-		for f := range questions {
-			s.feedback(40+p, question(f, 1), answer(1), "it costs a hundred")
-		}
-	}
+	s.Now = s.Now.Add(24 * time.Hour)
+	s.Teach(40, 54, 1, "a hundred")
 	n, err := u.RunNight(s.Context(), Request{DryRun: true})
 	if err != nil {
 		s.Fatal(err)
 	}
 	learned := map[string]bool{}
-	for _, it := range selection.Using(s.selected(second.ID), selection.New) {
+	for _, it := range selection.Using(s.Selected(second.ID), selection.New) {
 		learned[it.ID] = true
 	}
-	for _, it := range s.selected(n.ID) {
+	for _, it := range s.Selected(n.ID) {
 		if it.Use == selection.Rehearsal && learned[it.ID] {
 			s.Errorf("what was rolled back is rehearsed: %+v", it)
 		}
 	}
 	var f frozen
-	if _, err := u.history.Read(n.ID, history.ConfigFile, &f); err != nil || f.Reference != s.champion().Digest {
+	if _, err := u.history.Read(n.ID, history.ConfigFile, &f); err != nil || f.Reference != s.Champion().Digest {
 		s.Errorf("the fixed reference is %q, want the version that a person went back to (%v)", f.Reference, err)
 	}
 }
@@ -395,7 +350,7 @@ func TestThaw(t *testing.T) {
 	s := newShop(t, t.TempDir())
 	u := s.updater()
 	write := func(id string, config any) *night {
-		if err := errors.Join(s.registry.CreateNight(id), u.history.Write(id, history.ConfigFile, config), s.registry.WriteNightFile(id, work.SelectionFile, nil)); err != nil {
+		if err := errors.Join(s.Registry.CreateNight(id), u.history.Write(id, history.ConfigFile, config), s.Registry.WriteNightFile(id, work.SelectionFile, nil)); err != nil {
 			t.Fatal(err)
 		}
 		n := u.night(Request{Night: id, Track: "initial"})

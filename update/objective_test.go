@@ -17,6 +17,7 @@ import (
 	"nightshift/models/template"
 	"nightshift/onnx/ort"
 	"nightshift/replaystore"
+	"nightshift/update/nighttest"
 	"nightshift/update/selection"
 )
 
@@ -96,14 +97,14 @@ func (d *desk) right(version string, f demo.Fact, value string) float64 {
 // told stores an answer and what a person says of it, two hours old.
 func (s *shop) told(in replaystore.Interaction, person int, rating float64, correction string) {
 	s.Helper()
-	s.said++
-	in.Time = s.now.Add(-2*time.Hour + time.Duration(s.said)*time.Second)
+	number := s.Count()
+	in.Time = s.Now.Add(-2*time.Hour + time.Duration(number)*time.Second)
 	in.Subject = fmt.Sprintf("person%02d", person)
-	f := replaystore.Feedback{ID: fmt.Sprintf("f%d", s.said), Interaction: in.ID, Track: in.Track, Time: in.Time, Subject: in.Subject, Rating: &rating}
+	f := replaystore.Feedback{ID: fmt.Sprintf("f%d", number), Interaction: in.ID, Track: in.Track, Time: in.Time, Subject: in.Subject, Rating: &rating}
 	if correction != "" {
 		f.Correction = &correction
 	}
-	if err := s.store.Append(s.Context(), replaystore.Event{Interaction: &in}, replaystore.Event{Feedback: &f}); err != nil {
+	if err := s.Store.Append(s.Context(), replaystore.Event{Interaction: &in}, replaystore.Event{Feedback: &f}); err != nil {
 		s.Fatal(err)
 	}
 }
@@ -188,7 +189,7 @@ func TestNightsOfTheDemoByObjective(t *testing.T) {
 // load reads a stored version.
 func (s *shop) load(digest string) *adapter.Adapter {
 	s.Helper()
-	config, weights, _, err := s.registry.Load(digest)
+	config, weights, _, err := s.Registry.Load(digest)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -205,22 +206,22 @@ func TestObjectiveNightsGoOn(t *testing.T) {
 	longtest.Skip(t)
 	ort.ForTest(t)
 	anotherNight(t)
-	s := newShop(t, tinyModel(t))
+	s := newShop(t, nighttest.Model(t))
 	s.config.Train.Objective = selection.KTO
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference, s.config.Gate.Drift = 5, 5, 0 // three sentences hold little
 	u := s.updater()
 	rate := func(p int) {
-		for g := range goods {
-			in := replaystore.Interaction{ID: replaystore.NewID(), Track: registry.Default, Messages: raw(question(p+g+1, g)), Answer: "ask somebody else", Finish: "stop"}
+		for g := range nighttest.Goods {
+			in := replaystore.Interaction{ID: replaystore.NewID(), Track: registry.Default, Messages: nighttest.Raw(nighttest.Question(p+g+1, g)), Answer: "ask somebody else", Finish: "stop"}
 			rating := -1.0
 			if p%2 == 0 {
-				in.Answer, rating = answer(g), 1
+				in.Answer, rating = nighttest.Answer(g), 1
 			}
 			s.told(in, p, rating, "")
 		}
 	}
 	for night := range 2 {
-		s.correct(people(20*night, 20*night+14)...)
+		s.Correct(20*night, 20*night+14)
 		for p := 20*night + 14; p < 20*night+20; p++ {
 			rate(p)
 		}
@@ -232,10 +233,10 @@ func TestObjectiveNightsGoOn(t *testing.T) {
 		if l := n.Learned; l.Preferences == 0 || l.Good == 0 || l.Bad == 0 || l.Imitated != l.Preferences+l.Good || l.Margin <= 0 || l.Computed == 0 || l.Recorded != 0 {
 			t.Errorf("night %d learned %+v", night+1, l)
 		}
-		if m, err := s.registry.Version(n.Candidate.Digest); err != nil || m.Figures["preference_margin"] != n.Learned.Margin || m.Figures["bad_reward"] != n.Learned.BadReward || m.Figures["bad_answers"] == 0 {
+		if m, err := s.Registry.Version(n.Candidate.Digest); err != nil || m.Figures["preference_margin"] != n.Learned.Margin || m.Figures["bad_reward"] != n.Learned.BadReward || m.Figures["bad_answers"] == 0 {
 			t.Errorf("night %d: figures %v, %v", night+1, m.Figures, err)
 		}
-		for _, it := range s.selected(n.ID) {
+		for _, it := range s.Selected(n.ID) {
 			text := it.Completion + it.Chosen
 			if it.Use != selection.New && text == "ask somebody else" || it.Use != selection.New && it.Kind != replaystore.SFT || it.Use != selection.New && it.Served != nil {
 				t.Errorf("night %d: %+v", night+1, it)
@@ -245,7 +246,7 @@ func TestObjectiveNightsGoOn(t *testing.T) {
 		if err != nil || !r.Same || r.Changed {
 			t.Errorf("night %d: replay %+v, %v", night+1, r, err)
 		}
-		s.now = s.now.Add(24 * time.Hour)
+		s.Now = s.Now.Add(24 * time.Hour)
 	}
 	for _, m := range s.remembered() {
 		if m.Kind == replaystore.Unpaired || m.Completion == "ask somebody else" {
@@ -257,7 +258,7 @@ func TestObjectiveNightsGoOn(t *testing.T) {
 // remembered is what the rehearsal memory holds.
 func (s *shop) remembered() []replaystore.MemoryItem {
 	s.Helper()
-	r, err := s.store.Rehearsal(s.Context(), registry.Default)
+	r, err := s.Store.Rehearsal(s.Context(), registry.Default)
 	if err != nil {
 		s.Fatal(err)
 	}

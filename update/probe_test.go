@@ -15,6 +15,7 @@ import (
 	"nightshift/internal/retention"
 	"nightshift/replaystore"
 	"nightshift/update/history"
+	"nightshift/update/nighttest"
 	"nightshift/update/selection"
 	"nightshift/update/work"
 )
@@ -24,7 +25,7 @@ func (s *shop) probeFile(list ...int) string {
 	s.Helper()
 	var b bytes.Buffer
 	for _, good := range list {
-		line, err := json.Marshal(map[string]any{"messages": raw("tell me the price of the " + goods[good].name), "completion": answer(good)})
+		line, err := json.Marshal(map[string]any{"messages": nighttest.Raw("tell me the price of the " + nighttest.Goods[good].Name), "completion": nighttest.Answer(good)})
 		if err != nil {
 			s.Fatal(err)
 		}
@@ -40,7 +41,7 @@ func (s *shop) probeFile(list ...int) string {
 // report is what the registry says of the track, read by another process.
 func (s *shop) report() retention.Report {
 	s.Helper()
-	other, err := registry.Open(s.registry.Dir(), nil)
+	other, err := registry.Open(s.Registry.Dir(), nil)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -81,10 +82,10 @@ func (s *shop) carriedProbes(u *Updater, night, from string) (list []selection.I
 // probed looks at the scores of two nights, the second of which changed the price of the first of the goods.
 func (s *shop) probed(u *Updater, first, second nightrecord.Night) {
 	s.Helper()
-	held := selection.Using(s.selected(first.ID), selection.HeldOut)
+	held := selection.Using(s.Selected(first.ID), selection.HeldOut)
 	still := 0
 	for _, it := range held {
-		if it.Completion != answer(0) {
+		if it.Completion != nighttest.Answer(0) {
 			still++
 		}
 	}
@@ -93,7 +94,7 @@ func (s *shop) probed(u *Updater, first, second nightrecord.Night) {
 		s.Errorf("%d probes of the first night are scored, %d of %d hold", len(carried), still, len(held))
 	}
 	for _, it := range append(carried, s.carriedProbes(u, second.ID, nightrecord.FileSet)...) {
-		if it.Completion == answer(0) {
+		if it.Completion == nighttest.Answer(0) {
 			s.Errorf("the old price is asked for: %+v", it)
 		}
 		if it.Use != selection.Probe {
@@ -127,22 +128,22 @@ func (s *shop) unprobed(u *Updater, first, second nightrecord.Night) {
 	s.Helper()
 	who := s.carriedProbes(u, second.ID, first.ID)[0].Subject
 	var theirs []string
-	for _, it := range selection.Using(s.selected(first.ID), selection.HeldOut) {
+	for _, it := range selection.Using(s.Selected(first.ID), selection.HeldOut) {
 		if it.Subject == who {
 			theirs = append(theirs, it.ID)
 		}
 	}
 	before, _ := s.column(s.report(), first.ID)
-	report, err := s.store.Erase(s.Context(), who)
+	report, err := s.Store.Erase(s.Context(), who)
 	if err != nil {
 		s.Fatal(err)
 	}
-	if _, err := history.Erase(s.registry, report); err != nil {
+	if _, err := history.Erase(s.Registry, report); err != nil {
 		s.Fatal(err)
 	}
 	for _, night := range []string{first.ID, second.ID} {
 		for _, name := range []string{work.ProbesFile, nightrecord.ScoresFile} {
-			data, err := s.registry.ReadNight(night, name)
+			data, err := s.Registry.ReadNight(night, name)
 			if err != nil {
 				s.Fatal(err)
 			}

@@ -13,6 +13,7 @@ import (
 	"nightshift/onnx/ort"
 	"nightshift/replaystore"
 	"nightshift/update/history"
+	"nightshift/update/nighttest"
 	"nightshift/update/selection"
 )
 
@@ -20,7 +21,7 @@ import (
 func (s *shop) feed(person, times int) (last replaystore.Interaction) {
 	s.Helper()
 	for i := range times {
-		last = s.feedback(person, "do you sell a map or a kite", "no idea", "a map is free"+strings.Repeat("!", i))
+		last = s.Feedback(person, "do you sell a map or a kite", "no idea", "a map is free"+strings.Repeat("!", i))
 	}
 	return last
 }
@@ -28,7 +29,7 @@ func (s *shop) feed(person, times int) (last replaystore.Interaction) {
 // reasons are what a night says of an example.
 func (s *shop) reasons(night, id string) (list []selection.Reason) {
 	s.Helper()
-	all, err := history.Reasons(s.registry, night)
+	all, err := history.Reasons(s.Registry, night)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -38,8 +39,8 @@ func (s *shop) reasons(night, id string) (list []selection.Reason) {
 // TestOnePersonsClusterWaits for another person, over nights, and is erased with the person.
 func TestOnePersonsClusterWaits(t *testing.T) {
 	ort.ForTest(t)
-	s := newShop(t, tinyModel(t))
-	s.correct(people(0, 12)...)
+	s := newShop(t, nighttest.Model(t))
+	s.Correct(0, 12)
 	fed := s.feed(77, 4)
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5 // three rehearsed sentences hold little
 	u := s.updater()
@@ -51,10 +52,10 @@ func TestOnePersonsClusterWaits(t *testing.T) {
 		t.Errorf("reasons %v", r)
 	}
 	learned := func(night string) bool {
-		return slices.ContainsFunc(s.selected(night), func(it selection.Item) bool { return it.ID == fed.ID })
+		return slices.ContainsFunc(s.Selected(night), func(it selection.Item) bool { return it.ID == fed.ID })
 	}
-	s.now = s.now.Add(24 * time.Hour)
-	s.correct(people(20, 34)...)
+	s.Now = s.Now.Add(24 * time.Hour)
+	s.Correct(20, 34)
 	second, err := u.RunNight(t.Context(), Request{DryRun: true})
 	if err != nil || learned(first.ID) || learned(second.ID) || second.Selection.Quarantined != 1 {
 		t.Fatalf("%v; learned in the first night %v, in the second %v; selection %+v", err, learned(first.ID), learned(second.ID), second.Selection)
@@ -64,11 +65,11 @@ func TestOnePersonsClusterWaits(t *testing.T) {
 	if err != nil || !learned(third.ID) || third.Selection.Quarantined != 0 {
 		t.Errorf("%v; after another person said it %v; selection %+v", err, learned(third.ID), third.Selection)
 	}
-	report, err := s.store.Erase(t.Context(), fed.Subject)
+	report, err := s.Store.Erase(t.Context(), fed.Subject)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := history.Erase(s.registry, report); err != nil {
+	if _, err := history.Erase(s.Registry, report); err != nil {
 		t.Fatal(err)
 	}
 	waiting, err := u.history.Quarantined(first.ID)
@@ -85,7 +86,7 @@ func TestReasonsOfASkippedNight(t *testing.T) {
 	if r := s.reasons(n.ID, fed.ID); len(r) != 1 || !r[0].Waits {
 		t.Errorf("reasons %v", r)
 	}
-	if list, err := history.Reasons(s.registry, "20260101-000000-none"); err != nil || list != nil {
+	if list, err := history.Reasons(s.Registry, "20260101-000000-none"); err != nil || list != nil {
 		t.Errorf("a night that was not has reasons %v, %v", list, err)
 	}
 }
@@ -94,20 +95,20 @@ func TestReasonsOfASkippedNight(t *testing.T) {
 // is rehearsed and what the memory keeps.
 func TestNightMeasures(t *testing.T) {
 	ort.ForTest(t)
-	s := newShop(t, tinyModel(t))
-	s.correct(people(0, 12)...)
+	s := newShop(t, nighttest.Model(t))
+	s.Correct(0, 12)
 	s.config.sizes.rehearsal, s.config.Memory.PerSubject = 2, 0
 	s.config.Train.RehearsalPolicy, s.config.Train.RehearsalReplacement = selection.Priority, selection.Priority
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5 // two rehearsed sentences hold little
 	u := s.updater()
 	n := s.run(u, Request{}, nightrecord.Published)
-	fresh := selection.Using(s.selected(n.ID), selection.New)
+	fresh := selection.Using(s.Selected(n.ID), selection.New)
 	for _, it := range fresh {
 		if it.Loss <= 0 {
 			t.Fatalf("%s was not measured: %+v", it.ID, it)
 		}
 	}
-	r, err := s.store.Rehearsal(t.Context(), n.Track)
+	r, err := s.Store.Rehearsal(t.Context(), n.Track)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,9 +124,9 @@ func TestNightMeasures(t *testing.T) {
 		t.Errorf("replay %+v, %v", replayed, err)
 	}
 
-	s.now = s.now.Add(24 * time.Hour)
-	s.correct(people(20, 34)...) // what the champion knows by now
-	odd := s.feedback(80, "what is a vase", "no idea", strings.Repeat("zq xv ", 6))
+	s.Now = s.Now.Add(24 * time.Hour)
+	s.Correct(20, 34) // what the champion knows by now
+	odd := s.Feedback(80, "what is a vase", "no idea", strings.Repeat("zq xv ", 6))
 	s.config.Evidence.OutlierLoss, s.config.Evidence.OutlierGradient = 3, 3
 	next, err := s.updater().RunNight(t.Context(), Request{DryRun: true})
 	if err != nil {

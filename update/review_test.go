@@ -13,16 +13,16 @@ import (
 func (s *shop) reviewed(u *Updater, first, rejected nightrecord.Night) {
 	s.Helper()
 	for night, why := range map[string]string{first.ID: "has learned from it", "20260101-000000-none": "there is no night"} {
-		if _, _, err := history.Review(s.registry, night, "ann", s.now); err == nil || !strings.Contains(err.Error(), why) {
+		if _, _, err := history.Review(s.Registry, night, "ann", s.Now); err == nil || !strings.Contains(err.Error(), why) {
 			s.Errorf("reviewed night %s: %v", night, err)
 		}
 	}
-	s.now = s.now.Add(time.Hour)
+	s.Now = s.Now.Add(time.Hour)
 	want := rejected.Selection.New + rejected.Selection.HeldOut
-	if track, n, err := history.Review(s.registry, rejected.ID, "ann", s.now); err != nil || track != registry.Default || n != want {
+	if track, n, err := history.Review(s.Registry, rejected.ID, "ann", s.Now); err != nil || track != registry.Default || n != want {
 		s.Errorf("reviewed %d examples of track %s, %v; want %d", n, track, err, want)
 	}
-	s.now = s.now.Add(time.Hour)
+	s.Now = s.Now.Add(time.Hour)
 	again, err := u.RunNight(s.Context(), Request{})
 	if err != nil || again.Verdict == nil {
 		s.Fatalf("the night after the review: %s %s, %v", again.State, again.Reason, err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nightshift/replaystore"
+	"nightshift/update/nighttest"
 	"nightshift/update/selection"
 	"nightshift/update/work"
 )
@@ -19,17 +20,17 @@ func TestRotation(t *testing.T) {
 	s := newShop(t, t.TempDir())
 	u := s.updater()
 	key := bytes.Repeat([]byte("k"), replaystore.SecretSize)
-	if !bytes.Equal(windowKey(key, s.now, 0), key) || bytes.Equal(windowKey(key, s.now, month), key) {
+	if !bytes.Equal(windowKey(key, s.Now, 0), key) || bytes.Equal(windowKey(key, s.Now, month), key) {
 		t.Fatal("without windows the key is the key, with them it is another")
 	}
 	learned, before, changes := map[string]bool{}, map[string]bool{}, 0
 	var nights []string
 	for night := range 24 {
-		now := s.now.Add(time.Duration(night) * month / 2)
+		now := s.Now.Add(time.Duration(night) * month / 2)
 		var events []replaystore.Event
 		for p := range 60 {
 			who, text := fmt.Sprintf("person-%d", p+10*night), "forty"
-			in := replaystore.Interaction{ID: fmt.Sprintf("%d-%d", night, p), Track: "default", Time: now, Subject: who, Messages: raw(fmt.Sprint("what is a ", who)), Answer: "no"}
+			in := replaystore.Interaction{ID: fmt.Sprintf("%d-%d", night, p), Track: "default", Time: now, Subject: who, Messages: nighttest.Raw(fmt.Sprint("what is a ", who)), Answer: "no"}
 			events = append(events, replaystore.Event{Interaction: &in}, replaystore.Event{Feedback: &replaystore.Feedback{ID: "f", Interaction: in.ID, Track: "default", Time: now, Subject: who, Correction: &text}})
 		}
 		trained := map[string]bool{}
@@ -64,10 +65,10 @@ func TestRotation(t *testing.T) {
 		id := fmt.Sprintf("20260302-0000%02d-night", night)
 		data, err := selection.EncodeItems(list)
 		if err == nil {
-			err = s.registry.CreateNight(id)
+			err = s.Registry.CreateNight(id)
 		}
 		if err == nil {
-			err = s.registry.WriteNightFile(id, work.SelectionFile, data)
+			err = s.Registry.WriteNightFile(id, work.SelectionFile, data)
 		}
 		if err != nil {
 			t.Fatal(err)

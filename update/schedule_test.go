@@ -17,6 +17,7 @@ import (
 	"nightshift/replaystore"
 	"nightshift/replaystore/redisstore"
 	"nightshift/replaystore/replaytest"
+	"nightshift/update/nighttest"
 )
 
 // wallClock is a clock that stands still while anybody is awake. Several updaters may sleep by it.
@@ -184,7 +185,7 @@ func TestTwoUpdatersWithOneSchedule(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.deps.Store, s.deps.Registry, s.deps.Now = store, reg, clock.Now
-		if err := store.Append(t.Context(), replaystore.Event{Interaction: &replaystore.Interaction{ID: replaystore.NewID(), Track: registry.Default, Time: begin, Messages: raw("hello"), Answer: "hi"}}); err != nil {
+		if err := store.Append(t.Context(), replaystore.Event{Interaction: &replaystore.Interaction{ID: replaystore.NewID(), Track: registry.Default, Time: begin, Messages: nighttest.Raw("hello"), Answer: "hi"}}); err != nil {
 			t.Fatal(err)
 		}
 		updaters[i] = s.updater()
@@ -235,14 +236,14 @@ func TestTwoUpdatersWithOneSchedule(t *testing.T) {
 func TestNightOfAnother(t *testing.T) {
 	s := newShop(t, t.TempDir())
 	u := s.updater()
-	id := nightrecord.ScheduledID(s.now, registry.Default)
-	if err := s.registry.CreateNight(id); err != nil {
+	id := nightrecord.ScheduledID(s.Now, registry.Default)
+	if err := s.Registry.CreateNight(id); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := u.run(t.Context(), Request{Night: id, Track: registry.Default, By: "schedule", from: fromSchedule}); err != nil {
 		t.Fatal(err)
 	}
-	if files, err := s.registry.NightFiles(id); err != nil || len(files) > 0 {
+	if files, err := s.Registry.NightFiles(id); err != nil || len(files) > 0 {
 		t.Errorf("the night of another has files %v, %v", files, err)
 	}
 }

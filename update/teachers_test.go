@@ -14,6 +14,7 @@ import (
 	"nightshift/onnx/ort"
 	"nightshift/replaystore"
 	"nightshift/update/history"
+	"nightshift/update/nighttest"
 	"nightshift/update/selection"
 	"nightshift/update/work"
 )
@@ -22,12 +23,12 @@ import (
 // taught by its champion leaves it where it is. Whoever is erased leaves nothing of it in the night.
 func TestTeachersGoWithTheMemory(t *testing.T) {
 	ort.ForTest(t)
-	s := newShop(t, tinyModel(t))
-	s.correct(people(0, 12)...)
+	s := newShop(t, nighttest.Model(t))
+	s.Correct(0, 12)
 	s.config.Train.Teacher = TeacherStored
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5 // three rehearsed sentences hold little
 	first := s.run(s.updater(), Request{}, nightrecord.Published)
-	r, err := s.store.Rehearsal(t.Context(), registry.Default)
+	r, err := s.Store.Rehearsal(t.Context(), registry.Default)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,23 +42,19 @@ func TestTeachersGoWithTheMemory(t *testing.T) {
 	if len(stored) != first.Selection.New {
 		t.Errorf("%d examples are remembered, %d were learned", len(stored), first.Selection.New)
 	}
-	for _, it := range s.selected(first.ID) {
+	for _, it := range s.Selected(first.ID) {
 		if it.Teacher != nil {
 			t.Errorf("the first night had a teacher for %s", it.ID)
 		}
 	}
 	next := func() nightrecord.Night {
-		s.now = s.now.Add(24 * time.Hour)
-		for p := range 14 {
-			for f := range questions {
-				s.feedback(20+p, question(f, 0), answer(0), "it costs fifty")
-			}
-		}
+		s.Now = s.Now.Add(24 * time.Hour)
+		s.Teach(20, 34, 0, "fifty")
 		return s.run(s.updater(), Request{DryRun: true}, nightrecord.Skipped)
 	}
 	second := next()
 	taught := 0
-	for _, it := range s.selected(second.ID) {
+	for _, it := range s.Selected(second.ID) {
 		if it.Teacher == nil {
 			continue
 		}
@@ -73,13 +70,13 @@ func TestTeachersGoWithTheMemory(t *testing.T) {
 
 	s.config.Train.Teacher = TeacherChampion
 	third := next()
-	for _, it := range s.selected(third.ID) {
+	for _, it := range s.Selected(third.ID) {
 		if it.Teacher != nil {
 			t.Errorf("the night whose champion teaches has a teacher for %s", it.ID)
 		}
 	}
 
-	dir, err := s.registry.NightDir(first.ID)
+	dir, err := s.Registry.NightDir(first.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,8 +84,8 @@ func TestTeachersGoWithTheMemory(t *testing.T) {
 	if _, err := os.Stat(file); err != nil {
 		t.Fatal(err)
 	}
-	subject := s.selected(first.ID)[0].Subject
-	if count, err := history.EraseFrom(s.registry, first.ID, replaystore.EraseReport{Erasure: replaystore.Erasure{Subject: subject}}); err != nil || count == 0 {
+	subject := s.Selected(first.ID)[0].Subject
+	if count, err := history.EraseFrom(s.Registry, first.ID, replaystore.EraseReport{Erasure: replaystore.Erasure{Subject: subject}}); err != nil || count == 0 {
 		t.Fatalf("%d examples were erased, %v", count, err)
 	}
 	if _, err := os.Stat(file); !os.IsNotExist(err) {

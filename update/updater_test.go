@@ -13,6 +13,7 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
+	"nightshift/update/nighttest"
 	"nightshift/update/selection"
 )
 
@@ -41,34 +42,26 @@ func (s *shop) background(u *Updater) <-chan nightrecord.Night {
 	return ended
 }
 
-// ask sends a request for a night over the control stream.
-func (s *shop) ask(v any) {
-	s.Helper()
-	if _, err := replaystore.Send(s.Context(), s.store.Control(), v); err != nil {
-		s.Fatal(err)
-	}
-}
-
 func TestRequestsOverTheControlStream(t *testing.T) {
 	s := newShop(t, t.TempDir())
-	s.track("support")
-	s.ask(replaystore.NightRequest{Night: "20260302-010000-early", Track: "default", By: "api", Options: []byte(`{"dry_run":true}`)}) // before there is an updater
-	s.ask(replaystore.NightRequest{Night: "20260302-010000-early", Track: "default", By: "api"})                                      // once is enough
-	s.ask(replaystore.NightRequest{Night: "../../etc", Track: "default"})
-	s.ask(replaystore.NightRequest{Night: "20260302-010001-track", Track: "no such track!"})
-	s.ask(replaystore.NightRequest{Night: "20260302-010002-option", Track: "default", Options: []byte(`{"dry_run":"maybe"}`)})
+	s.CreateTrack("support")
+	s.Send(replaystore.NightRequest{Night: "20260302-010000-early", Track: "default", By: "api", Options: []byte(`{"dry_run":true}`)}) // before there is an updater
+	s.Send(replaystore.NightRequest{Night: "20260302-010000-early", Track: "default", By: "api"})                                      // once is enough
+	s.Send(replaystore.NightRequest{Night: "../../etc", Track: "default"})
+	s.Send(replaystore.NightRequest{Night: "20260302-010001-track", Track: "no such track!"})
+	s.Send(replaystore.NightRequest{Night: "20260302-010002-option", Track: "default", Options: []byte(`{"dry_run":"maybe"}`)})
 	ended := s.background(s.updater())
 	if n := <-ended; n.ID != "20260302-010000-early" || n.State != nightrecord.Skipped || !n.DryRun || n.By != "api" {
 		t.Errorf("first night %+v", n)
 	}
-	s.ask(replaystore.NightRequest{Night: "20260302-010003-next", Track: "support", By: "api"})
+	s.Send(replaystore.NightRequest{Night: "20260302-010003-next", Track: "support", By: "api"})
 	if n := <-ended; n.ID != "20260302-010003-next" || n.Track != "support" || n.DryRun {
 		t.Errorf("second night %+v", n)
 	}
-	if ids, err := s.registry.ListNights(); err != nil || len(ids) != 2 {
+	if ids, err := s.Registry.ListNights(); err != nil || len(ids) != 2 {
 		t.Errorf("nights %v, %v", ids, err)
 	}
-	signals, err := s.store.Control().Read(t.Context(), "", 1000, 0)
+	signals, err := s.Store.Control().Read(t.Context(), "", 1000, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +87,7 @@ func TestTwoUpdatersRunANightOnce(t *testing.T) {
 	a, b := s.updater(), s.updater()
 	ended, other := s.background(a), s.background(b)
 	for i := range 5 {
-		s.ask(replaystore.NightRequest{Night: fmt.Sprintf("20260302-01000%d-n", i), Track: "default"})
+		s.Send(replaystore.NightRequest{Night: fmt.Sprintf("20260302-01000%d-n", i), Track: "default"})
 	}
 	seen := map[string]int{}
 	for range 5 {
@@ -112,15 +105,15 @@ func TestTwoUpdatersRunANightOnce(t *testing.T) {
 
 func TestNightWaitsForServersThatAreBehind(t *testing.T) {
 	s := newShop(t, t.TempDir())
-	s.ask(replaystore.ShippedMark{Server: "web-1", Through: time.Now()})
-	s.ask(replaystore.ShippedMark{Server: "gone", Through: time.Now()})
-	s.ask(replaystore.ShippedMark{Server: "gone", Leaving: true})
+	s.Send(replaystore.ShippedMark{Server: "web-1", Through: time.Now()})
+	s.Send(replaystore.ShippedMark{Server: "gone", Through: time.Now()})
+	s.Send(replaystore.ShippedMark{Server: "gone", Leaving: true})
 	u := s.updater()
 	waited := ""
 	u.deps.Progress = func(n nightrecord.Night) {
 		if n.State == nightrecord.Waiting && n.Reason != "" {
 			waited = n.Reason
-			s.ask(replaystore.ShippedMark{Server: "web-1", Night: n.ID, Through: time.Now()})
+			s.Send(replaystore.ShippedMark{Server: "web-1", Night: n.ID, Through: time.Now()})
 		}
 	}
 	s.run(u, Request{}, nightrecord.Skipped)
@@ -148,32 +141,32 @@ func TestYoungFeedbackIsLeftForTheNextNight(t *testing.T) {
 	var events []replaystore.Event
 	yes := 1.0
 	for i := range before + after {
-		at := s.now.Add(-2 * time.Hour)
+		at := s.Now.Add(-2 * time.Hour)
 		if i == before {
-			at = s.now.Add(-time.Minute)
+			at = s.Now.Add(-time.Minute)
 		}
-		in := replaystore.Interaction{ID: fmt.Sprintf("i%04d", i), Track: "default", Time: at, Messages: raw("q"), Answer: "a"}
+		in := replaystore.Interaction{ID: fmt.Sprintf("i%04d", i), Track: "default", Time: at, Messages: nighttest.Raw("q"), Answer: "a"}
 		fb := replaystore.Feedback{ID: "f", Interaction: in.ID, Track: "default", Time: at, Rating: &yes}
 		events = append(events, replaystore.Event{Interaction: &in}, replaystore.Event{Feedback: &fb})
 	}
-	if err := s.store.Append(t.Context(), events...); err != nil {
+	if err := s.Store.Append(t.Context(), events...); err != nil {
 		t.Fatal(err)
 	}
-	first, err := u.gather(t.Context(), "default", "", s.now, time.Hour)
+	first, err := u.gather(t.Context(), "default", "", s.Now, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(first.events) != 2*before || first.waiting != after {
 		t.Errorf("the first night takes %d events and leaves %d", len(first.events), first.waiting)
 	}
-	second, err := u.gather(t.Context(), "default", first.cursor, s.now.Add(2*time.Hour), time.Hour)
+	second, err := u.gather(t.Context(), "default", first.cursor, s.Now.Add(2*time.Hour), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(second.events) != 2*after || second.waiting != 0 || second.events[0].Interaction == nil || second.events[0].Interaction.ID != "i0300" {
 		t.Errorf("the second night takes %d events, first %+v, and leaves %d", len(second.events), second.events[0], second.waiting)
 	}
-	third, err := u.gather(t.Context(), "default", second.cursor, s.now.Add(2*time.Hour), time.Hour)
+	third, err := u.gather(t.Context(), "default", second.cursor, s.Now.Add(2*time.Hour), time.Hour)
 	if err != nil || len(third.events) != 0 || third.cursor != second.cursor {
 		t.Errorf("the third night takes %d events, %v", len(third.events), err)
 	}
@@ -182,16 +175,16 @@ func TestYoungFeedbackIsLeftForTheNextNight(t *testing.T) {
 func TestFeedbackOnAnOlderInteraction(t *testing.T) {
 	s := newShop(t, t.TempDir())
 	u := s.updater()
-	in := s.feedback(1, "x", "y", "z")
-	first, err := u.gather(t.Context(), "default", "", s.now, 0)
+	in := s.Feedback(1, "x", "y", "z")
+	first, err := u.gather(t.Context(), "default", "", s.Now, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	no := -1.0
-	if err := s.store.Append(t.Context(), replaystore.Event{Feedback: &replaystore.Feedback{ID: "late", Interaction: in.ID, Track: "default", Time: s.now, Subject: "q", Rating: &no}}); err != nil {
+	if err := s.Store.Append(t.Context(), replaystore.Event{Feedback: &replaystore.Feedback{ID: "late", Interaction: in.ID, Track: "default", Time: s.Now, Subject: "q", Rating: &no}}); err != nil {
 		t.Fatal(err)
 	}
-	second, err := u.gather(t.Context(), "default", first.cursor, s.now, 0)
+	second, err := u.gather(t.Context(), "default", first.cursor, s.Now, 0)
 	if err != nil || len(second.events) != 2 || second.events[0].Interaction == nil || !second.negative[in.ID] {
 		t.Errorf("gathered %+v, %v", second, err)
 	}
@@ -204,18 +197,18 @@ func TestSkippedNightsSayWhy(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name, want string
-		people     []int
+		people     int
 		change     func(s *Settings)
 	}{
-		{"few examples", " of 60 examples", people(0, 6), func(s *Settings) { s.Evidence.MinExamples = 60 }},
-		{"few people", " of 19 people", people(0, 6), func(s *Settings) { s.Evidence.MinSubjects = 19 }},
-		{"one loud person", " % of the examples, at most 5 %", people(0, 6), func(s *Settings) { s.Evidence.MaxSubjectShare = 0.05 }},
-		{"too few held out", " of 21 held-out corrections, in fewer of which the gate can see no gain", people(0, 6), func(s *Settings) { s.Gate.SignTest = 1e-6 }},
-		{"no anchors", "there is no anchor example", people(0, 12), func(s *Settings) { s.Anchors = filepath.Join(dir, "missing.jsonl") }},
+		{"few examples", " of 60 examples", 6, func(s *Settings) { s.Evidence.MinExamples = 60 }},
+		{"few people", " of 19 people", 6, func(s *Settings) { s.Evidence.MinSubjects = 19 }},
+		{"one loud person", " % of the examples, at most 5 %", 6, func(s *Settings) { s.Evidence.MaxSubjectShare = 0.05 }},
+		{"too few held out", " of 21 held-out corrections, in fewer of which the gate can see no gain", 6, func(s *Settings) { s.Gate.SignTest = 1e-6 }},
+		{"no anchors", "there is no anchor example", 12, func(s *Settings) { s.Anchors = filepath.Join(dir, "missing.jsonl") }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newShop(t, dir)
-			s.correct(c.people...)
+			s.Correct(0, c.people)
 			c.change(&s.config.Settings)
 			u := s.updater()
 			n := s.run(u, Request{}, nightrecord.Skipped)

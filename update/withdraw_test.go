@@ -9,67 +9,31 @@ import (
 
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
-	"nightshift/models/adapter"
 	"nightshift/onnx/ort"
-	"nightshift/replaystore"
 	"nightshift/update/history"
+	"nightshift/update/nighttest"
 	"nightshift/update/selection"
-	"nightshift/update/work"
 )
-
-// teach has people say what a good costs now, asked for in every way.
-func (s *shop) teach(good int, price string, people ...int) {
-	s.Helper()
-	for _, p := range people {
-		for f := range questions {
-			s.feedback(p, question(f, good), answer(good), "it costs "+price)
-		}
-	}
-}
-
-// erase forgets a person in the store and in the registry.
-func (s *shop) erase(person string) history.Traces {
-	s.Helper()
-	report, err := s.store.Erase(s.Context(), person)
-	if err != nil {
-		s.Fatal(err)
-	}
-	traces, err := history.Erase(s.registry, report)
-	if err != nil {
-		s.Fatal(err)
-	}
-	return traces
-}
-
-// owed is what the tracks have to unlearn.
-func (s *shop) owed() []history.Withdrawal {
-	s.Helper()
-	list, err := history.Withdrawals(s.registry, s.now)
-	if err != nil {
-		s.Fatal(err)
-	}
-	return list
-}
 
 // threeNights has three groups of people teach a night each: the prices; what the tent costs now, with one who alone says it of the boots;
 // and what the stove costs now. It returns the nights, and somebody whom only the second has learned from.
 func (s *shop) threeNights(u *Updater) (nights []nightrecord.Night, who string) {
 	s.Helper()
 	for i, say := range []func(){
-		func() { s.correct(people(0, 12)...) },
+		func() { s.Correct(0, 12) },
 		func() {
-			s.teach(0, "fifty", people(20, 34)...)
-			s.feedback(20, question(0, 3), answer(3), "it costs eighty")
+			s.Teach(20, 34, 0, "fifty")
+			s.Feedback(20, nighttest.Question(0, 3), nighttest.Answer(3), "it costs eighty")
 		},
-		func() { s.teach(1, "a hundred", people(40, 54)...) },
+		func() { s.Teach(40, 54, 1, "a hundred") },
 	} {
 		if i > 0 {
-			s.now = s.now.Add(24 * time.Hour)
+			s.Now = s.Now.Add(24 * time.Hour)
 		}
 		say()
 		nights = append(nights, s.run(u, Request{}, nightrecord.Published))
 	}
-	s.now = s.now.Add(24 * time.Hour)
+	s.Now = s.Now.Add(24 * time.Hour)
 	return nights, "person20"
 }
 
@@ -77,45 +41,45 @@ func (s *shop) threeNights(u *Updater) (nights []nightrecord.Night, who string) 
 // night learns from it what others said in the second and the third.
 func TestForgetAndLearnAgain(t *testing.T) {
 	ort.ForTest(t)
-	s := newShop(t, tinyModel(t))
+	s := newShop(t, nighttest.Model(t))
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5 // three rehearsed sentences hold little
 	s.config.Evidence.HeldOut, s.config.Evidence.ClusterSubjects = 0.3, 1
 	u := s.updater()
 	nights, who := s.threeNights(u)
-	before := s.champion()
-	if before.Digest != nights[2].Candidate.Digest || len(s.owed()) != 0 {
-		t.Fatalf("champion %+v, owed %+v", before, s.owed())
+	before := s.Champion()
+	if before.Digest != nights[2].Candidate.Digest || len(s.Owed()) != 0 {
+		t.Fatalf("champion %+v, owed %+v", before, s.Owed())
 	}
-	traces := s.erase(who)
+	traces := s.Erase(who)
 	if !slices.Contains(traces.Nights, nights[1].ID) || !slices.Equal(names(traces.Versions), []string{"default@2", "default@3"}) {
 		t.Fatalf("traces %+v", traces)
 	}
-	if again := s.erase(who); again.Examples != 0 || !slices.Equal(again.Versions, traces.Versions) { // as after a crash
+	if again := s.Erase(who); again.Examples != 0 || !slices.Equal(again.Versions, traces.Versions) { // as after a crash
 		t.Errorf("erased once more: %+v", again)
 	}
-	list := s.owed()
+	list := s.Owed()
 	if len(list) != 1 || !list[0].Tainted || list[0].Champion.Number != 3 || list[0].Clean.Digest != nights[0].Candidate.Digest || list[0].Examples == 0 ||
-		!slices.Equal(list[0].Nights, []string{nights[1].ID, nights[2].ID}) || s.champion().Sequence != before.Sequence {
+		!slices.Equal(list[0].Nights, []string{nights[1].ID, nights[2].ID}) || s.Champion().Sequence != before.Sequence {
 		t.Fatalf("owed %+v", list)
 	}
 	w, err := u.Withdraw(t.Context(), registry.Default)
 	if err != nil || w.Activation != before.Sequence+1 {
 		t.Fatalf("withdrew %+v, %v", w, err)
 	}
-	now := s.champion()
+	now := s.Champion()
 	if now.Digest != nights[0].Candidate.Digest || now.Held || registry.Human(now.Actor) || !strings.Contains(now.Reason, "erased") {
 		t.Errorf("champion after the withdrawal: %+v", now)
 	}
-	if again, err := u.Withdraw(t.Context(), registry.Default); err != nil || again.Activation != 0 || again.Examples != list[0].Examples || s.champion() != now {
+	if again, err := u.Withdraw(t.Context(), registry.Default); err != nil || again.Activation != 0 || again.Examples != list[0].Examples || s.Champion() != now {
 		t.Errorf("withdrew again: %+v, %v", again, err)
 	}
-	s.now = s.now.Add(time.Hour)
+	s.Now = s.Now.Add(time.Hour)
 	n := s.run(u, Request{By: "forget"}, nightrecord.Published)
 	s.learnedAgain(u, nights, n, who)
-	if list := s.owed(); len(list) != 0 {
+	if list := s.Owed(); len(list) != 0 {
 		t.Errorf("owed after the night: %+v", list)
 	}
-	s.now = s.now.Add(time.Hour)
+	s.Now = s.Now.Add(time.Hour)
 	if after := s.run(u, Request{}, nightrecord.Skipped); after.Selection.New != 0 {
 		t.Errorf("what was learned again is taken once more: %+v", after.Selection)
 	}
@@ -124,23 +88,23 @@ func TestForgetAndLearnAgain(t *testing.T) {
 // learnedAgain looks at the night after a withdrawal.
 func (s *shop) learnedAgain(u *Updater, nights []nightrecord.Night, n nightrecord.Night, who string) {
 	s.Helper()
-	m, err := s.registry.Version(n.Candidate.Digest)
-	if err != nil || m.Parent != nights[0].Candidate.Digest || s.champion().Digest != n.Candidate.Digest {
+	m, err := s.Registry.Version(n.Candidate.Digest)
+	if err != nil || m.Parent != nights[0].Candidate.Digest || s.Champion().Digest != n.Candidate.Digest {
 		s.Errorf("manifest %+v, %v", m, err)
 	}
-	if tainted, err := history.NewTaint(s.registry).Of(n.Candidate.Digest); err != nil || tainted {
+	if tainted, err := history.NewTaint(s.Registry).Of(n.Candidate.Digest); err != nil || tainted {
 		s.Errorf("the new version is tainted: %t, %v", tainted, err)
 	}
 	said := map[string]int{}
 	rehearsed := 0 // what the second night had retired for that person's word
-	for _, it := range s.selected(n.ID) {
+	for _, it := range s.Selected(n.ID) {
 		if it.Subject == who {
 			s.Errorf("the person is still there: %+v", it)
 		}
 		if it.Use == selection.New {
 			said[it.Completion]++
 		}
-		if it.Use == selection.Rehearsal && it.Completion == answer(3) && it.Prompt[0].Content == question(0, 3) {
+		if it.Use == selection.Rehearsal && it.Completion == nighttest.Answer(3) && it.Prompt[0].Content == nighttest.Question(0, 3) {
 			rehearsed++
 		}
 	}
@@ -148,13 +112,13 @@ func (s *shop) learnedAgain(u *Updater, nights []nightrecord.Night, n nightrecor
 		s.Errorf("learned again: %v", said)
 	}
 	if rehearsed == 0 {
-		s.Errorf("what the first night learned of the boots is not rehearsed: %+v", s.selected(n.ID))
+		s.Errorf("what the first night learned of the boots is not rehearsed: %+v", s.Selected(n.ID))
 	}
 	var f frozen
 	if _, err := u.history.Read(n.ID, history.ConfigFile, &f); err != nil || !slices.Equal(f.Reviewed, []string{nights[1].ID, nights[2].ID}) {
 		s.Errorf("frozen %+v, %v", f.Reviewed, err)
 	}
-	r, err := s.store.Rehearsal(s.Context(), registry.Default)
+	r, err := s.Store.Rehearsal(s.Context(), registry.Default)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -179,13 +143,13 @@ func names(refs []registry.Ref) []string {
 // TestUpdaterKilledAfterAWithdrawal: the activation alone is enough for another updater to go on.
 func TestUpdaterKilledAfterAWithdrawal(t *testing.T) {
 	ort.ForTest(t)
-	s := newShop(t, tinyModel(t))
-	s.correct(people(0, 12)...)
+	s := newShop(t, nighttest.Model(t))
+	s.Correct(0, 12)
 	u := s.updater()
 	first := s.run(u, Request{}, nightrecord.Published)
-	who := selection.Using(s.selected(first.ID), selection.New)[0].Subject
-	s.now = s.now.Add(time.Hour)
-	s.erase(who)
+	who := selection.Using(s.Selected(first.ID), selection.New)[0].Subject
+	s.Now = s.Now.Add(time.Hour)
+	s.Erase(who)
 	for _, step := range []string{"withdrawn", "frozen", "computed", "put"} {
 		func() {
 			defer func() {
@@ -199,69 +163,26 @@ func TestUpdaterKilledAfterAWithdrawal(t *testing.T) {
 					panic(stopped{step})
 				}
 			}
-			s.now = s.now.Add(time.Minute)
+			s.Now = s.Now.Add(time.Minute)
 			if _, err := u.Withdraw(t.Context(), registry.Default); err != nil {
 				t.Error(err)
 			}
 			_, err := u.RunNight(t.Context(), Request{})
 			t.Error(err)
 		}()
-		if c := s.champion(); c.Digest != "" || c.Sequence != 2 {
+		if c := s.Champion(); c.Digest != "" || c.Sequence != 2 {
 			t.Fatalf("killed when %s: champion %+v", step, c)
 		}
-		if list := s.owed(); len(list) != 1 || list[0].Tainted || list[0].Examples != 66 {
+		if list := s.Owed(); len(list) != 1 || list[0].Tainted || list[0].Examples != 66 {
 			t.Fatalf("killed when %s: owed %+v", step, list)
 		}
 	}
-	s.now = s.now.Add(time.Minute)
+	s.Now = s.Now.Add(time.Minute)
 	n := s.run(s.updater(), Request{}, nightrecord.Published)
-	if n.Selection.New+n.Selection.HeldOut != 66 || len(s.owed()) != 0 {
-		t.Errorf("learned again %+v, owed %+v", n.Selection, s.owed())
+	if n.Selection.New+n.Selection.HeldOut != 66 || len(s.Owed()) != 0 {
+		t.Errorf("learned again %+v, owed %+v", n.Selection, s.Owed())
 	}
 }
-
-// version stores a version of a track as a night would have that was trained on a person's example, and uses up its evidence.
-func (s *shop) version(u *Updater, track, night, person string, seed float64, parent string) registry.Ref {
-	s.Helper()
-	_, ref := s.put(track, smallest, seed, registry.Manifest{Night: night, Parent: parent})
-	items := []selection.Item{
-		{Example: replaystore.Example{ID: night + "-a", Kind: replaystore.SFT, Interaction: night + "-a", Subject: person, Prompt: raw("a"), Completion: "b"}, Use: selection.New},
-		{Example: replaystore.Example{ID: night + "-b", Kind: replaystore.SFT, Interaction: night + "-b", Subject: "other", Prompt: raw("b"), Completion: "c"}, Use: selection.New},
-		{Example: replaystore.Example{ID: night + "-c", Kind: replaystore.SFT, Interaction: night + "-c", Subject: "measured", Prompt: raw("d"), Completion: "e"}, Use: selection.HeldOut},
-	}
-	data, err := selection.EncodeItems(items)
-	if err == nil {
-		err = s.registry.CreateNight(night)
-	}
-	if err == nil {
-		err = s.registry.WriteNightFile(night, work.SelectionFile, data)
-	}
-	if err == nil {
-		s.now = s.now.Add(time.Hour)
-		err = u.history.Write(night, history.CursorFile, history.Completion{Track: track, Completed: s.now, Digest: ref.Digest, Published: true})
-	}
-	if err != nil {
-		s.Fatal(err)
-	}
-	return ref
-}
-
-// activate makes a version the champion, with another on trial where one is given.
-func (s *shop) activate(actor string, champion, candidate registry.Ref) registry.Activation {
-	s.Helper()
-	a := registry.Activation{Digest: champion.Digest, Previous: registry.Latest, Actor: actor, Candidate: candidate.Digest}
-	if candidate.Digest != "" {
-		a.Share = 0.5
-	}
-	a, err := s.registry.Activate(s.Context(), champion.Track, a)
-	if err != nil {
-		s.Fatal(err)
-	}
-	return a
-}
-
-// smallest is the shape of versions whose weights nobody looks at.
-var smallest = adapter.Config{Rank: 1, Alpha: 1, Modules: []string{"mlp.c_fc"}}
 
 // TestWithdrawals goes through what may serve when somebody is erased.
 func TestWithdrawals(t *testing.T) {
@@ -289,17 +210,17 @@ func TestWithdrawals(t *testing.T) {
 			u := s.updater()
 			versions := []registry.Ref{none}
 			for i, who := range c.people {
-				versions = append(versions, s.version(u, registry.Default, fmt.Sprintf("night%d", i+1), who, float64(i), versions[i].Digest))
-				s.activate(registry.Updater, versions[i+1], registry.Ref{})
+				versions = append(versions, s.Learned(registry.Default, fmt.Sprintf("night%d", i+1), who, float64(i), versions[i].Digest))
+				s.Activate(registry.Updater, versions[i+1], registry.Ref{})
 			}
-			before := s.activate(registry.Updater, versions[c.serve[0]], versions[c.serve[1]])
+			before := s.Activate(registry.Updater, versions[c.serve[0]], versions[c.serve[1]])
 			for _, who := range c.forgets {
-				s.erase(who)
+				s.Erase(who)
 			}
-			s.now = s.now.Add(time.Hour)
+			s.Now = s.Now.Add(time.Hour)
 			if c.clean < 0 {
-				if w, err := u.Withdraw(t.Context(), registry.Default); err != nil || w.Tainted || len(s.owed()) != 0 || s.champion() != before {
-					t.Errorf("withdrew %+v, %v; owed %+v", w, err, s.owed())
+				if w, err := u.Withdraw(t.Context(), registry.Default); err != nil || w.Tainted || len(s.Owed()) != 0 || s.Champion() != before {
+					t.Errorf("withdrew %+v, %v; owed %+v", w, err, s.Owed())
 				}
 				return
 			}
@@ -311,7 +232,7 @@ func TestWithdrawals(t *testing.T) {
 			if err != nil || !slices.Equal(w.Nights, want) || w.Clean.Number != c.clean || w.Examples != 3*len(want)-len(c.forgets) {
 				t.Errorf("withdrew %+v, %v; want nights %v", w, err, want)
 			}
-			now := s.champion()
+			now := s.Champion()
 			if _, canary := now.Canary(); now.Number != c.clean || canary || now.Held {
 				t.Errorf("champion %+v", now)
 			}
@@ -326,24 +247,24 @@ func TestWithdrawals(t *testing.T) {
 func TestWithdrawalAndPeople(t *testing.T) {
 	s := newShop(t, "model")
 	u := s.updater()
-	one := s.version(u, registry.Default, "night1", "ann", 1, "")
-	two := s.version(u, registry.Default, "night2", "bob", 2, one.Digest)
-	s.activate(registry.Updater, one, registry.Ref{})
-	s.activate("eve", two, registry.Ref{})
+	one := s.Learned(registry.Default, "night1", "ann", 1, "")
+	two := s.Learned(registry.Default, "night2", "bob", 2, one.Digest)
+	s.Activate(registry.Updater, one, registry.Ref{})
+	s.Activate("eve", two, registry.Ref{})
 	n := u.night(Request{Track: registry.Default})
 	if _, reference, err := n.base(); err != nil || reference != two.Digest {
 		t.Errorf("reference %q, %v; want what a person approved", reference, err)
 	}
-	held, err := s.registry.Hold(t.Context(), registry.Default, "eve", "inventory")
+	held, err := s.Registry.Hold(t.Context(), registry.Default, "eve", "inventory")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.erase("bob")
-	s.now = s.now.Add(time.Hour)
-	if w, err := u.Withdraw(t.Context(), registry.Default); err != nil || w.Held != "eve: inventory" || w.Activation != 0 || s.champion() != held {
+	s.Erase("bob")
+	s.Now = s.Now.Add(time.Hour)
+	if w, err := u.Withdraw(t.Context(), registry.Default); err != nil || w.Held != "eve: inventory" || w.Activation != 0 || s.Champion() != held {
 		t.Errorf("withdrew from a held track: %+v, %v", w, err)
 	}
-	if _, err := s.registry.Release(t.Context(), registry.Default, "eve", ""); err != nil {
+	if _, err := s.Registry.Release(t.Context(), registry.Default, "eve", ""); err != nil {
 		t.Fatal(err)
 	}
 	if w, err := u.Withdraw(t.Context(), registry.Default); err != nil || w.Activation == 0 {
@@ -355,8 +276,8 @@ func TestWithdrawalAndPeople(t *testing.T) {
 	if left, err := u.history.Left(registry.Default); err != nil || len(left) != 1 || left[two.Digest].IsZero() {
 		t.Errorf("withdrawn: %v, %v", left, err)
 	}
-	s.activate("eve", two, registry.Ref{})
-	s.activate("eve", one, registry.Ref{})
+	s.Activate("eve", two, registry.Ref{})
+	s.Activate("eve", one, registry.Ref{})
 	if left, err := u.history.Left(registry.Default); err != nil || len(left) != 0 {
 		t.Errorf("withdrawn after a person has rolled it back: %v, %v", left, err)
 	}
@@ -365,18 +286,17 @@ func TestWithdrawalAndPeople(t *testing.T) {
 // TestCleanVersionOfAMerge: a merged version has no parent; what went into it and belongs to the track is gone back to.
 func TestCleanVersionOfAMerge(t *testing.T) {
 	s := newShop(t, "model")
-	u := s.updater()
-	own := s.version(u, registry.Default, "night1", "ann", 1, "")
-	other := s.version(u, "support", "night2", "bob", 2, "")
-	merged, err := Merge(t.Context(), s.registry, registry.Default, []Addend{{other, 1}, {own, 0.5}}, 0, 64)
+	own := s.Learned(registry.Default, "night1", "ann", 1, "")
+	other := s.Learned("support", "night2", "bob", 2, "")
+	merged, err := Merge(t.Context(), s.Registry, registry.Default, []Addend{{other, 1}, {own, 0.5}}, 0, 64)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.activate("eve", merged.Ref, registry.Ref{})
-	s.activate(registry.Updater, other, registry.Ref{})
-	s.erase("bob")
-	s.now = s.now.Add(time.Hour)
-	list := s.owed()
+	s.Activate("eve", merged.Ref, registry.Ref{})
+	s.Activate(registry.Updater, other, registry.Ref{})
+	s.Erase("bob")
+	s.Now = s.Now.Add(time.Hour)
+	list := s.Owed()
 	if len(list) != 2 || list[0].Clean != own || len(list[0].Nights) != 0 || list[1].Track != "support" || list[1].Clean.Digest != "" || len(list[1].Nights) != 1 {
 		t.Errorf("owed %+v", list)
 	}

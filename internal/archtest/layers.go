@@ -66,7 +66,8 @@ var Layers = map[string]Place{
 	"update/work":         {4, "update", 2},
 	"update/history":      {4, "update", 3},
 	"update/runner":       {4, "update", 3},
-	"update":              {4, "update", 4},
+	"update/nighttest":    {4, "update", 4},
+	"update":              {4, "update", 5},
 
 	"internal/walkthrough": {4, "walkthrough", 0},
 	"internal/conversion":  {4, "conversion", 0},

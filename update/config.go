@@ -64,7 +64,6 @@ type Deps struct {
 	// Command starts a night's child process; the work directory is added as its last argument. Nil: this program with
 	// "night work".
 	Command []string
-	Env     []string // added to the child's environment
 	Log     *slog.Logger
 	Now     func() time.Time
 	// Progress is told every change of a running night, from the goroutine that runs it. It must not keep it waiting.
@@ -139,7 +138,7 @@ func (d *Deps) complete(s Settings) error {
 		d.Command = []string{self, "night", "work"}
 	}
 	if d.Runner == nil {
-		d.Runner = runner.New(runner.Config{Command: d.Command, Env: d.Env, Deadline: s.Deadline, Nice: s.Nice, MemoryLimit: s.MemoryLimit, Governor: s.Governor},
+		d.Runner = runner.New(runner.Config{Command: d.Command, Deadline: s.Deadline, Nice: s.Nice, MemoryLimit: s.MemoryLimit, Governor: s.Governor},
 			runner.Deps{Control: d.Store.Control(), Log: d.Log, Now: d.Now})
 	}
 	return nil

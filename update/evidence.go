@@ -122,6 +122,15 @@ func (c *chosen) putAside(s *selection.Selection) {
 	s.Items, c.aside = editors, len(others)
 }
 
+// setAside writes down what the night does not use, and why.
+func (n *night) setAside(c chosen) error {
+	data, err := selection.EncodeItems(c.quarantined)
+	if err != nil {
+		return err
+	}
+	return errors.Join(n.u.deps.Registry.WriteNightFile(n.req.Night, history.QuarantineFile, data), n.u.history.Write(n.req.Night, history.ReasonsFile, c.reasons))
+}
+
 // files reads what the base model must not forget: examples to rehearse, and examples that measure it. None is both.
 func (n *night) files() (starter, anchors []selection.Item, err error) {
 	if starter, err = readExamples(filepath.Join(n.u.cfg.ModelDir, starterFile), selection.Rehearsal); err != nil {

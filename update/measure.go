@@ -65,7 +65,7 @@ func (n *night) measure(ctx context.Context, items []selection.Item, want work.M
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(os.WriteFile(filepath.Join(dir, work.SelectionFile), data, 0o600), writeFile(dir, work.JobFile, job)); err != nil {
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, work.SelectionFile), data, 0o600), writeJob(dir, job)); err != nil {
 		return nil, err
 	}
 	if err := n.u.deps.Runner.Run(ctx, dir, n.log.progress); err != nil {
@@ -75,6 +75,15 @@ func (n *night) measure(ctx context.Context, items []selection.Item, want work.M
 		return nil, err
 	}
 	return decodeMeasures(data, len(items))
+}
+
+// writeJob asks for the work of a directory.
+func writeJob(dir string, job work.Job) error {
+	data, err := json.MarshalIndent(job, "", " ")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", work.JobFile, err)
+	}
+	return os.WriteFile(filepath.Join(dir, work.JobFile), data, 0o644)
 }
 
 // copyVersion writes a version's files into a directory of that name within another and returns its name, "" for the base model.

@@ -2,6 +2,7 @@ package update
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -61,13 +62,25 @@ func (u *Updater) Replay(ctx context.Context, night string, tell func(work.Progr
 	if err != nil {
 		return result, fmt.Errorf("replay night %s: %w", night, err)
 	}
-	var e work.Evaluation
-	if err := readFile(dir, work.EvaluationFile, &e); err != nil {
+	e, err := readEvaluation(dir)
+	if err != nil {
 		return result, fmt.Errorf("replay night %s: %w", night, err)
 	}
 	result.Digest, result.Changed = e.Candidate, e.DataDigest != r.Data
 	result.Same = result.Digest == result.Recorded
 	return result, nil
+}
+
+// readEvaluation reads what the work of a directory came to.
+func readEvaluation(dir string) (e work.Evaluation, err error) {
+	data, err := os.ReadFile(filepath.Join(dir, work.EvaluationFile))
+	if err != nil {
+		return e, err
+	}
+	if err := json.Unmarshal(data, &e); err != nil {
+		return e, fmt.Errorf("read %s: %w", work.EvaluationFile, err)
+	}
+	return e, nil
 }
 
 // copyNight copies the files that the work of a night reads. A model that was moved is looked for where it is now.
@@ -87,7 +100,7 @@ func (u *Updater) copyNight(night, dir string) error {
 	if e.Training.Why == train.EndTime { // the clock decided once; a replay ends at the same step
 		job.Train.From = e.Training.From
 	}
-	if err := writeFile(dir, work.JobFile, job); err != nil {
+	if err := writeJob(dir, job); err != nil {
 		return err
 	}
 	names := []string{work.SelectionFile}

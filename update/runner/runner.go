@@ -30,7 +30,6 @@ const errorBytes = 8 << 10
 // Config says how a child process runs.
 type Config struct {
 	Command     []string      // starts it; the work directory is added as its last argument
-	Env         []string      // added to its environment
 	Deadline    time.Duration // after which it is killed
 	Nice        int           // its niceness, 0 that of this process
 	MemoryLimit int           // GOMEMLIMIT in MiB, 0 for none
@@ -61,7 +60,7 @@ func (l *Local) Run(ctx context.Context, dir string, tell func(context.Context, 
 	defer stop()
 	command := append(slices.Clone(l.cfg.Command), dir)
 	cmd := exec.CommandContext(limit, command[0], command[1:]...) //nolint:gosec // the operator's own program
-	cmd.Env = append(os.Environ(), l.cfg.Env...)
+	cmd.Env = os.Environ()
 	if l.cfg.MemoryLimit > 0 {
 		cmd.Env = append(cmd.Env, fmt.Sprintf("GOMEMLIMIT=%dMiB", l.cfg.MemoryLimit))
 	}

@@ -15,7 +15,7 @@ import (
 
 // memorize has the track's memory drop what does not hold any more, and take up what was learned.
 func (n *night) memorize(ctx context.Context, items []selection.Item) error {
-	memory, err := n.u.deps.Store.Rehearsal(ctx, n.req.Track)
+	memory, err := n.nights.deps.Store.Rehearsal(ctx, n.req.Track)
 	if err != nil {
 		return fmt.Errorf("read rehearsal memory: %w", err)
 	}
@@ -31,12 +31,12 @@ func (n *night) memorize(ctx context.Context, items []selection.Item) error {
 	}
 	admit, crowded := crowd(memory, admission(items, memory, n.frozen.Retire, n.req.Night, n.settings.Train), n.frozen.Retire, n.settings.Memory.PerSubject)
 	if retire := slices.Concat(n.frozen.Retire, crowded); len(retire) > 0 {
-		if err := n.u.deps.Store.Retire(ctx, n.req.Track, retire...); err != nil {
+		if err := n.nights.deps.Store.Retire(ctx, n.req.Track, retire...); err != nil {
 			return fmt.Errorf("retire superseded examples, and a person's beyond the cap: %w", err)
 		}
 	}
 	if len(admit) > 0 {
-		if err := n.u.deps.Store.Admit(ctx, n.req.Track, admit...); err != nil {
+		if err := n.nights.deps.Store.Admit(ctx, n.req.Track, admit...); err != nil {
 			return fmt.Errorf("admit examples to the rehearsal memory: %w", err)
 		}
 	}
@@ -45,7 +45,7 @@ func (n *night) memorize(ctx context.Context, items []selection.Item) error {
 
 // teachers are what the candidate says of the new examples, by their ids, where that is to be stored with them.
 func (n *night) teachers() (map[string]replaystore.TopLogProbs, error) {
-	data, err := n.u.deps.Registry.ReadNight(n.req.Night, work.TeachersFile)
+	data, err := n.nights.deps.Registry.ReadNight(n.req.Night, work.TeachersFile)
 	if errors.Is(err, registry.ErrNotFound) {
 		return nil, nil
 	}

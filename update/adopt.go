@@ -19,7 +19,7 @@ func (n *night) adopt() error {
 	if digest == "" {
 		return nil
 	}
-	config, weights, _, err := n.u.deps.Registry.Load(digest)
+	config, weights, _, err := n.nights.deps.Registry.Load(digest)
 	if err != nil {
 		return fmt.Errorf("load champion: %w", err)
 	}

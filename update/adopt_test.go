@@ -42,7 +42,7 @@ func TestCandidateTakesTheChampionsShape(t *testing.T) {
 	before := slices.Clone(s.config.Train.Modules)
 	u := s.updater()
 	n := s.run(u, Request{}, nightrecord.Published)
-	made, err := adapter.Read(filepath.Join(u.night(Request{Night: n.ID}).dir, work.CandidateDir))
+	made, err := adapter.Read(filepath.Join(u.nights.night(Request{Night: n.ID}).dir, work.CandidateDir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,11 +63,11 @@ func TestCandidateTakesTheChampionsShape(t *testing.T) {
 	if found, err := u.history.Read(n.ID, history.ReproduceFile, &r); err != nil || !found || r.Train.Rank != 4 {
 		t.Errorf("reproduce %+v, %v", r, err)
 	}
-	if replayed, err := u.Replay(t.Context(), n.ID, nil); err != nil || !replayed.Same {
+	if replayed, err := u.nights.Replay(t.Context(), n.ID, nil); err != nil || !replayed.Same {
 		t.Errorf("replay %+v, %v", replayed, err)
 	}
-	if u.cfg.Train.Rank != 8 || !slices.Equal(u.cfg.Train.Modules, before) {
-		t.Errorf("the settings changed: %+v", u.cfg.Train)
+	if u.nights.cfg.Train.Rank != 8 || !slices.Equal(u.nights.cfg.Train.Modules, before) {
+		t.Errorf("the settings changed: %+v", u.nights.cfg.Train)
 	}
 }
 
@@ -87,7 +87,7 @@ func TestAdoptedShape(t *testing.T) {
 	} {
 		s := newShop(t, "model")
 		s.install(nighttest.Adapter(t, c.a))
-		n := s.updater().night(Request{Track: registry.Default})
+		n := s.updater().nights.night(Request{Track: registry.Default})
 		n.frozen.Champion = s.Champion()
 		if err := n.adopt(); err != nil {
 			t.Fatal(err)
@@ -129,7 +129,7 @@ func TestChosenLinears(t *testing.T) {
 	s.config.Train.Modules, s.config.Train.ModuleBudget = []string{work.Auto}, 8*(2*(64+32)+32+32)
 	u := s.updater()
 	made := func(n nightrecord.Night) *adapter.Adapter {
-		a, err := adapter.Read(filepath.Join(u.night(Request{Night: n.ID}).dir, work.CandidateDir))
+		a, err := adapter.Read(filepath.Join(u.nights.night(Request{Night: n.ID}).dir, work.CandidateDir))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +144,7 @@ func TestChosenLinears(t *testing.T) {
 	if err := first.Table(&shown, nil); err != nil || len(first.Linears) != 8 || strings.Count(shown.String(), " % *") != len(chosen.Factors) {
 		t.Errorf("of %d linears the table says (%v):\n%s", len(first.Linears), err, shown.String())
 	}
-	if replayed, err := u.Replay(t.Context(), first.ID, nil); err != nil || !replayed.Same {
+	if replayed, err := u.nights.Replay(t.Context(), first.ID, nil); err != nil || !replayed.Same {
 		t.Errorf("replay %+v, %v", replayed, err)
 	}
 	s.Now = s.Now.Add(24 * time.Hour)

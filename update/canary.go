@@ -12,35 +12,6 @@ import (
 	"nightshift/replaystore"
 )
 
-// Canary says how a candidate that passed the gate takes over from the champion.
-type Canary struct {
-	Shares   []float64     `yaml:"shares" min:"0.0001" max:"0.9999" doc:"Shares of the users who have the candidate first, rising, such as [0.05, 0.25]; then all have it. Users are chosen by a hash of user and\nversion and stay. A candidate that serves its users worse is rolled back: more complaints (ratings below 0, corrections) or slow answers than\nits share explains. While a canary runs there are no nights. Empty: all have it at once."`
-	Step     time.Duration `yaml:"step" min:"1s" max:"8760h" doc:"Minimum duration of each share of a canary."`
-	People   int           `yaml:"people" min:"1" max:"100000000" doc:"Minimum number of users whom the candidate answers at each share of a canary. A request that names no user counts as one."`
-	Patience time.Duration `yaml:"patience" min:"1s" max:"8760h" doc:"Maximum duration of a share of a canary. Where the candidate has not answered enough users by then, the canary ends and the champion stays."`
-	Error    float64       `yaml:"error" min:"0.0001" max:"0.5" doc:"Maximum probability that a candidate which is no worse is rolled back."`
-}
-
-// Check implements config.Checker.
-func (c Canary) Check(report func(key, format string, args ...any)) {
-	if !slices.IsSorted(c.Shares) || len(slices.Compact(slices.Clone(c.Shares))) < len(c.Shares) {
-		report("shares", "want shares that rise, such as [0.05, 0.25]")
-	}
-	if c.Patience < c.Step {
-		report("patience", "want at least update.canary.step, %s", c.Step)
-	}
-}
-
-// next is the share after another one, 1 after the last.
-func (c Canary) next(share float64) float64 {
-	for _, s := range c.Shares {
-		if s > share {
-			return s
-		}
-	}
-	return 1
-}
-
 // lookEvery is how often the updater looks at running trials.
 const lookEvery = time.Minute
 
@@ -116,7 +87,7 @@ func (w *trials) look(ctx context.Context, track string) error {
 
 // decide ends the step of a trial where it is time.
 func (u *Updater) decide(ctx context.Context, t *trial) error {
-	step, settings := t.steps[len(t.steps)-1], u.cfg.of(t.candidate.Track).Canary
+	step, settings := t.steps[len(t.steps)-1], u.cfg.Of(t.candidate.Track).Canary
 	if settings.Error <= 0 {
 		settings.Error = Defaults().Canary.Error
 	}
@@ -129,7 +100,7 @@ func (u *Updater) decide(ctx context.Context, t *trial) error {
 		decision = nightrecord.RolledBack
 		next.Reason = "rolled back from its trial: " + describe(tests[bad])
 	case age >= settings.Step && people >= settings.People:
-		share := settings.next(step.Share)
+		share := settings.Next(step.Share)
 		if share < 1 {
 			decision = nightrecord.Widened
 			next.Candidate, next.CandidateNumber, next.Share = step.Candidate, step.CandidateNumber, share

@@ -248,11 +248,11 @@ func TestCanarySettings(t *testing.T) {
 		s := newShop(t, t.TempDir())
 		s.config.Canary = good
 		change(&s.config.Canary)
-		if _, err := New(s.config, s.deps); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := NewNights(s.config, s.deps); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if good.next(0) != 0.05 || good.next(0.05) != 0.25 || good.next(0.25) != 1 || good.next(0.1) != 0.25 || (Canary{}).next(0) != 1 {
+	if good.Next(0) != 0.05 || good.Next(0.05) != 0.25 || good.Next(0.25) != 1 || good.Next(0.1) != 0.25 || (Canary{}).Next(0) != 1 {
 		t.Error("the shares are not taken in turn")
 	}
 }
@@ -265,17 +265,7 @@ func TestNightOnTrial(t *testing.T) {
 	s.Correct(0, 12)
 	s.config.Canary = Canary{Shares: []float64{0.3}, Step: time.Hour, People: 1, Patience: 24 * time.Hour, Error: 0.05}
 	night := nightrecord.NewID(s.Now)
-	func() {
-		defer func() { _ = recover() }()
-		u := s.updater()
-		u.at = func(step string) {
-			if step == "activated" {
-				panic(stopped{step})
-			}
-		}
-		_, err := u.RunNight(t.Context(), Request{Night: night})
-		t.Error("the updater went past the step", err)
-	}()
+	s.killedAt("activated", func(u *Updater) { _, _ = u.RunNight(t.Context(), Request{Night: night}) })
 	u := s.updater()
 	if n := s.run(u, Request{}, nightrecord.Skipped); !strings.Contains(n.Reason, "default@1 is on trial") {
 		t.Errorf("the next night: %s", n.Reason)

@@ -75,7 +75,7 @@ func (u *Updater) clearUp(ctx context.Context, tracks ...string) error {
 		if !slices.Contains(tracks, n.Track) {
 			continue
 		}
-		if err := u.clearUpNight(ctx, n); err != nil {
+		if err := u.nights.Finish(ctx, n); err != nil {
 			return fmt.Errorf("clear up night %s: %w", n.ID, err)
 		}
 	}
@@ -100,34 +100,4 @@ func (u *Updater) unfinished() ([]nightrecord.Night, error) {
 		}
 	}
 	return list, nil
-}
-
-// clearUpNight ends one unfinished night: as published when its activation was written, else as failed.
-func (u *Updater) clearUpNight(ctx context.Context, record nightrecord.Night) error {
-	n := u.night(Request{Night: record.ID, Track: record.Track, By: record.By, DryRun: record.DryRun})
-	n.log.night = record
-	activation, found, err := u.activated(record.Track, record.ID)
-	if err != nil {
-		return err
-	}
-	if !found {
-		u.deps.Log.Warn("a night was interrupted", "night", record.ID, "track", record.Track, "state", record.State)
-		return n.log.end(ctx, nightrecord.Failed, "interrupted: the updater was stopped while the night was "+string(record.State)+"; nothing was changed")
-	}
-	items, err := n.thaw()
-	if err != nil {
-		return err
-	}
-	return n.settle(ctx, items, activation)
-}
-
-// activated finds the activation that a night led to.
-func (u *Updater) activated(track, night string) (registry.Activation, bool, error) {
-	list, err := u.deps.Registry.Activations(track)
-	for _, a := range list {
-		if a.Night == night && !registry.Human(a.Actor) {
-			return a, true, nil
-		}
-	}
-	return registry.Activation{}, false, err
 }

@@ -32,7 +32,7 @@ func TestNightThatCannotBeClearedUp(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stopped := make(chan error, 1)
 	ended := make(chan nightrecord.Night, 1)
-	u.deps.Progress = func(n nightrecord.Night) {
+	u.nights.deps.Progress = func(n nightrecord.Night) {
 		if n.State.Final() {
 			ended <- n
 		}

@@ -68,6 +68,8 @@ type Deps struct {
 	Now     func() time.Time
 	// Progress is told every change of a running night, from the goroutine that runs it. It must not keep it waiting.
 	Progress func(nightrecord.Night)
+	// At is told the steps that a night goes through, for tests that stop the world there.
+	At func(step string)
 }
 
 // complete fills what was left out and checks the rest.
@@ -111,8 +113,8 @@ func positive(d, otherwise time.Duration) time.Duration {
 	return d
 }
 
-// of returns the settings of a track.
-func (c *Config) of(track string) Settings {
+// Of returns the settings of a track.
+func (c *Config) Of(track string) Settings {
 	if s, ok := c.Tracks[track]; ok {
 		return s
 	}
@@ -129,6 +131,9 @@ func (d *Deps) complete(s Settings) error {
 	}
 	if d.Now == nil {
 		d.Now = time.Now
+	}
+	if d.At == nil {
+		d.At = func(string) {}
 	}
 	if len(d.Command) == 0 {
 		self, err := os.Executable()

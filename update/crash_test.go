@@ -22,6 +22,23 @@ import (
 // stopped is the panic with which tests stop the world.
 type stopped struct{ step string }
 
+// killedAt has an updater do something, and stops it dead at a step of a night.
+func (s *shop) killedAt(step string, do func(u *Updater)) {
+	s.Helper()
+	defer func() {
+		if _, ok := recover().(stopped); !ok {
+			s.Errorf("the updater went past step %s", step)
+		}
+	}()
+	killed := *s
+	killed.deps.At = func(at string) {
+		if at == step {
+			panic(stopped{step})
+		}
+	}
+	do(killed.updater())
+}
+
 // TestUpdaterKilledAtEachStep stops the updater dead at each step of a night. Another one clears up, and the night's
 // evidence ends in exactly one published version.
 func TestUpdaterKilledAtEachStep(t *testing.T) {
@@ -33,21 +50,7 @@ func TestUpdaterKilledAtEachStep(t *testing.T) {
 			s.CreateTrack("other")
 			s.Correct(0, 12)
 			night := nightrecord.NewID(s.Now)
-			func() {
-				defer func() {
-					if _, ok := recover().(stopped); !ok {
-						t.Error("the updater went past the step")
-					}
-				}()
-				u := s.updater()
-				u.at = func(at string) {
-					if at == step {
-						panic(stopped{step})
-					}
-				}
-				_, err := u.RunNight(t.Context(), Request{Night: night})
-				t.Error(err)
-			}()
+			s.killedAt(step, func(u *Updater) { _, _ = u.RunNight(t.Context(), Request{Night: night}) })
 			u := s.updater()
 			if left, _, err := u.history.Record(night); err != nil || left.State.Final() {
 				t.Fatalf("the killed night is %s, %v", left.State, err)
@@ -99,13 +102,13 @@ func TestChildThatFails(t *testing.T) {
 	})
 	hanging := func(deadline time.Duration) *Updater { // whose child never ends
 		u := s.updater()
-		u.deps.Runner = runner.New(runner.Config{Command: nighttest.Hanging, Deadline: deadline}, runner.Deps{Control: s.Store.Control(), Log: u.deps.Log, Now: u.deps.Now})
+		u.nights.deps.Runner = runner.New(runner.Config{Command: nighttest.Hanging, Deadline: deadline}, runner.Deps{Control: s.Store.Control(), Log: u.nights.deps.Log, Now: u.nights.deps.Now})
 		return u
 	}
 	t.Run("killed in the middle", func(t *testing.T) {
 		u := hanging(time.Hour)
 		ctx, kill := context.WithCancel(t.Context())
-		u.deps.Progress = func(n nightrecord.Night) {
+		u.nights.deps.Progress = func(n nightrecord.Night) {
 			if n.Progress != nil && n.Progress.Step == 1 {
 				kill()
 			}
@@ -125,9 +128,9 @@ func TestChildThatFails(t *testing.T) {
 	night := nightrecord.NewID(s.Now)
 	t.Run("killed while it trains", func(t *testing.T) {
 		u := s.updater()
-		u.cfg.Train.Epochs, u.cfg.Train.MaxSteps = 1e6, 1e9
+		u.nights.cfg.Train.Epochs, u.nights.cfg.Train.MaxSteps = 1e6, 1e9
 		ctx, kill := context.WithCancel(t.Context())
-		u.deps.Progress = func(n nightrecord.Night) {
+		u.nights.deps.Progress = func(n nightrecord.Night) {
 			if n.State == nightrecord.Training && n.Progress.Step >= 3 {
 				kill()
 			}
@@ -146,7 +149,7 @@ func TestErasureWhileTheNightRuns(t *testing.T) {
 	s.Correct(0, 12)
 	u := s.updater()
 	night := nightrecord.NewID(s.Now)
-	u.at = func(step string) {
+	u.nights.deps.At = func(step string) {
 		if step != "computed" {
 			return
 		}
@@ -162,7 +165,7 @@ func TestErasureWhileTheNightRuns(t *testing.T) {
 	if err == nil || n.State != nightrecord.Failed || !strings.Contains(n.Reason, "erased while the night ran") {
 		t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
 	}
-	u.at = func(string) {}
+	u.nights.deps.At = func(string) {}
 	if n := s.run(u, Request{}, nightrecord.Published); n.Selection.New+n.Selection.HeldOut != 66 {
 		t.Errorf("the next night works with %+v", n.Selection)
 	}
@@ -174,7 +177,7 @@ func TestErasureWhileTheNightSelects(t *testing.T) {
 	s := newShop(t, nighttest.Model(t))
 	s.Correct(0, 12)
 	u := s.updater()
-	u.at = func(step string) {
+	u.nights.deps.At = func(step string) {
 		if step == "chosen" {
 			if traces := s.Erase("person03"); traces.Examples != 0 {
 				t.Errorf("erased from a selection that is not written yet: %+v", traces)
@@ -188,7 +191,7 @@ func TestErasureWhileTheNightSelects(t *testing.T) {
 	if items := s.Selected(n.ID); len(items) != 72-6+6 || slices.ContainsFunc(items, func(it selection.Item) bool { return it.Subject == "person03" }) {
 		t.Errorf("%d examples are left: %+v", len(items), items)
 	}
-	u.at = func(string) {}
+	u.nights.deps.At = func(string) {}
 	if n := s.run(u, Request{}, nightrecord.Published); n.Selection.New+n.Selection.HeldOut != 66 {
 		t.Errorf("the next night works with %+v", n.Selection)
 	}
@@ -200,7 +203,7 @@ func TestDamagedCandidateIsNotPublished(t *testing.T) {
 	s.Correct(0, 12)
 	u := s.updater()
 	night := nightrecord.NewID(s.Now)
-	u.at = func(step string) {
+	u.nights.deps.At = func(step string) {
 		if step != "computed" {
 			return
 		}

@@ -23,15 +23,15 @@ type decision struct {
 
 // decide looks at what there is for a night that rests on the frozen champion.
 func (n *night) decide(ctx context.Context) (d decision, err error) {
-	d.modelDir = n.u.cfg.ModelDir
-	if d.before, err = n.u.history.Past(n.req.Track, n.frozen.Champion.Digest); err != nil {
+	d.modelDir = n.nights.cfg.ModelDir
+	if d.before, err = n.nights.history.Past(n.req.Track, n.frozen.Champion.Digest); err != nil {
 		return d, fmt.Errorf("read earlier nights: %w", err)
 	}
-	key, err := replaystore.LoadSecret(filepath.Join(n.u.deps.Registry.Dir(), HeldOutKeyFile), nil)
+	key, err := replaystore.LoadSecret(filepath.Join(n.nights.deps.Registry.Dir(), HeldOutKeyFile), nil)
 	if err != nil {
 		return d, fmt.Errorf("read the key that holds people out: %w", err)
 	}
-	if d.gathered, err = n.u.gather(ctx, n.req.Track, d.before.Cursor, n.frozen.Time, n.settings.Evidence.MinAge); err != nil {
+	if d.gathered, err = n.nights.gather(ctx, n.req.Track, d.before.Cursor, n.frozen.Time, n.settings.Evidence.MinAge); err != nil {
 		return d, err
 	}
 	d.chosen, err = n.choose(ctx, d.gathered, d.before, key)

@@ -46,7 +46,7 @@ func TestEditorsAreNotKeptWaiting(t *testing.T) {
 	edited := s.correction("edited", 1, nighttest.Answer(1), 0, true)
 	s.correction("ahead", 2, nighttest.Answer(2), -time.Hour, false)
 	s.correction("fast-clock", 3, nighttest.Answer(3), -time.Hour, true)
-	g, err := u.gather(t.Context(), registry.Default, "", s.Now, time.Hour)
+	g, err := u.nights.gather(t.Context(), registry.Default, "", s.Now, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestEditorsAreNotKeptWaiting(t *testing.T) {
 		t.Errorf("the oldest that waits can be used at %s", g.usable)
 	}
 	s.Now = s.Now.Add(3 * time.Hour)
-	later, err := u.gather(t.Context(), registry.Default, g.cursor, s.Now, time.Hour)
+	later, err := u.nights.gather(t.Context(), registry.Default, g.cursor, s.Now, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestEditorsAreNotKeptWaiting(t *testing.T) {
 // decided is what a night decides.
 func (s *shop) decided(u *Updater) decision {
 	s.Helper()
-	n := u.night(Request{Track: registry.Default})
+	n := u.nights.night(Request{Track: registry.Default})
 	n.frozen.Time = s.Now
 	d, err := n.decide(s.Context())
 	if err != nil {
@@ -171,7 +171,7 @@ func TestEditorsComeBack(t *testing.T) {
 	if got := again(); got != "refused:20260301-000002-again" {
 		t.Errorf("after the night that took it up again: %q", got)
 	}
-	if p, err := u.Plan(t.Context(), registry.Default); err != nil || !strings.Contains(strings.Join(append(p.Sentences, p.Help...), "\n"), "night review 20260301-000002-again") {
+	if p, err := u.nights.Plan(t.Context(), registry.Default); err != nil || !strings.Contains(strings.Join(append(p.Sentences, p.Help...), "\n"), "night review 20260301-000002-again") {
 		t.Errorf("the plan says nothing of the night that was rejected: %+v, %v", p, err)
 	}
 	if n, err := u.history.Judged(registry.Default, "", time.Time{}); err != nil || n != 1 {
@@ -185,8 +185,8 @@ func TestPlan(t *testing.T) {
 	u := s.updater()
 	at := func(what string, says ...string) nightrecord.Plan {
 		t.Helper()
-		u.plans.keep(registry.Default, planned{})
-		p, err := u.Plan(t.Context(), registry.Default)
+		u.nights.plans.keep(registry.Default, planned{})
+		p, err := u.nights.Plan(t.Context(), registry.Default)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -224,18 +224,18 @@ func TestPlan(t *testing.T) {
 func TestPlanIsKept(t *testing.T) {
 	s := newShop(t, anchored(t))
 	u := s.updater()
-	if _, err := u.Plan(t.Context(), registry.Default); err != nil {
+	if _, err := u.nights.Plan(t.Context(), registry.Default); err != nil {
 		t.Fatal(err)
 	}
-	kept := u.plans.of(registry.Default)
+	kept := u.nights.plans.of(registry.Default)
 	kept.plan.Sentences, kept.took = []string{"kept"}, time.Hour
 	kept.made = time.Now().Add(-5 * time.Hour)
-	u.plans.keep(registry.Default, kept)
-	if p, err := u.Plan(t.Context(), registry.Default); err != nil || p.Sentences[0] != "kept" {
+	u.nights.plans.keep(registry.Default, kept)
+	if p, err := u.nights.Plan(t.Context(), registry.Default); err != nil || p.Sentences[0] != "kept" {
 		t.Errorf("made anew though nothing was said: %+v %v", p, err)
 	}
 	s.correction("a", 0, nighttest.Answer(0), 3*time.Hour, false)
-	if p, err := u.Plan(t.Context(), registry.Default); err != nil || p.Sentences[0] == "kept" {
+	if p, err := u.nights.Plan(t.Context(), registry.Default); err != nil || p.Sentences[0] == "kept" {
 		t.Errorf("kept though something was said: %+v %v", p, err)
 	}
 }

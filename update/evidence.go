@@ -42,7 +42,7 @@ type chosen struct {
 // choose selects from what was gathered, and picks what to rehearse and to measure beside it. It writes nothing.
 func (n *night) choose(ctx context.Context, g gathered, p history.Past, key []byte) (chosen, error) {
 	var c chosen
-	memory, err := n.u.deps.Store.Rehearsal(ctx, n.req.Track)
+	memory, err := n.nights.deps.Store.Rehearsal(ctx, n.req.Track)
 	if err != nil {
 		return c, fmt.Errorf("read rehearsal memory of track %s: %w", n.req.Track, err)
 	}
@@ -50,11 +50,11 @@ func (n *night) choose(ctx context.Context, g gathered, p history.Past, key []by
 	if err != nil {
 		return c, err
 	}
-	restored, err := n.u.history.Restored(p)
+	restored, err := n.nights.history.Restored(p)
 	if err != nil {
 		return c, err
 	}
-	carried, err := n.u.history.Probes(n.frozen.Champion.Digest)
+	carried, err := n.nights.history.Probes(n.frozen.Champion.Digest)
 	if err != nil {
 		return c, fmt.Errorf("read probes of earlier nights: %w", err)
 	}
@@ -92,7 +92,7 @@ func (n *night) choose(ctx context.Context, g gathered, p history.Past, key []by
 
 	c.items = selection.Shape(append(selection.Using(selected.Items, selection.New), selection.Using(selected.Items, selection.HeldOut)...), s.Train.Objective)
 	pick := s.Train.rehearse(m)
-	c.items = append(c.items, rehearsal(selection.CapSubjects(remembered, s.Memory.PerSubject, pick), starter, n.u.cfg.sizes.rehearsal, pick)...)
+	c.items = append(c.items, rehearsal(selection.CapSubjects(remembered, s.Memory.PerSubject, pick), starter, n.nights.cfg.sizes.rehearsal, pick)...)
 	c.items = append(c.items, selection.RandomSample(anchors, anchorLimit)...)
 	c.count(selected, g)
 	return c, nil
@@ -128,17 +128,17 @@ func (n *night) setAside(c chosen) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(n.u.deps.Registry.WriteNightFile(n.req.Night, history.QuarantineFile, data), n.u.history.Write(n.req.Night, history.ReasonsFile, c.reasons))
+	return errors.Join(n.nights.deps.Registry.WriteNightFile(n.req.Night, history.QuarantineFile, data), n.nights.history.Write(n.req.Night, history.ReasonsFile, c.reasons))
 }
 
 // files reads what the base model must not forget: examples to rehearse, and examples that measure it. None is both.
 func (n *night) files() (starter, anchors []selection.Item, err error) {
-	if starter, err = readExamples(filepath.Join(n.u.cfg.ModelDir, starterFile), selection.Rehearsal); err != nil {
+	if starter, err = readExamples(filepath.Join(n.nights.cfg.ModelDir, starterFile), selection.Rehearsal); err != nil {
 		return nil, nil, err
 	}
 	path := n.settings.Anchors
 	if path == "" {
-		path = filepath.Join(n.u.cfg.ModelDir, anchorFile)
+		path = filepath.Join(n.nights.cfg.ModelDir, anchorFile)
 	}
 	if anchors, err = readExamples(path, selection.Anchor); err != nil {
 		return nil, nil, err

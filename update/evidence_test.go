@@ -46,7 +46,7 @@ func TestAnchorsAreNotRehearsed(t *testing.T) {
 		}
 	}
 	s := newShop(t, model)
-	n := s.updater().night(Request{Track: registry.Default})
+	n := s.updater().nights.night(Request{Track: registry.Default})
 	c, err := n.choose(t.Context(), gathered{}, history.Past{}, bytes.Repeat([]byte("k"), replaystore.SecretSize))
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func TestOnePersonDoesNotFillTheMemory(t *testing.T) {
 	const most, nights = 5, 8
 	s := newShop(t, "model")
 	s.config.Settings.Memory.PerSubject = most
-	n := s.updater().night(Request{Night: "a", Track: registry.Default})
+	n := s.updater().nights.night(Request{Night: "a", Track: registry.Default})
 	offered := 0
 	for night := range nights {
 		var items []selection.Item

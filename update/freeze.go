@@ -65,7 +65,7 @@ func (n *night) freeze(ctx context.Context) ([]selection.Item, error) {
 	n.log.night.Selection = &c.counts
 	n.log.say(fmt.Sprintf("selected %d new and %d held-out examples of %d people, %d of editors, %d to rehearse, %d anchors; %d older ones are superseded",
 		c.counts.New-c.counts.Editors, c.counts.HeldOut, c.counts.Subjects, c.counts.Editors, c.counts.Rehearsal, c.counts.Anchors, c.counts.Superseded))
-	if w := n.u.cfg.Weights; w != "" && w != quantize.Float32 {
+	if w := n.nights.cfg.Weights; w != "" && w != quantize.Float32 {
 		n.log.say(fmt.Sprintf("trains on float32 weights, and judges with %s weights, as they are served", w))
 	}
 	if err := n.setAside(c); err != nil {
@@ -76,7 +76,7 @@ func (n *night) freeze(ctx context.Context) ([]selection.Item, error) {
 	}
 	n.frozen.Cursor, n.frozen.Retire, n.frozen.Reviewed = d.cursor, c.retire, d.before.Taken()
 	n.frozen.Editors, n.frozen.Beyond, n.frozen.HeldOutBy = c.editors(), d.beyond, c.counts.HeldOutBy
-	n.u.at("chosen")
+	n.nights.deps.At("chosen")
 	if err := n.store(c); err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ var errErased = skip{"somebody was erased whose examples the night had chosen; t
 // unerased skips a night that chose examples of somebody who was erased before they were written down, where Erase could not see them.
 func (n *night) unerased(ctx context.Context, c chosen) error {
 	for at := n.frozen.Cursor; ; {
-		list, next, err := n.u.deps.Store.Scan(ctx, n.req.Track, at, page)
+		list, next, err := n.nights.deps.Store.Scan(ctx, n.req.Track, at, page)
 		if err != nil {
 			return fmt.Errorf("read events of track %s: %w", n.req.Track, err)
 		}
@@ -103,7 +103,7 @@ func (n *night) unerased(ctx context.Context, c chosen) error {
 			}) {
 				continue
 			}
-			if _, err := history.EraseFrom(n.u.deps.Registry, n.req.Night, replaystore.EraseReport{Erasure: *e.Erasure, IDs: e.Erasure.Interactions}); err != nil {
+			if _, err := history.EraseFrom(n.nights.deps.Registry, n.req.Night, replaystore.EraseReport{Erasure: *e.Erasure, IDs: e.Erasure.Interactions}); err != nil {
 				return err
 			}
 			return errErased
@@ -113,7 +113,7 @@ func (n *night) unerased(ctx context.Context, c chosen) error {
 
 // store writes the frozen files.
 func (n *night) store(c chosen) error {
-	if err := n.u.deps.Registry.RemoveNightFiles(n.req.Night, work.EvaluationFile, work.CurveFile, history.VerdictFile, work.CandidateDir, championDir, referenceDir, initialDir, earlierFile, work.ImportancesFile, earlierFast, work.FastDir, work.TeachersFile,
+	if err := n.nights.deps.Registry.RemoveNightFiles(n.req.Night, work.EvaluationFile, work.CurveFile, history.VerdictFile, work.CandidateDir, championDir, referenceDir, initialDir, earlierFile, work.ImportancesFile, earlierFast, work.FastDir, work.TeachersFile,
 		nightrecord.ScoresFile, history.ErasedFile); err != nil { // of a first, failed attempt
 		return err
 	}
@@ -132,13 +132,13 @@ func (n *night) store(c chosen) error {
 		return err
 	}
 	return errors.Join(
-		n.u.deps.Registry.WriteNightFile(n.req.Night, work.SelectionFile, data),
-		n.u.deps.Registry.WriteNightFile(n.req.Night, work.ProbesFile, probes),
-		n.u.history.Write(n.req.Night, work.JobFile, job),
-		n.u.history.Write(n.req.Night, history.RetiredFile, history.Retired{IDs: c.outdated}),
-		n.u.history.Write(n.req.Night, history.ReproduceFile, reproduce{Seed: job.Seed, Threads: job.Threads, Champion: n.frozen.Champion.Digest,
+		n.nights.deps.Registry.WriteNightFile(n.req.Night, work.SelectionFile, data),
+		n.nights.deps.Registry.WriteNightFile(n.req.Night, work.ProbesFile, probes),
+		n.nights.history.Write(n.req.Night, work.JobFile, job),
+		n.nights.history.Write(n.req.Night, history.RetiredFile, history.Retired{IDs: c.outdated}),
+		n.nights.history.Write(n.req.Night, history.ReproduceFile, reproduce{Seed: job.Seed, Threads: job.Threads, Champion: n.frozen.Champion.Digest,
 			Reference: n.frozen.Reference, Initial: n.frozen.Initial.Digest, Train: job.Train}),
-		n.u.history.Write(n.req.Night, history.ConfigFile, n.config()))
+		n.nights.history.Write(n.req.Night, history.ConfigFile, n.config()))
 }
 
 // earlier puts what came before into the night's directory: champion, reference, and what they left behind.
@@ -161,8 +161,8 @@ func (n *night) earlier(job *work.Job) (err error) {
 
 // job is the work that is asked of the child process, without versions.
 func (n *night) job() work.Job {
-	job := work.Job{ModelDir: n.u.cfg.ModelDir, CacheDir: n.u.cfg.CacheDir, Weights: n.u.cfg.Weights, Threads: n.u.cfg.Threads, Track: n.req.Track, Seed: n.settings.Train.Seed, Blocked: n.settings.Gate.Blocked,
-		Train: n.train, Drift: work.Drift{Limit: n.settings.Gate.Drift, Beyond: beyondDrift * n.settings.Gate.Drift, Prompts: driftPrompts}, SelfTests: n.u.cfg.sizes.selfTests, Answers: n.u.cfg.sizes.answers, Forgetting: n.settings.Forgetting}
+	job := work.Job{ModelDir: n.nights.cfg.ModelDir, CacheDir: n.nights.cfg.CacheDir, Weights: n.nights.cfg.Weights, Threads: n.nights.cfg.Threads, Track: n.req.Track, Seed: n.settings.Train.Seed, Blocked: n.settings.Gate.Blocked,
+		Train: n.train, Drift: work.Drift{Limit: n.settings.Gate.Drift, Beyond: beyondDrift * n.settings.Gate.Drift, Prompts: driftPrompts}, SelfTests: n.nights.cfg.sizes.selfTests, Answers: n.nights.cfg.sizes.answers, Forgetting: n.settings.Forgetting}
 	if n.makesInitial {
 		job.Initial, job.Answers = &n.settings.Initial.Initial, 0
 		job.Train.Objective, job.Train.Methods = selection.SFT, method.Settings{} // examples are imitated, and there is nothing to protect
@@ -175,7 +175,7 @@ func (n *night) putVersion(digest, name string) (string, error) {
 	if digest == "" {
 		return "", nil
 	}
-	config, weights, _, err := n.u.deps.Registry.Load(digest)
+	config, weights, _, err := n.nights.deps.Registry.Load(digest)
 	if err != nil {
 		return "", fmt.Errorf("load %s: %w", name, err)
 	}
@@ -184,17 +184,17 @@ func (n *night) putVersion(digest, name string) (string, error) {
 
 // putAdapter puts an adapter's files into a directory of the night.
 func (n *night) putAdapter(name string, config, weights []byte) error {
-	r := n.u.deps.Registry
+	r := n.nights.deps.Registry
 	return errors.Join(r.WriteNightFile(n.req.Night, name+"/"+registry.ConfigFile, config), r.WriteNightFile(n.req.Night, name+"/"+registry.WeightsFile, weights))
 }
 
 // thaw reads back what an interrupted night had frozen.
 func (n *night) thaw() ([]selection.Item, error) {
-	if found, err := n.u.history.Read(n.req.Night, history.ConfigFile, &n.frozen); err != nil || !found {
+	if found, err := n.nights.history.Read(n.req.Night, history.ConfigFile, &n.frozen); err != nil || !found {
 		return nil, errors.Join(err, missing(found, history.ConfigFile))
 	}
 	n.makesInitial = len(n.frozen.Tracks) > 0
-	data, err := n.u.deps.Registry.ReadNight(n.req.Night, work.SelectionFile)
+	data, err := n.nights.deps.Registry.ReadNight(n.req.Night, work.SelectionFile)
 	if err != nil {
 		return nil, err
 	}

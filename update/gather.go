@@ -11,9 +11,9 @@ import (
 // page is how many events one scan asks for.
 const page = 500
 
-// grace is how long feedback waits for its interaction, which may lie in the journal of a server that is down. After it
+// Grace is how long feedback waits for its interaction, which may lie in the journal of a server that is down. After it
 // the feedback is taken without, and the selection rejects it.
-const grace = 24 * time.Hour
+const Grace = 24 * time.Hour
 
 // skew is by how much clocks may differ before a night says so.
 const skew = time.Minute
@@ -35,7 +35,7 @@ type gathered struct {
 func (g gathered) explain(log *nightLog) {
 	if g.absent != "" {
 		log.say(fmt.Sprintf("%d pieces of feedback wait: the first is about interaction %s, which is not in the store yet; it is waited for until its feedback is %s old",
-			g.waiting, g.absent, grace))
+			g.waiting, g.absent, Grace))
 	}
 	if g.ahead > 0 {
 		log.say(fmt.Sprintf("%d pieces of feedback were given later than now; set the servers' clocks", g.ahead))
@@ -52,7 +52,7 @@ type placed struct {
 // gathering is one run of gather.
 type gathering struct {
 	gathered
-	u      *Updater
+	nights *Nights
 	track  string
 	now    time.Time
 	minAge time.Duration
@@ -66,11 +66,11 @@ type gathering struct {
 // Feedback with a time after now comes from a clock that is ahead. How old it is, the feedback that was stored after it
 // says: it is given the time of the first whose own is not after now. Until there is one it waits, and has nothing behind
 // it that it could keep waiting.
-func (u *Updater) gather(ctx context.Context, track string, after replaystore.Cursor, now time.Time, minAge time.Duration) (gathered, error) {
-	g := gathering{gathered: gathered{cursor: after, end: after, negative: map[string]bool{}}, u: u, track: track, now: now, minAge: minAge, seen: map[string]bool{}}
+func (ns *Nights) gather(ctx context.Context, track string, after replaystore.Cursor, now time.Time, minAge time.Duration) (gathered, error) {
+	g := gathering{gathered: gathered{cursor: after, end: after, negative: map[string]bool{}}, nights: ns, track: track, now: now, minAge: minAge, seen: map[string]bool{}}
 	var ahead []placed // until something behind them says how old they are
 	for at := after; ; {
-		list, next, err := u.deps.Store.Scan(ctx, track, at, page)
+		list, next, err := ns.deps.Store.Scan(ctx, track, at, page)
 		if err != nil {
 			return g.gathered, fmt.Errorf("read events of track %s: %w", track, err)
 		}
@@ -162,13 +162,13 @@ func (g *gathering) find(ctx context.Context, f replaystore.Feedback) (here bool
 	if g.seen[f.Interaction] {
 		return true, nil
 	}
-	in, found, err := g.u.deps.Store.Interaction(ctx, f.Track, f.Interaction)
+	in, found, err := g.nights.deps.Store.Interaction(ctx, f.Track, f.Interaction)
 	switch {
 	case err != nil:
 		return false, fmt.Errorf("read interaction %s: %w", f.Interaction, err)
 	case found:
 		g.events = append(g.events, replaystore.Event{Interaction: &in})
-	case f.Time.After(g.now.Add(-grace)):
+	case f.Time.After(g.now.Add(-Grace)):
 		return false, nil
 	}
 	g.seen[f.Interaction] = true
@@ -186,7 +186,7 @@ func (g *gathering) wait(ctx context.Context, p placed, absent string) error {
 		g.usable = p.feedback.Time.Add(g.minAge)
 	}
 	var err error
-	g.cursor, err = g.u.step(ctx, g.track, p.page, p.index)
+	g.cursor, err = g.nights.step(ctx, g.track, p.page, p.index)
 	return err
 }
 
@@ -202,9 +202,9 @@ func (g *gathering) take(f replaystore.Feedback) {
 }
 
 // step is the cursor that lies count events after another.
-func (u *Updater) step(ctx context.Context, track string, from replaystore.Cursor, count int) (replaystore.Cursor, error) {
+func (ns *Nights) step(ctx context.Context, track string, from replaystore.Cursor, count int) (replaystore.Cursor, error) {
 	for count > 0 {
-		list, next, err := u.deps.Store.Scan(ctx, track, from, count)
+		list, next, err := ns.deps.Store.Scan(ctx, track, from, count)
 		if err != nil || len(list) == 0 {
 			return from, err
 		}

@@ -34,7 +34,7 @@ func (s *shop) interact(id string, at time.Time) {
 // minutes being its age, with ? where the interaction is not known.
 func (s *shop) gatherAt(u *Updater, after replaystore.Cursor, now time.Time) (string, gathered) {
 	s.Helper()
-	g, err := u.gather(s.Context(), registry.Default, after, now, time.Hour)
+	g, err := u.nights.gather(s.Context(), registry.Default, after, now, time.Hour)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -68,10 +68,10 @@ func TestFeedbackWaitsForItsInteraction(t *testing.T) {
 	if got != "first 2h0m0s" || g.waiting != 2 || g.absent != "late" {
 		t.Errorf("took %q, %d wait for %q", got, g.waiting, g.absent)
 	}
-	if again, h := s.gatherAt(u, g.cursor, given.Add(grace-time.Second)); again != "" || h.cursor != g.cursor {
+	if again, h := s.gatherAt(u, g.cursor, given.Add(Grace-time.Second)); again != "" || h.cursor != g.cursor {
 		t.Errorf("before the grace period is over %q was taken", again)
 	}
-	if over, h := s.gatherAt(u, g.cursor, given.Add(grace)); over != "late 24h0m0s?, next 24h0m0s" || h.waiting != 0 || h.absent != "" {
+	if over, h := s.gatherAt(u, g.cursor, given.Add(Grace)); over != "late 24h0m0s?, next 24h0m0s" || h.waiting != 0 || h.absent != "" {
 		t.Errorf("after it %q was taken, %d wait", over, h.waiting)
 	}
 	s.interact("late", given) // the server is back
@@ -97,7 +97,7 @@ func TestClockAhead(t *testing.T) {
 	if got != "ahead 2h0m0s" || g.waiting != 3 || g.absent != "missing" || g.ahead != 3 {
 		t.Errorf("took %q, %d wait for %q, %d are ahead", got, g.waiting, g.absent, g.ahead)
 	}
-	now := given.Add(grace)
+	now := given.Add(Grace)
 	got, g = s.gatherAt(u, g.cursor, now)
 	if got != "missing 24h0m0s?, sound 24h0m0s" || g.waiting != 1 || g.absent != "" {
 		t.Errorf("took %q, %d wait for %q", got, g.waiting, g.absent)

@@ -19,13 +19,13 @@ func (n *night) importances() (string, error) {
 	if !n.train.Methods.Carries() || n.frozen.Champion.Digest == "" {
 		return "", nil
 	}
-	m, err := n.u.deps.Registry.Version(n.frozen.Champion.Digest)
+	m, err := n.nights.deps.Registry.Version(n.frozen.Champion.Digest)
 	if err != nil {
 		return "", fmt.Errorf("find importances: %w", err)
 	}
 	var data []byte
 	if m.Night != "" {
-		if data, err = n.u.deps.Registry.ReadNight(m.Night, work.ImportancesFile); err != nil && !errors.Is(err, registry.ErrNotFound) {
+		if data, err = n.nights.deps.Registry.ReadNight(m.Night, work.ImportancesFile); err != nil && !errors.Is(err, registry.ErrNotFound) {
 			return "", err
 		}
 	}
@@ -33,7 +33,7 @@ func (n *night) importances() (string, error) {
 		n.log.say("the champion has no importances yet; they begin with this night")
 		return "", nil
 	}
-	return earlierFile, n.u.deps.Registry.WriteNightFile(n.req.Night, earlierFile, data)
+	return earlierFile, n.nights.deps.Registry.WriteNightFile(n.req.Night, earlierFile, data)
 }
 
 // earlierFast is the directory of the fast learner that a night goes on from.
@@ -45,12 +45,12 @@ func (n *night) fast() (string, error) {
 	if n.train.Methods.Slow == 0 {
 		return "", nil
 	}
-	m, err := n.u.deps.Registry.Version(n.frozen.Champion.Digest)
+	m, err := n.nights.deps.Registry.Version(n.frozen.Champion.Digest)
 	if err != nil {
 		return "", fmt.Errorf("find the fast learner: %w", err)
 	}
 	if m.Night != "" {
-		config, weights, err := n.u.nightAdapter(m.Night, work.FastDir)
+		config, weights, err := n.nights.nightAdapter(m.Night, work.FastDir)
 		var a *adapter.Adapter
 		if err == nil {
 			a, err = adapter.Parse(config, weights)

@@ -27,7 +27,7 @@ func TestImportancesFollowTheChampion(t *testing.T) {
 	s.Correct(0, 12)
 	u := s.updater()
 	file := func(n nightrecord.Night, name string) []byte {
-		data, err := os.ReadFile(filepath.Join(u.night(Request{Night: n.ID}).dir, name))
+		data, err := os.ReadFile(filepath.Join(u.nights.night(Request{Night: n.ID}).dir, name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,7 +47,7 @@ func TestImportancesFollowTheChampion(t *testing.T) {
 	if !bytes.Equal(file(second, earlierFile), file(first, work.ImportancesFile)) || bytes.Equal(file(second, work.ImportancesFile), file(first, work.ImportancesFile)) {
 		t.Error("the second night does not go on from the first one's importances")
 	}
-	if replayed, err := u.Replay(t.Context(), second.ID, nil); err != nil || !replayed.Same {
+	if replayed, err := u.nights.Replay(t.Context(), second.ID, nil); err != nil || !replayed.Same {
 		t.Errorf("replay %+v, %v", replayed, err)
 	}
 	if _, err := s.Registry.Rollback(t.Context(), registry.Default, "ann", "wrong price"); err != nil {

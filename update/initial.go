@@ -45,8 +45,8 @@ func (i Initial) Check(report func(key, format string, args ...any)) {
 	}
 }
 
-// initials lists the tracks of initial adapters.
-func (c *Config) initials() []string {
+// Initials lists the tracks of initial adapters.
+func (c *Config) Initials() []string {
 	set := map[string]bool{c.Initial.Track: true}
 	for _, s := range c.Tracks {
 		set[s.Initial.Track] = true
@@ -75,7 +75,7 @@ func (n *night) initial() (string, error) {
 		n.log.say("begins without an initial adapter: " + why)
 		return "", nil
 	}
-	active, err := n.u.deps.Registry.Champion(track)
+	active, err := n.nights.deps.Registry.Champion(track)
 	if err != nil {
 		return "", fmt.Errorf("find the initial adapter: %w", err)
 	}
@@ -83,7 +83,7 @@ func (n *night) initial() (string, error) {
 	if ref.Base() {
 		return without(fmt.Sprintf("track %s has none yet", track))
 	}
-	config, weights, _, err := n.u.deps.Registry.Load(ref.Digest)
+	config, weights, _, err := n.nights.deps.Registry.Load(ref.Digest)
 	if err != nil {
 		return without(fmt.Sprintf("%s: %v", ref, err))
 	}
@@ -107,7 +107,7 @@ func (n *night) freezeInitial(ctx context.Context) ([]selection.Item, error) {
 	if n.frozen.Champion, n.frozen.Reference, err = n.base(); err != nil {
 		return nil, err
 	}
-	key, err := replaystore.LoadSecret(filepath.Join(n.u.deps.Registry.Dir(), HeldOutKeyFile), nil)
+	key, err := replaystore.LoadSecret(filepath.Join(n.nights.deps.Registry.Dir(), HeldOutKeyFile), nil)
 	if err != nil {
 		return nil, fmt.Errorf("read the key that holds answers out: %w", err)
 	}
@@ -121,21 +121,21 @@ func (n *night) freezeInitial(ctx context.Context) ([]selection.Item, error) {
 	if len(selection.Using(c.items, selection.HeldOut)) == 0 {
 		return nil, skip{"no track was given one answer to several questions beside another one, so nobody could see whether an initial adapter helps"}
 	}
-	if why := conversations(n.u.cfg.ModelDir, c.items); why != "" {
+	if why := conversations(n.nights.cfg.ModelDir, c.items); why != "" {
 		return nil, skip{why}
 	}
 	_, anchors, err := n.files()
 	if err != nil {
 		return nil, err
 	}
-	c.items = append(c.items, selection.RandomSample(anchors, n.u.cfg.sizes.selfTests)...)
+	c.items = append(c.items, selection.RandomSample(anchors, n.nights.cfg.sizes.selfTests)...)
 	c.count(selection.Selection{}, gathered{})
 	n.log.night.Selection = &c.counts
 	n.log.say(fmt.Sprintf("makes an initial adapter of %d examples of the tracks %s, and measures it with %d others", c.counts.New, strings.Join(n.frozen.Tracks, ", "), c.counts.HeldOut))
 	if err := n.unchanged(c.items); err != nil {
 		return nil, err
 	}
-	n.u.at("chosen")
+	n.nights.deps.At("chosen")
 	if err := n.store(c); err != nil {
 		return nil, err
 	}
@@ -147,7 +147,7 @@ func (n *night) freezeInitial(ctx context.Context) ([]selection.Item, error) {
 func (n *night) stillRemembered(ctx context.Context, items []selection.Item) error {
 	known := map[string]bool{}
 	for _, track := range n.frozen.Tracks {
-		memory, err := n.u.deps.Store.Rehearsal(ctx, track)
+		memory, err := n.nights.deps.Store.Rehearsal(ctx, track)
 		if err != nil {
 			return fmt.Errorf("read rehearsal memory of track %s: %w", track, err)
 		}
@@ -165,7 +165,7 @@ func (n *night) stillRemembered(ctx context.Context, items []selection.Item) err
 	if err != nil {
 		return err
 	}
-	if err := n.u.deps.Registry.WriteNightFile(n.req.Night, work.SelectionFile, data); err != nil {
+	if err := n.nights.deps.Registry.WriteNightFile(n.req.Night, work.SelectionFile, data); err != nil {
 		return err
 	}
 	return errErased
@@ -173,25 +173,25 @@ func (n *night) stillRemembered(ctx context.Context, items []selection.Item) err
 
 // remembered adds what the tracks remember that name this night's.
 func (n *night) remembered(ctx context.Context, key []byte, c *chosen) error {
-	tracks, err := n.u.deps.Store.Tracks(ctx)
+	tracks, err := n.nights.deps.Store.Tracks(ctx)
 	if err != nil {
 		return fmt.Errorf("list tracks: %w", err)
 	}
-	initials := n.u.cfg.initials()
+	initials := n.nights.cfg.Initials()
 	for _, track := range slices.Sorted(slices.Values(tracks)) {
-		s := n.u.cfg.of(track)
+		s := n.nights.cfg.Of(track)
 		if s.Initial.Track != n.req.Track || slices.Contains(initials, track) {
 			continue
 		}
-		memory, err := n.u.deps.Store.Rehearsal(ctx, track)
+		memory, err := n.nights.deps.Store.Rehearsal(ctx, track)
 		if err != nil {
 			return fmt.Errorf("read rehearsal memory of track %s: %w", track, err)
 		}
-		champion, err := n.u.deps.Registry.Champion(track)
+		champion, err := n.nights.deps.Registry.Champion(track)
 		if err != nil {
 			return err
 		}
-		before, err := n.u.history.Past(track, champion.Digest)
+		before, err := n.nights.history.Past(track, champion.Digest)
 		if err != nil {
 			return fmt.Errorf("read earlier nights of track %s: %w", track, err)
 		}
@@ -203,7 +203,7 @@ func (n *night) remembered(ctx context.Context, key []byte, c *chosen) error {
 			continue
 		}
 		n.frozen.Tracks = append(n.frozen.Tracks, track)
-		c.items = append(c.items, unseen(track, selection.RandomSample(items, n.u.cfg.sizes.rehearsal), key)...)
+		c.items = append(c.items, unseen(track, selection.RandomSample(items, n.nights.cfg.sizes.rehearsal), key)...)
 	}
 	return nil
 }
@@ -237,16 +237,16 @@ func unseen(track string, items []selection.Item, key []byte) []selection.Item {
 // unchanged skips a night that would make the newest version of its track once more: the same files make the same adapter. One
 // that is not active because its night was interrupted is made again.
 func (n *night) unchanged(items []selection.Item) error {
-	refs, err := n.u.deps.Registry.Versions(n.req.Track)
+	refs, err := n.nights.deps.Registry.Versions(n.req.Track)
 	if err != nil || len(refs) == 0 {
 		return err
 	}
 	newest := refs[len(refs)-1]
-	m, err := n.u.deps.Registry.Version(newest.Digest)
+	m, err := n.nights.deps.Registry.Version(newest.Digest)
 	if err != nil || m.Night == "" {
 		return err
 	}
-	if r, found, err := n.u.history.Record(m.Night); err != nil || found && r.State == nightrecord.Failed && n.frozen.Champion.Digest != newest.Digest {
+	if r, found, err := n.nights.history.Record(m.Night); err != nil || found && r.State == nightrecord.Failed && n.frozen.Champion.Digest != newest.Digest {
 		return err
 	}
 	data, err := selection.EncodeItems(items)
@@ -254,7 +254,7 @@ func (n *night) unchanged(items []selection.Item) error {
 		return err
 	}
 	var before work.Job
-	if found, err := n.u.history.Read(m.Night, work.JobFile, &before); err != nil || !found {
+	if found, err := n.nights.history.Read(m.Night, work.JobFile, &before); err != nil || !found {
 		return err
 	}
 	was, err := json.Marshal(before)
@@ -274,7 +274,7 @@ func (n *night) unchanged(items []selection.Item) error {
 // concludeInitial stores the initial adapter, and activates it if tracks learn faster from it.
 func (n *night) concludeInitial(ctx context.Context, items []selection.Item) error {
 	var e work.Evaluation
-	if found, err := n.u.history.Read(n.req.Night, work.EvaluationFile, &e); err != nil || !found {
+	if found, err := n.nights.history.Read(n.req.Night, work.EvaluationFile, &e); err != nil || !found {
 		return errors.Join(err, missing(found && e.Initial != nil, work.EvaluationFile))
 	}
 	version, digest, err := n.candidate(e, items)

@@ -91,7 +91,7 @@ func TestInitialAdapter(t *testing.T) {
 // sameAgain replays a night.
 func (s *shop) sameAgain(u *Updater, night string) {
 	s.Helper()
-	if r, err := u.Replay(s.Context(), night, nil); err != nil || !r.Same || r.Changed {
+	if r, err := u.nights.Replay(s.Context(), night, nil); err != nil || !r.Same || r.Changed {
 		s.Errorf("replay %+v, %v", r, err)
 	}
 }
@@ -124,7 +124,7 @@ func TestInitialAdapterIsNotUsed(t *testing.T) {
 	s := newInitialShop(t)
 	said := func(want string) {
 		t.Helper()
-		n := s.updater().night(Request{Track: registry.Default})
+		n := s.updater().nights.night(Request{Track: registry.Default})
 		dir, err := n.origin()
 		if err != nil || dir != "" || len(n.log.night.Log) != 1 || !strings.Contains(n.log.night.Log[0].Message, want) || n.log.night.From != "" {
 			t.Errorf("origin %q, %v, log %+v; want %q", dir, err, n.log.night.Log, want)
@@ -137,7 +137,7 @@ func TestInitialAdapterIsNotUsed(t *testing.T) {
 	}
 	said("initial@1 has rank 2 and scale 2 in mlp.c_fc; the settings ask for rank 8")
 	s.config.Initial.Track = ""
-	n := s.updater().night(Request{Track: registry.Default})
+	n := s.updater().nights.night(Request{Track: registry.Default})
 	if dir, err := n.origin(); err != nil || dir != "" || len(n.log.night.Log) != 0 {
 		t.Errorf("without the setting: origin %q, %v, log %+v", dir, err, n.log.night.Log)
 	}
@@ -169,7 +169,7 @@ func TestInitialAdapterThatDoesNotHelp(t *testing.T) {
 	s := newInitialShop(t)
 	s.config.Initial.Rounds, s.config.Initial.Steps = 1, 4
 	u, night := s.updater(), nightrecord.NewID(s.Now)
-	u.at = func(step string) {
+	u.nights.deps.At = func(step string) {
 		var e work.Evaluation
 		if step != "computed" {
 			return
@@ -198,21 +198,7 @@ func TestInitialAdapterAfterAKill(t *testing.T) {
 	for _, step := range []string{"put", "activated"} {
 		s := newInitialShop(t)
 		night := nightrecord.NewID(s.Now)
-		func() {
-			defer func() {
-				if _, ok := recover().(stopped); !ok {
-					t.Error("the updater went past the step")
-				}
-			}()
-			u := s.updater()
-			u.at = func(at string) {
-				if at == step {
-					panic(stopped{step})
-				}
-			}
-			_, err := u.RunNight(t.Context(), Request{Night: night, Track: "initial"})
-			t.Error(err)
-		}()
+		s.killedAt(step, func(u *Updater) { _, _ = u.RunNight(t.Context(), Request{Night: night, Track: "initial"}) })
 		u := s.updater()
 		want := map[string]nightrecord.State{"put": nightrecord.Published, "activated": nightrecord.Skipped}[step]
 		s.run(u, Request{Track: "initial"}, want)
@@ -232,7 +218,7 @@ func TestInitialAdapterAfterAKill(t *testing.T) {
 func TestErasureWhileAnInitialAdapterIsSelected(t *testing.T) {
 	s := newInitialShop(t)
 	u := s.updater()
-	u.at = func(step string) {
+	u.nights.deps.At = func(step string) {
 		if step == "chosen" {
 			if traces := s.Erase("beta-person1"); traces.Examples != 0 {
 				t.Errorf("erased from a selection that is not written yet: %+v", traces)

@@ -40,7 +40,7 @@ func TestFastLearnerFollowsTheChampion(t *testing.T) {
 	u := s.updater()
 	weights := func(n nightrecord.Night, dir string) []byte {
 		t.Helper()
-		data, err := os.ReadFile(filepath.Join(u.night(Request{Night: n.ID}).dir, dir, adapter.WeightsFile))
+		data, err := os.ReadFile(filepath.Join(u.nights.night(Request{Night: n.ID}).dir, dir, adapter.WeightsFile))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +52,7 @@ func TestFastLearnerFollowsTheChampion(t *testing.T) {
 	if !bytes.Equal(weights(second, earlierFast), weights(first, work.FastDir)) || bytes.Equal(weights(second, work.FastDir), weights(second, work.CandidateDir)) {
 		t.Error("the second night does not go on from the first one's fast learner, or its candidate is not a slow one")
 	}
-	if replayed, err := u.Replay(t.Context(), second.ID, nil); err != nil || !replayed.Same {
+	if replayed, err := u.nights.Replay(t.Context(), second.ID, nil); err != nil || !replayed.Same {
 		t.Errorf("replay %+v, %v", replayed, err)
 	}
 	s.tell(40, "it costs a hundred")
@@ -82,7 +82,7 @@ func TestBlocksWidenTheChampion(t *testing.T) {
 	s.Correct(0, 12)
 	u := s.updater()
 	made := func(n nightrecord.Night) adapter.Config {
-		a, err := adapter.Read(filepath.Join(u.night(Request{Night: n.ID}).dir, work.CandidateDir))
+		a, err := adapter.Read(filepath.Join(u.nights.night(Request{Night: n.ID}).dir, work.CandidateDir))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +110,7 @@ func TestBlocksWidenTheChampion(t *testing.T) {
 	if !said {
 		t.Errorf("the log does not say what was cut off: %+v", third.Log)
 	}
-	if replayed, err := u.Replay(t.Context(), third.ID, nil); err != nil || !replayed.Same {
+	if replayed, err := u.nights.Replay(t.Context(), third.ID, nil); err != nil || !replayed.Same {
 		t.Errorf("replay %+v, %v", replayed, err)
 	}
 }

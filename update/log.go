@@ -20,7 +20,7 @@ const quietFor = 500 * time.Millisecond
 // nightLog keeps the record of a running night: on disk, on the control stream and for whoever watches in this process. It
 // is for one goroutine.
 type nightLog struct {
-	u       *Updater
+	nights  *Nights
 	night   nightrecord.Night
 	written time.Time
 	stride  int // of the thinned curve
@@ -66,7 +66,7 @@ func (l *nightLog) say(message string) {
 }
 
 // now is in whole milliseconds, which is what the record keeps.
-func (l *nightLog) now() time.Time { return l.u.deps.Now().UTC().Truncate(time.Millisecond) }
+func (l *nightLog) now() time.Time { return l.nights.deps.Now().UTC().Truncate(time.Millisecond) }
 
 // progress takes a line of the child process.
 func (l *nightLog) progress(ctx context.Context, p work.Progress) error {
@@ -109,12 +109,12 @@ func (l *nightLog) write(ctx context.Context, p replaystore.Progress) error {
 	if err != nil {
 		return err
 	}
-	if err := l.u.deps.Registry.WriteNightFile(l.night.ID, nightrecord.File, data); err != nil {
+	if err := l.nights.deps.Registry.WriteNightFile(l.night.ID, nightrecord.File, data); err != nil {
 		return err
 	}
 	p.Night, p.Track = l.night.ID, l.night.Track
-	if _, err := replaystore.Send(ctx, l.u.deps.Store.Control(), p); err != nil && !errors.Is(err, context.Canceled) {
-		l.u.deps.Log.Warn("the progress of a night cannot be announced", "night", l.night.ID, "error", err)
+	if _, err := replaystore.Send(ctx, l.nights.deps.Store.Control(), p); err != nil && !errors.Is(err, context.Canceled) {
+		l.nights.deps.Log.Warn("the progress of a night cannot be announced", "night", l.night.ID, "error", err)
 	}
 	l.show()
 	return nil
@@ -122,7 +122,7 @@ func (l *nightLog) write(ctx context.Context, p replaystore.Progress) error {
 
 // show tells whoever watches in this process.
 func (l *nightLog) show() {
-	if l.u.deps.Progress != nil {
-		l.u.deps.Progress(l.night)
+	if l.nights.deps.Progress != nil {
+		l.nights.deps.Progress(l.night)
 	}
 }

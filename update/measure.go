@@ -32,7 +32,7 @@ func (n *night) measured(ctx context.Context, items, rehearsable []selection.Ite
 		len(items) < max(1, e.MinExamples) { // the night will be skipped
 		return nil, nil, nil
 	}
-	if t.RehearsalPolicy == selection.Random || t.RehearsalPolicy == selection.Feedback || len(rehearsable) <= n.u.cfg.sizes.rehearsal {
+	if t.RehearsalPolicy == selection.Random || t.RehearsalPolicy == selection.Feedback || len(rehearsable) <= n.nights.cfg.sizes.rehearsal {
 		rehearsable = nil // all of them, any, or those that weigh most
 	}
 	if e.OutlierGradient > 0 {
@@ -58,7 +58,7 @@ func (n *night) measure(ctx context.Context, items []selection.Item, want work.M
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }() // people's texts
 	job := n.job()
 	job.Measure = &want
-	if job.Champion, err = n.u.copyVersion(n.frozen.Champion.Digest, dir, championDir); err != nil {
+	if job.Champion, err = n.nights.copyVersion(n.frozen.Champion.Digest, dir, championDir); err != nil {
 		return nil, err
 	}
 	data, err := selection.EncodeItems(items)
@@ -68,7 +68,7 @@ func (n *night) measure(ctx context.Context, items []selection.Item, want work.M
 	if err := errors.Join(os.WriteFile(filepath.Join(dir, work.SelectionFile), data, 0o600), writeJob(dir, job)); err != nil {
 		return nil, err
 	}
-	if err := n.u.deps.Runner.Run(ctx, dir, n.log.progress); err != nil {
+	if err := n.nights.deps.Runner.Run(ctx, dir, n.log.progress); err != nil {
 		return nil, err
 	}
 	if data, err = os.ReadFile(filepath.Join(dir, work.MeasuresFile)); err != nil {
@@ -87,11 +87,11 @@ func writeJob(dir string, job work.Job) error {
 }
 
 // copyVersion writes a version's files into a directory of that name within another and returns its name, "" for the base model.
-func (u *Updater) copyVersion(digest, within, name string) (string, error) {
+func (ns *Nights) copyVersion(digest, within, name string) (string, error) {
 	if digest == "" {
 		return "", nil
 	}
-	config, weights, _, err := u.deps.Registry.Load(digest)
+	config, weights, _, err := ns.deps.Registry.Load(digest)
 	if err != nil {
 		return "", fmt.Errorf("load %s: %w", name, err)
 	}

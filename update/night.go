@@ -20,7 +20,7 @@ import (
 
 // night is one night that runs.
 type night struct {
-	u        *Updater
+	nights   *Nights
 	req      Request
 	settings Settings
 	train    work.Train // what the settings ask for, in the champion's shape once that is known
@@ -70,11 +70,11 @@ type skip struct{ reason string }
 func (s skip) Error() string { return s.reason }
 
 // night prepares a night without a trace.
-func (u *Updater) night(req Request) *night {
-	s := u.cfg.of(req.Track)
-	n := &night{u: u, req: req, settings: s, train: u.cfg.train(s), makesInitial: s.Initial.Track == req.Track}
-	n.log = nightLog{u: u, night: nightrecord.Night{ID: req.Night, Track: req.Track, By: req.By, DryRun: req.DryRun}}
-	n.dir, _ = u.deps.Registry.NightDir(req.Night) // its name is checked when it is created
+func (ns *Nights) night(req Request) *night {
+	s := ns.cfg.Of(req.Track)
+	n := &night{nights: ns, req: req, settings: s, train: ns.cfg.train(s), makesInitial: s.Initial.Track == req.Track}
+	n.log = nightLog{nights: ns, night: nightrecord.Night{ID: req.Night, Track: req.Track, By: req.By, DryRun: req.DryRun}}
+	n.dir, _ = ns.deps.Registry.NightDir(req.Night) // its name is checked when it is created
 	return n
 }
 
@@ -99,7 +99,7 @@ func (n *night) run(ctx context.Context) (nightrecord.Night, error) {
 
 // steps are the night.
 func (n *night) steps(ctx context.Context) error {
-	if err := n.u.deps.Registry.FindTrack(n.req.Track); err != nil { // deleted since the night was asked for
+	if err := n.nights.deps.Registry.FindTrack(n.req.Track); err != nil { // deleted since the night was asked for
 		return err
 	}
 	if err := n.log.state(ctx, nightrecord.Waiting, ""); err != nil {
@@ -119,14 +119,14 @@ func (n *night) steps(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.u.at("frozen")
+	n.nights.deps.At("frozen")
 	if err := n.log.state(ctx, nightrecord.Training, ""); err != nil {
 		return err
 	}
-	if err := n.u.deps.Runner.Run(ctx, n.dir, n.log.progress); err != nil {
+	if err := n.nights.deps.Runner.Run(ctx, n.dir, n.log.progress); err != nil {
 		return err
 	}
-	n.u.at("computed")
+	n.nights.deps.At("computed")
 	if err := n.log.state(ctx, nightrecord.Gating, ""); err != nil {
 		return err
 	}
@@ -136,8 +136,8 @@ func (n *night) steps(ctx context.Context) error {
 // shipped asks every live server to ship its journal, and waits until all have or the wait is over; what is left behind
 // then comes with the next night.
 func (n *night) shipped(ctx context.Context) error {
-	control := n.u.deps.Store.Control()
-	if n.req.from != fromStream {
+	control := n.nights.deps.Store.Control()
+	if n.req.From != FromStream {
 		options, err := json.Marshal(requestOptions{DryRun: n.req.DryRun})
 		if err != nil {
 			return err
@@ -151,7 +151,7 @@ func (n *night) shipped(ctx context.Context) error {
 	observe := func(list []replaystore.Signal, received func(replaystore.Signal) time.Time) {
 		for _, s := range list {
 			if err := marks.Observe(s, received(s)); err != nil {
-				n.u.deps.Log.Warn("a signal is not understood", "signal", s.ID, "error", err)
+				n.nights.deps.Log.Warn("a signal is not understood", "signal", s.ID, "error", err)
 			}
 		}
 	}
@@ -167,16 +167,16 @@ func (n *night) shipped(ctx context.Context) error {
 		after = list[len(list)-1].ID
 		observe(list, func(s replaystore.Signal) time.Time { return s.Time })
 	}
-	until := time.Now().Add(n.u.cfg.ShipWait)
+	until := time.Now().Add(n.nights.cfg.ShipWait)
 	for {
-		behind := marks.Behind(n.req.Night, time.Now().Add(-n.u.cfg.Alive))
+		behind := marks.Behind(n.req.Night, time.Now().Add(-n.nights.cfg.Alive))
 		if len(behind) == 0 {
 			return nil
 		}
 		left := time.Until(until)
 		if left <= 0 {
 			n.log.say("went on without what these servers have not shipped: " + strings.Join(behind, ", "))
-			n.u.deps.Log.Warn("servers are behind; the night goes on without them", "night", n.req.Night, "servers", behind)
+			n.nights.deps.Log.Warn("servers are behind; the night goes on without them", "night", n.req.Night, "servers", behind)
 			return nil
 		}
 		if err := n.log.state(ctx, nightrecord.Waiting, "for the journals of "+strings.Join(behind, ", ")); err != nil {
@@ -196,11 +196,11 @@ func (n *night) shipped(ctx context.Context) error {
 // base finds the state of the track that the night rests on, the track's fixed reference, and which night it is that judges
 // against this champion. A reference that learned from somebody who was erased gives way to the last clean version of its line.
 func (n *night) base() (champion registry.Activation, reference string, err error) {
-	list, err := n.u.deps.Registry.Activations(n.req.Track)
+	list, err := n.nights.deps.Registry.Activations(n.req.Track)
 	if err != nil {
 		return champion, "", err
 	}
-	if champion, err = n.u.deps.Registry.Champion(n.req.Track); err != nil {
+	if champion, err = n.nights.deps.Registry.Champion(n.req.Track); err != nil {
 		return champion, "", err
 	}
 	if champion.Held {
@@ -209,12 +209,12 @@ func (n *night) base() (champion registry.Activation, reference string, err erro
 	if ref, canary := champion.Canary(); canary {
 		return champion, "", skip{fmt.Sprintf("%s is on trial", ref)}
 	}
-	judged, err := n.u.history.Judged(n.req.Track, champion.Digest, history.Reign(list))
+	judged, err := n.nights.history.Judged(n.req.Track, champion.Digest, history.Reign(list))
 	if err != nil {
 		return champion, "", err
 	}
 	n.frozen.Judges = judged + 1
-	clean, err := history.NewTaint(n.u.deps.Registry).Clean(n.req.Track, approved(list))
+	clean, err := history.NewTaint(n.nights.deps.Registry).Clean(n.req.Track, approved(list))
 	return champion, clean.Digest, err
 }
 

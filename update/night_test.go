@@ -107,7 +107,7 @@ func TestNightFromFeedbackToChampion(t *testing.T) {
 		t.Errorf("the next night: %s, %+v", again.Reason, again.Selection)
 	}
 
-	replayed, err := u.Replay(t.Context(), n.ID, nil)
+	replayed, err := u.nights.Replay(t.Context(), n.ID, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func (s *shop) forgetOne(u *Updater, n nightrecord.Night, champion registry.Acti
 	if data, err := s.Registry.ReadNight(n.ID, work.SelectionFile); err != nil || bytes.Contains(data, []byte(who)) {
 		s.Errorf("the selection still holds the person: %v", err)
 	}
-	replayed, err := u.Replay(s.Context(), n.ID, nil)
+	replayed, err := u.nights.Replay(s.Context(), n.ID, nil)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestShuffledAnswersAreRejected(t *testing.T) {
 	s.Correct(20, 34)
 	night := nightrecord.NewID(s.Now)
 	var sound []byte // what the night had selected
-	u.at = func(step string) {
+	u.nights.deps.At = func(step string) {
 		if step == "frozen" {
 			sound, _ = s.Registry.ReadNight(night, work.SelectionFile)
 			s.shuffle(night)
@@ -174,7 +174,7 @@ func TestShuffledAnswersAreRejected(t *testing.T) {
 	if got := len(s.Memory()); got != first.Selection.New {
 		t.Errorf("%d examples are remembered after the rejection, %d before", got, first.Selection.New)
 	}
-	u.at = func(string) {}
+	u.nights.deps.At = func(string) {}
 	if again := s.run(u, Request{}, nightrecord.Skipped); again.Selection.New != 0 {
 		t.Errorf("the rejected night's evidence is taken again: %+v", again.Selection)
 	}
@@ -233,7 +233,7 @@ func TestWhatAPersonDidMeanwhileWins(t *testing.T) {
 	s := newShop(t, nighttest.Model(t))
 	s.Correct(0, 12)
 	u := s.updater()
-	u.at = func(step string) {
+	u.nights.deps.At = func(step string) {
 		if step == "put" {
 			if _, err := s.Registry.Hold(t.Context(), registry.Default, "ann", "inventory"); err != nil {
 				t.Error(err)
@@ -244,14 +244,14 @@ func TestWhatAPersonDidMeanwhileWins(t *testing.T) {
 	if !strings.Contains(n.Reason, "held: ann") || s.Champion().Digest != "" {
 		t.Errorf("rejected because %s, champion %+v", n.Reason, s.Champion())
 	}
-	u.at = func(string) {}
+	u.nights.deps.At = func(string) {}
 	if n := s.run(u, Request{}, nightrecord.Skipped); n.Reason != "ann holds the track: inventory" {
 		t.Errorf("skipped because %s", n.Reason)
 	}
 	if _, err := s.Registry.Release(t.Context(), registry.Default, "ann", ""); err != nil {
 		t.Fatal(err)
 	}
-	u.at = func(step string) {
+	u.nights.deps.At = func(step string) {
 		if step == "put" {
 			if _, err := s.Registry.Activate(t.Context(), registry.Default, registry.Activation{Previous: registry.Latest, Actor: "ann", Reason: "base is better"}); err != nil {
 				t.Error(err)
@@ -261,7 +261,7 @@ func TestWhatAPersonDidMeanwhileWins(t *testing.T) {
 	if n := s.run(u, Request{}, nightrecord.Rejected); !strings.Contains(n.Reason, "the track changed while the night ran: ann activated default@base") {
 		t.Errorf("rejected because %s", n.Reason)
 	}
-	u.at = func(string) {}
+	u.nights.deps.At = func(string) {}
 	s.run(u, Request{}, nightrecord.Published) // the evidence was not lost
 }
 
@@ -353,13 +353,13 @@ func TestThaw(t *testing.T) {
 		if err := errors.Join(s.Registry.CreateNight(id), u.history.Write(id, history.ConfigFile, config), s.Registry.WriteNightFile(id, work.SelectionFile, nil)); err != nil {
 			t.Fatal(err)
 		}
-		n := u.night(Request{Night: id, Track: "initial"})
+		n := u.nights.night(Request{Night: id, Track: "initial"})
 		if _, err := n.thaw(); err != nil {
 			t.Fatal(err)
 		}
 		return n
 	}
-	frozen := u.night(Request{Night: "new", Track: "default"})
+	frozen := u.nights.night(Request{Night: "new", Track: "default"})
 	frozen.frozen.Reference, frozen.frozen.Judges = "abc", 2
 	if n := write("new", frozen.config()); n.frozen.Reference != "abc" || n.frozen.Judges != 2 || n.makesInitial {
 		t.Errorf("a new night is %+v", n.frozen)
@@ -384,7 +384,7 @@ func TestThaw(t *testing.T) {
 func TestReplayNeedsACandidate(t *testing.T) {
 	s := newShop(t, t.TempDir())
 	u := s.updater()
-	if _, err := u.Replay(t.Context(), "20260101-000000-0000", nil); !errors.Is(err, registry.ErrNotFound) {
+	if _, err := u.nights.Replay(t.Context(), "20260101-000000-0000", nil); !errors.Is(err, registry.ErrNotFound) {
 		t.Errorf("error %v", err)
 	}
 }

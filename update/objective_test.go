@@ -242,7 +242,7 @@ func TestObjectiveNightsGoOn(t *testing.T) {
 				t.Errorf("night %d: %+v", night+1, it)
 			}
 		}
-		r, err := u.Replay(t.Context(), n.ID, nil)
+		r, err := u.nights.Replay(t.Context(), n.ID, nil)
 		if err != nil || !r.Same || r.Changed {
 			t.Errorf("night %d: replay %+v, %v", night+1, r, err)
 		}

@@ -68,31 +68,31 @@ func (p planned) holds(ctx context.Context, store replaystore.Store) bool {
 
 // Plan says what the next night of a track would find now. It is the night's own choice, made and not written down; only what the
 // model thinks of examples (Guard.OutlierLoss and the like) is not asked. Where it takes long to make, a plan may be some seconds old.
-func (u *Updater) Plan(ctx context.Context, track string) (nightrecord.Plan, error) {
-	if !u.plans.making.TryLock() {
-		if p := u.plans.of(track); !p.made.IsZero() {
+func (ns *Nights) Plan(ctx context.Context, track string) (nightrecord.Plan, error) {
+	if !ns.plans.making.TryLock() {
+		if p := ns.plans.of(track); !p.made.IsZero() {
 			return p.plan, nil // a newer one is being made
 		}
-		u.plans.making.Lock()
+		ns.plans.making.Lock()
 	}
-	defer u.plans.making.Unlock()
-	if p := u.plans.of(track); p.holds(ctx, u.deps.Store) {
+	defer ns.plans.making.Unlock()
+	if p := ns.plans.of(track); p.holds(ctx, ns.deps.Store) {
 		return p.plan, nil
 	}
 	p := planned{made: time.Now()}
 	var err error
-	if p.plan, p.end, err = u.plan(ctx, track); err != nil {
+	if p.plan, p.end, err = ns.plan(ctx, track); err != nil {
 		return p.plan, fmt.Errorf("plan the next night of track %s: %w", track, err)
 	}
 	p.took = time.Since(p.made)
 	p.made = p.made.Add(p.took)
-	u.plans.keep(track, p)
+	ns.plans.keep(track, p)
 	return p.plan, nil
 }
 
 // plan makes a plan, and says up to where it has read.
-func (u *Updater) plan(ctx context.Context, track string) (p nightrecord.Plan, end replaystore.Cursor, err error) {
-	n := u.night(Request{Track: track})
+func (ns *Nights) plan(ctx context.Context, track string) (p nightrecord.Plan, end replaystore.Cursor, err error) {
+	n := ns.night(Request{Track: track})
 	n.looks = true
 	p = nightrecord.Plan{Track: track, Time: n.log.now(), Needs: []nightrecord.Need{}, Sentences: []string{}, Help: []string{}}
 	n.frozen.Time = p.Time

@@ -65,12 +65,12 @@ func shared(items []selection.Item) []selection.Item {
 // confirmScores takes out of the scores that a night's work left what was erased while it ran.
 func (n *night) confirmScores() error {
 	var s nightrecord.Scores
-	if found, err := n.u.history.Read(n.req.Night, nightrecord.ScoresFile, &s); err != nil || !found {
+	if found, err := n.nights.history.Read(n.req.Night, nightrecord.ScoresFile, &s); err != nil || !found {
 		return err
 	}
 	present := map[string]bool{}
 	for _, name := range []string{work.ProbesFile, work.SelectionFile} {
-		items, err := n.u.history.Items(n.req.Night, name)
+		items, err := n.nights.history.Items(n.req.Night, name)
 		if err != nil {
 			return err
 		}
@@ -78,19 +78,19 @@ func (n *night) confirmScores() error {
 			present[it.ID] = true
 		}
 	}
-	return history.KeepScores(n.u.deps.Registry, n.req.Night, s, func(id string) bool { return !present[id] })
+	return history.KeepScores(n.nights.deps.Registry, n.req.Night, s, func(id string) bool { return !present[id] })
 }
 
 // warn says in the night's log and in the program's what the champion knows no more.
 func (n *night) warn() {
-	report, err := retention.Read(n.u.deps.Registry, n.req.Track)
+	report, err := retention.Read(n.nights.deps.Registry, n.req.Track)
 	if err != nil { // the champion serves already
-		n.u.deps.Log.Warn("what was forgotten cannot be told", "night", n.req.Night, "track", n.req.Track, "error", err)
+		n.nights.deps.Log.Warn("what was forgotten cannot be told", "night", n.req.Night, "track", n.req.Track, "error", err)
 		return
 	}
 	for _, a := range report.Alarms {
 		n.log.say("forgotten: " + a.String())
-		n.u.deps.Log.Warn("a night has forgotten what was known", "night", n.req.Night, "track", n.req.Track, "set", a.Set, "version", a.Version,
+		n.nights.deps.Log.Warn("a night has forgotten what was known", "night", n.req.Night, "track", n.req.Track, "set", a.Set, "version", a.Version,
 			"activation", a.Activation, "score", a.Now, "best", a.Best, "best_by", a.BestBy)
 	}
 }

@@ -20,7 +20,7 @@ import (
 // conclude judges the candidate and publishes or rejects it.
 func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 	var e work.Evaluation
-	if found, err := n.u.history.Read(n.req.Night, work.EvaluationFile, &e); err != nil || !found {
+	if found, err := n.nights.history.Read(n.req.Night, work.EvaluationFile, &e); err != nil || !found {
 		return errors.Join(err, missing(found, work.EvaluationFile))
 	}
 	if err := n.confirmScores(); err != nil {
@@ -45,7 +45,7 @@ func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 	v := gate.Judge(e.Evaluation, n.evidenceOf(items), n.limits())
 	n.log.night.Verdict, n.log.night.Linears = &v, e.Linears
 	n.log.night.Learned, n.log.night.Sparsity = learnedRecord(e.Learned), e.Sparsity
-	if err := errors.Join(n.u.history.Write(n.req.Night, history.VerdictFile, v), n.reproduced(e)); err != nil {
+	if err := errors.Join(n.nights.history.Write(n.req.Night, history.VerdictFile, v), n.reproduced(e)); err != nil {
 		return err
 	}
 	refused := ""
@@ -63,14 +63,14 @@ func (n *night) publish(ctx context.Context, version registry.Version, items []s
 		}
 		return n.log.end(ctx, nightrecord.Skipped, "dry run: the candidate "+n.passed()+", and was neither stored nor activated")
 	}
-	ref, err := n.u.deps.Registry.Put(ctx, n.req.Track, version)
+	ref, err := n.nights.deps.Registry.Put(ctx, n.req.Track, version)
 	if err != nil {
 		return err
 	}
 	stored := *n.log.night.Candidate // not changed in place: others hold the record
 	stored.Version = ref.Number
 	n.log.night.Candidate = &stored
-	n.u.at("put")
+	n.nights.deps.At("put")
 	if refused != "" {
 		return errors.Join(n.complete(ctx, false), n.log.end(ctx, nightrecord.Rejected, refused))
 	}
@@ -101,14 +101,14 @@ func scaleOf(e work.Evaluation) float64 {
 
 // candidate reads the version that the child made, and its manifest.
 func (n *night) candidate(e work.Evaluation, items []selection.Item) (registry.Version, string, error) {
-	data, err := n.u.deps.Registry.ReadNight(n.req.Night, work.SelectionFile)
+	data, err := n.nights.deps.Registry.ReadNight(n.req.Night, work.SelectionFile)
 	if err != nil {
 		return registry.Version{}, "", err
 	}
 	if e.DataDigest != digestOf(data) {
 		return registry.Version{}, "", errors.New("somebody's examples were erased while the night ran; what was learned from them is dropped")
 	}
-	config, weights, err := n.u.nightAdapter(n.req.Night, work.CandidateDir)
+	config, weights, err := n.nights.nightAdapter(n.req.Night, work.CandidateDir)
 	if err != nil {
 		return registry.Version{}, "", fmt.Errorf("read candidate: %w", err)
 	}
@@ -123,11 +123,11 @@ func (n *night) candidate(e work.Evaluation, items []selection.Item) (registry.V
 }
 
 // nightAdapter reads the files of an adapter in a directory of a night.
-func (u *Updater) nightAdapter(night, dir string) (config, weights []byte, err error) {
-	if config, err = u.deps.Registry.ReadNight(night, dir+"/"+registry.ConfigFile); err != nil {
+func (ns *Nights) nightAdapter(night, dir string) (config, weights []byte, err error) {
+	if config, err = ns.deps.Registry.ReadNight(night, dir+"/"+registry.ConfigFile); err != nil {
 		return nil, nil, err
 	}
-	weights, err = u.deps.Registry.ReadNight(night, dir+"/"+registry.WeightsFile)
+	weights, err = ns.deps.Registry.ReadNight(night, dir+"/"+registry.WeightsFile)
 	return config, weights, err
 }
 
@@ -174,7 +174,7 @@ func (n *night) figures(e work.Evaluation) map[string]float64 {
 
 // reproduced completes what a replay is compared with.
 func (n *night) reproduced(e work.Evaluation) error {
-	return n.u.history.Write(n.req.Night, history.ReproduceFile, reproduce{Seed: n.settings.Train.Seed, Threads: n.u.cfg.Threads, Champion: n.frozen.Champion.Digest,
+	return n.nights.history.Write(n.req.Night, history.ReproduceFile, reproduce{Seed: n.settings.Train.Seed, Threads: n.nights.cfg.Threads, Champion: n.frozen.Champion.Digest,
 		Reference: n.frozen.Reference, Initial: n.frozen.Initial.Digest, Train: n.train, Model: e.Model, Data: e.DataDigest, Candidate: e.Candidate})
 }
 
@@ -184,16 +184,16 @@ func (n *night) activate(ctx context.Context, ref registry.Ref, items []selectio
 	next := registry.Activation{Digest: ref.Digest, Number: ref.Number,
 		Previous: n.frozen.Champion.Sequence, Actor: registry.Updater, Night: n.req.Night, Reason: n.passed()}
 	if before := n.frozen.Champion; before.Digest != ref.Digest && !n.makesInitial { // nobody is served by an initial adapter
-		if share := n.settings.Canary.next(0); share < 1 {
+		if share := n.settings.Canary.Next(0); share < 1 {
 			next.Digest, next.Number = before.Digest, before.Number
 			next.Candidate, next.CandidateNumber, next.Share = ref.Digest, ref.Number, share
 			next.Reason = fmt.Sprintf("passed the gate; on trial with %g %% of the people", 100*share)
 		}
 	}
 	next.Time = n.log.now()
-	a, err := n.u.deps.Registry.Activate(ctx, n.req.Track, next)
+	a, err := n.nights.deps.Registry.Activate(ctx, n.req.Track, next)
 	if err != nil { // also one of the disk that leaves open whether it is in force
-		now, champErr := n.u.deps.Registry.Champion(n.req.Track)
+		now, champErr := n.nights.deps.Registry.Champion(n.req.Track)
 		switch {
 		case champErr == nil && now.Night == n.req.Night && introduced(now).Digest == ref.Digest:
 			a = now
@@ -206,7 +206,7 @@ func (n *night) activate(ctx context.Context, ref registry.Ref, items []selectio
 			return err
 		}
 	}
-	n.u.at("activated")
+	n.nights.deps.At("activated")
 	return n.settle(ctx, items, a)
 }
 
@@ -220,15 +220,15 @@ func introduced(a registry.Activation) registry.Ref {
 
 // settle does what follows an activation. It may be repeated.
 func (n *night) settle(ctx context.Context, items []selection.Item, a registry.Activation) error {
-	if _, err := replaystore.Send(ctx, n.u.deps.Store.Control(), replaystore.ActivationHint{Track: n.req.Track, Number: a.Sequence}); err != nil {
-		n.u.deps.Log.Warn("an activation cannot be announced; servers will see it when they look", "night", n.req.Night, "error", err)
+	if _, err := replaystore.Send(ctx, n.nights.deps.Store.Control(), replaystore.ActivationHint{Track: n.req.Track, Number: a.Sequence}); err != nil {
+		n.nights.deps.Log.Warn("an activation cannot be announced; servers will see it when they look", "night", n.req.Night, "error", err)
 	}
 	if !n.makesInitial {
 		if err := n.memorize(ctx, items); err != nil {
 			return err
 		}
 	}
-	n.u.at("settled")
+	n.nights.deps.At("settled")
 	n.warn()
 	ref, reason := introduced(a), ""
 	if a.Share > 0 {
@@ -252,18 +252,18 @@ func (n *night) complete(ctx context.Context, published bool) error {
 	if c := n.log.night.Candidate; c != nil {
 		done.Digest = c.Digest
 	}
-	if err := n.u.history.Write(n.req.Night, history.CursorFile, done); err != nil {
+	if err := n.nights.history.Write(n.req.Night, history.CursorFile, done); err != nil {
 		return err
 	}
-	trimmer, ok := n.u.deps.Store.(replaystore.Trimmer)
+	trimmer, ok := n.nights.deps.Store.(replaystore.Trimmer)
 	if !ok {
 		return nil
 	}
-	switch dropped, err := trimmer.Trim(ctx, n.req.Track, n.frozen.Cursor, n.u.cfg.Keep); {
+	switch dropped, err := trimmer.Trim(ctx, n.req.Track, n.frozen.Cursor, n.nights.cfg.Keep); {
 	case err != nil: // the next night tries again
-		n.u.deps.Log.Warn("old events cannot be dropped from the store", "track", n.req.Track, "error", err)
+		n.nights.deps.Log.Warn("old events cannot be dropped from the store", "track", n.req.Track, "error", err)
 	case dropped > 0:
-		n.log.say(fmt.Sprintf("dropped the oldest %d events of the track from the store, which keeps %d", dropped, n.u.cfg.Keep))
+		n.log.say(fmt.Sprintf("dropped the oldest %d events of the track from the store, which keeps %d", dropped, n.nights.cfg.Keep))
 	}
 	return nil
 }

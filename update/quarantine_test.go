@@ -120,7 +120,7 @@ func TestNightMeasures(t *testing.T) {
 	if len(weights) < 4 || total < 0.999 || total > 1.001 {
 		t.Errorf("the memory's weights are %v, their mean %g", weights, total)
 	}
-	if replayed, err := u.Replay(t.Context(), n.ID, nil); err != nil || !replayed.Same {
+	if replayed, err := u.nights.Replay(t.Context(), n.ID, nil); err != nil || !replayed.Same {
 		t.Errorf("replay %+v, %v", replayed, err)
 	}
 

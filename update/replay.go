@@ -28,13 +28,13 @@ type Replayed struct {
 
 // Replay runs the work of a night again from its frozen files, in a directory of its own, and compares the candidates. The
 // registry is only read.
-func (u *Updater) Replay(ctx context.Context, night string, tell func(work.Progress)) (Replayed, error) {
+func (ns *Nights) Replay(ctx context.Context, night string, tell func(work.Progress)) (Replayed, error) {
 	result := Replayed{Night: night}
 	var r reproduce
-	if _, err := u.deps.Registry.NightFiles(night); err != nil {
+	if _, err := ns.deps.Registry.NightFiles(night); err != nil {
 		return result, err
 	}
-	found, err := u.history.Read(night, history.ReproduceFile, &r)
+	found, err := ns.history.Read(night, history.ReproduceFile, &r)
 	if err != nil {
 		return result, fmt.Errorf("replay night %s: %w", night, err)
 	}
@@ -47,13 +47,13 @@ func (u *Updater) Replay(ctx context.Context, night string, tell func(work.Progr
 		return result, fmt.Errorf("replay night %s: %w", night, err)
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
-	if err := u.copyNight(night, dir); err != nil {
+	if err := ns.copyNight(night, dir); err != nil {
 		return result, fmt.Errorf("replay night %s: %w", night, err)
 	}
-	if err := u.gone(ctx, night, &result); err != nil {
+	if err := ns.gone(ctx, night, &result); err != nil {
 		return result, fmt.Errorf("replay night %s: %w", night, err)
 	}
-	err = u.deps.Runner.Run(ctx, dir, func(_ context.Context, p work.Progress) error {
+	err = ns.deps.Runner.Run(ctx, dir, func(_ context.Context, p work.Progress) error {
 		if tell != nil {
 			tell(p)
 		}
@@ -84,17 +84,17 @@ func readEvaluation(dir string) (e work.Evaluation, err error) {
 }
 
 // copyNight copies the files that the work of a night reads. A model that was moved is looked for where it is now.
-func (u *Updater) copyNight(night, dir string) error {
+func (ns *Nights) copyNight(night, dir string) error {
 	var job work.Job
-	if found, err := u.history.Read(night, work.JobFile, &job); err != nil || !found {
+	if found, err := ns.history.Read(night, work.JobFile, &job); err != nil || !found {
 		return errors.Join(err, missing(found, work.JobFile))
 	}
 	if _, err := os.Stat(job.ModelDir); err != nil {
-		job.ModelDir = u.cfg.ModelDir
+		job.ModelDir = ns.cfg.ModelDir
 	}
-	job.CacheDir = u.cfg.CacheDir
+	job.CacheDir = ns.cfg.CacheDir
 	var e work.Evaluation
-	if found, err := u.history.Read(night, work.EvaluationFile, &e); err != nil || !found {
+	if found, err := ns.history.Read(night, work.EvaluationFile, &e); err != nil || !found {
 		return errors.Join(err, missing(found, work.EvaluationFile))
 	}
 	if e.Training.Why == train.EndTime { // the clock decided once; a replay ends at the same step
@@ -113,7 +113,7 @@ func (u *Updater) copyNight(night, dir string) error {
 		}
 	}
 	for _, name := range names {
-		data, err := u.deps.Registry.ReadNight(night, name)
+		data, err := ns.deps.Registry.ReadNight(night, name)
 		if err != nil {
 			return err
 		}
@@ -128,8 +128,8 @@ func (u *Updater) copyNight(night, dir string) error {
 }
 
 // gone counts the people's examples of a selection that the store does not have any more.
-func (u *Updater) gone(ctx context.Context, night string, result *Replayed) error {
-	data, err := u.deps.Registry.ReadNight(night, work.SelectionFile)
+func (ns *Nights) gone(ctx context.Context, night string, result *Replayed) error {
+	data, err := ns.deps.Registry.ReadNight(night, work.SelectionFile)
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (u *Updater) gone(ctx context.Context, night string, result *Replayed) erro
 	if err != nil {
 		return err
 	}
-	record, _, err := u.history.Record(night)
+	record, _, err := ns.history.Record(night)
 	if err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ func (u *Updater) gone(ctx context.Context, night string, result *Replayed) erro
 		if it.Track != "" {
 			track = it.Track
 		}
-		_, found, err := u.deps.Store.Interaction(ctx, track, it.Interaction)
+		_, found, err := ns.deps.Store.Interaction(ctx, track, it.Interaction)
 		if err != nil {
 			return err
 		}
@@ -158,7 +158,7 @@ func (u *Updater) gone(ctx context.Context, night string, result *Replayed) erro
 			result.Gone++
 		}
 	}
-	erased, err := history.ReadErasure(u.deps.Registry, night)
+	erased, err := history.ReadErasure(ns.deps.Registry, night)
 	if err != nil {
 		return err
 	}

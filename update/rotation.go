@@ -28,5 +28,5 @@ func (n *night) trained(memory replaystore.Rehearsal, p history.Past) (map[strin
 	if n.settings.Evidence.Rotation == 0 && !p.ByQuestions {
 		return people, nil
 	}
-	return people, n.u.history.AddLearned(p.Learned, people)
+	return people, n.nights.history.AddLearned(p.Learned, people)
 }

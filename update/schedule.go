@@ -9,6 +9,7 @@ import (
 
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
+	"nightshift/internal/schedule"
 )
 
 // scheduled lists the names of the schedules: "" is the common one, the others are tracks with settings of their own.
@@ -29,9 +30,9 @@ func (u *Updater) scheduled() []string {
 func (u *Updater) follow(ctx context.Context, name string) error {
 	settings := u.cfg.Settings
 	if name != "" {
-		settings = u.cfg.of(name)
+		settings = u.cfg.Of(name)
 	}
-	plan, err := settings.plan()
+	plan, err := planOf(settings)
 	if err != nil {
 		return err
 	}
@@ -47,9 +48,21 @@ func (u *Updater) follow(ctx context.Context, name string) error {
 			return err
 		}
 		for _, track := range u.due(ctx, name) {
-			u.enqueue(Request{Night: nightrecord.ScheduledID(due, track), Track: track, By: "schedule", from: fromSchedule})
+			u.enqueue(Request{Night: nightrecord.ScheduledID(due, track), Track: track, By: "schedule", From: FromSchedule})
 		}
 	}
+}
+
+// planOf is the schedule of settings, nil for none.
+func planOf(s Settings) (*schedule.Schedule, error) {
+	if s.Schedule == "" {
+		return nil, nil
+	}
+	zone, err := schedule.Zone(s.TimeZone)
+	if err != nil {
+		return nil, err
+	}
+	return schedule.Parse(s.Schedule, zone)
 }
 
 // due lists the tracks that a schedule is for; those of initial adapters come last, since they are made of what the others remember. What was
@@ -63,7 +76,7 @@ func (u *Updater) due(ctx context.Context, name string) []string {
 		u.deps.Log.Error("the tracks cannot be listed; only the default one has a night", "error", err)
 		return []string{registry.Default}
 	}
-	initials := u.cfg.initials()
+	initials := u.cfg.Initials()
 	tracks = slices.DeleteFunc(tracks, func(track string) bool { return slices.Contains(initials, track) })
 	return slices.DeleteFunc(append(tracks, initials...), func(track string) bool {
 		_, own := u.cfg.Tracks[track]

@@ -240,7 +240,7 @@ func TestNightOfAnother(t *testing.T) {
 	if err := s.Registry.CreateNight(id); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := u.run(t.Context(), Request{Night: id, Track: registry.Default, By: "schedule", from: fromSchedule}); err != nil {
+	if _, err := u.run(t.Context(), Request{Night: id, Track: registry.Default, By: "schedule", From: FromSchedule}); err != nil {
 		t.Fatal(err)
 	}
 	if files, err := s.Registry.NightFiles(id); err != nil || len(files) > 0 {

@@ -66,6 +66,15 @@ type Gate struct {
 	Blocked []string `yaml:"blocked" doc:"Phrases that no answer may contain, in upper or lower case."`
 }
 
+// Canary says how a candidate that passed the gate takes over from the champion.
+type Canary struct {
+	Shares   []float64     `yaml:"shares" min:"0.0001" max:"0.9999" doc:"Shares of the users who have the candidate first, rising, such as [0.05, 0.25]; then all have it. Users are chosen by a hash of user and\nversion and stay. A candidate that serves its users worse is rolled back: more complaints (ratings below 0, corrections) or slow answers than\nits share explains. While a canary runs there are no nights. Empty: all have it at once."`
+	Step     time.Duration `yaml:"step" min:"1s" max:"8760h" doc:"Minimum duration of each share of a canary."`
+	People   int           `yaml:"people" min:"1" max:"100000000" doc:"Minimum number of users whom the candidate answers at each share of a canary. A request that names no user counts as one."`
+	Patience time.Duration `yaml:"patience" min:"1s" max:"8760h" doc:"Maximum duration of a share of a canary. Where the candidate has not answered enough users by then, the canary ends and the champion stays."`
+	Error    float64       `yaml:"error" min:"0.0001" max:"0.5" doc:"Maximum probability that a candidate which is no worse is rolled back."`
+}
+
 // Defaults are the settings of a production track.
 func Defaults() Settings {
 	limits := gate.Defaults()
@@ -112,21 +121,29 @@ func (e Evidence) Check(report func(key, format string, args ...any)) {
 	}
 }
 
+// Check implements config.Checker.
+func (c Canary) Check(report func(key, format string, args ...any)) {
+	if !slices.IsSorted(c.Shares) || len(slices.Compact(slices.Clone(c.Shares))) < len(c.Shares) {
+		report("shares", "want shares that rise, such as [0.05, 0.25]")
+	}
+	if c.Patience < c.Step {
+		report("patience", "want at least update.canary.step, %s", c.Step)
+	}
+}
+
+// Next is the share after another one, 1 after the last.
+func (c Canary) Next(share float64) float64 {
+	for _, s := range c.Shares {
+		if s > share {
+			return s
+		}
+	}
+	return 1
+}
+
 // confirmation is what examples need that wait for other people to say the same.
 func (e Evidence) confirmation() selection.Confirmation {
 	return selection.Confirmation{Subjects: e.ClusterSubjects, Examples: e.ClusterExamples, Phrase: e.PhraseExamples, Within: e.ConfirmWithin}
-}
-
-// plan is the schedule, nil for none.
-func (s *Settings) plan() (*schedule.Schedule, error) {
-	if s.Schedule == "" {
-		return nil, nil
-	}
-	zone, err := schedule.Zone(s.TimeZone)
-	if err != nil {
-		return nil, err
-	}
-	return schedule.Parse(s.Schedule, zone)
 }
 
 // limits are what the gate holds the candidate of a night to, which is the night-th that judges one against its champion.

@@ -95,7 +95,7 @@ func TestSettingsOfAConfiguration(t *testing.T) {
 	}
 	model := &engine.Model{Config: arch.GPT2(arch.Shape{Context: 384})}
 	of := func(c app.Config) map[string]any {
-		u := (&app.Parts{ModelDir: "model", Cache: "cache", Model: model, Config: c}).UpdateConfig()
+		u := (&app.Parts{ModelDir: "model", Cache: "cache", Model: model, Config: c}).NightConfig()
 		all := map[string]any{"process": process(u), "update": settings(u, u.Settings)}
 		for name, s := range u.Tracks {
 			all["tracks."+name] = settings(u, s)

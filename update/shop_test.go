@@ -30,9 +30,9 @@ func newShop(t *testing.T, model string) *shop {
 
 func (s *shop) updater() *Updater {
 	s.Helper()
-	u, err := New(s.config, s.deps)
+	ns, err := NewNights(s.config, s.deps)
 	if err != nil {
 		s.Fatal(err)
 	}
-	return u
+	return New(ns)
 }

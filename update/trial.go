@@ -53,7 +53,7 @@ func (u *Updater) newTrial(candidate registry.Ref, steps []registry.Activation) 
 // read takes what happened since the last read.
 func (t *trial) read(ctx context.Context, store replaystore.Store, now time.Time) error {
 	track := t.candidate.Track
-	waiting := slices.DeleteFunc(t.waiting, func(f replaystore.Feedback) bool { return f.Time.Before(now.Add(-grace)) })
+	waiting := slices.DeleteFunc(t.waiting, func(f replaystore.Feedback) bool { return f.Time.Before(now.Add(-Grace)) })
 	t.waiting = nil
 	for _, f := range waiting {
 		if err := t.hear(ctx, store, f); err != nil {

@@ -12,10 +12,8 @@ package update
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -30,9 +28,9 @@ import (
 
 // Updater runs nights. Its methods may be called from any goroutine.
 type Updater struct {
-	cfg  Config
-	deps Deps
-
+	nights  *Nights
+	cfg     Config
+	deps    Deps
 	history history.History
 
 	running sync.Mutex // held by the night that runs
@@ -40,48 +38,13 @@ type Updater struct {
 	known   map[string]bool // nights that this updater asked for or took from the control stream
 	queue   chan Request
 
-	plans plans
-
 	sleep func(ctx context.Context, until time.Time) error
-	at    func(step string) // called at the steps of a night, for tests that stop the world there
 }
 
-// Request asks for a night. Empty fields are filled in.
-type Request struct {
-	Night  string // id; an existing one only when that night failed
-	Track  string
-	By     string // who asks: "schedule", "cli", or the name of an API key
-	DryRun bool   // do everything but store and publish
-
-	from source
-}
-
-// source is how an updater came by a request.
-type source int
-
-const (
-	fromCaller   source = iota // RunNight
-	fromStream                 // the control stream: servers have seen it, and other updaters may have
-	fromSchedule               // other updaters may follow the same schedule
-)
-
-// requestOptions are the options of a replaystore.NightRequest.
-type requestOptions struct {
-	DryRun bool `json:"dry_run,omitempty"`
-}
-
-// New makes an updater and starts nothing.
-func New(cfg Config, deps Deps) (*Updater, error) {
-	if err := cfg.complete(); err != nil {
-		return nil, err
-	}
-	if err := deps.complete(cfg.Settings); err != nil {
-		return nil, err
-	}
-	if err := deps.Registry.Declare(slices.Concat(slices.Collect(maps.Keys(cfg.Tracks)), cfg.initials())...); err != nil {
-		return nil, fmt.Errorf("configure updater: %w", err)
-	}
-	return &Updater{cfg: cfg, deps: deps, history: history.Of(deps.Registry), known: map[string]bool{}, queue: make(chan Request, 1024), sleep: sleep, at: func(string) {}}, nil
+// New makes an updater of nights and starts nothing.
+func New(nights *Nights) *Updater {
+	deps := nights.Deps()
+	return &Updater{nights: nights, cfg: nights.Config(), deps: deps, history: history.Of(deps.Registry), known: map[string]bool{}, queue: make(chan Request, 1024), sleep: sleep}
 }
 
 // Run clears up after a predecessor that was killed, and then runs nights as they fall due or are asked for, until ctx is
@@ -162,14 +125,8 @@ func (u *Updater) RunNight(ctx context.Context, req Request) (nightrecord.Night,
 	return u.run(ctx, req)
 }
 
-// run runs a night under its track's lease. A night that came from elsewhere than a caller and has a record is left alone.
+// run runs a night under its track's lease.
 func (u *Updater) run(ctx context.Context, req Request) (nightrecord.Night, error) {
-	if req.Track == "" {
-		req.Track = registry.Default
-	}
-	if err := registry.CheckTrack(req.Track); err != nil {
-		return nightrecord.Night{ID: req.Night, Track: req.Track}, fmt.Errorf("run night: %w", err)
-	}
 	tracks, err := u.leases(req.Track)
 	if err != nil {
 		return nightrecord.Night{ID: req.Night, Track: req.Track}, err
@@ -187,34 +144,18 @@ func (u *Updater) run(ctx context.Context, req Request) (nightrecord.Night, erro
 			u.deps.Log.Warn("a trial cannot be judged now; it goes on as it is", "track", req.Track, "error", err)
 		}
 	}
-	before, found, err := u.history.Record(req.Night)
-	if err != nil {
-		return before, err
-	}
-	if found && (req.from != fromCaller || before.State != nightrecord.Failed) {
-		return before, nil
-	}
-	err = u.deps.Registry.CreateNight(req.Night)
-	switch {
-	case err == nil:
-	case !errors.Is(err, registry.ErrExists):
-		return nightrecord.Night{ID: req.Night, Track: req.Track}, err
-	case req.from == fromSchedule: // a lease does not hold on every shared file system; that a directory is made once does
-		u.deps.Log.Info("another updater has this night", "night", req.Night, "track", req.Track)
-		return nightrecord.Night{ID: req.Night, Track: req.Track}, nil
-	}
-	return u.night(req).run(ctx)
+	return u.nights.Run(ctx, req)
 }
 
 // leases are the tracks that a night of one must have for itself: the track, and those whose memory an initial adapter is made of.
 func (u *Updater) leases(track string) ([]string, error) {
 	tracks := []string{track}
-	if u.cfg.of(track).Initial.Track == track {
+	if u.cfg.Of(track).Initial.Track == track {
 		all, err := u.deps.Registry.Tracks()
 		if err != nil {
 			return nil, err
 		}
-		tracks = append(tracks, slices.DeleteFunc(all, func(t string) bool { return u.cfg.of(t).Initial.Track != track })...)
+		tracks = append(tracks, slices.DeleteFunc(all, func(t string) bool { return u.cfg.Of(t).Initial.Track != track })...)
 	}
 	slices.Sort(tracks) // in one order, so that no two nights wait for each other
 	return slices.Compact(tracks), nil
@@ -274,23 +215,20 @@ func (u *Updater) listen(ctx context.Context) error {
 
 // hear queues one request.
 func (u *Updater) hear(s replaystore.Signal) {
+	var req Request
 	r, err := replaystore.Decode[replaystore.NightRequest](s)
 	if err == nil {
-		err = registry.CheckTrack(r.Track)
-	}
-	var opt requestOptions
-	if err == nil && len(r.Options) > 0 {
-		err = json.Unmarshal(r.Options, &opt)
+		req, err = Requested(r)
 	}
 	if err == nil {
-		_, err = u.deps.Registry.NightDir(r.Night)
+		_, err = u.deps.Registry.NightDir(req.Night)
 	}
 	if err != nil {
 		u.deps.Log.Warn("a request for a night is not understood", "signal", s.ID, "error", err)
 		return
 	}
-	if _, found, err := u.history.Record(r.Night); found && err == nil {
+	if _, found, err := u.history.Record(req.Night); found && err == nil {
 		return
 	}
-	u.enqueue(Request{Night: r.Night, Track: r.Track, By: r.By, DryRun: opt.DryRun, from: fromStream})
+	u.enqueue(req)
 }

@@ -21,8 +21,8 @@ import (
 func (s *shop) background(u *Updater) <-chan nightrecord.Night {
 	s.Helper()
 	ended := make(chan nightrecord.Night, 100)
-	tell := u.deps.Progress
-	u.deps.Progress = func(n nightrecord.Night) {
+	tell := u.nights.deps.Progress
+	u.nights.deps.Progress = func(n nightrecord.Night) {
 		if tell != nil {
 			tell(n)
 		}
@@ -110,7 +110,7 @@ func TestNightWaitsForServersThatAreBehind(t *testing.T) {
 	s.Send(replaystore.ShippedMark{Server: "gone", Leaving: true})
 	u := s.updater()
 	waited := ""
-	u.deps.Progress = func(n nightrecord.Night) {
+	u.nights.deps.Progress = func(n nightrecord.Night) {
 		if n.State == nightrecord.Waiting && n.Reason != "" {
 			waited = n.Reason
 			s.Send(replaystore.ShippedMark{Server: "web-1", Night: n.ID, Through: time.Now()})
@@ -121,7 +121,7 @@ func TestNightWaitsForServersThatAreBehind(t *testing.T) {
 		t.Errorf("waited %q", waited)
 	}
 	u = s.updater()
-	u.cfg.ShipWait = time.Millisecond
+	u.nights.cfg.ShipWait = time.Millisecond
 	n := s.run(u, Request{}, nightrecord.Skipped)
 	said := ""
 	for _, l := range n.Log {
@@ -152,21 +152,21 @@ func TestYoungFeedbackIsLeftForTheNextNight(t *testing.T) {
 	if err := s.Store.Append(t.Context(), events...); err != nil {
 		t.Fatal(err)
 	}
-	first, err := u.gather(t.Context(), "default", "", s.Now, time.Hour)
+	first, err := u.nights.gather(t.Context(), "default", "", s.Now, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(first.events) != 2*before || first.waiting != after {
 		t.Errorf("the first night takes %d events and leaves %d", len(first.events), first.waiting)
 	}
-	second, err := u.gather(t.Context(), "default", first.cursor, s.Now.Add(2*time.Hour), time.Hour)
+	second, err := u.nights.gather(t.Context(), "default", first.cursor, s.Now.Add(2*time.Hour), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(second.events) != 2*after || second.waiting != 0 || second.events[0].Interaction == nil || second.events[0].Interaction.ID != "i0300" {
 		t.Errorf("the second night takes %d events, first %+v, and leaves %d", len(second.events), second.events[0], second.waiting)
 	}
-	third, err := u.gather(t.Context(), "default", second.cursor, s.Now.Add(2*time.Hour), time.Hour)
+	third, err := u.nights.gather(t.Context(), "default", second.cursor, s.Now.Add(2*time.Hour), time.Hour)
 	if err != nil || len(third.events) != 0 || third.cursor != second.cursor {
 		t.Errorf("the third night takes %d events, %v", len(third.events), err)
 	}
@@ -176,7 +176,7 @@ func TestFeedbackOnAnOlderInteraction(t *testing.T) {
 	s := newShop(t, t.TempDir())
 	u := s.updater()
 	in := s.Feedback(1, "x", "y", "z")
-	first, err := u.gather(t.Context(), "default", "", s.Now, 0)
+	first, err := u.nights.gather(t.Context(), "default", "", s.Now, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestFeedbackOnAnOlderInteraction(t *testing.T) {
 	if err := s.Store.Append(t.Context(), replaystore.Event{Feedback: &replaystore.Feedback{ID: "late", Interaction: in.ID, Track: "default", Time: s.Now, Subject: "q", Rating: &no}}); err != nil {
 		t.Fatal(err)
 	}
-	second, err := u.gather(t.Context(), "default", first.cursor, s.Now, 0)
+	second, err := u.nights.gather(t.Context(), "default", first.cursor, s.Now, 0)
 	if err != nil || len(second.events) != 2 || second.events[0].Interaction == nil || !second.negative[in.ID] {
 		t.Errorf("gathered %+v, %v", second, err)
 	}
@@ -247,7 +247,7 @@ func TestNewRefuses(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := newShop(t, "model")
 			c.change(&s.config, &s.deps)
-			if _, err := New(s.config, s.deps); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := NewNights(s.config, s.deps); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
 		})
@@ -319,7 +319,7 @@ func TestRehearsalIsSharedBetweenMemoryAndStarter(t *testing.T) {
 
 func TestCurveIsThinned(t *testing.T) {
 	s := newShop(t, "model")
-	l := nightLog{u: s.updater()}
+	l := nightLog{nights: s.updater().nights}
 	for step := 1; step <= 5000; step++ {
 		l.point(nightrecord.CurvePoint{Step: step, Loss: float64(step)})
 	}

@@ -27,7 +27,7 @@ func (u *Updater) Withdraw(ctx context.Context, track string) (history.Withdrawa
 			return w, fmt.Errorf("withdraw %s: %w", w.Champion, err)
 		}
 		w.Activation = a.Sequence
-		u.at("withdrawn")
+		u.deps.At("withdrawn")
 		if _, err := replaystore.Send(ctx, u.deps.Store.Control(), replaystore.ActivationHint{Track: track, Number: a.Sequence}); err != nil {
 			u.deps.Log.Warn("an activation cannot be announced; servers will see it when they look", "track", track, "error", err)
 		}

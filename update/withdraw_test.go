@@ -151,25 +151,13 @@ func TestUpdaterKilledAfterAWithdrawal(t *testing.T) {
 	s.Now = s.Now.Add(time.Hour)
 	s.Erase(who)
 	for _, step := range []string{"withdrawn", "frozen", "computed", "put"} {
-		func() {
-			defer func() {
-				if _, ok := recover().(stopped); !ok {
-					t.Errorf("went past step %s", step)
-				}
-			}()
-			u := s.updater()
-			u.at = func(at string) {
-				if at == step {
-					panic(stopped{step})
-				}
-			}
+		s.killedAt(step, func(u *Updater) {
 			s.Now = s.Now.Add(time.Minute)
 			if _, err := u.Withdraw(t.Context(), registry.Default); err != nil {
 				t.Error(err)
 			}
-			_, err := u.RunNight(t.Context(), Request{})
-			t.Error(err)
-		}()
+			_, _ = u.RunNight(t.Context(), Request{})
+		})
 		if c := s.Champion(); c.Digest != "" || c.Sequence != 2 {
 			t.Fatalf("killed when %s: champion %+v", step, c)
 		}
@@ -251,7 +239,7 @@ func TestWithdrawalAndPeople(t *testing.T) {
 	two := s.Learned(registry.Default, "night2", "bob", 2, one.Digest)
 	s.Activate(registry.Updater, one, registry.Ref{})
 	s.Activate("eve", two, registry.Ref{})
-	n := u.night(Request{Track: registry.Default})
+	n := u.nights.night(Request{Track: registry.Default})
 	if _, reference, err := n.base(); err != nil || reference != two.Digest {
 		t.Errorf("reference %q, %v; want what a person approved", reference, err)
 	}

@@ -61,7 +61,7 @@ func (n *nightsFlags) setup(s *app.Flags, cmd *cobra.Command) (seasons.Setup, er
 	if err != nil {
 		return none, err
 	}
-	return seasons.Setup{Model: p.Model, Update: p.UpdateConfig(), Clerk: clerk, Work: []string{self, "work"}, Log: slog.New(slog.DiscardHandler)}, nil
+	return seasons.Setup{Model: p.Model, Update: p.NightConfig(), Clerk: clerk, Work: []string{self, "work"}, Log: slog.New(slog.DiscardHandler)}, nil
 }
 
 func gateCommand(s *app.Flags) *cobra.Command {

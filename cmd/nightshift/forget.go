@@ -135,10 +135,11 @@ func learnAgain(ctx context.Context, p *app.Parts, r *forgetting, asJSON bool) e
 	if asJSON {
 		deps.Progress = nil
 	}
-	updater, err := p.NewUpdater(deps)
+	nights, err := p.NewNights(deps)
 	if err != nil {
 		return err
 	}
+	updater := update.New(nights)
 	var failed error
 	for i, w := range r.Tracks {
 		w, err := updater.Withdraw(ctx, w.Track)

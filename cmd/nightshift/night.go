@@ -101,9 +101,9 @@ func planNight(s *app.Flags, cmd *cobra.Command, track string) (plan nightrecord
 	if err != nil {
 		return plan, err
 	}
-	updater, err := p.NewUpdater(update.Deps{})
+	nights, err := p.NewNights(update.Deps{})
 	if err == nil {
-		plan, err = updater.Plan(cmd.Context(), track)
+		plan, err = nights.Plan(cmd.Context(), track)
 	}
 	return plan, p.Closing(err)
 }

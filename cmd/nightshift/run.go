@@ -26,11 +26,11 @@ func runCommand(s *app.Flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			updater, err := p.NewUpdater(update.Deps{})
+			nights, err := p.NewNights(update.Deps{})
 			if err != nil {
 				return p.Closing(err)
 			}
-			return p.Closing(p.Serve(cmd.Context(), updaterInside, updater.Plan, updater.Run))
+			return p.Closing(p.Serve(cmd.Context(), updaterInside, nights.Plan, update.New(nights).Run))
 		}}
 }
 
@@ -45,11 +45,11 @@ func serveCommand(s *app.Flags) *cobra.Command {
 				p.Log.Warn("nobody learns from this server: a local store has one process; use the command run, or store.kind redis and the command update")
 				return p.Closing(p.Serve(cmd.Context(), updaterNone, nil, nil))
 			}
-			updater, err := p.NewUpdater(update.Deps{}) // looks at what nights would find, and runs none
+			nights, err := p.NewNights(update.Deps{}) // to look at what they would find; none is run
 			if err != nil {
 				return p.Closing(err)
 			}
-			return p.Closing(p.Serve(cmd.Context(), updaterRemote, elsewhere(updater.Plan), nil))
+			return p.Closing(p.Serve(cmd.Context(), updaterRemote, elsewhere(nights.Plan), nil))
 		}}
 }
 

@@ -68,16 +68,16 @@ func updateCommand(s *app.Flags) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		updater, err := p.NewUpdater(update.Deps{Progress: printer.show})
+		nights, err := p.NewNights(update.Deps{Progress: printer.show})
 		switch {
 		case err != nil:
 		case replay != "":
-			err = nearNight(p.Registry, replay, replayNight(cmd, updater, replay, asJSON))
+			err = nearNight(p.Registry, replay, replayNight(cmd, nights, replay, asJSON))
 		case once:
-			err = oneNight(cmd, updater, printer, update.Request{Track: track, By: "cli", DryRun: dryRun})
+			err = oneNight(cmd, update.New(nights), printer, update.Request{Track: track, By: "cli", DryRun: dryRun})
 		default:
 			p.Log.Info("the updater is ready")
-			err = p.Learn(cmd.Context(), updater)
+			err = p.Learn(cmd.Context(), update.New(nights))
 		}
 		return p.Closing(err)
 	}
@@ -94,8 +94,8 @@ func oneNight(cmd *cobra.Command, updater *update.Updater, printer *nightPrinter
 }
 
 // replayNight proves that a night's record leads to the same adapter.
-func replayNight(cmd *cobra.Command, updater *update.Updater, id string, asJSON bool) error {
-	r, err := updater.Replay(cmd.Context(), id, func(p work.Progress) {
+func replayNight(cmd *cobra.Command, nights *update.Nights, id string, asJSON bool) error {
+	r, err := nights.Replay(cmd.Context(), id, func(p work.Progress) {
 		if !asJSON && isTerminal(os.Stderr) {
 			fmt.Fprintf(os.Stderr, "\r%-10s %d of %d   ", p.Stage, p.Done, p.Total)
 		}

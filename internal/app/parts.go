@@ -159,8 +159,8 @@ func bankRows(c Engine, model *engine.Model) int {
 	return c.BankRows
 }
 
-// UpdateConfig is what the learning side needs of the configuration.
-func (p *Parts) UpdateConfig() update.Config {
+// NightConfig is what nights need of the configuration.
+func (p *Parts) NightConfig() update.Config {
 	c := p.Config
 	u := update.Config{ModelDir: p.ModelDir, CacheDir: p.Cache, Weights: p.Model.Weights(), Shape: p.Model.Config,
 		LearningRate: p.learning.LearningRate, Settings: c.Update, Tracks: map[string]update.Settings{}}
@@ -171,10 +171,10 @@ func (p *Parts) UpdateConfig() update.Config {
 	return u
 }
 
-// NewUpdater wires the learning side.
-func (p *Parts) NewUpdater(deps update.Deps) (*update.Updater, error) {
+// NewNights wires the learning side.
+func (p *Parts) NewNights(deps update.Deps) (*update.Nights, error) {
 	deps.Store, deps.Registry, deps.Log = p.Store, p.Registry, p.Log
-	return update.New(p.UpdateConfig(), deps)
+	return update.NewNights(p.NightConfig(), deps)
 }
 
 // Closing joins the error of closing the parts to err.

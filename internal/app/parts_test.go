@@ -22,14 +22,14 @@ func TestEngineConfig(t *testing.T) {
 	}
 }
 
-// TestUpdateConfig wants what the configuration says of the process that trains in the updater's.
-func TestUpdateConfig(t *testing.T) {
+// TestNightConfig wants what the configuration says of the process that trains in that of nights.
+func TestNightConfig(t *testing.T) {
 	p := &Parts{Model: &engine.Model{Config: arch.GPT2(arch.Shape{Context: 64})}, Config: Defaults()}
 	for _, test := range []struct {
 		threads, own, memory, want int
 	}{{0, 0, 0, runtime.GOMAXPROCS(0)}, {3, 0, 0, 3}, {3, 5, 900, 5}, {0, 7, 1, 7}} {
 		p.Config.Threads, p.Config.Update.Threads, p.Config.Update.MemoryLimit = test.threads, test.own, test.memory
-		if u := p.UpdateConfig(); u.Threads != test.want || u.MemoryLimit != test.memory {
+		if u := p.NightConfig(); u.Threads != test.want || u.MemoryLimit != test.memory {
 			t.Errorf("threads %d, update.threads %d, update.memory_limit %d: %d threads and the limit %d, want %d",
 				test.threads, test.own, test.memory, u.Threads, u.MemoryLimit, test.want)
 		}

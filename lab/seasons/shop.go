@@ -123,11 +123,11 @@ func (s *shop) tell(ctx context.Context, visits []visit) error {
 func (s *shop) night(ctx context.Context, id string, tampering ...string) (nightrecord.Night, error) {
 	deps := update.Deps{Store: s.store, Registry: s.registry, Log: s.setup.Log, Now: func() time.Time { return s.now }}
 	deps.Command = append(slices.Clone(s.setup.Work), tampering...)
-	u, err := update.New(s.setup.Update, deps)
+	nights, err := update.NewNights(s.setup.Update, deps)
 	if err != nil {
 		return nightrecord.Night{}, err
 	}
-	n, err := u.RunNight(ctx, update.Request{Night: id, By: "simulation"})
+	n, err := update.New(nights).RunNight(ctx, update.Request{Night: id, By: "simulation"})
 	if err != nil && ctx.Err() == nil && n.State == nightrecord.Failed { // a broken candidate is a result
 		err = nil
 	}

@@ -19,7 +19,7 @@ TESTFLAGS ?=
 
 # Packages with goroutines that share memory. make race RACE=./... takes all.
 RACE ?= ./test ./internal/atomicfile ./internal/conversion ./internal/engine/... ./internal/registry ./internal/sampling ./onnx/ort ./models/tokenizer ./replaystore/... \
-	./serve/... ./update ./update/history ./update/runner ./lab/bench ./lab/continual ./update/train ./update/work
+	./serve/... ./update ./update/history ./update/night ./update/runner ./lab/bench ./lab/continual ./update/train ./update/work
 
 # Flags of the contract suite: make contract CONTRACTFLAGS='--only langchain --json'; --help prints them all.
 CONTRACTFLAGS ?=

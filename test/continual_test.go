@@ -13,7 +13,7 @@ import (
 	"nightshift/lab/continual"
 	"nightshift/models/arch"
 	"nightshift/onnx/ort"
-	"nightshift/update"
+	"nightshift/update/night"
 )
 
 // onSmallModel runs a benchmark of continual learning on a small model, which it makes in a second and puts where the program keeps
@@ -164,24 +164,24 @@ func TestBenchContinualRefuses(t *testing.T) {
 // TestShippedDefaultIsThatOfNights: what the benchmark calls the shipped default trains as a night of an empty configuration does, but for
 // the learning rate and the steps, which are those of the benchmark's small model.
 func TestShippedDefaultIsThatOfNights(t *testing.T) {
-	night := update.Defaults().Train
+	train := night.Defaults().Train
 	all := continual.Methods()
 	at := slices.IndexFunc(all, func(m continual.Method) bool { return m.Key == "default" })
 	if at < 0 {
 		t.Fatal("the benchmark has no method default")
 	}
 	m, b := all[at], continual.DefaultBudget()
-	want := continual.Settings{Memory: 1, Limit: update.RehearsalLimit, Ratio: night.RehearsalRatio, KL: night.KLShare}
+	want := continual.Settings{Memory: 1, Limit: night.RehearsalLimit, Ratio: train.RehearsalRatio, KL: train.KLShare}
 	if m.Settings != want || len(m.Grid) != 0 {
 		t.Errorf("the benchmark's default is %+v, tuned over %v; a night's is %+v, not tuned", m.Settings, m.Grid, want)
 	}
-	if night.Objective != "sft" || night.RehearsalPolicy != "random" || night.RehearsalReplacement != "random" {
-		t.Errorf("a night learns by %s, rehearses by %s and replaces by %s, which the benchmark's default does not", night.Objective, night.RehearsalPolicy, night.RehearsalReplacement)
+	if train.Objective != "sft" || train.RehearsalPolicy != "random" || train.RehearsalReplacement != "random" {
+		t.Errorf("a night learns by %s, rehearses by %s and replaces by %s, which the benchmark's default does not", train.Objective, train.RehearsalPolicy, train.RehearsalReplacement)
 	}
-	if on := night.Methods.On(); len(on) > 0 {
+	if on := train.Methods.On(); len(on) > 0 {
 		t.Errorf("a night has methods that the benchmark's default has not: %v", on)
 	}
-	if b.Rank != night.Rank || b.Alpha != night.Alpha || !slices.Equal(night.Modules, []string{"mlp"}) || !slices.Equal(b.Modules, arch.GPT2(arch.Shape{}).FeedForward()) || b.Warmup != night.Warmup || b.Clip != night.Clip {
-		t.Errorf("the benchmark's budget is %+v, a night has %+v", b, night)
+	if b.Rank != train.Rank || b.Alpha != train.Alpha || !slices.Equal(train.Modules, []string{"mlp"}) || !slices.Equal(b.Modules, arch.GPT2(arch.Shape{}).FeedForward()) || b.Warmup != train.Warmup || b.Clip != train.Clip {
+		t.Errorf("the benchmark's budget is %+v, a night has %+v", b, train)
 	}
 }

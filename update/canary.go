@@ -10,6 +10,7 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
+	"nightshift/update/night"
 )
 
 // lookEvery is how often the updater looks at running trials.
@@ -89,7 +90,7 @@ func (w *trials) look(ctx context.Context, track string) error {
 func (u *Updater) decide(ctx context.Context, t *trial) error {
 	step, settings := t.steps[len(t.steps)-1], u.cfg.Of(t.candidate.Track).Canary
 	if settings.Error <= 0 {
-		settings.Error = Defaults().Canary.Error
+		settings.Error = night.Defaults().Canary.Error
 	}
 	tests := t.tests(settings.Error / 2) // Bonferroni's: two tests share the error
 	age, people := u.deps.Now().Sub(step.Time), t.people()

@@ -11,6 +11,7 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/onnx/ort"
 	"nightshift/replaystore"
+	"nightshift/update/night"
 	"nightshift/update/nighttest"
 )
 
@@ -22,11 +23,11 @@ type rollout struct {
 	random              *rand.Rand
 }
 
-// newRollout begins a trial with a share of 5 %, of a night if there is one.
-func newRollout(t *testing.T, night string) *rollout {
+// newRollout begins a trial with a share of 5 %, of the night with an id if there is one.
+func newRollout(t *testing.T, id string) *rollout {
 	t.Helper()
 	s := newShop(t, t.TempDir())
-	s.config.Canary = Canary{Shares: []float64{0.05, 0.25}, Step: time.Hour, People: 15, Patience: 24 * time.Hour, Error: 0.05}
+	s.config.Canary = night.Canary{Shares: []float64{0.05, 0.25}, Step: time.Hour, People: 15, Patience: 24 * time.Hour, Error: 0.05}
 	r := &rollout{shop: s, u: s.updater(), random: rand.New(rand.NewPCG(1, 2))} //nolint:gosec // reproducible, not secret
 	for i, ref := range []*registry.Ref{&r.champion, &r.candidate} {
 		var err error
@@ -34,13 +35,13 @@ func newRollout(t *testing.T, night string) *rollout {
 			t.Fatal(err)
 		}
 	}
-	if night != "" {
-		if err := s.Registry.CreateNight(night); err != nil {
+	if id != "" {
+		if err := s.Registry.CreateNight(id); err != nil {
 			t.Fatal(err)
 		}
 	}
 	r.activate(registry.Activation{Digest: r.champion.Digest})
-	r.activate(registry.Activation{Digest: r.champion.Digest, Candidate: r.candidate.Digest, Share: 0.05, Night: night})
+	r.activate(registry.Activation{Digest: r.champion.Digest, Candidate: r.candidate.Digest, Share: 0.05, Night: id})
 	return r
 }
 
@@ -108,10 +109,10 @@ func (r *rollout) look(watching *trials) {
 // TestTrialWidensAndFinishes takes a candidate that is as good as the champion to all people, by an updater that reads on and by
 // one that is started anew for every look: both come to the same figures.
 func TestTrialWidensAndFinishes(t *testing.T) {
-	const night = "20260302-010000-trial"
+	const id = "20260302-010000-trial"
 	var reasons [2]string
 	for i := range reasons {
-		r := newRollout(t, night)
+		r := newRollout(t, id)
 		var watching *trials
 		if i == 0 {
 			watching = r.u.trials()
@@ -125,15 +126,15 @@ func TestTrialWidensAndFinishes(t *testing.T) {
 			t.Fatalf("activations %+v, %v", list, err)
 		}
 		wide, last := list[2], list[3]
-		if wide.Share != 0.25 || wide.Candidate != r.candidate.Digest || wide.Digest != r.champion.Digest || wide.Night != night || wide.Time.Sub(list[1].Time) < time.Hour {
+		if wide.Share != 0.25 || wide.Candidate != r.candidate.Digest || wide.Digest != r.champion.Digest || wide.Night != id || wide.Time.Sub(list[1].Time) < time.Hour {
 			t.Errorf("second step %+v", wide)
 		}
-		if last.Digest != r.candidate.Digest || last.Candidate != "" || last.Share != 0 || last.Night != night || registry.Human(last.Actor) || last.Held {
+		if last.Digest != r.candidate.Digest || last.Candidate != "" || last.Share != 0 || last.Night != id || registry.Human(last.Actor) || last.Held {
 			t.Errorf("end of the trial %+v", last)
 		}
 		reasons[i] = wide.Reason + last.Reason
 		var record nightrecord.Trial
-		if found, err := r.u.history.Read(night, nightrecord.TrialFile, &record); err != nil || !found || len(record.Steps) != 2 || record.Candidate.Digest != r.candidate.Digest {
+		if found, err := r.u.history.Read(id, nightrecord.TrialFile, &record); err != nil || !found || len(record.Steps) != 2 || record.Candidate.Digest != r.candidate.Digest {
 			t.Fatalf("record %+v, %v, %v", record, found, err)
 		}
 		for j, step := range record.Steps {
@@ -235,48 +236,26 @@ func TestPeopleGoFirst(t *testing.T) {
 	}
 }
 
-func TestCanarySettings(t *testing.T) {
-	good := Canary{Shares: []float64{0.05, 0.25}, Step: time.Hour, People: 1, Patience: time.Hour, Error: 0.05}
-	for name, change := range map[string]func(c *Canary){
-		"canary.shares: want shares that rise":                  func(c *Canary) { c.Shares = []float64{0.25, 0.05} },
-		"canary.shares[1]: want at most 0.9999":                 func(c *Canary) { c.Shares = []float64{0.5, 1} },
-		"canary.patience: want at least update.canary.step, 1h": func(c *Canary) { c.Patience = time.Minute },
-		"canary.people: want at least 1":                        func(c *Canary) { c.People = 0 },
-		"canary.error: want at most 0.5":                        func(c *Canary) { c.Error = 1 },
-		"canary.error: want at least 0.0001":                    func(c *Canary) { c.Error = 0 },
-	} {
-		s := newShop(t, t.TempDir())
-		s.config.Canary = good
-		change(&s.config.Canary)
-		if _, err := NewNights(s.config, s.deps); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if good.Next(0) != 0.05 || good.Next(0.05) != 0.25 || good.Next(0.25) != 1 || good.Next(0.1) != 0.25 || (Canary{}).Next(0) != 1 {
-		t.Error("the shares are not taken in turn")
-	}
-}
-
 // TestNightOnTrial runs a night whose candidate is given to some of the people first, kills the updater after its activation,
 // and takes the candidate to the end.
 func TestNightOnTrial(t *testing.T) {
 	ort.ForTest(t)
 	s := newShop(t, nighttest.Model(t))
 	s.Correct(0, 12)
-	s.config.Canary = Canary{Shares: []float64{0.3}, Step: time.Hour, People: 1, Patience: 24 * time.Hour, Error: 0.05}
-	night := nightrecord.NewID(s.Now)
-	s.killedAt("activated", func(u *Updater) { _, _ = u.RunNight(t.Context(), Request{Night: night}) })
+	s.config.Canary = night.Canary{Shares: []float64{0.3}, Step: time.Hour, People: 1, Patience: 24 * time.Hour, Error: 0.05}
+	id := nightrecord.NewID(s.Now)
+	s.killedAt("activated", func(u *Updater) { _, _ = u.RunNight(t.Context(), night.Request{Night: id}) })
 	u := s.updater()
-	if n := s.run(u, Request{}, nightrecord.Skipped); !strings.Contains(n.Reason, "default@1 is on trial") {
+	if n := s.run(u, night.Request{}, nightrecord.Skipped); !strings.Contains(n.Reason, "default@1 is on trial") {
 		t.Errorf("the next night: %s", n.Reason)
 	}
-	n, _, err := u.history.Record(night)
+	n, _, err := u.history.Record(id)
 	if err != nil || n.State != nightrecord.Published || n.Candidate.Version != 1 || !strings.Contains(n.Reason, "on trial: 30 %") || len(s.Memory()) != n.Selection.New {
 		t.Fatalf("night %+v, %v", n, err)
 	}
 	a := s.Champion()
 	ref, _ := a.Canary()
-	if a.Digest != "" || ref.Digest != n.Candidate.Digest || a.Share != 0.3 || a.Night != night {
+	if a.Digest != "" || ref.Digest != n.Candidate.Digest || a.Share != 0.3 || a.Night != id {
 		t.Fatalf("activation %+v", a)
 	}
 	for i := range 40 {
@@ -287,10 +266,10 @@ func TestNightOnTrial(t *testing.T) {
 		}
 	}
 	s.Now = s.Now.Add(time.Hour)
-	if n := s.run(u, Request{}, nightrecord.Skipped); !strings.Contains(n.Reason, "no new examples") { // each night looks first
+	if n := s.run(u, night.Request{}, nightrecord.Skipped); !strings.Contains(n.Reason, "no new examples") { // each night looks first
 		t.Errorf("the night after the trial: %s", n.Reason)
 	}
-	if a := s.Champion(); a.Digest != n.Candidate.Digest || a.Share != 0 || a.Night != night {
+	if a := s.Champion(); a.Digest != n.Candidate.Digest || a.Share != 0 || a.Night != id {
 		t.Errorf("after the trial %+v", a)
 	}
 }

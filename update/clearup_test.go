@@ -7,6 +7,7 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
+	"nightshift/update/night"
 )
 
 // TestNightThatCannotBeClearedUp stops its own track and nothing else.
@@ -28,15 +29,15 @@ func TestNightThatCannotBeClearedUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.CreateTrack("other")
-	u := s.updater()
 	ctx, stop := context.WithCancel(t.Context())
 	stopped := make(chan error, 1)
 	ended := make(chan nightrecord.Night, 1)
-	u.nights.deps.Progress = func(n nightrecord.Night) {
+	s.deps.Progress = func(n nightrecord.Night) {
 		if n.State.Final() {
 			ended <- n
 		}
 	}
+	u := s.updater()
 	go func() { stopped <- u.Run(ctx) }()
 	s.Send(replaystore.NightRequest{Night: "20260302-010000-other", Track: "other", By: "api"})
 	select {
@@ -51,7 +52,7 @@ func TestNightThatCannotBeClearedUp(t *testing.T) {
 	if err := <-stopped; err != nil {
 		t.Errorf("run: %v", err)
 	}
-	if _, err := u.RunNight(t.Context(), Request{}); err == nil {
+	if _, err := u.RunNight(t.Context(), night.Request{}); err == nil {
 		t.Error("the track's evidence would be used twice")
 	}
 }

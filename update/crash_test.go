@@ -1,20 +1,14 @@
 package update
 
 import (
-	"context"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/onnx/ort"
-	"nightshift/update/history"
+	"nightshift/update/night"
 	"nightshift/update/nighttest"
-	"nightshift/update/runner"
 	"nightshift/update/selection"
 	"nightshift/update/work"
 )
@@ -49,14 +43,14 @@ func TestUpdaterKilledAtEachStep(t *testing.T) {
 			s := newShop(t, model)
 			s.CreateTrack("other")
 			s.Correct(0, 12)
-			night := nightrecord.NewID(s.Now)
-			s.killedAt(step, func(u *Updater) { _, _ = u.RunNight(t.Context(), Request{Night: night}) })
+			id := nightrecord.NewID(s.Now)
+			s.killedAt(step, func(u *Updater) { _, _ = u.RunNight(t.Context(), night.Request{Night: id}) })
 			u := s.updater()
-			if left, _, err := u.history.Record(night); err != nil || left.State.Final() {
+			if left, _, err := u.history.Record(id); err != nil || left.State.Final() {
 				t.Fatalf("the killed night is %s, %v", left.State, err)
 			}
-			s.run(u, Request{Track: "other"}, nightrecord.Skipped) // any night clears up first
-			cleared, _, err := u.history.Record(night)
+			s.run(u, night.Request{Track: "other"}, nightrecord.Skipped) // any night clears up first
+			cleared, _, err := u.history.Record(id)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -68,164 +62,46 @@ func TestUpdaterKilledAtEachStep(t *testing.T) {
 				if cleared.State != nightrecord.Failed || !strings.Contains(cleared.Reason, "interrupted") || s.Champion().Sequence != 0 {
 					t.Errorf("the night is %s: %s", cleared.State, cleared.Reason)
 				}
-				s.run(u, Request{Night: night}, nightrecord.Published)
+				s.run(u, night.Request{Night: id}, nightrecord.Published)
 			}
 			refs, err := s.Registry.Versions(registry.Default)
 			if err != nil || len(refs) != 1 || s.Champion().Sequence != 1 || refs[0].Digest != s.Champion().Digest {
 				t.Errorf("versions %v, %v; champion %+v", refs, err, s.Champion())
 			}
-			if n := s.run(u, Request{}, nightrecord.Skipped); n.Selection.New != 0 || len(s.Memory()) == 0 {
+			if n := s.run(u, night.Request{}, nightrecord.Skipped); n.Selection.New != 0 || len(s.Memory()) == 0 {
 				t.Errorf("evidence is used twice: %+v; remembered %d", n.Selection, len(s.Memory()))
 			}
-			if learned := selection.Using(s.Selected(night), selection.New); len(s.Memory()) != len(learned) {
+			if learned := selection.Using(s.Selected(id), selection.New); len(s.Memory()) != len(learned) {
 				t.Errorf("%d examples were learned, the memory has %d: %v", len(learned), len(s.Memory()), s.Memory())
 			}
 		})
 	}
 }
 
-func TestChildThatFails(t *testing.T) {
+// TestInitialAdapterAfterAKill: whether the updater dies before the activation or after it, one version is active in the end, and no
+// track remembers what others said.
+func TestInitialAdapterAfterAKill(t *testing.T) {
 	ort.ForTest(t)
-	s := newShop(t, nighttest.Model(t))
-	s.Correct(0, 12)
-	t.Run("says why", func(t *testing.T) {
-		s := &shop{s.In(t), s.config, s.deps}
-		s.config.ModelDir = filepath.Join(t.TempDir(), "nothing")
-		s.config.Anchors = filepath.Join(filepath.Dir(s.config.ModelDir), "anchors.jsonl")
-		if err := os.WriteFile(s.config.Anchors, []byte(`{"messages":[{"role":"prompt","content":"a"}],"completion":"b"}`), 0o644); err != nil {
-			t.Fatal(err)
+	for _, step := range []string{"put", "activated"} {
+		s := newShop(t, nighttest.Model(t))
+		s.config.Initial = night.Initial{Track: "initial", Initial: work.Initial{Rounds: 12, Steps: 10, Share: 1}}
+		for i, track := range []string{"alpha", "beta", "gamma"} {
+			s.CreateTrack(track)
+			s.Remember(track, i+1)
 		}
-		n, err := s.updater().RunNight(t.Context(), Request{})
-		if err == nil || n.State != nightrecord.Failed || !strings.Contains(n.Reason, "nothing") || !strings.Contains(n.Reason, "exit status 1") {
-			t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
-		}
-	})
-	hanging := func(deadline time.Duration) *Updater { // whose child never ends
+		id := nightrecord.NewID(s.Now)
+		s.killedAt(step, func(u *Updater) { _, _ = u.RunNight(t.Context(), night.Request{Night: id, Track: "initial"}) })
 		u := s.updater()
-		u.nights.deps.Runner = runner.New(runner.Config{Command: nighttest.Hanging, Deadline: deadline}, runner.Deps{Control: s.Store.Control(), Log: u.nights.deps.Log, Now: u.nights.deps.Now})
-		return u
-	}
-	t.Run("killed in the middle", func(t *testing.T) {
-		u := hanging(time.Hour)
-		ctx, kill := context.WithCancel(t.Context())
-		u.nights.deps.Progress = func(n nightrecord.Night) {
-			if n.Progress != nil && n.Progress.Step == 1 {
-				kill()
-			}
+		want := map[string]nightrecord.State{"put": nightrecord.Published, "activated": nightrecord.Skipped}[step]
+		s.run(u, night.Request{Track: "initial"}, want)
+		s.run(u, night.Request{Track: "initial"}, nightrecord.Skipped)
+		active, err := s.Registry.Champion("initial")
+		refs, errs := s.Registry.Versions("initial")
+		if err != nil || errs != nil || active.Sequence != 1 || len(refs) != 1 || active.Digest != refs[0].Digest {
+			t.Errorf("killed at %s: active is %+v, %v; versions %v, %v", step, active, err, refs, errs)
 		}
-		n, err := u.RunNight(ctx, Request{})
-		if err == nil || n.State != nightrecord.Failed || !strings.HasPrefix(n.Reason, "interrupted: ") {
-			t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
+		if memory, err := s.Store.Rehearsal(t.Context(), "initial"); err != nil || len(memory.Items()) != 0 {
+			t.Errorf("the track of initial adapters remembers %d examples, %v", len(memory.Items()), err)
 		}
-	})
-	t.Run("too slow", func(t *testing.T) {
-		u := hanging(300 * time.Millisecond)
-		n, err := u.RunNight(t.Context(), Request{})
-		if err == nil || n.State != nightrecord.Failed || !strings.Contains(n.Reason, "not done after 300ms") {
-			t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
-		}
-	})
-	night := nightrecord.NewID(s.Now)
-	t.Run("killed while it trains", func(t *testing.T) {
-		u := s.updater()
-		u.nights.cfg.Train.Epochs, u.nights.cfg.Train.MaxSteps = 1e6, 1e9
-		ctx, kill := context.WithCancel(t.Context())
-		u.nights.deps.Progress = func(n nightrecord.Night) {
-			if n.State == nightrecord.Training && n.Progress.Step >= 3 {
-				kill()
-			}
-		}
-		n, err := u.RunNight(ctx, Request{Night: night})
-		if err == nil || n.State != nightrecord.Failed || len(n.Curve) == 0 {
-			t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
-		}
-	})
-	s.run(s.updater(), Request{Night: night}, nightrecord.Published)
-}
-
-func TestErasureWhileTheNightRuns(t *testing.T) {
-	ort.ForTest(t)
-	s := newShop(t, nighttest.Model(t))
-	s.Correct(0, 12)
-	u := s.updater()
-	night := nightrecord.NewID(s.Now)
-	u.nights.deps.At = func(step string) {
-		if step != "computed" {
-			return
-		}
-		report, err := s.Store.Erase(t.Context(), selection.Using(s.Selected(night), selection.New)[0].Subject)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if traces, err := history.Erase(s.Registry, report); err != nil || traces.Examples != 6 {
-			t.Fatalf("traces %+v, %v", traces, err)
-		}
-	}
-	n, err := u.RunNight(t.Context(), Request{Night: night})
-	if err == nil || n.State != nightrecord.Failed || !strings.Contains(n.Reason, "erased while the night ran") {
-		t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
-	}
-	u.nights.deps.At = func(string) {}
-	if n := s.run(u, Request{}, nightrecord.Published); n.Selection.New+n.Selection.HeldOut != 66 {
-		t.Errorf("the next night works with %+v", n.Selection)
-	}
-}
-
-// TestErasureWhileTheNightSelects forgets somebody whose examples are chosen and not written down yet.
-func TestErasureWhileTheNightSelects(t *testing.T) {
-	ort.ForTest(t)
-	s := newShop(t, nighttest.Model(t))
-	s.Correct(0, 12)
-	u := s.updater()
-	u.nights.deps.At = func(step string) {
-		if step == "chosen" {
-			if traces := s.Erase("person03"); traces.Examples != 0 {
-				t.Errorf("erased from a selection that is not written yet: %+v", traces)
-			}
-		}
-	}
-	n := s.run(u, Request{}, nightrecord.Skipped)
-	if !strings.Contains(n.Reason, "somebody was erased") {
-		t.Errorf("skipped because %s", n.Reason)
-	}
-	if items := s.Selected(n.ID); len(items) != 72-6+6 || slices.ContainsFunc(items, func(it selection.Item) bool { return it.Subject == "person03" }) {
-		t.Errorf("%d examples are left: %+v", len(items), items)
-	}
-	u.nights.deps.At = func(string) {}
-	if n := s.run(u, Request{}, nightrecord.Published); n.Selection.New+n.Selection.HeldOut != 66 {
-		t.Errorf("the next night works with %+v", n.Selection)
-	}
-}
-
-func TestDamagedCandidateIsNotPublished(t *testing.T) {
-	ort.ForTest(t)
-	s := newShop(t, nighttest.Model(t))
-	s.Correct(0, 12)
-	u := s.updater()
-	night := nightrecord.NewID(s.Now)
-	u.nights.deps.At = func(step string) {
-		if step != "computed" {
-			return
-		}
-		dir, err := s.Registry.NightDir(night)
-		if err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join(dir, work.CandidateDir, registry.WeightsFile)
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		data[len(data)-1] ^= 1
-		if err := os.WriteFile(path, data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	n, err := u.RunNight(t.Context(), Request{Night: night})
-	if err == nil || n.State != nightrecord.Failed || !strings.Contains(n.Reason, "was evaluated") {
-		t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
-	}
-	if refs, err := s.Registry.Versions(registry.Default); err != nil || len(refs) != 0 {
-		t.Errorf("versions %v, %v", refs, err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/internal/schedule"
+	"nightshift/update/night"
 )
 
 // scheduled lists the names of the schedules: "" is the common one, the others are tracks with settings of their own.
@@ -48,13 +49,13 @@ func (u *Updater) follow(ctx context.Context, name string) error {
 			return err
 		}
 		for _, track := range u.due(ctx, name) {
-			u.enqueue(Request{Night: nightrecord.ScheduledID(due, track), Track: track, By: "schedule", From: FromSchedule})
+			u.enqueue(night.Request{Night: nightrecord.ScheduledID(due, track), Track: track, By: "schedule", Scheduled: true})
 		}
 	}
 }
 
 // planOf is the schedule of settings, nil for none.
-func planOf(s Settings) (*schedule.Schedule, error) {
+func planOf(s night.Settings) (*schedule.Schedule, error) {
 	if s.Schedule == "" {
 		return nil, nil
 	}

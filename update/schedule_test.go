@@ -17,6 +17,7 @@ import (
 	"nightshift/replaystore"
 	"nightshift/replaystore/redisstore"
 	"nightshift/replaystore/replaytest"
+	"nightshift/update/night"
 	"nightshift/update/nighttest"
 )
 
@@ -120,7 +121,7 @@ func TestScheduledNights(t *testing.T) {
 					t.Fatal(err)
 				}
 				s := newShop(t, t.TempDir())
-				s.config.Tracks = map[string]Settings{}
+				s.config.Tracks = map[string]night.Settings{}
 				var want []string
 				for k, at := range test.at {
 					track := fmt.Sprintf("track%d", k)
@@ -141,9 +142,7 @@ func TestScheduledNights(t *testing.T) {
 func (s *shop) nights(clock *wallClock, schedules int, end time.Time) []string {
 	s.Helper()
 	s.deps.Now = clock.Now
-	u := s.updater()
-	u.sleep = clock.sleep
-	ended := s.background(u)
+	u, ended := s.background(clock.sleep)
 	clock.pass(schedules, end)
 	u.mu.Lock()
 	begun := len(u.known)
@@ -175,7 +174,7 @@ func TestTwoUpdatersWithOneSchedule(t *testing.T) {
 		s.config.Schedule, s.config.TimeZone = "0 3 * * *", "Europe/Berlin"
 		other := s.config.Settings
 		other.Schedule = "0 3 * * 1"
-		s.config.Tracks = map[string]Settings{"support": other}
+		s.config.Tracks = map[string]night.Settings{"support": other}
 		store, err := redisstore.Open(t.Context(), redisstore.Config{Addrs: []string{redis.Addr}, Dir: filepath.Join(t.TempDir(), "journal"), Timeout: time.Minute, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
@@ -188,9 +187,7 @@ func TestTwoUpdatersWithOneSchedule(t *testing.T) {
 		if err := store.Append(t.Context(), replaystore.Event{Interaction: &replaystore.Interaction{ID: replaystore.NewID(), Track: registry.Default, Time: begin, Messages: nighttest.Raw("hello"), Answer: "hi"}}); err != nil {
 			t.Fatal(err)
 		}
-		updaters[i] = s.updater()
-		updaters[i].sleep = clock.sleep
-		ended[i] = s.background(updaters[i])
+		updaters[i], ended[i] = s.background(clock.sleep)
 	}
 	clock.pass(4, begin.AddDate(0, 0, 2))
 	const nights = 2 + 1 // of the default track and of support
@@ -231,6 +228,22 @@ func TestTwoUpdatersWithOneSchedule(t *testing.T) {
 	}
 }
 
+// TestInitialAdaptersAreDueLast: after the tracks that they are made of, without those that have settings of their own.
+func TestInitialAdaptersAreDueLast(t *testing.T) {
+	s := newShop(t, t.TempDir())
+	s.config.Initial.Track = "initial"
+	own := s.config.Settings
+	own.Initial.Track = "other"
+	s.config.Tracks = map[string]night.Settings{"beta": own, "gamma": s.config.Settings}
+	for _, track := range []string{"alpha", "beta", "gamma"} {
+		s.CreateTrack(track)
+		s.Remember(track, 1)
+	}
+	if got := s.updater().due(t.Context(), ""); !slices.Equal(got, []string{"alpha", "initial", "other"}) {
+		t.Errorf("due are %v", got)
+	}
+}
+
 // TestNightOfAnother is a night whose directory is there before its updater begins: on a file system on which the lock does
 // not hold, that the directory is made once decides.
 func TestNightOfAnother(t *testing.T) {
@@ -240,7 +253,7 @@ func TestNightOfAnother(t *testing.T) {
 	if err := s.Registry.CreateNight(id); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := u.run(t.Context(), Request{Night: id, Track: registry.Default, By: "schedule", From: FromSchedule}); err != nil {
+	if _, err := u.run(t.Context(), night.Request{Night: id, Track: registry.Default, By: "schedule", Scheduled: true}); err != nil {
 		t.Fatal(err)
 	}
 	if files, err := s.Registry.NightFiles(id); err != nil || len(files) > 0 {

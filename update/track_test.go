@@ -9,6 +9,7 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
+	"nightshift/update/night"
 	"nightshift/update/nighttest"
 )
 
@@ -25,8 +26,11 @@ func TestNightsOfTracksThatAreNot(t *testing.T) {
 	if got := u.due(t.Context(), ""); !slices.Contains(got, "support") {
 		t.Errorf("due are %v", got)
 	}
-	if _, err := u.RunNight(t.Context(), Request{Track: "suppor"}); !errors.Is(err, registry.ErrNotFound) || !strings.Contains(err.Error(), "did you mean support?") {
+	if _, err := u.RunNight(t.Context(), night.Request{Track: "suppor"}); !errors.Is(err, registry.ErrNotFound) || !strings.Contains(err.Error(), "did you mean support?") {
 		t.Errorf("a mistyped track: %v", err)
+	}
+	if _, err := u.RunNight(t.Context(), night.Request{Track: "a b"}); err == nil {
+		t.Error("a track's name with a space was accepted")
 	}
 	if ids, err := s.Registry.ListNights(); err != nil || len(ids) != 0 {
 		t.Errorf("nights %v, %v", ids, err)
@@ -37,7 +41,7 @@ func TestNightsOfTracksThatAreNot(t *testing.T) {
 	if got := u.due(t.Context(), ""); slices.Contains(got, "support") {
 		t.Errorf("due are %v", got)
 	}
-	ended := s.background(u)
+	_, ended := s.background(nil)
 	s.Send(replaystore.NightRequest{Night: "20260302-010000-asked", Track: "support", By: "api"})
 	if n := <-ended; n.State != nightrecord.Failed || n.Reason != "there is no track support" {
 		t.Errorf("the night is %s: %s", n.State, n.Reason)

@@ -12,7 +12,11 @@ import (
 	"nightshift/replaystore"
 	"nightshift/update/gate"
 	"nightshift/update/history"
+	"nightshift/update/night"
 )
+
+// page is how many events one scan asks for.
+const page = 500
 
 // calibration is how many answers say what a slow one is: one that took longer than 95 % of them.
 const calibration = 200
@@ -41,8 +45,8 @@ type trial struct {
 func (u *Updater) newTrial(candidate registry.Ref, steps []registry.Activation) (*trial, error) {
 	t := &trial{candidate: candidate, steps: steps, answered: map[int]map[string]bool{}, complained: map[string]bool{}, slowed: map[string]bool{}}
 	var done history.Completion
-	if night := steps[0].Night; night != "" {
-		if _, err := u.history.Read(night, history.CursorFile, &done); err != nil {
+	if id := steps[0].Night; id != "" {
+		if _, err := u.history.Read(id, history.CursorFile, &done); err != nil {
 			return nil, err
 		}
 	}
@@ -53,7 +57,7 @@ func (u *Updater) newTrial(candidate registry.Ref, steps []registry.Activation) 
 // read takes what happened since the last read.
 func (t *trial) read(ctx context.Context, store replaystore.Store, now time.Time) error {
 	track := t.candidate.Track
-	waiting := slices.DeleteFunc(t.waiting, func(f replaystore.Feedback) bool { return f.Time.Before(now.Add(-Grace)) })
+	waiting := slices.DeleteFunc(t.waiting, func(f replaystore.Feedback) bool { return f.Time.Before(now.Add(-night.Grace)) })
 	t.waiting = nil
 	for _, f := range waiting {
 		if err := t.hear(ctx, store, f); err != nil {

@@ -1,13 +1,12 @@
-// Package update is the learning side: it decides when a night is due, selects what the night learns from, has a child
-// process train and evaluate a candidate, judges it, and publishes it or says why not.
+// Package update is the learning side: it decides when and where nights run, by schedules and on request, and clears up after a predecessor that
+// was killed; it widens canaries or rolls them back, and takes out of service what learned from somebody who was erased.
 //
-// Invariants. One night runs at a time in a process, and one of a track on a registry. A night is a directory of frozen files: the same files give the
-// same candidate. Nothing is activated without a verdict that passed; a night that is late, killed or broken changes
-// nothing. Killing the updater at any moment loses no evidence: what no finished night has used is used by the next one.
+// Invariants. One night runs at a time in a process, and one of a track on a registry. A night that was requested or has fallen due runs once,
+// in whichever updater. What a killed one left unfinished is finished or failed before its track has another night.
 // A candidate that is given to some of the people first is widened, made the champion or rolled back by a sequential test of what
 // they say; what it rests on is in the registry and the store, so that any updater can go on with it.
 //
-// It computes nothing itself (that is package work, in the child process) and serves nothing.
+// What a night is it leaves to package night. It computes nothing and serves nothing.
 package update
 
 import (
@@ -24,27 +23,28 @@ import (
 	"nightshift/internal/registry"
 	"nightshift/replaystore"
 	"nightshift/update/history"
+	"nightshift/update/night"
 )
 
 // Updater runs nights. Its methods may be called from any goroutine.
 type Updater struct {
-	nights  *Nights
-	cfg     Config
-	deps    Deps
+	nights  *night.Nights
+	cfg     night.Config
+	deps    night.Deps
 	history history.History
 
 	running sync.Mutex // held by the night that runs
 	mu      sync.Mutex
 	known   map[string]bool // nights that this updater asked for or took from the control stream
-	queue   chan Request
+	queue   chan night.Request
 
 	sleep func(ctx context.Context, until time.Time) error
 }
 
 // New makes an updater of nights and starts nothing.
-func New(nights *Nights) *Updater {
+func New(nights *night.Nights) *Updater {
 	deps := nights.Deps()
-	return &Updater{nights: nights, cfg: nights.Config(), deps: deps, history: history.Of(deps.Registry), known: map[string]bool{}, queue: make(chan Request, 1024), sleep: sleep}
+	return &Updater{nights: nights, cfg: nights.Config(), deps: deps, history: history.Of(deps.Registry), known: map[string]bool{}, queue: make(chan night.Request, 1024), sleep: sleep}
 }
 
 // Run clears up after a predecessor that was killed, and then runs nights as they fall due or are asked for, until ctx is
@@ -87,7 +87,7 @@ func (u *Updater) work(ctx context.Context) error {
 }
 
 // enqueue queues a night once.
-func (u *Updater) enqueue(req Request) {
+func (u *Updater) enqueue(req night.Request) {
 	if !u.claim(req.Night) {
 		return
 	}
@@ -111,7 +111,7 @@ func (u *Updater) claim(id string) bool {
 
 // RunNight runs one night, after those that run already, and returns its record. A candidate that the gate rejects and a
 // night with nothing to do are no errors; a night that failed is, and so is, without a record, one of a track that does not exist.
-func (u *Updater) RunNight(ctx context.Context, req Request) (nightrecord.Night, error) {
+func (u *Updater) RunNight(ctx context.Context, req night.Request) (nightrecord.Night, error) {
 	if req.Track == "" {
 		req.Track = registry.Default
 	}
@@ -126,7 +126,7 @@ func (u *Updater) RunNight(ctx context.Context, req Request) (nightrecord.Night,
 }
 
 // run runs a night under its track's lease.
-func (u *Updater) run(ctx context.Context, req Request) (nightrecord.Night, error) {
+func (u *Updater) run(ctx context.Context, req night.Request) (nightrecord.Night, error) {
 	tracks, err := u.leases(req.Track)
 	if err != nil {
 		return nightrecord.Night{ID: req.Night, Track: req.Track}, err
@@ -215,10 +215,10 @@ func (u *Updater) listen(ctx context.Context) error {
 
 // hear queues one request.
 func (u *Updater) hear(s replaystore.Signal) {
-	var req Request
+	var req night.Request
 	r, err := replaystore.Decode[replaystore.NightRequest](s)
 	if err == nil {
-		req, err = Requested(r)
+		req, err = night.Requested(r)
 	}
 	if err == nil {
 		_, err = u.deps.Registry.NightDir(req.Night)

@@ -13,7 +13,7 @@ import (
 	"nightshift/internal/engine"
 	"nightshift/internal/registry"
 	"nightshift/serve"
-	"nightshift/update"
+	"nightshift/update/night"
 )
 
 // addend parses "support@17:0.5": a version, and the factor by which it counts, 1 where none is said.
@@ -70,14 +70,14 @@ func adapterMerge(s *app.Flags) *cobra.Command {
 		if err := r.FindTrack(track); err != nil {
 			return err
 		}
-		parts := make([]update.Addend, len(args))
+		parts := make([]night.Addend, len(args))
 		names := make([]string, len(args))
 		for i, text := range args {
 			from, number, weight, err := addend(text)
 			if err != nil {
 				return err
 			}
-			parts[i] = update.Addend{Ref: registry.Ref{Track: from}, Weight: weight}
+			parts[i] = night.Addend{Ref: registry.Ref{Track: from}, Weight: weight}
 			if number > 0 {
 				if parts[i].Ref, err = r.Resolve(from, "@"+strconv.Itoa(number)); err != nil {
 					return err
@@ -85,7 +85,7 @@ func adapterMerge(s *app.Flags) *cobra.Command {
 			}
 			names[i] = parts[i].String()
 		}
-		m, err := update.Merge(cmd.Context(), r, track, parts, rank, maxRank)
+		m, err := night.Merge(cmd.Context(), r, track, parts, rank, maxRank)
 		if err != nil {
 			return err
 		}

@@ -17,6 +17,7 @@ import (
 	"nightshift/serve"
 	"nightshift/update"
 	"nightshift/update/history"
+	"nightshift/update/night"
 )
 
 func forgetCommand(s *app.Flags) *cobra.Command {
@@ -131,7 +132,7 @@ func others(w history.Withdrawal) string {
 // A track that is held stays as it is, which is no success.
 func learnAgain(ctx context.Context, p *app.Parts, r *forgetting, asJSON bool) error {
 	printer := &nightPrinter{}
-	deps := update.Deps{Progress: printer.show}
+	deps := night.Deps{Progress: printer.show}
 	if asJSON {
 		deps.Progress = nil
 	}
@@ -159,7 +160,7 @@ func learnAgain(ctx context.Context, p *app.Parts, r *forgetting, asJSON bool) e
 		if w.Held != "" || w.Tainted && w.Activation == 0 || w.Examples == 0 {
 			continue
 		}
-		n, err := updater.RunNight(ctx, update.Request{Track: w.Track, By: "forget"})
+		n, err := updater.RunNight(ctx, night.Request{Track: w.Track, By: "forget"})
 		if err != nil {
 			failed = errors.Join(failed, err)
 			continue

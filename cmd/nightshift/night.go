@@ -13,8 +13,8 @@ import (
 	"nightshift/internal/nearest"
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
-	"nightshift/update"
 	"nightshift/update/history"
+	"nightshift/update/night"
 	"nightshift/update/selection"
 	"nightshift/update/work"
 )
@@ -101,7 +101,7 @@ func planNight(s *app.Flags, cmd *cobra.Command, track string) (plan nightrecord
 	if err != nil {
 		return plan, err
 	}
-	nights, err := p.NewNights(update.Deps{})
+	nights, err := p.NewNights(night.Deps{})
 	if err == nil {
 		plan, err = nights.Plan(cmd.Context(), track)
 	}

@@ -10,6 +10,7 @@ import (
 	"nightshift/internal/nightrecord"
 	"nightshift/serve"
 	"nightshift/update"
+	"nightshift/update/night"
 )
 
 // Where a server's nights are run, as /v1/status tells it.
@@ -26,7 +27,7 @@ func runCommand(s *app.Flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			nights, err := p.NewNights(update.Deps{})
+			nights, err := p.NewNights(night.Deps{})
 			if err != nil {
 				return p.Closing(err)
 			}
@@ -45,7 +46,7 @@ func serveCommand(s *app.Flags) *cobra.Command {
 				p.Log.Warn("nobody learns from this server: a local store has one process; use the command run, or store.kind redis and the command update")
 				return p.Closing(p.Serve(cmd.Context(), updaterNone, nil, nil))
 			}
-			nights, err := p.NewNights(update.Deps{}) // to look at what they would find; none is run
+			nights, err := p.NewNights(night.Deps{}) // to look at what they would find; none is run
 			if err != nil {
 				return p.Closing(err)
 			}

@@ -13,6 +13,7 @@ import (
 	"nightshift/internal/cli"
 	"nightshift/internal/nightrecord"
 	"nightshift/update"
+	"nightshift/update/night"
 	"nightshift/update/work"
 )
 
@@ -68,13 +69,13 @@ func updateCommand(s *app.Flags) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		nights, err := p.NewNights(update.Deps{Progress: printer.show})
+		nights, err := p.NewNights(night.Deps{Progress: printer.show})
 		switch {
 		case err != nil:
 		case replay != "":
 			err = nearNight(p.Registry, replay, replayNight(cmd, nights, replay, asJSON))
 		case once:
-			err = oneNight(cmd, update.New(nights), printer, update.Request{Track: track, By: "cli", DryRun: dryRun})
+			err = oneNight(cmd, update.New(nights), printer, night.Request{Track: track, By: "cli", DryRun: dryRun})
 		default:
 			p.Log.Info("the updater is ready")
 			err = p.Learn(cmd.Context(), update.New(nights))
@@ -85,7 +86,7 @@ func updateCommand(s *app.Flags) *cobra.Command {
 }
 
 // oneNight runs a night in this process. A candidate that is rejected is a result and not an error.
-func oneNight(cmd *cobra.Command, updater *update.Updater, printer *nightPrinter, req update.Request) error {
+func oneNight(cmd *cobra.Command, updater *update.Updater, printer *nightPrinter, req night.Request) error {
 	n, err := updater.RunNight(cmd.Context(), req)
 	if err != nil {
 		return err
@@ -94,7 +95,7 @@ func oneNight(cmd *cobra.Command, updater *update.Updater, printer *nightPrinter
 }
 
 // replayNight proves that a night's record leads to the same adapter.
-func replayNight(cmd *cobra.Command, nights *update.Nights, id string, asJSON bool) error {
+func replayNight(cmd *cobra.Command, nights *night.Nights, id string, asJSON bool) error {
 	r, err := nights.Replay(cmd.Context(), id, func(p work.Progress) {
 		if !asJSON && isTerminal(os.Stderr) {
 			fmt.Fprintf(os.Stderr, "\r%-10s %d of %d   ", p.Stage, p.Done, p.Total)

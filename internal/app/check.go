@@ -7,7 +7,7 @@ import (
 
 	"nightshift/internal/registry"
 	"nightshift/serve"
-	"nightshift/update"
+	"nightshift/update/night"
 )
 
 // Check implements config.Checker: it holds the rules between sections.
@@ -55,7 +55,7 @@ func (c Config) checkListen(report func(key, format string, args ...any)) {
 }
 
 // checkUpdate holds the rules between the learning settings at a key and the other sections.
-func (c Config) checkUpdate(u update.Settings, at string, report func(key, format string, args ...any)) {
+func (c Config) checkUpdate(u night.Settings, at string, report func(key, format string, args ...any)) {
 	if track := u.Initial.Track; track != "" && (track == c.Router.Model || slices.Contains(c.Router.Tracks, track)) {
 		report(at+".initial.track", "%q is named by router; want a track that nobody asks", track)
 	}

@@ -10,7 +10,7 @@ import (
 	"nightshift/internal/redact"
 	"nightshift/serve"
 	"nightshift/serve/api"
-	"nightshift/update"
+	"nightshift/update/night"
 )
 
 // Config is the configuration of all commands. internal/config says what the tags mean; the sections live where they are used.
@@ -29,7 +29,7 @@ type Config struct {
 	Engine   Engine           `yaml:"engine" doc:"Generation."`
 	Router   serve.Router     `yaml:"router" doc:"Routing of requests that leave the track open."`
 	Redact   redact.Config    `yaml:"redact" doc:"Redaction of personal data before anything is written."`
-	Update   update.Settings  `yaml:"update" doc:"Nights: when and how to learn, and what a candidate must prove."`
+	Update   night.Settings   `yaml:"update" doc:"Nights: when and how to learn, and what a candidate must prove."`
 	Tracks   map[string]Track `yaml:"tracks" doc:"Tracks besides default, and the settings that differ there, such as support: {update: {schedule: \"0 4 * * *\"}}."`
 
 	// Warnings are for the log: see config.Load.
@@ -78,7 +78,7 @@ type Engine struct {
 
 // Track is what differs in one track.
 type Track struct {
-	Update update.Settings `yaml:"update" inherits:"update" doc:"Learning settings of the track, as update above; keys that are missing here are as there."`
+	Update night.Settings `yaml:"update" inherits:"update" doc:"Learning settings of the track, as update above; keys that are missing here are as there."`
 }
 
 // Defaults returns the configuration of an empty file.
@@ -89,7 +89,7 @@ func Defaults() Config {
 		Store:  Store{Kind: "local", Redis: Redis{Addresses: []string{"127.0.0.1:6379"}, Prefix: "nightshift", Timeout: 500 * time.Millisecond}},
 		Engine: Engine{Slots: 16, Queue: 256, Wait: 30 * time.Second, MaxTokens: 1024, Chunk: 128, PrefixCache: 256, MaxRank: 64, Spin: true},
 		Router: serve.Router{Model: "auto", Confidence: 0.8},
-		Update: update.Defaults(),
+		Update: night.Defaults(),
 	}
 }
 
@@ -132,7 +132,7 @@ func (c Config) RegistryDir() string {
 }
 
 // UpdateOf returns the learning configuration of a track.
-func (c Config) UpdateOf(track string) update.Settings {
+func (c Config) UpdateOf(track string) night.Settings {
 	if t, ok := c.Tracks[track]; ok {
 		return t.Update
 	}

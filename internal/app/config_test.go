@@ -12,7 +12,7 @@ import (
 
 	"nightshift/serve"
 	"nightshift/serve/api"
-	"nightshift/update"
+	"nightshift/update/night"
 )
 
 func write(t *testing.T, text string) string {
@@ -250,7 +250,7 @@ func TestInitials(t *testing.T) {
 		t.Errorf("by default %v", got)
 	}
 	c.Update.Initial.Track = "initial"
-	c.Tracks = map[string]Track{"a": {update.Settings{Initial: update.Initial{Track: "initial"}}}, "b": {}, "c": {update.Settings{Initial: update.Initial{Track: "early"}}}}
+	c.Tracks = map[string]Track{"a": {night.Settings{Initial: night.Initial{Track: "initial"}}}, "b": {}, "c": {night.Settings{Initial: night.Initial{Track: "early"}}}}
 	if got := c.Initials(); !slices.Equal(got, []string{"early", "initial"}) {
 		t.Errorf("tracks of initial adapters %v", got)
 	}

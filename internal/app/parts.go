@@ -22,7 +22,7 @@ import (
 	"nightshift/models/checkpoint"
 	"nightshift/replaystore"
 	"nightshift/serve"
-	"nightshift/update"
+	"nightshift/update/night"
 )
 
 // Parts are what serving and learning share: opened once, closed by Close.
@@ -160,10 +160,10 @@ func bankRows(c Engine, model *engine.Model) int {
 }
 
 // NightConfig is what nights need of the configuration.
-func (p *Parts) NightConfig() update.Config {
+func (p *Parts) NightConfig() night.Config {
 	c := p.Config
-	u := update.Config{ModelDir: p.ModelDir, CacheDir: p.Cache, Weights: p.Model.Weights(), Shape: p.Model.Config,
-		LearningRate: p.learning.LearningRate, Settings: c.Update, Tracks: map[string]update.Settings{}}
+	u := night.Config{ModelDir: p.ModelDir, CacheDir: p.Cache, Weights: p.Model.Weights(), Shape: p.Model.Config,
+		LearningRate: p.learning.LearningRate, Settings: c.Update, Tracks: map[string]night.Settings{}}
 	u.Threads = cmp.Or(c.Update.Threads, c.Threads, runtime.GOMAXPROCS(0)) // frozen with the night: a replay computes with as many
 	for track := range c.Tracks {
 		u.Tracks[track] = c.UpdateOf(track)
@@ -172,9 +172,9 @@ func (p *Parts) NightConfig() update.Config {
 }
 
 // NewNights wires the learning side.
-func (p *Parts) NewNights(deps update.Deps) (*update.Nights, error) {
+func (p *Parts) NewNights(deps night.Deps) (*night.Nights, error) {
 	deps.Store, deps.Registry, deps.Log = p.Store, p.Registry, p.Log
-	return update.NewNights(p.NightConfig(), deps)
+	return night.New(p.NightConfig(), deps)
 }
 
 // Closing joins the error of closing the parts to err.

@@ -15,7 +15,7 @@ import (
 	"nightshift/replaystore"
 	"nightshift/replaystore/localstore"
 	"nightshift/replaystore/redisstore"
-	"nightshift/update"
+	"nightshift/update/night"
 )
 
 // openStore opens the configured replay store and reads its secret. role keeps the journals of processes that share a
@@ -70,7 +70,7 @@ func localConfig(c Config, dir string, log *slog.Logger) localstore.Config {
 
 // memoryLimits are those of every track's rehearsal memory, and of the tracks that differ.
 func memoryLimits(c Config) (replaystore.MemoryLimits, map[string]replaystore.MemoryLimits) {
-	of := func(m update.Memory) replaystore.MemoryLimits {
+	of := func(m night.Memory) replaystore.MemoryLimits {
 		return replaystore.MemoryLimits{Recent: m.Recent, PerStratum: m.PerStratum, Strata: m.Strata}
 	}
 	tracks := map[string]replaystore.MemoryLimits{}

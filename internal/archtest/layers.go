@@ -67,7 +67,8 @@ var Layers = map[string]Place{
 	"update/history":      {4, "update", 3},
 	"update/runner":       {4, "update", 3},
 	"update/nighttest":    {4, "update", 4},
-	"update":              {4, "update", 5},
+	"update/night":        {4, "update", 5},
+	"update":              {4, "update", 6},
 
 	"internal/walkthrough": {4, "walkthrough", 0},
 	"internal/conversion":  {4, "conversion", 0},

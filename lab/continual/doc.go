@@ -15,6 +15,6 @@
 // Equal is what the optimizer gets: steps, and tokens of batches, in which replayed ones count. What a method computes
 // beside it, such as a Fisher information or a teacher's answers, is not limited; a run's seconds say what it costs.
 //
-// It changes no champion and knows no store: what a night does is in package update, and what selection does with
+// It changes no champion and knows no store: what a night does is in package night, and what selection does with
 // contradictions, or the gate with a bad candidate, is not in the figures here. Nothing here is for serving.
 package continual

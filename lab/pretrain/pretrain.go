@@ -2,7 +2,7 @@
 // of a small GPT-2 on it through the project's own training graph, and measures what the model knows.
 //
 // The same options give the same files, byte for byte, on the same library build and thread count. It is for making
-// that one model; nights train adapters, in package update.
+// that one model; nights train adapters, in package night.
 package pretrain
 
 import (

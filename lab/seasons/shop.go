@@ -27,12 +27,13 @@ import (
 	"nightshift/replaystore/localstore"
 	"nightshift/serve"
 	"nightshift/update"
+	"nightshift/update/night"
 )
 
 // Setup is what all nights of a simulation share.
 type Setup struct {
 	Model  *engine.Model // the model that ships
-	Update update.Config // of the nights
+	Update night.Config  // of the nights
 	Clerk  *Clerk        // answers the customers
 	// Work is the command that does a night's work; flags that spoil its candidate and the work directory are added.
 	Work []string
@@ -54,7 +55,7 @@ var opening = time.Date(2026, 3, 2, 2, 0, 0, 0, time.UTC)
 func openShop(dir string, seed uint64, setup Setup) (*shop, error) {
 	s := &shop{setup: setup, now: opening}
 	secret := bytes.Repeat([]byte{byte(seed), byte(seed >> 8), byte(seed >> 16), 1}, replaystore.SecretSize/4)
-	for _, file := range []string{filepath.Join("store", "secret"), filepath.Join("registry", update.HeldOutKeyFile)} {
+	for _, file := range []string{filepath.Join("store", "secret"), filepath.Join("registry", night.HeldOutKeyFile)} {
 		path := filepath.Join(dir, file)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return nil, fmt.Errorf("open the simulated shop: %w", err)
@@ -121,13 +122,13 @@ func (s *shop) tell(ctx context.Context, visits []visit) error {
 
 // night runs one night with an id of its own, or returns the record of one that is over; tampering spoils its candidate.
 func (s *shop) night(ctx context.Context, id string, tampering ...string) (nightrecord.Night, error) {
-	deps := update.Deps{Store: s.store, Registry: s.registry, Log: s.setup.Log, Now: func() time.Time { return s.now }}
+	deps := night.Deps{Store: s.store, Registry: s.registry, Log: s.setup.Log, Now: func() time.Time { return s.now }}
 	deps.Command = append(slices.Clone(s.setup.Work), tampering...)
-	nights, err := update.NewNights(s.setup.Update, deps)
+	nights, err := night.New(s.setup.Update, deps)
 	if err != nil {
 		return nightrecord.Night{}, err
 	}
-	n, err := update.New(nights).RunNight(ctx, update.Request{Night: id, By: "simulation"})
+	n, err := update.New(nights).RunNight(ctx, night.Request{Night: id, By: "simulation"})
 	if err != nil && ctx.Err() == nil && n.State == nightrecord.Failed { // a broken candidate is a result
 		err = nil
 	}

@@ -200,7 +200,7 @@ func TestTwoUpdatersWithOneSchedule(t *testing.T) {
 			seen[n.ID]++
 		}
 	}
-	for _, u := range updaters { // whatever else is queued has been looked at when the queue is empty and nobody holds the lock
+	for _, u := range updaters { // whatever else is queued has been looked at when the queue is empty and nobody holds the lease of the track
 		for len(u.queue) > 0 {
 			unlock, err := u.exclusive(t.Context(), registry.Default)
 			if err != nil {
@@ -244,7 +244,7 @@ func TestInitialAdaptersAreDueLast(t *testing.T) {
 	}
 }
 
-// TestNightOfAnother is a night whose directory is there before its updater begins: on a file system on which the lock does
+// TestNightOfAnother is a night whose directory is there before its updater begins: on a file system on which a lease does
 // not hold, that the directory is made once decides.
 func TestNightOfAnother(t *testing.T) {
 	s := newShop(t, t.TempDir())

@@ -98,7 +98,7 @@ func admission(items []selection.Item, memory replaystore.Rehearsal, retire []st
 // crowd caps the examples of one person in the memory at most, 0 for no cap: of what the memory holds beside what is retired and of what is
 // to be admitted, it returns what to admit and what to retire besides. Which of a person's examples stay is drawn by a hash of their
 // ids, the same again after a kill.
-func crowd(memory replaystore.Rehearsal, admit []replaystore.MemoryItem, retired []string, most int) (kept []replaystore.MemoryItem, retire []string) {
+func crowd(memory replaystore.Rehearsal, admit []replaystore.MemoryItem, retired []string, limit int) (kept []replaystore.MemoryItem, retire []string) {
 	gone := map[string]bool{}
 	for _, id := range retired {
 		gone[id] = true
@@ -117,7 +117,7 @@ func crowd(memory replaystore.Rehearsal, admit []replaystore.MemoryItem, retired
 		}
 	}
 	stays := map[string]bool{}
-	for _, it := range selection.CapSubjects(all, most, selection.RandomSample) {
+	for _, it := range selection.CapSubjects(all, limit, selection.RandomSample) {
 		stays[it.ID] = true
 	}
 	for _, it := range all {

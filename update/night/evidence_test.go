@@ -60,9 +60,9 @@ func TestAnchorsAreNotRehearsed(t *testing.T) {
 // TestOnePersonDoesNotFillTheMemory: night after night one person brings what may be brought in a night, and others a little. What is
 // remembered and rehearsed of that person stays below the cap, and what is not kept is drawn by lot, the same after a kill.
 func TestOnePersonDoesNotFillTheMemory(t *testing.T) {
-	const most, nights = 5, 8
+	const limit, nights = 5, 8
 	s := newShop(t, "model")
-	s.config.Settings.Memory.PerSubject = most
+	s.config.Settings.Memory.PerSubject = limit
 	n := s.nights().night(Request{Night: "a", Track: registry.Default})
 	offered := 0
 	for night := range nights {
@@ -100,7 +100,7 @@ func TestOnePersonDoesNotFillTheMemory(t *testing.T) {
 			early++
 		}
 	}
-	if count["loud"] != most || len(count) != nights+1 || early == 0 || early == most {
+	if count["loud"] != limit || len(count) != nights+1 || early == 0 || early == limit {
 		t.Errorf("of %d examples offered are remembered, by person, %v; %d of the loud one's are from the first half", offered, count, early)
 	}
 	n.settings.Memory.PerSubject = 2 // lower than what is there

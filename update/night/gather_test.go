@@ -31,7 +31,7 @@ func (s *shop) interact(id string, at time.Time) {
 	}
 }
 
-// gatherAt gathers at a time with a least age of an hour, and returns the feedback that was taken as "interaction minutes",
+// gatherAt gathers at a time with a minimum age of an hour, and returns the feedback that was taken as "interaction minutes",
 // minutes being its age, with ? where the interaction is not known.
 func (s *shop) gatherAt(ns *Nights, after replaystore.Cursor, now time.Time) (string, gathered) {
 	s.Helper()

@@ -198,8 +198,8 @@ func (n *night) remembered(ctx context.Context, key []byte, c *chosen) error {
 		items := recalled(memory, before.Suspect, false)
 		items, _ = selection.Supersede(items, items)
 		items = selection.CapSubjects(items, s.Memory.PerSubject, selection.RandomSample)
-		if least := max(2, s.Evidence.MinExamples); len(items) < least {
-			n.log.say(fmt.Sprintf("leaves out track %s, which remembers %d examples, of %d that it needs", track, len(items), least))
+		if minimum := max(2, s.Evidence.MinExamples); len(items) < minimum {
+			n.log.say(fmt.Sprintf("leaves out track %s, which remembers %d examples, of %d that it needs", track, len(items), minimum))
 			continue
 		}
 		n.frozen.Tracks = append(n.frozen.Tracks, track)
@@ -209,7 +209,7 @@ func (n *night) remembered(ctx context.Context, key []byte, c *chosen) error {
 }
 
 // unseen marks what an initial adapter is made of, and holds some answers out with all their questions: of those that were given to
-// several questions a fifth, at least one as long as there are others, chosen by a keyed hash.
+// several questions a fifth, at minimum one as long as there are others, chosen by a keyed hash.
 func unseen(track string, items []selection.Item, key []byte) []selection.Item {
 	asked := map[string]int{}
 	for _, it := range items {

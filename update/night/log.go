@@ -14,7 +14,7 @@ import (
 // curvePoints bounds the loss curve in a record; a longer one is thinned to every second point.
 const curvePoints = 400
 
-// quietFor is the least time between two writes of a record for progress alone.
+// quietFor is the minimum time between two writes of a record for progress alone.
 const quietFor = 500 * time.Millisecond
 
 // nightLog keeps the record of a running night: on disk, on the control stream and for whoever watches in this process. It

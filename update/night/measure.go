@@ -171,10 +171,10 @@ func (t Train) admissionWeights(fresh []selection.Item) []float64 {
 	}
 	weights := selection.PriorityWeights(losses, feedback, uniform)
 	for i := range weights {
-		weights[i] = min(max(weights[i]*float64(len(fresh)), leastWeight), 1/leastWeight)
+		weights[i] = min(max(weights[i]*float64(len(fresh)), minWeight), 1/minWeight)
 	}
 	return weights
 }
 
-// leastWeight keeps the weights of the memory within its bounds: what is easy is seldom kept, not never.
-const leastWeight = 1e-3
+// minWeight keeps the weights of the memory within its bounds: what is easy is seldom kept, not never.
+const minWeight = 1e-3

@@ -23,9 +23,9 @@ type Merged struct {
 }
 
 // Merge stores the weighted sum of what versions add to the model's weights as a version of a track, whose manifest names them; it
-// activates nothing. It is exact where rank is at least the sum of their ranks, else the best approximation; 0 is that sum, or most
+// activates nothing. It is exact where rank is at least the sum of their ranks, else the best approximation; 0 is that sum, or maxRank
 // if that is less. The scale is that of the first version.
-func Merge(ctx context.Context, reg *registry.Registry, track string, parts []Addend, rank, most int) (Merged, error) {
+func Merge(ctx context.Context, reg *registry.Registry, track string, parts []Addend, rank, maxRank int) (Merged, error) {
 	var m registry.Manifest
 	var list []adapter.Part
 	sum := 0
@@ -59,10 +59,10 @@ func Merge(ctx context.Context, reg *registry.Registry, track string, parts []Ad
 		return Merged{}, fmt.Errorf("merge versions: none was named")
 	}
 	if rank == 0 {
-		rank = min(sum, most)
+		rank = min(sum, maxRank)
 	}
-	if rank < 1 || rank > most {
-		return Merged{}, fmt.Errorf("merge versions: rank %d cannot be served, want 1 to %d (engine.max_rank)", rank, most)
+	if rank < 1 || rank > maxRank {
+		return Merged{}, fmt.Errorf("merge versions: rank %d cannot be served, want 1 to %d (engine.max_rank)", rank, maxRank)
 	}
 	merged, lost, err := adapter.Merge(list[0].Adapter.Config.Ranked(rank), list...)
 	if err != nil {

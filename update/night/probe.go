@@ -13,9 +13,9 @@ import (
 // Bounds of what a night scores of earlier ones.
 const (
 	probeLimit  = 512 // probes of earlier nights, each of which has the same share of them
-	probeShare  = 32  // most of one night
-	probeLeast  = 4   // fewest of one night; with more nights than that leaves room for the oldest have none
-	probesOfAll = probeLimit / probeLeast
+	probeShare  = 32  // maximum of one night
+	probeMin    = 4   // minimum of one night; with more nights than that leaves room for the oldest have none
+	probesOfAll = probeLimit / probeMin
 )
 
 // probes lists what a night scores to see what is forgotten: what the champion's ancestors held out, and the operator's. What newer
@@ -57,7 +57,7 @@ func shared(items []selection.Item) []selection.Item {
 	}
 	order = order[max(0, len(order)-probesOfAll):]
 	for _, name := range order {
-		list = append(list, selection.RandomSample(sets[name], min(probeShare, max(probeLeast, probeLimit/len(order))))...)
+		list = append(list, selection.RandomSample(sets[name], min(probeShare, max(probeMin, probeLimit/len(order))))...)
 	}
 	return list
 }

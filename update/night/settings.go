@@ -79,7 +79,7 @@ type Canary struct {
 func Defaults() Settings {
 	limits := gate.Defaults()
 	return Settings{
-		Schedule: "0 3 * * *", TimeZone: "Local", Deadline: 2 * time.Hour, Nice: 10, Governor: runner.Governor{Target: 100 * time.Millisecond, Least: 0.1}, Forgetting: 0.1,
+		Schedule: "0 3 * * *", TimeZone: "Local", Deadline: 2 * time.Hour, Nice: 10, Governor: runner.Governor{Target: 100 * time.Millisecond, MinShare: 0.1}, Forgetting: 0.1,
 		Evidence: Evidence{
 			Needs: limits.Needs, MaxExamples: 5000, PerSubject: 20, HeldOut: 0.2,
 			NearDuplicates: 0.85, ClusterSubjects: 2, ClusterExamples: 3, PhraseExamples: 10, ConfirmWithin: 7 * 24 * time.Hour,
@@ -116,8 +116,8 @@ func (s Settings) Check(report func(key, format string, args ...any)) {
 
 // Check implements config.Checker.
 func (e Evidence) Check(report func(key, format string, args ...any)) {
-	if near := e.NearDuplicates; near != 0 && near < selection.LeastNear {
-		report("near_duplicates", "want 0, or %g to 1: examples that are less alike are not found", selection.LeastNear)
+	if near := e.NearDuplicates; near != 0 && near < selection.MinNear {
+		report("near_duplicates", "want 0, or %g to 1: examples that are less alike are not found", selection.MinNear)
 	}
 }
 

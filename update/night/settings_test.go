@@ -115,7 +115,7 @@ func process(u night.Config) map[string]any {
 		limit = fmt.Sprintf("%dMiB", u.MemoryLimit)
 	}
 	return map[string]any{"model": u.ModelDir, "cache": u.CacheDir, "weights": u.Weights, "threads": u.Threads, "deadline": u.Deadline, "nice": u.Nice,
-		"memory_limit": limit, "governor.target": u.Governor.Target, "governor.least": u.Governor.Least}
+		"memory_limit": limit, "governor.target": u.Governor.Target, "governor.min_share": u.Governor.MinShare}
 }
 
 // settings is what a track's nights work with.

@@ -128,7 +128,6 @@ func modules(names []string, shape arch.Shape) (list []string) {
 // microTokens bounds a microbatch, and with it the memory of training.
 const microTokens = 1024
 
-
 // train is what settings ask of the work of a night, on the model of the configuration.
 func (c *Config) train(s Settings) work.Train {
 	t := s.Train

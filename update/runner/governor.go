@@ -15,8 +15,8 @@ import (
 // Governor says when a night's child process gives way to servers. It then computes for a part of each pulse, and the night
 // takes longer.
 type Governor struct {
-	Target time.Duration `yaml:"target" min:"0s" max:"1m" doc:"Target of the inter-token latency of servers, 99th percentile. Training computes for a smaller part of the time while a server comes near it\nor has requests waiting, and all of the time while no server has anything to do. 0: training never gives way."`
-	Least  float64       `yaml:"least" min:"0.01" max:"1" doc:"Minimum share of the time that training computes. Half of the deadline after its start it computes all of the time, so that nights end."`
+	Target   time.Duration `yaml:"target" min:"0s" max:"1m" doc:"Target of the inter-token latency of servers, 99th percentile. Training computes for a smaller part of the time while a server comes near it\nor has requests waiting, and all of the time while no server has anything to do. 0: training never gives way."`
+	MinShare float64       `yaml:"min_share" min:"0.01" max:"1" doc:"Minimum share of the time that training computes. Half of the deadline after its start it computes all of the time, so that nights end."`
 }
 
 const (
@@ -76,7 +76,7 @@ func (g *governor) decide(now time.Time) {
 		g.share, g.changed = 1, time.Time{}
 	case now.Sub(g.changed) < interval:
 	case waiting || worst >= near*target:
-		g.share, g.changed = max(g.cfg.Least, g.share/2), now
+		g.share, g.changed = max(g.cfg.MinShare, g.share/2), now
 	case worst < far*target:
 		g.share, g.changed = min(1, g.share*1.25), now
 	}

@@ -32,7 +32,7 @@ func TestGovernor(t *testing.T) {
 		"a server that is gone":       {{0, other, 0.5}, {11, busy(1), 0.625}, {13, busy(1), 0.78125}},
 		"a server without an answer":  {{0, full, 0.5}, {2, said{Server: "a", Active: 1}, 0.625}},
 	} {
-		g := newGovernor(Governor{Target: 100 * time.Millisecond, Least: 0.1}, begin.Add(time.Hour))
+		g := newGovernor(Governor{Target: 100 * time.Millisecond, MinShare: 0.1}, begin.Add(time.Hour))
 		for i, s := range steps {
 			now := begin.Add(time.Duration(s.at) * time.Second)
 			g.hear(s.said, now)
@@ -44,7 +44,7 @@ func TestGovernor(t *testing.T) {
 			t.Errorf("%s: every server is silent, and the share is %v", name, got)
 		}
 	}
-	g := newGovernor(Governor{Target: time.Second, Least: 0.1}, begin.Add(time.Hour))
+	g := newGovernor(Governor{Target: time.Second, MinShare: 0.1}, begin.Add(time.Hour))
 	g.hear(full, begin.Add(time.Hour-time.Second))
 	if before, after := g.now(begin.Add(time.Hour-time.Second)), g.now(begin.Add(time.Hour)); before != 0.5 || after != 1 {
 		t.Errorf("around half of the deadline: shares %v and %v", before, after)

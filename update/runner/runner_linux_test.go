@@ -58,7 +58,7 @@ func TestChildIsNicedInAGroupOfItsOwn(t *testing.T) {
 // TestChildGivesWay has a server say that requests wait until the child, which computes without end, is seen stopped; and then
 // ends the night, which ends a stopped child.
 func TestChildGivesWay(t *testing.T) {
-	l := local(t, Config{Governor: Governor{Target: time.Second, Least: 0.01},
+	l := local(t, Config{Governor: Governor{Target: time.Second, MinShare: 0.01},
 		Command: []string{"/bin/sh", "-c", `echo "{\"stage\":\"train\",\"done\":1,\"total\":2,\"values\":{\"pid\":$$}}"; while :; do :; done`}})
 	ctx, end := context.WithCancelCause(t.Context())
 	defer end(nil)

@@ -19,8 +19,8 @@ const (
 	bucketPast = 64 // texts of one band that each new one is compared with, the latest
 )
 
-// LeastNear is the smallest Jaccard index that near duplicates can be asked for: below it pairs would be missed.
-const LeastNear = 0.6
+// MinNear is the smallest Jaccard index that near duplicates can be asked for: below it pairs would be missed.
+const MinNear = 0.6
 
 // usualNear is the one by which examples confirm each other where near duplicates are not looked for.
 const usualNear = 0.85

@@ -186,7 +186,7 @@ var elementwiseCases = []opCase{
 	{op: "Min", in: []string{"float[B,S]", "float[S]"}, out: []string{"[B,S]"}, build: apply()},
 	{op: "Max", name: "one", in: []string{"float[B]"}, out: []string{"[B]"}, build: apply()},
 	unary("Neg", true, ""), unary("Abs", false, ""), unary("Sqrt", true, "+"), unary("Exp", true, ""), unary("Log", true, "+"),
-	unary("Tanh", true, ""), unary("Erf", true, ""), unary("Relu", true, ""), unary("Sigmoid", true, ""), unary("Identity", true, ""),
+	unary("Tanh", true, ""), unary("Erf", true, ""), unary("Relu", true, ""), unary("Sigmoid", true, ""), unary("QuickGelu", true, ""), unary("Identity", true, ""),
 	unary("Round", false, "0.5 1.5 -2.5 0.2 0.8 -1.7"), unary("Gelu", true, ""),
 	{op: "Gelu", name: "tanh", in: []string{"float[B,S]"}, out: []string{"[B,S]"}, diff: []int{0}, build: apply(onnx.String("approximate", "tanh"))},
 	unary("FastGelu", true, ""),
@@ -357,9 +357,38 @@ var reduceCases = []opCase{
 		}},
 	{op: "SkipLayerNormalization", in: []string{"float[B,S,8]", "float[B,S,8]", "float[8]", "float[8]", "float[8]"}, out: []string{"[B,S,8]"},
 		build: func(g *onnx.Graph, in values) values { return g.OpN("SkipLayerNormalization", 1, in) }},
+	{op: "SimplifiedLayerNormalization", in: []string{"float[B,S,8]", "float[8]"}, out: []string{"[B,S,8]"}, diff: []int{0, 1}, build: apply(onnx.Float32("epsilon", 1e-3))},
+	{op: "SimplifiedLayerNormalization", name: "of heads", in: []string{"float[B,S,2,8]", "float[8]"}, out: []string{"[B,S,2,8]"}, diff: []int{0, 1}, build: apply()},
+	{op: "SimplifiedLayerNormalization", name: "two axes", in: []string{"float[B,3,4]", "float[3,4]"}, out: []string{"[B,3,4]"}, diff: []int{0, 1}, build: apply(onnx.Int("axis", 1))},
+	{op: "SimplifiedLayerNormalization", name: "in a residual block", in: []string{"float[B,S,8]", "float[B,S,8]", "float[8]", "float[8,8]"}, out: []string{"[B,S,8]"},
+		diff: []int{0, 1, 2, 3}, // the runtime fuses the sum and the norm; the statistics must stay right for the backward nodes
+		build: func(g *onnx.Graph, in values) values {
+			h := g.Add(in[0], in[1])
+			return values{g.Add(h, g.SiLU(g.MatMul(g.SimplifiedLayerNormalization(h, in[2], 1e-5), in[3])))}
+		}},
+	{op: "SkipSimplifiedLayerNormalization", in: []string{"float[B,S,8]", "float[B,S,8]", "float[8]", "float[8]"}, out: []string{"[B,S,8]", "[B,S,8]"},
+		build: func(g *onnx.Graph, in values) values {
+			out := g.OpN("SkipSimplifiedLayerNormalization", 4, in, onnx.Float32("epsilon", 1e-5))
+			return values{out[0], out[3]}
+		}},
 }
 
 var attentionCases = []opCase{
+	{op: "RotaryEmbedding", in: []string{"float[B,S,32]", "int64[B,S] < 6", "float[6,8]", "float[6,8]"}, out: []string{"[B,S,32]"}, diff: []int{0}, build: apply()},
+	{op: "GroupQueryAttention", name: "rotated prompt", in: []string{"float[B,S,128]", "float[B,2,C,16] 0", "float[B,2,C,16] 0", "int32[B] 2 2", "int32[1] 3", "float[C,8]", "float[C,8]"},
+		out: []string{"[B,S,64]", "[B,2,C,16]", "[B,2,C,16]"},
+		build: func(g *onnx.Graph, in values) values {
+			y, k, v := g.GroupQueryAttention(onnx.Attention{Query: in[0], PastKey: in[1], PastValue: in[2], SeqLensK: in[3], TotalLength: in[4],
+				Heads: 4, KVHeads: 2, Cos: in[5], Sin: in[6]})
+			return values{y, k, v}
+		}},
+	{op: "GroupQueryAttention", name: "rotated in part, ragged decode", in: []string{"float[B,1,256]", "float[B,2,C,32]", "float[B,2,C,32]", "int32[B] 4 2", "int32[1] 5", "float[C,8]", "float[C,8]"},
+		out: []string{"[B,1,128]", "[B,2,C,32]", "[B,2,C,32]"},
+		build: func(g *onnx.Graph, in values) values {
+			y, k, v := g.GroupQueryAttention(onnx.Attention{Query: in[0], PastKey: in[1], PastValue: in[2], SeqLensK: in[3], TotalLength: in[4],
+				Heads: 4, KVHeads: 2, Cos: in[5], Sin: in[6], LocalWindow: 3})
+			return values{y, k, v}
+		}},
 	{op: "GroupQueryAttention", name: "prompt", in: []string{"float[B,S,48]", "float[B,2,C,8] 0", "float[B,2,C,8] 0", "int32[B] 2 2", "int32[1] 3"},
 		out: []string{"[B,S,16]", "[B,2,C,8]", "[B,2,C,8]"},
 		build: func(g *onnx.Graph, in values) values {

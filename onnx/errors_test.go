@@ -118,6 +118,19 @@ func TestBadGraphs(t *testing.T) {
 		{"gqa heads", func(g *Graph) {
 			g.GroupQueryAttention(Attention{Query: f(g, B, S, N(48)), SeqLensK: g.Input("l", Int32, B), TotalLength: g.Input("t", Int32, N(1)), Heads: 3, KVHeads: 2})
 		}, "num_heads 3"},
+		{"gqa rotation", func(g *Graph) {
+			c := f(g, S, N(4))
+			g.GroupQueryAttention(Attention{Query: f(g, B, S, N(96)), SeqLensK: g.Input("l", Int32, B), TotalLength: g.Input("t", Int32, N(1)), Heads: 2, KVHeads: 2, Cos: c, Sin: c})
+		}, "multiple of 8"},
+		{"gqa without angles", func(g *Graph) {
+			g.OpN("GroupQueryAttention", 3, V{f(g, B, S, N(48)), nil, nil, nil, nil, g.Input("l", Int32, B), g.Input("t", Int32, N(1))}, Int("num_heads", 2), Int("kv_num_heads", 2), Int("do_rotary", 1))
+		}, "cos and sin"},
+		{"rotation width", func(g *Graph) {
+			g.RotaryEmbedding(f(g, B, S, N(20)), g.Input("p", Int64, B, S), f(g, N(9), N(8)), f(g, N(9), N(8)))
+		}, "half the width of a head"},
+		{"rotation positions", func(g *Graph) {
+			g.RotaryEmbedding(f(g, B, S, N(16)), g.Input("p", Int64, B), f(g, N(9), N(8)), f(g, N(9), N(8)))
+		}, "positions [B]"},
 		{"gqa query", func(g *Graph) { g.GroupQueryAttention(Attention{Query: f(g, B, S), Heads: 2, KVHeads: 2}) }, "[batch, sequence, width]"},
 		{"gqa lengths", func(g *Graph) {
 			g.GroupQueryAttention(Attention{Query: f(g, B, S, N(48)), Heads: 2, KVHeads: 2})

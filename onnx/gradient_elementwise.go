@@ -147,3 +147,12 @@ func gradFastGelu(b *backward) []*Value {
 		func() *Value { return du },
 		func() *Value { return b.sumTo(du, b.in(1)) })
 }
+
+// gradQuickGelu is for y = x·s with s = σ(αx): ∂y/∂x = s + α·y·(1 − s).
+func gradQuickGelu(b *backward) []*Value {
+	g, x, y, alpha := b.g, b.in(0), b.n.Outputs[0], float64(b.n.Float("alpha", 1.702))
+	return b.each(func() *Value {
+		s := g.Sigmoid(b.scale(x, alpha))
+		return g.Mul(b.dy[0], g.Add(s, b.scale(g.Mul(y, g.Sub(b.scalar(x, 1), s)), alpha)))
+	})
+}

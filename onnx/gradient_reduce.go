@@ -97,14 +97,10 @@ func gradLayerNormalization(b *backward) []*Value {
 	if b.err = g.extend(b.n, 3); b.err != nil {
 		return nil
 	}
-	axis, err := normal(b.n.Int("axis", -1), len(x.Shape))
+	axes, err := b.normalizedAxes()
 	if err != nil {
 		b.err = err
 		return nil
-	}
-	var axes []int64
-	for i := axis; i < len(x.Shape); i++ {
-		axes = append(axes, int64(i))
 	}
 	inv := b.n.Outputs[2]
 	var hat *Value
@@ -119,4 +115,40 @@ func gradLayerNormalization(b *backward) []*Value {
 		},
 		func() *Value { return b.sumTo(g.Mul(dy, hat), b.in(1)) },
 		func() *Value { return b.sumTo(dy, b.in(2)) })
+}
+
+// gradSimplifiedLayerNormalization, with x̂ = x·inv and h = ∂y·scale: ∂x = inv·(h − x̂·mean(h·x̂)), ∂scale = Σ ∂y·x̂ (Zhang, Sennrich:
+// Root Mean Square Layer Normalization, 2019). The forward node is asked for inv.
+func gradSimplifiedLayerNormalization(b *backward) []*Value {
+	g, x, dy := b.g, b.in(0), b.dy[0]
+	if len(b.dy) > 1 && b.dy[1] != nil {
+		b.err = errStatistics
+		return nil
+	}
+	if b.err = g.extend(b.n, 2); b.err != nil {
+		return nil
+	}
+	axes, err := b.normalizedAxes()
+	if err != nil {
+		b.err = err
+		return nil
+	}
+	inv := b.n.Outputs[1]
+	hat := g.Mul(x, inv)
+	return b.each(
+		func() *Value {
+			h := g.Mul(dy, b.in(1))
+			return g.Mul(inv, g.Sub(h, g.Mul(hat, g.ReduceMean(g.Mul(h, hat), true, axes...))))
+		},
+		func() *Value { return b.sumTo(g.Mul(dy, hat), b.in(1)) })
+}
+
+// normalizedAxes are those that a normalisation goes over: its axis and all after it.
+func (b *backward) normalizedAxes() (axes []int64, err error) {
+	rank := len(b.in(0).Shape)
+	axis, err := normal(b.n.Int("axis", -1), rank)
+	for i := axis; i < rank; i++ {
+		axes = append(axes, int64(i))
+	}
+	return axes, err
 }

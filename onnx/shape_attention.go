@@ -37,6 +37,14 @@ func shapeGroupQueryAttention(c *call) error {
 	if _, ok := unify(q[0], c.in(5)[0]); !ok {
 		return fmt.Errorf("seqlens_k has %v rows, the query has %v", c.in(5)[0], q[0])
 	}
+	if rotates := c.n.Int("do_rotary", 0) != 0; rotates != c.has(7) || rotates != c.has(8) {
+		return fmt.Errorf("do_rotary goes with cos and sin")
+	}
+	for i := 7; i <= 8 && c.has(i); i++ {
+		if s := c.in(i); len(s) != 2 || !s[1].Static() || 2*s[1].Size > size || s[1].Size%8 != 0 {
+			return fmt.Errorf("input %d must be [positions, half of what is rotated of a head of %d, a multiple of 8]", i, size)
+		}
+	}
 	present := Shape{q[0], Dim{Size: kv}, q[1], Dim{Size: size}}
 	if c.has(3) {
 		for i := 3; i <= 4; i++ {
@@ -53,4 +61,19 @@ func shapeGroupQueryAttention(c *call) error {
 	c.set(1, present)
 	c.set(2, present.clone())
 	return c.out(Shape{q[0], q[1], Dim{Size: heads * size}})
+}
+
+// shapeRotaryEmbedding has inputs x [B,S,H·D], positions [B,S], cos and sin [positions,D/2]; the output is as x.
+func shapeRotaryEmbedding(c *call) error {
+	x, at, cos, sin := c.in(0), c.in(1), c.in(2), c.in(3)
+	if len(x) != 3 || !x[2].Static() {
+		return fmt.Errorf("what is rotated must be [batch, sequence, width] with a known width")
+	}
+	if len(at) != 2 || !fits(at, x[:2]) {
+		return fmt.Errorf("the positions %v are not [batch, sequence] of %v", at, x)
+	}
+	if len(cos) != 2 || !cos[1].Static() || !fits(cos, sin) || cos[1].Size < 1 || x[2].Size%(2*cos[1].Size) != 0 {
+		return fmt.Errorf("cos %v and sin %v must be [positions, half the width of a head], heads of width %v", cos, sin, x[2])
+	}
+	return shapeSame(c)
 }

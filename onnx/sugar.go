@@ -225,15 +225,30 @@ func (g *Graph) LayerNormalization(x, scale, bias *Value, epsilon float32) *Valu
 	return g.op("LayerNormalization", []Attr{Int("axis", -1), Float32("epsilon", epsilon)}, x, scale, bias)
 }
 
+// SimplifiedLayerNormalization divides by the root mean square of the last axis and multiplies by scale.
+func (g *Graph) SimplifiedLayerNormalization(x, scale *Value, epsilon float32) *Value {
+	return g.op("SimplifiedLayerNormalization", []Attr{Int("axis", -1), Float32("epsilon", epsilon), Int("stash_type", 1)}, x, scale)
+}
+
+// SiLU is x·σ(x).
+func (g *Graph) SiLU(x *Value) *Value { return g.op("QuickGelu", []Attr{Float32("alpha", 1)}, x) }
+
+// RotaryEmbedding rotates the heads of x [B,S,H·D], element i of a head with element i+D/2, by the angles whose cosines and sines stand at
+// their positions [B,S] in cos and sin [positions,D/2] (Su et al. 2021, in the layout of GPT-NeoX).
+func (g *Graph) RotaryEmbedding(x, positions, cos, sin *Value) *Value {
+	return g.op("RotaryEmbedding", nil, x, positions, cos, sin)
+}
+
 // Attention is the inputs of [Graph.GroupQueryAttention].
 type Attention struct {
-	Query, Key, Value  *Value // [B,S,H·D] each, or Query packed [B,S,3·H·D] and the others nil
+	Query, Key, Value  *Value // [B,S,H·D], [B,S,KV·D] twice, or Query packed [B,S,(H+2·KV)·D] and the others nil
 	PastKey, PastValue *Value // [B,KVHeads,C,D], or nil
 	SeqLensK           *Value // int32 [B]: total length − 1 of each row
 	TotalLength        *Value // int32 [1]: the longest total length
 	Heads, KVHeads     int
 	Scale              float32 // 0: 1/√D
-	LocalWindow        int     // 0: all positions before
+	LocalWindow        int     // number of keys that a query sees, its own among them; 0: all positions before
+	Cos, Sin           *Value  // [positions,D/2]: queries and keys are rotated by their positions; nil: they are not
 }
 
 // GroupQueryAttention is causal attention with a key-value cache, com.microsoft's operator. The present caches are as
@@ -247,6 +262,10 @@ func (g *Graph) GroupQueryAttention(a Attention) (y, presentKey, presentValue *V
 		attrs = append(attrs, Int("local_window_size", int64(a.LocalWindow)))
 	}
 	in := []*Value{a.Query, a.Key, a.Value, a.PastKey, a.PastValue, a.SeqLensK, a.TotalLength}
+	if a.Cos != nil {
+		attrs = append(attrs, Int("do_rotary", 1))
+		in = append(in, a.Cos, a.Sin)
+	}
 	out := g.OpN("GroupQueryAttention", 3, in, attrs...)
 	return out[0], out[1], out[2]
 }

@@ -28,6 +28,7 @@ func init() {
 		{name: "Clip", types: "TTT:T", need: 1, t: numbers, shape: shapeClip},
 		{name: "Gelu", types: "T:T", need: 1, t: floats, shape: shapeSame, grad: gradGelu, attrs: "approximate"},
 		{name: "FastGelu", domain: microsoft, types: "TT:T", need: 1, t: floats, shape: shapeBiased, grad: gradFastGelu},
+		{name: "QuickGelu", domain: microsoft, types: "T:T", need: 1, t: floats, shape: shapeSame, grad: gradQuickGelu, attrs: "alpha"},
 		{name: "BiasGelu", domain: microsoft, types: "TT:T", need: 2, t: floats, shape: shapeBiased},
 		{name: "Identity", types: "T:T", need: 1, t: every, shape: shapeSame, grad: gradIdentity},
 		{name: "Cast", types: "*:?", need: 1, shape: shapeCast, grad: gradCast, attrs: "to"},
@@ -86,8 +87,11 @@ func init() {
 		{name: "LogSoftmax", types: "T:T", need: 1, t: floats, shape: shapeSoftmax, grad: gradLogSoftmax, attrs: "axis"},
 		{name: "LayerNormalization", types: "TTT:Tff", need: 2, t: floats, shape: shapeLayerNormalization, grad: gradLayerNormalization, attrs: "axis epsilon stash_type"},
 		{name: "SkipLayerNormalization", domain: microsoft, types: "TTTTT:TffT", need: 3, t: floats, shape: shapeSkipLayerNormalization, attrs: "epsilon"},
+		{name: "SimplifiedLayerNormalization", types: "TT:Tf", need: 2, t: floats, shape: shapeLayerNormalization, grad: gradSimplifiedLayerNormalization, attrs: "axis epsilon stash_type"},
+		{name: "SkipSimplifiedLayerNormalization", domain: microsoft, types: "TTTT:TffT", need: 3, t: floats, shape: shapeSkipLayerNormalization, attrs: "epsilon"},
 
 		// Attention.
+		{name: "RotaryEmbedding", domain: microsoft, types: "TlTT:T", need: 4, t: floats, shape: shapeRotaryEmbedding, grad: gradRotaryEmbedding, attrs: "interleaved"},
 		{name: "GroupQueryAttention", domain: microsoft, types: "TTTTTiiTTlTT:TTT", need: 1, t: floats, shape: shapeGroupQueryAttention,
 			attrs: "num_heads kv_num_heads scale local_window_size do_rotary rotary_interleaved softcap smooth_softmax"},
 	} {
@@ -102,5 +106,5 @@ var attrKinds = map[string]attrKind{
 	"axis": kindInt, "num_outputs": kindInt, "upper": kindInt, "reduction": kindString, "largest": kindInt, "sorted": kindInt,
 	"keepdims": kindInt, "select_last_index": kindInt, "start": kindInt, "end": kindInt, "value": kindTensor,
 	"epsilon": kindFloat, "stash_type": kindInt, "num_heads": kindInt, "kv_num_heads": kindInt, "scale": kindFloat,
-	"local_window_size": kindInt, "do_rotary": kindInt, "rotary_interleaved": kindInt, "softcap": kindFloat, "smooth_softmax": kindInt,
+	"local_window_size": kindInt, "do_rotary": kindInt, "rotary_interleaved": kindInt, "softcap": kindFloat, "smooth_softmax": kindInt, "interleaved": kindInt,
 }

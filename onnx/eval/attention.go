@@ -5,7 +5,10 @@ import (
 	"math"
 )
 
-func init() { kernels["GroupQueryAttention"] = groupQueryAttention }
+func init() {
+	kernels["GroupQueryAttention"] = groupQueryAttention
+	kernels["RotaryEmbedding"] = rotaryEmbedding
+}
 
 // heads is a query, key or value [B,S,...] seen as [batch][head][position][element], inside a wider row from column on.
 type heads struct {
@@ -20,13 +23,43 @@ func (h heads) row(b, head, s int) []float64 {
 	return h.t.Data[start : start+h.size]
 }
 
-// groupQueryAttention appends keys and values to each row's cache, ending at position seqlens_k, and attends causally. It
-// has no rotary embedding, soft cap, smooth softmax or bias.
-func groupQueryAttention(s *step) error {
-	for _, a := range []string{"do_rotary", "smooth_softmax"} {
-		if s.n.Int(a, 0) > 0 || s.n.Float("softcap", 0) != 0 || len(s.in) > 7 {
-			return fmt.Errorf("rotary embedding, soft cap, smooth softmax and bias are not supported here")
+// rotated is a head's elements after the rotation of a position: element i with element i+half, as far as there are angles.
+func rotated(head []float64, cos, sin *Tensor, position int) []float64 {
+	half := int(cos.Dims[1])
+	out := append([]float64{}, head...)
+	for i := range half {
+		c, s := cos.Data[position*half+i], sin.Data[position*half+i]
+		out[i], out[i+half] = head[i]*c-head[i+half]*s, head[i+half]*c+head[i]*s
+	}
+	return out
+}
+
+// rotaryEmbedding has no interleaved form.
+func rotaryEmbedding(s *step) error {
+	if s.n.Int("interleaved", 0) != 0 {
+		return fmt.Errorf("interleaved rotation is not supported here")
+	}
+	x, cos, sin := s.in[0], s.in[2], s.in[3]
+	y, width, size := s.make(0, x.Dims...), int(x.Dims[2]), 2*int(cos.Dims[1])
+	for row, position := range integers(s.in[1]) {
+		for at := row * width; at < (row+1)*width; at += size {
+			copy(y.Data[at:], rotated(x.Data[at:at+size], cos, sin, int(position)))
 		}
+	}
+	return nil
+}
+
+// groupQueryAttention appends keys and values to each row's cache, ending at position seqlens_k, and attends causally. It
+// has no soft cap, smooth softmax, bias or interleaved rotation.
+func groupQueryAttention(s *step) error {
+	if s.n.Int("smooth_softmax", 0) > 0 || s.n.Int("rotary_interleaved", 0) > 0 || s.n.Float("softcap", 0) != 0 || len(s.in) > 9 {
+		return fmt.Errorf("soft cap, smooth softmax, bias and interleaved rotation are not supported here")
+	}
+	turn := func(head []float64, position int) []float64 {
+		if s.n.Int("do_rotary", 0) == 0 {
+			return head
+		}
+		return rotated(head, s.in[7], s.in[8], position)
 	}
 	nq, nkv := int(s.n.Int("num_heads", 0)), int(s.n.Int("kv_num_heads", 0))
 	in := s.in[0]
@@ -62,7 +95,7 @@ func groupQueryAttention(s *step) error {
 		for i := range seq {
 			for h := range nkv {
 				at := ((b*nkv+h)*capacity + past + i) * size
-				copy(presentK.Data[at:], k.row(b, h, i))
+				copy(presentK.Data[at:], turn(k.row(b, h, i), past+i))
 				copy(presentV.Data[at:], v.row(b, h, i))
 			}
 		}
@@ -70,7 +103,7 @@ func groupQueryAttention(s *step) error {
 			for h := range nq {
 				at := (b*nkv + h*nkv/nq) * capacity * size
 				out := y.Data[((b*seq+i)*nq+h)*size:][:size]
-				s.attend(q.row(b, h, i), presentK.Data[at:], presentV.Data[at:], past+i, out)
+				s.attend(turn(q.row(b, h, i), past+i), presentK.Data[at:], presentV.Data[at:], past+i, out)
 			}
 		}
 	}

@@ -38,6 +38,10 @@ func init() {
 		return s.each(gelu)
 	}
 	kernels["FastGelu"] = func(s *step) error { return s.biased(geluTanh) }
+	kernels["QuickGelu"] = func(s *step) error {
+		alpha := float64(s.n.Float("alpha", 1.702))
+		return s.each(func(x float64) float64 { return x * sigmoid(alpha*x) })
+	}
 	kernels["BiasGelu"] = func(s *step) error { return s.biased(gelu) }
 }
 

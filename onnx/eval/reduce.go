@@ -17,6 +17,8 @@ func init() {
 	}
 	kernels["LayerNormalization"] = layerNormalization
 	kernels["SkipLayerNormalization"] = skipLayerNormalization
+	kernels["SimplifiedLayerNormalization"] = simplifiedLayerNormalization
+	kernels["SkipSimplifiedLayerNormalization"] = skipSimplifiedLayerNormalization
 }
 
 func total(v []float64) (sum float64) {
@@ -142,5 +144,48 @@ func skipLayerNormalization(s *step) error {
 	}
 	normalise(sum, s.in[2], bias, s.make(0, x.Dims...), s.make(1, stats...), s.make(2, stats...), n,
 		float64(s.n.Float("epsilon", 1e-12)))
+	return nil
+}
+
+// rootMeanSquare fills y and the inverse root mean square over runs of n elements.
+func rootMeanSquare(x, scale, y, inv *Tensor, n int, epsilon float64) {
+	for start := 0; start < len(x.Data); start += n {
+		v, squares := x.Data[start:start+n], 0.0
+		for _, e := range v {
+			squares += e * e
+		}
+		r := 1 / math.Sqrt(squares/float64(n)+epsilon)
+		inv.Data[start/n] = r
+		for i, e := range v {
+			y.Data[start+i] = e * r * scale.Data[i]
+		}
+	}
+}
+
+func simplifiedLayerNormalization(s *step) error {
+	x := s.in[0]
+	axis := normal(s.n.Int("axis", -1), len(x.Dims))
+	stats := append([]int64{}, x.Dims...)
+	for i := axis; i < len(stats); i++ {
+		stats[i] = 1
+	}
+	rootMeanSquare(x, s.in[1], s.make(0, x.Dims...), s.make(1, stats...), count(x.Dims[axis:]), float64(s.n.Float("epsilon", 1e-5)))
+	return nil
+}
+
+func skipSimplifiedLayerNormalization(s *step) error {
+	x, skip := s.in[0], s.in[1]
+	n := int(x.Dims[len(x.Dims)-1])
+	sum := s.make(3, x.Dims...)
+	walk(x.Dims, func(at []int64, i int) {
+		sum.Data[i] = x.Data[i] + skip.Data[skip.flat(at)]
+		if s.has(3) {
+			sum.Data[i] += s.in[3].Data[i%n]
+		}
+	})
+	stats := append([]int64{}, x.Dims...)
+	stats[len(stats)-1] = 1
+	s.make(1, stats...)
+	rootMeanSquare(sum, s.in[2], s.make(0, x.Dims...), s.make(2, stats...), n, float64(s.n.Float("epsilon", 1e-12)))
 	return nil
 }

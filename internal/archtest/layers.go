@@ -33,6 +33,7 @@ var Layers = map[string]Place{
 
 	"onnx/graphs":          {2, "graphs", 0},
 	"onnx/gpt2":            {2, "graphs", 1},
+	"onnx/llama":           {2, "graphs", 1},
 	"onnx/families":        {2, "graphs", 2},
 	"models/safetensors":   {2, "models", 1},
 	"models/template":      {2, "models", 2},

@@ -218,7 +218,7 @@ func TestSelectionFollowsPEFT(t *testing.T) {
 		{[]string{"transformer.h.1.mlp.c_fc"}, nil, mlp[:1], []int{1}, []int{1}},
 		{[]string{"transformer.h.1.mlp.c_fc"}, 0, mlp[:1], []int{1}, []int{1}}, // whole names are exempt from layers
 		{[]string{"h.1.mlp.c_fc"}, nil, mlp[:1], []int{1}, []int{1}},
-		{"ALL-LINEAR", nil, arch.Modules(), nil, nil},
+		{"ALL-LINEAR", nil, arch.NamingOf("mlp.c_fc").Modules, nil, nil},
 	} {
 		config, weights := files(t, Config{Rank: 2, Alpha: 4, Modules: tc.modules, Layers: tc.stored}, func(m map[string]any) {
 			m["target_modules"], m["layers_to_transform"] = tc.target, tc.layers

@@ -151,6 +151,9 @@ func parseWeights(s settings, weights []byte) (a *Adapter, by scheme, ranks map[
 
 // settle checks the factors against the file's selection of modules and states that selection canonically.
 func (a *Adapter) settle(s settings, by scheme) error {
+	if err := s.suits(by); err != nil {
+		return fmt.Errorf("%s: %w", ConfigFile, err)
+	}
 	depth := a.depth()
 	if n := len(s.layers); n > 0 {
 		depth = max(depth, s.layers[n-1]+1)

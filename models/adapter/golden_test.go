@@ -20,7 +20,7 @@ var bases = map[string]arch.Shape{
 
 func TestReadsWhatPEFTWrote(t *testing.T) {
 	want := map[string]Config{
-		"full":   {Rank: 8, Alpha: 16, Modules: arch.Modules()},
+		"full":   {Rank: 8, Alpha: 16, Modules: arch.NamingOf("attn.c_attn").Modules},
 		"rslora": {Rank: 4, Alpha: 6, RSLoRA: true, Modules: []string{"mlp.c_fc", "mlp.c_proj"}},
 		"range":  {Rank: 2, Alpha: 3, Modules: []string{"attn.c_proj", "mlp.c_fc", "mlp.c_proj"}, Layers: []int{1}},
 		"regex":  {Rank: 3, Alpha: 2, Modules: []string{"attn.c_attn", "mlp.c_fc"}, Layers: []int{0, 1}},
@@ -58,6 +58,49 @@ func TestReadsWhatPEFTWrote(t *testing.T) {
 	}
 }
 
+// TestReadsLlamaOfPEFT reads and writes adapters of models whose graphs pack what PEFT adapts apart.
+func TestReadsLlamaOfPEFT(t *testing.T) {
+	all := arch.NamingOf("self_attn.q_proj").Modules
+	want := map[string]Config{
+		"full":   {Rank: 4, Alpha: 8, Modules: all},
+		"rslora": {Rank: 3, Alpha: 4, RSLoRA: true, Modules: []string{"self_attn.q_proj", "self_attn.v_proj", "mlp.up_proj"}},
+		"range":  {Rank: 2, Alpha: 3, Modules: []string{"self_attn.o_proj", "mlp.gate_proj", "mlp.down_proj"}, Layers: []int{1}},
+	}
+	dirs, err := filepath.Glob("../../onnx/llama/testdata/*/adapters/*")
+	if err != nil || len(dirs) < 24 {
+		t.Fatalf("found %d golden adapters, want at least 24 (%v)", len(dirs), err)
+	}
+	for _, dir := range dirs {
+		a, err := Read(dir)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		config, err := os.ReadFile(filepath.Join(dir, "../../checkpoint/config.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		base, err := arch.Parse(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.CheckBase(base); err != nil {
+			t.Errorf("%s does not fit the model it was made for: %v", dir, err)
+		}
+		base.Inner += 8
+		base.HeadSize *= 2
+		if err := a.CheckBase(base); err == nil {
+			t.Errorf("%s fits a wider model", dir)
+		}
+		a.Config.BaseModel = ""
+		if got := want[filepath.Base(dir)]; !reflect.DeepEqual(a.Config, got) {
+			t.Errorf("%s: got config %+v, want %+v", dir, a.Config, got)
+		}
+		checkAgainstFile(t, a, filepath.Join(dir, WeightsFile))
+		checkRoundTrip(t, a)
+	}
+}
+
 // checkAgainstFile compares factors with the file, element by element.
 func checkAgainstFile(t *testing.T, a *Adapter, path string) {
 	t.Helper()
@@ -71,7 +114,8 @@ func checkAgainstFile(t *testing.T, a *Adapter, path string) {
 	}
 	r := a.Config.Rank
 	for target, factors := range a.Factors {
-		name := "base_model.model.transformer." + target.String()
+		naming := arch.NamingOf(target.Module)
+		name := "base_model.model." + naming.Path(naming.Root, target)
 		storedA, errA := f.Floats(name + ".lora_A.weight")
 		storedB, errB := f.Floats(name + ".lora_B.weight")
 		if errA != nil || errB != nil {

@@ -3,6 +3,7 @@ package adapter
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -56,27 +57,12 @@ func splitName(name string) (t arch.Target, factor string, by scheme, err error)
 	return t, "", by, fmt.Errorf("tensor %s is not a LoRA factor of %v", name, arch.Modules())
 }
 
-// reaches reports whether a name in a list can match a linear layer at all.
-func reaches(name string) bool {
-	for _, m := range arch.Modules() {
+// reaches reports whether a name in a list can match a linear layer of the family at all.
+func (s scheme) reaches(name string) bool {
+	for _, m := range s.Modules {
 		if m == name || strings.HasSuffix(m, "."+name) {
 			return true
 		}
 	}
-	for _, g := range grammars {
-		if g.linear.MatchString(name) {
-			return true
-		}
-	}
-	return false
-}
-
-// layerLists names the lists of layers of all families, for a message that says which.
-func layerLists() (names []string, text string) {
-	var each []string
-	for _, n := range arch.Namings() {
-		names = append(names, n.List)
-		each = append(each, fmt.Sprintf("the layers of a %s are named %s", n.Title, n.List))
-	}
-	return names, strings.Join(each, ", ")
+	return slices.ContainsFunc(grammars, func(g grammar) bool { return g.naming == s.Naming && g.linear.MatchString(name) })
 }

@@ -21,7 +21,8 @@ type settings struct {
 	rslora          bool
 	base            string
 	target, exclude selector
-	layers          []int // layers_to_transform; nil: all
+	layers          []int    // layers_to_transform; nil: all
+	lists           []string // layers_pattern: what the list of layers may be called; nil: anything
 }
 
 // harmless are settings that matter to training or to bookkeeping only.
@@ -103,15 +104,10 @@ func (s *settings) takeSelection(object map[string]json.RawMessage) (err error) 
 		return fmt.Errorf("exclude_modules: %w", err)
 	}
 	if s.target.all() {
-		s.target = selector{names: arch.Modules()}
+		s.target = selector{names: arch.Modules(), source: s.target.source}
 	}
 	if s.target.empty() {
 		return fmt.Errorf("target_modules is missing")
-	}
-	for _, name := range s.target.names {
-		if !reaches(name) {
-			return fmt.Errorf("target_modules names %q, which is no linear layer of a %s block; %v are", name, arch.Titles(), arch.Modules())
-		}
 	}
 	if s.layers, err = parseLayers(object["layers_to_transform"]); err != nil {
 		return fmt.Errorf("layers_to_transform: %w", err)
@@ -126,13 +122,22 @@ func (s *settings) takeSelection(object map[string]json.RawMessage) (err error) 
 	if pattern.pattern != nil {
 		pattern.names = []string{pattern.source}
 	}
-	lists, named := layerLists()
-	known := func(name string) bool { return slices.Contains(lists, name) }
-	if s.layers != nil && len(pattern.names) > 0 && !slices.ContainsFunc(pattern.names, known) {
-		return fmt.Errorf("layers_pattern is %s; %s", compact(object["layers_pattern"]), named)
-	}
+	s.lists = pattern.names
 	for _, key := range []string{"target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"} {
 		delete(object, key)
+	}
+	return nil
+}
+
+// suits refuses names that a model whose linears are named by a scheme does not have. PEFT would adapt nothing by them.
+func (s settings) suits(by scheme) error {
+	for _, name := range s.target.names {
+		if !s.target.all() && !by.reaches(name) {
+			return fmt.Errorf("target_modules names %q, which is no linear layer of a %s block; %v are", name, by.Title, by.Modules)
+		}
+	}
+	if s.layers != nil && len(s.lists) > 0 && !slices.Contains(s.lists, by.List) {
+		return fmt.Errorf("layers_pattern is %q; the layers of a %s are named %s", strings.Join(s.lists, ", "), by.Title, by.List)
 	}
 	return nil
 }

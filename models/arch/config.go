@@ -29,14 +29,13 @@ func Parse(data []byte) (Shape, error) {
 		return Shape{}, err
 	}
 	s := &settings{object: object}
-	var model string
-	s.get("model_type", &model)
+	s.get("model_type", &s.model)
 	if s.err != nil {
 		return Shape{}, s.err
 	}
-	f := Shape{Family: model}.family()
+	f := familyOf(s.model)
 	if f == &none {
-		return Shape{}, unknown(model)
+		return Shape{}, unknown(s.model)
 	}
 	for _, r := range refused {
 		raw, ok := object[r.key]
@@ -60,6 +59,7 @@ func (s Shape) Encode() ([]byte, error) {
 // settings reads typed values out of a JSON object and keeps the first error.
 type settings struct {
 	object map[string]json.RawMessage
+	model  string // model_type
 	err    error
 }
 

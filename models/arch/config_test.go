@@ -14,6 +14,14 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(data)
+	for _, s := range llamas() {
+		data, err := s.Encode()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Add([]byte(`{"model_type":"mistral","num_hidden_layers":2,"num_attention_heads":2,"hidden_size":32,"intermediate_size":8,"vocab_size":9,"max_position_embeddings":4}`))
 	f.Add([]byte(`{"model_type":"gpt2","n_layer":1,"n_head":1,"n_embd":8,"n_positions":1,"vocab_size":1,"activation_function":"gelu_fast"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, err := Parse(data)

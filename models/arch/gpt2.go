@@ -10,7 +10,7 @@ import (
 // gpt2 is the family of Radford et al. 2019 in the parametrisation of Hugging Face's GPT2LMHeadModel: layers named h, biases on
 // every linear, weights stored as [in, out] (Conv1D), queries, keys and values in one linear that adapters change as one.
 var gpt2 = family{
-	model: gpt2Model,
+	name: gpt2Model, models: []modelType{{gpt2Model, "GPT-2"}},
 	naming: Naming{Title: "GPT-2", Root: gpt2Root, List: "h", FanInFanOut: true,
 		Modules: []string{"attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"}},
 	parse: parseGPT2, check: checkGPT2, config: gpt2Config, identity: gpt2Identity,
@@ -39,7 +39,7 @@ func GPT2(s Shape) Shape {
 
 // gpt2Heads fills in what a GPT-2's other settings say.
 func gpt2Heads(s Shape) Shape {
-	s.Family, s.KVHeads = gpt2Model, s.Heads
+	s.Family, s.Model, s.KVHeads = gpt2Model, gpt2Model, s.Heads
 	if s.Heads > 0 {
 		s.HeadSize = s.Width / s.Heads
 	}

@@ -49,10 +49,14 @@ type Linear struct {
 	In, Out int
 	Weight  string // the tensor of W, [In, Out], or [Out, In] where it is Transposed
 	Bias    string // the tensor of b, [Out]; "" for none
-	// Transposed says that a checkpoint stores W as [Out, In].
+	// Transposed says that W is kept as [Out, In].
 	Transposed bool
-	// Norm are the tensors, gain and bias, of the norm whose output x is; nil where x comes from elsewhere.
+	// Split says that files have W as [Out, In], and each of Parts as a matrix of its own.
+	Split bool
+	// Norm are the tensors, a gain and, where there is one, a bias, of the norm whose output x is; nil where x comes from elsewhere.
 	Norm []string
+	// HeadNorms are the tensors of the norms of the heads in its outputs.
+	HeadNorms []Tensor
 	// Residual says that the output is added to the residual stream.
 	Residual bool
 	// Parts are the modules that adapters change apart and that W packs side by side in its columns; nil where W is one module.
@@ -78,8 +82,25 @@ func (l Linear) tensors() []Tensor {
 	if l.Residual {
 		weight.Start = Residual
 	}
+	bias := Tensor{Name: l.Bias, Dims: []int64{int64(l.Out)}}
+	if l.Split {
+		weight.Pieces = l.pieces(".weight", true, int64(l.In))
+		bias.Pieces = l.pieces(".bias", false)
+	}
 	if list = append(list, weight); l.Bias != "" {
-		list = append(list, Tensor{Name: l.Bias, Dims: []int64{int64(l.Out)}})
+		list = append(list, bias)
+	}
+	return append(list, l.HeadNorms...)
+}
+
+// pieces are what a file has of a tensor of a linear that it keeps apart: one of each of its parts, the width of which comes before dims.
+func (l Linear) pieces(suffix string, turned bool, dims ...int64) (list []Piece) {
+	parts := l.Parts
+	if parts == nil {
+		parts = []Part{{l.Module, l.Out}}
+	}
+	for _, p := range parts {
+		list = append(list, Piece{Target{l.Layer, p.Module}.String() + suffix, append([]int64{int64(p.Out)}, dims...), turned})
 	}
 	return list
 }

@@ -3,7 +3,6 @@ package arch
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // Naming is how PEFT names the linears of a family, {Root}{List}.{layer}.{module}.
@@ -41,9 +40,6 @@ func NamingOf(module string) *Naming {
 	return nil
 }
 
-// Titles names all families for people.
-func Titles() string { return list(families, func(f *family) string { return f.naming.Title }) }
-
 // modules are those of all families. No two have one of the same name.
 var modules = func() (all []string) {
 	for _, f := range families {
@@ -54,11 +50,3 @@ var modules = func() (all []string) {
 
 // Modules lists the modules that adapters may change, of all families, each's in canonical order. The caller must not change it.
 func Modules() []string { return modules }
-
-func list[T any](of []T, name func(T) string) string {
-	names := make([]string, len(of))
-	for i, v := range of {
-		names[i] = name(v)
-	}
-	return strings.Join(names, " or ")
-}

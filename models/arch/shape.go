@@ -13,19 +13,20 @@ package arch
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Shape is what decides the computation of a model. It is a value: two models with equal shapes have the same graphs.
 type Shape struct {
-	// Family is the model_type of config.json.
-	Family string
+	// Family names the transformer, and Model the model_type of config.json: several types may be one family.
+	Family, Model string
 	// Width is that of the hidden states, Inner that of the feed-forward part; Context is the number of positions and Vocab that
 	// of tokens.
 	Layers, Heads, Width, Context, Vocab, Inner int
 	// KVHeads is the number of heads of keys and values, which queries share where there are fewer than Heads. HeadSize is the
 	// width of a head.
 	KVHeads, HeadSize int
-	// Activation is gelu_new (tanh approximation), gelu (erf) or relu.
+	// Activation is gelu_new (tanh approximation), gelu (erf), relu, or silu.
 	Activation string
 	// Epsilon is added to a variance before a norm divides by its root.
 	Epsilon float64
@@ -33,6 +34,15 @@ type Shape struct {
 	ScaleAttn, ScaleAttnByLayer bool
 	// ReorderUpcast is reorder_and_upcast_attn of GPT-2; in float32 it changes nothing.
 	ReorderUpcast bool
+	// Rotation turns queries and keys by their positions. Its zero value is none: positions are learned.
+	Rotation Rotation
+	// Window is the number of keys that a query sees, its own among them, in the layers from WindowFrom on; 0: all before it.
+	Window, WindowFrom int
+	// HeadNorms says that queries and keys are normalised head by head before they are rotated.
+	HeadNorms bool
+	// AttnBias, OutBias and InnerBias say which linears have biases where the family leaves it to the model: those of queries, keys and
+	// values, the one after attention, and those of the feed-forward part.
+	AttnBias, OutBias, InnerBias bool
 	// TiedHead says that the output head is the token embedding.
 	TiedHead bool
 	// EOS and BOS are the first ids that config.json names, −1 where it names none or one outside the vocabulary. No computation
@@ -54,7 +64,8 @@ const (
 
 // family is what is particular to the models of one model_type. Its functions are never nil.
 type family struct {
-	model  string // model_type
+	name   string
+	models []modelType
 	naming Naming
 	// parse reads config.json, check names the first setting that cannot be computed, and config lists what is written into one.
 	parse  func(*settings) Shape
@@ -74,8 +85,11 @@ type family struct {
 	stored    func(name string) string
 }
 
+// modelType is a model_type of config.json, and its title for people.
+type modelType struct{ name, title string }
+
 // families are all that are known.
-var families = []*family{&gpt2}
+var families = []*family{&gpt2, &llama}
 
 // none is the family of a shape that no family has made: it has no linears, and Check refuses it.
 var none = family{
@@ -93,18 +107,44 @@ var none = family{
 // family finds the shape's.
 func (s Shape) family() *family {
 	for _, f := range families {
-		if f.model == s.Family {
+		if f.name == s.Family {
 			return f
 		}
 	}
 	return &none
 }
 
+// familyOf finds the family that has a model_type.
+func familyOf(model string) *family {
+	for _, f := range families {
+		if titleOf(f.models, model) != "" {
+			return f
+		}
+	}
+	return &none
+}
+
+// titleOf is the title of a model_type, "" where it is not in the list.
+func titleOf(list []modelType, model string) string {
+	for _, m := range list {
+		if m.name == model {
+			return m.title
+		}
+	}
+	return ""
+}
+
 // Check reports the first setting that cannot be computed.
 func (s Shape) Check() error { return s.family().check(s) }
 
 func unknown(model string) error {
-	return fmt.Errorf("model_type is %q; only %s is supported", model, list(families, func(f *family) string { return f.model }))
+	var known []string
+	for _, f := range families {
+		for _, m := range f.models {
+			known = append(known, m.name)
+		}
+	}
+	return fmt.Errorf("model_type is %q; supported are %s", model, strings.Join(known, ", "))
 }
 
 // size is a setting that must be positive, by its key in config.json.
@@ -126,8 +166,8 @@ func checkSizes(sizes []size) error {
 // KVWidth is the width of the keys of one position, and of its values: what a cache holds of each for a layer.
 func (s Shape) KVWidth() int { return s.KVHeads * s.HeadSize }
 
-// Title names the family for people: GPT-2.
-func (s Shape) Title() string { return s.family().naming.Title }
+// Title names the type of the model for people: GPT-2, Qwen2.
+func (s Shape) Title() string { return titleOf(s.family().models, s.Model) }
 
 // Identity is what a checkpoint's digest covers of its configuration, as JSON.
 func (s Shape) Identity() any { return s.family().identity(s) }
@@ -196,12 +236,20 @@ func (s Shape) Dims(module string) (in, out int, err error) {
 	return 0, 0, fmt.Errorf("module %q is not one of %v", module, s.Modules())
 }
 
-// Holder is the linear that a target is, or is packed into.
-func (s Shape) Holder(t Target) Target {
+// Holder is the linear that a target is, or is packed into, and the first of its outputs that are the target's. Of a target that the
+// model does not have it is a linear of that name without anything.
+func (s Shape) Holder(t Target) (l Linear, column int) {
 	for _, l := range s.family().layer(s, t.Layer) {
-		if slices.ContainsFunc(l.Parts, func(p Part) bool { return p.Module == t.Module }) {
-			return l.Target
+		if l.Target == t {
+			return l, 0
+		}
+		column := 0
+		for _, p := range l.Parts {
+			if p.Module == t.Module {
+				return l, column
+			}
+			column += p.Out
 		}
 	}
-	return t
+	return Linear{Target: t}, 0
 }

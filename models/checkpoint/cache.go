@@ -11,7 +11,6 @@ import (
 
 	"nightshift/internal/atomicfile"
 	"nightshift/models/arch"
-	"nightshift/models/safetensors"
 )
 
 // convert returns found as float32 in one file of the cache, writing it if no run before has.
@@ -30,7 +29,7 @@ func convert(shape arch.Shape, found map[string]source, digest, cacheDir string)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("convert weights: %w", err)
 	}
-	err := atomicfile.Create(filepath.Join(dir, single), 0o644, func(w io.Writer) error { return writeTensors(w, shape, readers(found)) })
+	err := atomicfile.Create(filepath.Join(dir, single), 0o644, func(w io.Writer) error { return writeWhole(w, shape, found) })
 	if err != nil {
 		return nil, fmt.Errorf("convert weights: %w", err)
 	}
@@ -47,10 +46,10 @@ func openCached(shape arch.Shape, dir, digest, cacheDir string) (map[string]sour
 	if err := addFile(found, shape, dir, single, nil); err != nil {
 		return nil, err
 	}
-	if err := match(shape, found); err != nil {
+	if err := match(shape, found, whole); err != nil {
 		return nil, err
 	}
-	got, err := verify(shape, found, cacheDir)
+	got, err := verify(shape, pieces(shape, found), cacheDir)
 	if err != nil {
 		return nil, err
 	}
@@ -58,21 +57,4 @@ func openCached(shape arch.Shape, dir, digest, cacheDir string) (map[string]sour
 		return nil, fmt.Errorf("%s holds %s, not %s", filepath.Join(dir, single), got, digest)
 	}
 	return found, nil
-}
-
-func readers(found map[string]source) map[string]func(func([]float32) error) error {
-	read := make(map[string]func(func([]float32) error) error, len(found))
-	for name, s := range found {
-		read[name] = s.chunks
-	}
-	return read
-}
-
-// writeTensors writes the tensors of a shape as one safetensors file, with the names that transformers uses.
-func writeTensors(w io.Writer, shape arch.Shape, read map[string]func(func([]float32) error) error) error {
-	var tensors []safetensors.Tensor
-	for _, t := range shape.Tensors() {
-		tensors = append(tensors, safetensors.Tensor{Name: shape.Stored(t.Name), Shape: t.Dims, Read: read[t.Name]})
-	}
-	return safetensors.Write(w, tensors, map[string]string{"format": "pt"})
 }

@@ -3,9 +3,9 @@
 //
 // What Open accepts is complete and sound: every tensor of the configuration is there with its shape and finite values,
 // nothing else is but heads of other tasks (see Checkpoint.Unused), and no setting asks for a computation that the graphs do not have. Weights in float32 stay where they
-// are, and the graphs point into the file; weights in half precision, or spread over several folders, are converted once
-// into a float32 file in the cache, named by its digest. The digest depends on the values and the configuration alone,
-// not on shards, precision or the order in a file.
+// are, and the graphs point into the file; weights in half precision, spread over several folders, or in pieces that graphs read as
+// one, are converted once into a float32 file in the cache, named by its digest. The digest depends on the values and the configuration
+// alone, not on shards, precision or the order in a file.
 //
 // Which tensors a checkpoint has, and what files call them, models/arch says; names here are those of that package. Pickles are never
 // read.
@@ -63,7 +63,7 @@ func open(dir, cacheDir string) (*Checkpoint, error) {
 		return nil, err
 	}
 	unused := takeHeads(found)
-	if err := match(shape, found); err != nil {
+	if err := match(shape, found, arch.Tensor.Files); err != nil {
 		return nil, err
 	}
 	digest, err := verify(shape, found, cacheDir)
@@ -73,7 +73,7 @@ func open(dir, cacheDir string) (*Checkpoint, error) {
 	if shape.TiedHead {
 		delete(found, arch.HeadWeight)
 	}
-	if !direct(found) {
+	if !direct(shape, found) {
 		if found, err = convert(shape, found, digest, cacheDir); err != nil {
 			return nil, err
 		}
@@ -81,8 +81,11 @@ func open(dir, cacheDir string) (*Checkpoint, error) {
 	return &Checkpoint{shape, filepath.Dir(found[shape.Embedding()].path), digest, found, ends, unused}, nil
 }
 
-// direct reports whether graphs can point at the data as it lies: float32, and all in one folder.
-func direct(found map[string]source) bool {
+// direct reports whether graphs can point at the data as it lies: float32, all in one folder, and none in pieces.
+func direct(shape arch.Shape, found map[string]source) bool {
+	if slices.ContainsFunc(shape.Tensors(), func(t arch.Tensor) bool { return t.Pieces != nil }) {
+		return false
+	}
 	folder := ""
 	for _, s := range found {
 		d := filepath.Dir(s.path)
@@ -165,12 +168,7 @@ func (c *Checkpoint) Floats(name string) ([]float32, error) {
 	if !ok {
 		return nil, fmt.Errorf("read tensor %s: the checkpoint has no such tensor", name)
 	}
-	values := make([]float32, 0, s.entry.Elements())
-	err := s.chunks(func(chunk []float32) error {
-		values = append(values, chunk...)
-		return nil
-	})
-	return values, err
+	return s.floats()
 }
 
 // takeHeads removes from found the tensors of heads that a language model does not have, and returns their names in order.
@@ -188,6 +186,9 @@ func takeHeads(found map[string]source) []string {
 
 // chunks reads the source's values piece by piece.
 func (s source) chunks(visit func([]float32) error) error {
+	if s.whole != nil {
+		return s.unpack(visit)
+	}
 	f, err := os.Open(s.path)
 	if err != nil {
 		return fmt.Errorf("read tensor %s: %w", s.entry.Name, err)
@@ -195,4 +196,14 @@ func (s source) chunks(visit func([]float32) error) error {
 	defer f.Close()
 	r := io.NewSectionReader(f, s.entry.Offset, s.entry.Length)
 	return safetensors.Chunks(bufio.NewReaderSize(r, 1<<20), s.entry, visit)
+}
+
+// floats reads all of a source's values.
+func (s source) floats() ([]float32, error) {
+	values := make([]float32, 0, s.entry.Elements())
+	err := s.chunks(func(chunk []float32) error {
+		values = append(values, chunk...)
+		return nil
+	})
+	return values, err
 }

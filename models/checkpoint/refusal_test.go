@@ -68,7 +68,7 @@ func TestOpenRefusesWeights(t *testing.T) {
 			r.data = make([]byte, len(r.data))
 			m["lm_head.weight"] = r
 		}, "set tie_word_embeddings to false"},
-		"nan in head": {func(m map[string]raw) { m["lm_head.weight"] = nan(m["transformer.wte.weight"], 0) }, "differs from wte.weight"},
+		"nan in head": {func(m map[string]raw) { m["lm_head.weight"] = nan(m["transformer.wte.weight"], 0) }, "differs from the token embedding"},
 		"unknown type": {func(m map[string]raw) {
 			r := m["transformer.wte.weight"]
 			r.dtype = "Q4"
@@ -86,7 +86,7 @@ func TestOpenRefusesWeights(t *testing.T) {
 
 func TestOpenRefusesConfigs(t *testing.T) {
 	for _, tc := range []struct{ old, new, want string }{
-		{`"model_type": "gpt2"`, `"model_type": "gpt_neox"`, `model_type is "gpt_neox"; only gpt2`},
+		{`"model_type": "gpt2"`, `"model_type": "gpt_neox"`, `model_type is "gpt_neox"; supported are gpt2, llama, `},
 		{`"model_type": "gpt2",`, ``, `model_type is ""`},
 		{`"n_layer": 2`, `"n_layer": 2, "n_layer": 3`, `"n_layer" appears twice`},
 		{`"n_layer": 2,`, ``, `n_layer is missing`},

@@ -21,6 +21,8 @@ import (
 type source struct {
 	path  string // the real file, symbolic links resolved
 	entry safetensors.Entry
+	whole *arch.Tensor // of which it is a piece, where the entry has it whole; nil elsewhere
+	piece int
 }
 
 const (
@@ -117,7 +119,7 @@ func addFile(found map[string]source, shape arch.Shape, dir, file string, want m
 		if other, ok := found[name]; ok {
 			return fmt.Errorf("tensor %s is stored twice, as %s and as %s", name, other.entry.Name, e.Name)
 		}
-		found[name] = source{path, e}
+		found[name] = source{path: path, entry: e}
 	}
 	return nil
 }
@@ -142,11 +144,11 @@ func missingWeights(dir string) error {
 	return fmt.Errorf("there is no %s and no %s", single, index)
 }
 
-// match checks that found holds exactly the tensors of a shape with their shapes, in a type that can be read. A head that the
-// config ties is left in found only when it is stored; the caller compares it.
-func match(shape arch.Shape, found map[string]source) error {
+// match checks that found holds exactly the tensors of a shape with their shapes, in a type that can be read; kept says how each is
+// kept. A head that the config ties is left in found only when it is stored; the caller compares it.
+func match(shape arch.Shape, found map[string]source, kept func(arch.Tensor) []arch.Piece) error {
 	known := map[string]bool{}
-	check := func(t arch.Tensor, src source) error {
+	check := func(t arch.Piece, src source) error {
 		if !slices.Equal(src.entry.Shape, t.Dims) {
 			return fmt.Errorf("tensor %s has shape %v, config.json asks for %v", t.Name, src.entry.Shape, t.Dims)
 		}
@@ -156,19 +158,21 @@ func match(shape arch.Shape, found map[string]source) error {
 		}
 		return fmt.Errorf("tensor %s is %s; F32, F16 and BF16 are supported", t.Name, src.entry.Type)
 	}
-	for _, t := range shape.Tensors() {
-		known[t.Name] = true
-		src, ok := found[t.Name]
-		if !ok {
-			return fmt.Errorf("tensor %s is missing", t.Name)
-		}
-		if err := check(t, src); err != nil {
-			return err
+	for _, whole := range shape.Tensors() {
+		for _, t := range kept(whole) {
+			known[t.Name] = true
+			src, ok := found[t.Name]
+			if !ok {
+				return fmt.Errorf("tensor %s is missing", t.Name)
+			}
+			if err := check(t, src); err != nil {
+				return err
+			}
 		}
 	}
 	if src, ok := found[arch.HeadWeight]; ok && shape.TiedHead {
 		known[arch.HeadWeight] = true
-		if err := check(arch.Tensor{Name: arch.HeadWeight, Dims: []int64{int64(shape.Vocab), int64(shape.Width)}}, src); err != nil {
+		if err := check(arch.Piece{Name: arch.HeadWeight, Dims: []int64{int64(shape.Vocab), int64(shape.Width)}}, src); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"math"
@@ -72,31 +73,18 @@ func stamp(shape arch.Shape, found map[string]source) (key string, settled bool,
 }
 
 // scan reads every value. The digest covers the configuration without its token ids, then for each tensor in canonical
-// order its name, shape and little-endian float32 values.
+// order its name, shape and little-endian float32 values; of one that files keep in pieces, those of each piece.
 func scan(shape arch.Shape, found map[string]source) (string, error) {
 	h := sha256.New()
 	identity := shape
 	identity.EOS, identity.BOS = 0, 0
 	json.NewEncoder(h).Encode([]any{"nightshift checkpoint 1", identity.Identity()}) //nolint:errcheck // a hash takes all bytes
-	var raw []byte
-	for _, t := range shape.Tensors() {
-		json.NewEncoder(h).Encode([]any{t.Name, t.Dims}) //nolint:errcheck // a hash takes all bytes
-		at := 0
-		err := found[t.Name].chunks(func(values []float32) error {
-			raw = raw[:0]
-			for i, v := range values {
-				u := math.Float32bits(v)
-				if u&0x7f800000 == 0x7f800000 {
-					return fmt.Errorf("tensor %s holds %v at index %d; every weight must be finite", t.Name, v, at+i)
-				}
-				raw = binary.LittleEndian.AppendUint32(raw, u)
+	for _, whole := range shape.Tensors() {
+		for _, t := range whole.Files() {
+			json.NewEncoder(h).Encode([]any{t.Name, t.Dims}) //nolint:errcheck // a hash takes all bytes
+			if err := sum(h, t.Name, found[t.Name]); err != nil {
+				return "", err
 			}
-			at += len(values)
-			h.Write(raw)
-			return nil
-		})
-		if err != nil {
-			return "", err
 		}
 	}
 	if stored, ok := found[arch.HeadWeight]; ok && shape.TiedHead {
@@ -107,7 +95,26 @@ func scan(shape arch.Shape, found map[string]source) (string, error) {
 	return "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
 }
 
-var errHead = errors.New("lm_head.weight differs from wte.weight, though config.json ties them: set tie_word_embeddings to false if the head is meant to be its own")
+// sum adds the values of a tensor to a hash.
+func sum(h io.Writer, name string, from source) error {
+	var raw []byte
+	at := 0
+	return from.chunks(func(values []float32) error {
+		raw = raw[:0]
+		for i, v := range values {
+			u := math.Float32bits(v)
+			if u&0x7f800000 == 0x7f800000 {
+				return fmt.Errorf("tensor %s holds %v at index %d; every weight must be finite", name, v, at+i)
+			}
+			raw = binary.LittleEndian.AppendUint32(raw, u)
+		}
+		at += len(values)
+		_, err := h.Write(raw)
+		return err
+	})
+}
+
+var errHead = errors.New("lm_head.weight differs from the token embedding, though config.json ties them: set tie_word_embeddings to false if the head is meant to be its own")
 
 // sameHead compares a stored head with the embedding, value by value.
 func sameHead(stored, embedding source) error {

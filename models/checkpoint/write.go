@@ -10,6 +10,7 @@ import (
 
 	"nightshift/internal/atomicfile"
 	"nightshift/models/arch"
+	"nightshift/models/safetensors"
 )
 
 // Write writes a checkpoint that transformers and Open read: config.json and model.safetensors, float32. tensors must be
@@ -26,7 +27,8 @@ func write(dir string, shape arch.Shape, tensors map[string][]float32) error {
 	if err := shape.Check(); err != nil {
 		return err
 	}
-	read := map[string]func(func([]float32) error) error{}
+	var files []safetensors.Tensor
+	known := map[string]bool{}
 	for _, t := range shape.Tensors() {
 		values, ok := tensors[t.Name]
 		if !ok {
@@ -40,10 +42,14 @@ func write(dir string, shape arch.Shape, tensors map[string][]float32) error {
 				return fmt.Errorf("tensor %s holds %v at index %d; every weight must be finite", t.Name, v, i)
 			}
 		}
-		read[t.Name] = func(visit func([]float32) error) error { return visit(values) }
+		known[t.Name] = true
+		for i, p := range t.Files() {
+			read := func(visit func([]float32) error) error { return visit(unpack(t, i, values)) }
+			files = append(files, safetensors.Tensor{Name: shape.Stored(p.Name), Shape: p.Dims, Read: read})
+		}
 	}
 	for name := range tensors {
-		if read[name] == nil {
+		if !known[name] {
 			return fmt.Errorf("tensor %s has no place in this configuration", name)
 		}
 	}
@@ -54,11 +60,16 @@ func write(dir string, shape arch.Shape, tensors map[string][]float32) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	err = atomicfile.Create(filepath.Join(dir, single), 0o644, func(w io.Writer) error { return writeTensors(w, shape, read) })
+	err = atomicfile.Create(filepath.Join(dir, single), 0o644, func(w io.Writer) error { return writeFile(w, files) })
 	if err != nil {
 		return err
 	}
 	return atomicfile.Write(filepath.Join(dir, "config.json"), config, 0o644)
+}
+
+// writeFile writes one safetensors file as transformers does.
+func writeFile(w io.Writer, tensors []safetensors.Tensor) error {
+	return safetensors.Write(w, tensors, map[string]string{"format": "pt"})
 }
 
 // Random makes weights as GPT-2's training began: N(0, 0.02), the projections into the residual stream scaled by 1/√(2L)

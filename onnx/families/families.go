@@ -6,9 +6,10 @@ import (
 	"nightshift/models/arch"
 	"nightshift/onnx/gpt2"
 	"nightshift/onnx/graphs"
+	"nightshift/onnx/llama"
 )
 
-var transformers = map[string]graphs.Transformer{"gpt2": gpt2.Transformer{}}
+var transformers = map[string]graphs.Transformer{"gpt2": gpt2.Transformer{}, "llama": llama.Transformer{}}
 
 // Of is what builds the graphs of a model of that shape. Of a family that is not known, building one fails.
 func Of(shape arch.Shape) graphs.Model {

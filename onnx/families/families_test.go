@@ -22,7 +22,7 @@ func TestRefused(t *testing.T) {
 		modules []string
 		want    string
 	}{
-		"family":      {families.Of(arch.Shape{Family: "gpt_neox"}), nil, `model_type is "gpt_neox"; only gpt2`},
+		"family":      {families.Of(arch.Shape{Family: "gpt_neox"}), nil, `model_type is "gpt_neox"; supported are gpt2, llama, `},
 		"no family":   {families.Of(arch.Shape{}), nil, `model_type is ""`},
 		"shape":       {families.Of(odd), nil, "not a multiple of n_head 3"},
 		"transformer": {graphs.Model{Shape: good}, nil, "no transformer for models of type gpt2"},

@@ -25,7 +25,7 @@ func (s step) blocks() *onnx.Value {
 	for l := range s.Shape.Layers {
 		b := next
 		qkv := s.Op("Reshape", []*onnx.Value{s.plain(b.attn, normed), packed})
-		attended := s.Attend(l, qkv, attentionScale(s.Shape, l))
+		attended := s.Attend(l, graphs.Attention{Query: qkv, Scale: attentionScale(s.Shape, l)})
 		normed, x = s.residual(b.project, s.Reshape(attended, -1, w), x, b.up.Norm)
 		up := s.activated(b.up, normed)
 		if l+1 == s.Shape.Layers {

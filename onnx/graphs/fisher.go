@@ -2,6 +2,7 @@ package graphs
 
 import (
 	"fmt"
+	"slices"
 
 	"nightshift/models/arch"
 	"nightshift/onnx"
@@ -61,17 +62,43 @@ func (m Model) Fisher(weights Weights, trainable Trainable, by By) (*onnx.Graph,
 		return s.finish()
 	}
 	if by == Products {
-		params = params[:0]
-		for _, w := range wanted {
-			params = append(params, s.Param(w.Name))
-		}
+		params = s.holders(trainable.Targets)
 	}
 	grads, err := s.Gradient(loss, params)
 	if err != nil {
 		return nil, fmt.Errorf("differentiate graph fisher: %w", err)
 	}
+	if by == Products {
+		grads = s.columns(trainable.Targets, params, grads)
+	}
 	for i, w := range wanted {
 		s.Output("grad."+w.Name, grads[i])
 	}
 	return s.finish()
+}
+
+// holders are the weights that hold those of targets, each once.
+func (s *Sequence) holders(targets []arch.Target) (weights []*onnx.Value) {
+	for _, t := range targets {
+		l, _ := s.Shape.Holder(t)
+		if w := s.Param(l.Weight); !slices.Contains(weights, w) {
+			weights = append(weights, w)
+		}
+	}
+	return weights
+}
+
+// columns takes each target's gradient out of that of the weight that holds it.
+func (s *Sequence) columns(targets []arch.Target, weights, grads []*onnx.Value) (list []*onnx.Value) {
+	for _, t := range targets {
+		l, column := s.Shape.Holder(t)
+		g := grads[slices.Index(weights, s.Param(l.Weight))]
+		if _, out, err := s.Shape.Dims(t.Module); err != nil {
+			s.fail(err)
+		} else if out != l.Out {
+			g = s.Slice(g, 1, int64(column), int64(column+out))
+		}
+		list = append(list, g)
+	}
+	return list
 }

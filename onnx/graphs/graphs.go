@@ -81,10 +81,25 @@ func (b *Builder) Param(name string) *onnx.Value {
 	return b.Initializer(name, t)
 }
 
-// Norm is layer normalisation over the last axis by a gain and a bias.
+// Norm is layer normalisation over the last axis by a gain and a bias, or, by a gain alone, division by the root mean square.
 func (b *Builder) Norm(tensors []string, x *onnx.Value) *onnx.Value {
+	if len(tensors) == 1 {
+		return b.SimplifiedLayerNormalization(x, b.Param(tensors[0]), float32(b.Shape.Epsilon))
+	}
 	return b.Op("LayerNormalization", []*onnx.Value{x, b.Param(tensors[0]), b.Param(tensors[1])},
 		onnx.Int("axis", -1), onnx.Float32("epsilon", float32(b.Shape.Epsilon)))
+}
+
+// Angles are the cosines and sines of the model's rotation, [Context,HeadSize/2] each.
+func (b *Builder) Angles() (cos, sin *onnx.Value) {
+	table := func(name string, pick func(cos, sin []float32) []float32) *onnx.Value {
+		return b.memo(name, func() *onnx.Value {
+			values := pick(b.Shape.Angles())
+			return b.Initializer(name, onnx.Floats([]int64{int64(b.Shape.Context), int64(b.Shape.HeadSize / 2)}, values...))
+		})
+	}
+	cos = table("rotation.cos", func(cos, _ []float32) []float32 { return cos })
+	return cos, table("rotation.sin", func(_, sin []float32) []float32 { return sin })
 }
 
 // pick takes flat positions (index [P]) of rows x [·,Width] through the norm before the head.

@@ -1,6 +1,8 @@
 package graphs
 
 import (
+	"fmt"
+
 	"nightshift/models/arch"
 	"nightshift/onnx"
 )
@@ -11,6 +13,7 @@ type Sequence struct {
 	IDs, Positions *onnx.Value // [B,S]
 	// Mask is added to attention scores, [B,1,S,S]: a token sees the tokens of its own segment up to its own position.
 	Mask *onnx.Value
+	seen *onnx.Value // what Mask is made of: which keys a token sees
 	// after is given the input and output of each linear and returns its new output.
 	after func(t arch.Target, x, y *onnx.Value) *onnx.Value
 }
@@ -22,6 +25,31 @@ func (s *Sequence) Linear(l arch.Linear, x *onnx.Value) *onnx.Value {
 		y = s.Add(y, s.Param(l.Bias))
 	}
 	return s.after(l.Target, x, y)
+}
+
+// Parts is Linear of a linear that packs several modules: the outputs of each, with what the adapter of each adds.
+func (s *Sequence) Parts(l arch.Linear, x *onnx.Value) []*onnx.Value {
+	var widths []int64
+	for _, p := range l.Parts {
+		widths = append(widths, int64(p.Out))
+	}
+	parts := s.Split(s.Linear(l, x), -1, widths...)
+	for i, p := range l.Parts {
+		parts[i] = s.after(arch.Target{Layer: l.Layer, Module: p.Module}, x, parts[i])
+	}
+	return parts
+}
+
+// Windowed is Mask where a token sees no more keys than window, its own among them; 0: Mask itself.
+func (s *Sequence) Windowed(window int) *onnx.Value {
+	if window == 0 {
+		return s.Mask
+	}
+	return s.memo(fmt.Sprintf("window %d", window), func() *onnx.Value {
+		query, key := s.across(s.Positions)
+		near := s.Less(s.Sub(query, key), s.Int(int64(window)))
+		return s.masked(s.And(s.seen, near))
+	})
 }
 
 // sequence starts a whole-sequence graph and declares its trainable inputs.
@@ -73,10 +101,19 @@ func (s *Sequence) tokens() (segments *onnx.Value) {
 
 // mask makes Mask of the segments.
 func (s *Sequence) mask(segments *onnx.Value) {
-	query, key := s.Const(onnx.Ints([]int64{2}, 1, 3)), s.Const(onnx.Ints([]int64{2}, 1, 2))
-	at := func(v, axes *onnx.Value) *onnx.Value { return s.Op("Unsqueeze", []*onnx.Value{v, axes}) }
-	same := s.Op("Equal", []*onnx.Value{at(segments, query), at(segments, key)})
-	past := s.Op("LessOrEqual", []*onnx.Value{at(s.Positions, key), at(s.Positions, query)})
-	seen := s.Op("And", []*onnx.Value{same, past})
-	s.Mask = s.Op("Where", []*onnx.Value{seen, s.Const(onnx.FloatScalar(0)), s.Const(onnx.FloatScalar(-1e9))})
+	query, key := s.across(segments)
+	same := s.Equal(query, key)
+	query, key = s.across(s.Positions)
+	s.seen = s.And(same, s.LessOrEqual(key, query))
+	s.Mask = s.masked(s.seen)
+}
+
+// across is v [B,S] as something of queries [B,1,S,1] and of keys [B,1,1,S].
+func (s *Sequence) across(v *onnx.Value) (query, key *onnx.Value) {
+	return s.Unsqueeze(v, 1, 3), s.Unsqueeze(v, 1, 2)
+}
+
+// masked is what is added to scores: nothing where a key is seen, and what leaves no probability elsewhere.
+func (s *Sequence) masked(seen *onnx.Value) *onnx.Value {
+	return s.Where(seen, s.Const(onnx.FloatScalar(0)), s.Const(onnx.FloatScalar(-1e9)))
 }

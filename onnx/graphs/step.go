@@ -39,11 +39,34 @@ func (s *Step) Linear(l arch.Linear, x *onnx.Value) (y, added, bias *onnx.Value)
 	if l.Bias != "" {
 		bias = s.Param(l.Bias)
 	}
-	return y, s.Added(l.Target, x), bias
+	return y, s.Added(l, x), bias
 }
 
-// Added is what the sequences' adapters add to the outputs of a module with inputs x [rows,in]; nil where none may.
-func (s *Step) Added(t arch.Target, x *onnx.Value) *onnx.Value {
+// Added is what the sequences' adapters add to the outputs of a linear with inputs x [rows,in]; nil where none may. The additions to
+// modules that it packs lie side by side.
+func (s *Step) Added(l arch.Linear, x *onnx.Value) *onnx.Value {
+	if l.Parts == nil {
+		return s.addition(l.Target, x)
+	}
+	adapted := false
+	parts := make([]*onnx.Value, len(l.Parts))
+	for i, p := range l.Parts {
+		parts[i] = s.addition(arch.Target{Layer: l.Layer, Module: p.Module}, x)
+		adapted = adapted || parts[i] != nil
+	}
+	if !adapted {
+		return nil
+	}
+	for i, p := range l.Parts {
+		if parts[i] == nil {
+			parts[i] = s.zeros(x, p.Out)
+		}
+	}
+	return s.Concat(-1, parts...)
+}
+
+// addition is what the sequences' adapters add to the outputs of a module with inputs x [rows,in]; nil where none may.
+func (s *Step) addition(t arch.Target, x *onnx.Value) *onnx.Value {
 	if !slices.Contains(s.modules, t.Module) {
 		return nil
 	}
@@ -57,6 +80,14 @@ func (s *Step) Added(t arch.Target, x *onnx.Value) *onnx.Value {
 	return s.adapterProduct(x, s.spread(in), a, b)
 }
 
+// zeros are [rows,width] for as many rows as x has.
+func (s *Step) zeros(x *onnx.Value, width int) *onnx.Value {
+	return s.memo(fmt.Sprintf("zeros %d", width), func() *onnx.Value {
+		rows := s.Op("Shape", []*onnx.Value{x}, onnx.Int("start", 0), onnx.Int("end", 1))
+		return s.Op("ConstantOfShape", []*onnx.Value{s.Concat(0, rows, s.Ints(int64(width)))}, onnx.TensorAttr("value", onnx.Floats([]int64{1}, 0)))
+	})
+}
+
 // adapterProduct is (x·Aᵀ)·B of each sequence's adapter, A [B,R,8,in] and B [B,8R,out], for flat rows x, which shape makes
 // [B,1,S,in]. The first product is taken eight ranks at a time: the processor adds up a wider one in an order that depends on its
 // width and on the threads. So a row's sums depend on nothing beside it, and ranks of zeros at the end change no bit.
@@ -65,17 +96,29 @@ func (s *Step) adapterProduct(x, shape, a, b *onnx.Value) *onnx.Value {
 	return s.Reshape(s.MatMul(s.Reshape(inner, 0, 0, -1), b), -1, b.Shape[2].Size)
 }
 
-// Attend is attention against a layer's cache, which it extends: packed q|k|v, [B,S,(Heads+2·KVHeads)·HeadSize], to
-// [B,S,Heads·HeadSize]. Scale is the factor on q·k.
-func (s *Step) Attend(layer int, qkv *onnx.Value, scale float32) *onnx.Value {
+// Attention is what a layer attends with.
+type Attention struct {
+	// Query is [B,S,Heads·HeadSize] beside Key and Value [B,S,KVHeads·HeadSize], or all three packed, [B,S,(Heads+2·KVHeads)·HeadSize].
+	Query, Key, Value *onnx.Value
+	Scale             float32 // factor on q·k
+	Window            int     // number of keys that a query sees, its own among them; 0: all before it
+}
+
+// Attend is attention against a layer's cache, which it extends: [B,S,Heads·HeadSize]. Queries and keys are rotated where the model has
+// a rotation.
+func (s *Step) Attend(layer int, a Attention) *onnx.Value {
 	sh := s.Shape
 	cache := []onnx.Dim{s.IDs.Shape[0], onnx.N(sh.KVHeads), onnx.Sym("C"), onnx.N(sh.HeadSize)}
-	keys := s.Input(PastKey(layer), onnx.Float, cache...)
-	values := s.Input(PastValue(layer), onnx.Float, cache...)
-	out := s.OpN("GroupQueryAttention", 3, []*onnx.Value{qkv, nil, nil, keys, values, s.lengths, s.total},
-		onnx.Int("num_heads", int64(sh.Heads)), onnx.Int("kv_num_heads", int64(sh.KVHeads)), onnx.Float32("scale", scale))
-	s.present[layer] = keysValues{out[1], out[2]}
-	return out[0]
+	in := onnx.Attention{Query: a.Query, Key: a.Key, Value: a.Value, SeqLensK: s.lengths, TotalLength: s.total, Heads: sh.Heads, KVHeads: sh.KVHeads,
+		Scale: a.Scale, LocalWindow: a.Window}
+	in.PastKey = s.Input(PastKey(layer), onnx.Float, cache...)
+	in.PastValue = s.Input(PastValue(layer), onnx.Float, cache...)
+	if sh.Rotation.Base != 0 {
+		in.Cos, in.Sin = s.Angles()
+	}
+	y, keys, values := s.GroupQueryAttention(in)
+	s.present[layer] = keysValues{keys, values}
+	return y
 }
 
 // Sized is the shape [B,S,width] as a value.

@@ -39,7 +39,9 @@ func NewAdapterBank(cfg arch.Shape, modules []string, rows int, scale func(linea
 			if err != nil {
 				return nil, errors.Join(err, b.Close())
 			}
-			b.linears = append(b.linears, linear{target: arch.Target{Layer: layer, Module: m}, in: in, out: out, divided: scale(cfg.Holder(arch.Target{Layer: layer, Module: m}).String()),
+			t := arch.Target{Layer: layer, Module: m}
+			holder, _ := cfg.Holder(t)
+			b.linears = append(b.linears, linear{target: t, in: in, out: out, divided: scale(holder.String()),
 				a: ort.AlignedFloats(rows * graphs.RankStep * in), b: ort.AlignedFloats(rows * graphs.RankStep * out)})
 		}
 	}

@@ -1,4 +1,4 @@
-package gpt2_test
+package families_test
 
 import (
 	"encoding/json"
@@ -21,6 +21,7 @@ import (
 // golden is what PyTorch, transformers and PEFT computed for one small random model; testdata/make_goldens.py made it.
 type golden struct {
 	name    string
+	dir     string
 	model   *checkpoint.Checkpoint
 	cfg     arch.Shape
 	values  map[string][]float32
@@ -37,14 +38,14 @@ type golden struct {
 func goldens(t *testing.T) []*golden {
 	t.Helper()
 	ort.ForTest(t)
-	files, err := filepath.Glob("testdata/*/golden.json")
-	if err != nil || len(files) < 4 {
-		t.Fatalf("found %d goldens, want at least 4 (%v)", len(files), err)
+	files, err := filepath.Glob("../*/testdata/*/golden.json")
+	if err != nil || len(files) < 13 {
+		t.Fatalf("found %d goldens, want those of every family (%v)", len(files), err)
 	}
 	var list []*golden
 	for _, path := range files {
 		dir := filepath.Dir(path)
-		g := &golden{name: filepath.Base(dir)}
+		g := &golden{name: filepath.Base(dir), dir: dir}
 		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -81,12 +82,12 @@ func floatsOf(t *testing.T, path string) map[string][]float32 {
 func (g *golden) adapters(t *testing.T) map[string]*adapter.Adapter {
 	t.Helper()
 	m := map[string]*adapter.Adapter{}
-	dirs, err := os.ReadDir(filepath.Join("testdata", g.name, "adapters"))
+	dirs, err := os.ReadDir(filepath.Join(g.dir, "adapters"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, d := range dirs {
-		a, err := adapter.Read(filepath.Join("testdata", g.name, "adapters", d.Name()))
+		a, err := adapter.Read(filepath.Join(g.dir, "adapters", d.Name()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,14 +162,14 @@ func TestTeachersEqualPEFT(t *testing.T) {
 				Tails []float32   `json:"tail_probs"`
 				Loss  float64     `json:"loss"`
 			}
-			data, err := os.ReadFile(filepath.Join("testdata", g.name, "soft.json"))
+			data, err := os.ReadFile(filepath.Join(g.dir, "soft.json"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			if err := json.Unmarshal(data, &soft); err != nil {
 				t.Fatal(err)
 			}
-			want := floatsOf(t, filepath.Join("testdata", g.name, "soft.safetensors"))
+			want := floatsOf(t, filepath.Join(g.dir, "soft.safetensors"))
 			in, n, k := g.trainInputs(t), int64(len(soft.IDs)), int64(len(soft.IDs[0]))
 			put(t, in, "target_ids", slices.Concat(soft.IDs...), n, k)
 			put(t, in, "target_probs", slices.Concat(soft.Probs...), n, k)

@@ -1,4 +1,4 @@
-package gpt2_test
+package families_test
 
 import (
 	"math"

@@ -1,4 +1,4 @@
-package gpt2_test
+package families_test
 
 import (
 	"math"
@@ -57,8 +57,8 @@ func newDecoder(t testing.TB, cfg arch.Shape, weights graphs.Weights, dir string
 	t.Cleanup(s.Close)
 	d := &decoder{cfg: cfg, session: s, rows: rows, cap: cfg.Context, factors: map[string]factor{}}
 	for range cfg.Layers {
-		d.keys = append(d.keys, make([]float32, rows*cfg.Width*cfg.Context))
-		d.values = append(d.values, make([]float32, rows*cfg.Width*cfg.Context))
+		d.keys = append(d.keys, make([]float32, rows*cfg.KVWidth()*cfg.Context))
+		d.values = append(d.values, make([]float32, rows*cfg.KVWidth()*cfg.Context))
 	}
 	return d
 }
@@ -95,9 +95,9 @@ func (d *decoder) run(t testing.TB, first int, tokens [][]int64, from, n int) []
 	out := tensors{}
 	logits := make([]float32, len(tokens)*d.cfg.Vocab)
 	put(t, out, "logits", logits, b, int64(d.cfg.Vocab))
-	size := d.cfg.Width * d.cap
+	size := d.cfg.KVWidth() * d.cap
 	for l := range d.cfg.Layers {
-		dims := []int64{b, int64(d.cfg.Heads), int64(d.cap), int64(d.cfg.HeadSize)}
+		dims := []int64{b, int64(d.cfg.KVHeads), int64(d.cap), int64(d.cfg.HeadSize)}
 		put(t, in, graphs.PastKey(l), d.keys[l][first*size:][:len(tokens)*size], dims...)
 		put(t, in, graphs.PastValue(l), d.values[l][first*size:][:len(tokens)*size], dims...)
 		out[graphs.PresentKey(l)], out[graphs.PresentValue(l)] = in[graphs.PastKey(l)], in[graphs.PastValue(l)]

@@ -54,12 +54,12 @@ func writeModel(dir string, cfg arch.Shape) error {
 	}
 	cfg.Epsilon, cfg.ScaleAttn, cfg.EOS, cfg.BOS = 1e-5, true, v.Size()-3, -1
 	weights := checkpoint.Random(cfg, 11)
-	for name, w := range weights {
-		if strings.Contains(name, "ln_") {
+	for _, tensor := range cfg.Tensors() {
+		if tensor.Start == arch.Ones {
 			continue
 		}
-		for i := range w {
-			w[i] *= 8
+		for i := range weights[tensor.Name] {
+			weights[tensor.Name][i] *= 8
 		}
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -82,7 +82,7 @@ func loadOnce(name string, cfg arch.Shape) func(testing.TB) *Model {
 		if cfg.Vocab == 0 {
 			return LoadModel(dir, "")
 		}
-		c, err := checkpoint.Open(dir, "")
+		c, err := checkpoint.Open(dir, filepath.Join(fixtures, "cache"))
 		if err != nil {
 			return nil, err
 		}
@@ -99,8 +99,12 @@ func loadOnce(name string, cfg arch.Shape) func(testing.TB) *Model {
 	}
 }
 
-// smallModel has a context of 300; wideModel has matrices that the runtime splits over threads, and no tokenizer.
+// smallModel has a context of 300; wideModel has matrices that the runtime splits over threads, and no tokenizer. The two of the Llama
+// family share keys and values among heads; one has all that Llama, Mistral and Qwen add to each other in settings.
 var (
+	llamaModel = loadOnce("llama", arch.Llama(arch.Shape{Layers: 2, Heads: 4, KVHeads: 2, Width: 256, Context: 300, Vocab: 1999, Inner: 768, TiedHead: true}))
+	qwenModel  = loadOnce("qwen", arch.Llama(arch.Shape{Model: "qwen3", Layers: 2, Heads: 2, KVHeads: 1, HeadSize: 64, Width: 96, Context: 160, Vocab: 997, Inner: 224,
+		HeadNorms: true, AttnBias: true, OutBias: true, Window: 24, WindowFrom: 1}))
 	smallModel = loadOnce("small", arch.GPT2(arch.Shape{Layers: 2, Heads: 2, Width: 32, Context: 300, Inner: 64, Activation: "gelu_new"}))
 	wideModel  = loadOnce("wide", arch.GPT2(arch.Shape{Layers: 2, Heads: 4, Width: 256, Context: 160, Vocab: 1999, Inner: 1024, Activation: "gelu_new", TiedHead: true}))
 )

@@ -216,17 +216,33 @@ func TestAnswersDoNotDependOnThreads(t *testing.T) {
 	checkInvariant(t, m, 32, jobs, ranks, []Config{{Slots: 2, Threads: 2}, {Slots: 7, Threads: 2}, {Slots: 16, Threads: 1}})
 }
 
+// TestLlamaAnswersDoNotDependOnNeighbours is the invariant for models that rotate queries and keys and share keys among heads. With more
+// threads than rows times heads later versions of the runtime split the attention of one row.
+func TestLlamaAnswersDoNotDependOnNeighbours(t *testing.T) {
+	ranks := []int{8, 16, 64}
+	for name, m := range map[string]*Model{"llama": llamaModel(t), "qwen": qwenModel(t)} {
+		t.Run(name, func(t *testing.T) {
+			jobs := randomJobs(rand.New(rand.NewPCG(7, 8)), 60, 140, m.Config.Vocab, []string{"", "rank 8", "rank 16", "rank 64"})
+			checkInvariant(t, m, 16, jobs, ranks, []Config{{Slots: 8, Threads: 2}, {Slots: 3, Threads: 16}, {Slots: 16, Threads: 1, PrefixCache: -1}})
+		})
+	}
+}
+
 // TestQuantizedAnswersDoNotDependOnNeighbours is the invariant for 8 and 4 bits. The runtime's 4-bit kernel for processors
 // without dot products of bytes rounds a single row differently from several, and computes the base model alone there (docs/quantization.md, What
 // answers depend on).
 func TestQuantizedAnswersDoNotDependOnNeighbours(t *testing.T) {
-	for _, format := range []string{quantize.Int8, quantize.Int4} {
-		t.Run(format, func(t *testing.T) {
+	for _, c := range []struct {
+		format string
+		model  *Model
+	}{{quantize.Int8, wideModel(t)}, {quantize.Int4, wideModel(t)}, {quantize.Int8, llamaModel(t)}, {quantize.Int4, llamaModel(t)}} {
+		format := c.format
+		t.Run(format+" "+c.model.Config.Title(), func(t *testing.T) {
 			digests := []string{"", "rank 8", "rank 64"}
 			if format == quantize.Int4 && fewRows() < math.MaxInt {
 				digests = digests[1:] // answers of the base model do depend on their neighbours
 			}
-			m := quantized(t, wideModel(t), format)
+			m := quantized(t, c.model, format)
 			jobs := randomJobs(rand.New(rand.NewPCG(5, 6)), 60, 140, m.Config.Vocab, digests)
 			checkInvariant(t, m, 16, jobs, []int{8, 64}, []Config{{Slots: 3, Threads: 2}, {Slots: 32, Threads: 2}, {Slots: 8, Threads: 1, PrefixCache: -1}})
 		})

@@ -161,15 +161,15 @@ func milliseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1
 // values so far.
 func decodeCost(c arch.Shape, f format, batch int, context float64) cost {
 	weights := float64(bodyParameters(c) + headParameters(c))
-	past := float64(c.Layers*c.Width) * context
-	return cost{bytes: f.bytes*weights/float64(batch) + 2*4*past, operations: 2*weights + 4*past, int8: f.int8}
+	past, read := float64(c.Layers*c.Heads*c.HeadSize)*context, float64(c.Layers*c.KVWidth())*context
+	return cost{bytes: f.bytes*weights/float64(batch) + 2*4*read, operations: 2*weights + 4*past, int8: f.int8}
 }
 
 // prefillCost is what one token of a prompt costs: arithmetic, and its share of one look at the weights and of one row of the
 // head.
 func prefillCost(c arch.Shape, f format, prompt int) cost {
 	body, head, n := float64(bodyParameters(c)), float64(headParameters(c)), float64(prompt)
-	return cost{bytes: f.bytes * (body + head) / n, operations: 2*body + 2*head/n + 2*float64(c.Layers*c.Width)*n, int8: f.int8}
+	return cost{bytes: f.bytes * (body + head) / n, operations: 2*body + 2*head/n + 2*float64(c.Layers*c.Heads*c.HeadSize)*n, int8: f.int8}
 }
 
 // answerCost is what a token of an answer costs with its share of the prompt, when as many answers as batch are made at the

@@ -12,17 +12,26 @@ import (
 
 // shapes are the named model shapes.
 var shapes = map[string]arch.Shape{
-	"gpt2":        {Layers: 12, Heads: 12, Width: 768, Context: 1024, Vocab: 50257},
-	"gpt2-medium": {Layers: 24, Heads: 16, Width: 1024, Context: 1024, Vocab: 50257},
-	"gpt2-large":  {Layers: 36, Heads: 20, Width: 1280, Context: 1024, Vocab: 50257},
-	"gpt2-xl":     {Layers: 48, Heads: 25, Width: 1600, Context: 1024, Vocab: 50257},
-	"demo":        {Layers: 4, Heads: 6, Width: 192, Context: 256, Vocab: 2048},
+	"gpt2":         small(12, 12, 768, 50257, 1024),
+	"gpt2-medium":  small(24, 16, 1024, 50257, 1024),
+	"gpt2-large":   small(36, 20, 1280, 50257, 1024),
+	"gpt2-xl":      small(48, 25, 1600, 50257, 1024),
+	"demo":         small(4, 6, 192, 2048, 256),
+	"smollm2":      arch.Llama(arch.Shape{Layers: 30, Heads: 9, KVHeads: 3, Width: 576, Inner: 1536, Vocab: 49152, Context: 8192, Rotation: arch.Rotation{Base: 1e5}, Epsilon: 1e-5, TiedHead: true}),
+	"qwen2.5-0.5b": arch.Llama(arch.Shape{Model: "qwen2", Layers: 24, Heads: 14, KVHeads: 2, Width: 896, Inner: 4864, Vocab: 151936, Context: 32768, Rotation: arch.Rotation{Base: 1e6}, Epsilon: 1e-6, AttnBias: true, TiedHead: true}),
+	"llama3.2-1b": arch.Llama(arch.Shape{Layers: 16, Heads: 32, KVHeads: 8, Width: 2048, Inner: 8192, Vocab: 128256, Context: 131072, Epsilon: 1e-5, TiedHead: true,
+		Rotation: arch.Rotation{Base: 5e5, Scaling: "llama3", Factor: 32, Low: 1, High: 4, Original: 8192}}),
+}
+
+// small is a GPT-2 of some size.
+func small(layers, heads, width, vocab, context int) arch.Shape {
+	return arch.GPT2(arch.Shape{Layers: layers, Heads: heads, Width: width, Vocab: vocab, Context: context, Epsilon: 1e-5, ScaleAttn: true, TiedHead: true})
 }
 
 // Shapes names the shapes for a help text.
-const Shapes = "gpt2, gpt2-medium, gpt2-large, gpt2-xl, demo, or layers,heads,width,vocabulary,context"
+const Shapes = "gpt2, gpt2-medium, gpt2-large, gpt2-xl, demo, smollm2, qwen2.5-0.5b, llama3.2-1b, or layers,heads,width,vocabulary,context of a GPT-2"
 
-// Shape returns a named shape, or one written as layers,heads,width,vocabulary,context. It has no end-of-text token, so
+// Shape returns a named shape, or one of a GPT-2 written as layers,heads,width,vocabulary,context. It has no end-of-text token, so
 // that answers have the length that is asked for.
 func Shape(name string) (arch.Shape, error) {
 	c, ok := shapes[name]
@@ -32,16 +41,16 @@ func Shape(name string) (arch.Shape, error) {
 			return c, fmt.Errorf("shape %q is not known: use one of %s, or layers,heads,width,vocabulary,context", name,
 				strings.Join(slices.Sorted(maps.Keys(shapes)), ", "))
 		}
-		for i, into := range []*int{&c.Layers, &c.Heads, &c.Width, &c.Vocab, &c.Context} {
+		var sizes [5]int
+		for i := range sizes {
 			n, err := strconv.Atoi(strings.TrimSpace(parts[i]))
 			if err != nil || n < 1 {
 				return c, fmt.Errorf("shape %q: %q is not a positive number", name, parts[i])
 			}
-			*into = n
+			sizes[i] = n
 		}
+		c = small(sizes[0], sizes[1], sizes[2], sizes[3], sizes[4])
 	}
-	c = arch.GPT2(c)
-	c.Epsilon, c.ScaleAttn, c.TiedHead = 1e-5, true, true
 	c.EOS, c.BOS = -1, -1
 	return c, c.Check()
 }

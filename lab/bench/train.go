@@ -94,7 +94,7 @@ func trainCost(opt TrainOptions, cfg arch.Shape, batch train.Batch) cost {
 		}
 	}
 	body, head, tokens := float64(bodyParameters(cfg)), float64(headParameters(cfg)), float64(batch.Tokens)
-	attention := float64(3 * 2 * 2 * cfg.Layers * cfg.Width * batch.Columns)
+	attention := float64(3 * 2 * 2 * cfg.Layers * cfg.Heads * cfg.HeadSize * batch.Columns)
 	return cost{bytes: 2 * 4 * (body + head) / tokens, operations: 4*body + 6*float64(factors) + attention + 4*head*float64(batch.Positions)/tokens}
 }
 

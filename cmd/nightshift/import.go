@@ -23,8 +23,8 @@ func importCommand(s *app.Flags) *cobra.Command {
 	var track string
 	var activate bool
 	var opt conversionFlags
-	cmd := &cobra.Command{Use: "import [DIR]", Short: "Check a Hugging Face GPT-2 directory and make int8 or int4 weights of it, or take a PEFT adapter into a track",
-		Long: "Check a Hugging Face GPT-2 directory, without DIR the configured model, and make int8 or int4 weights of it\nwhere --weights or the configuration asks for them; or take a PEFT adapter into a track."}
+	cmd := &cobra.Command{Use: "import [DIR]", Short: "Check the directory of a Hugging Face model and make int8 or int4 weights of it, or take a PEFT adapter into a track",
+		Long: "Check the directory of a Hugging Face model (GPT-2, Llama, Mistral, Qwen2 or Qwen3), without DIR the configured model, and make int8 or int4 weights of it\nwhere --weights or the configuration asks for them; or take a PEFT adapter into a track."}
 	cmd.Flags().StringVar(&track, "track", registry.Default, "track of an adapter")
 	cmd.Flags().BoolVar(&activate, "activate", false, "make an adapter the champion of its track")
 	opt.add(cmd)
@@ -33,7 +33,7 @@ func importCommand(s *app.Flags) *cobra.Command {
 		if len(args) > 0 {
 			dir = args[0]
 			if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-				return fmt.Errorf("import %s: there is no directory of that name; import takes one with a GPT-2 model or a PEFT adapter", dir)
+				return fmt.Errorf("import %s: there is no directory of that name; import takes one with a model or a PEFT adapter", dir)
 			}
 			found, err := adapterIn(dir)
 			if err != nil {
@@ -93,8 +93,8 @@ func importModel(s *app.Flags, cmd *cobra.Command, dir string, opt conversionFla
 		out = os.Stderr
 	}
 	g := m.Config
-	fmt.Fprintf(out, "%s is a GPT-2 model: %d layers, %d heads, width %d, vocabulary %d, context %d\n%s\n",
-		dir, g.Layers, g.Heads, g.Width, g.Vocab, g.Context, m.Checkpoint.Digest())
+	fmt.Fprintf(out, "%s is a %s model: %d layers, %d heads, width %d, vocabulary %d, context %d\n%s\n",
+		dir, g.Title(), g.Layers, g.Heads, g.Width, g.Vocab, g.Context, m.Checkpoint.Digest())
 	for _, note := range append(m.Notes(), m.Doubts()...) {
 		fmt.Fprintln(out, note)
 	}

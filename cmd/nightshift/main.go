@@ -1,4 +1,4 @@
-// Command nightshift serves a GPT-2-family model by day and learns from its users by night.
+// Command nightshift serves a language model by day and learns from its users by night.
 package main
 
 import (
@@ -27,7 +27,7 @@ func advise(err error) string {
 
 func rootCommand() *cobra.Command {
 	var s app.Flags
-	root := &cobra.Command{Use: "nightshift", Short: "Serve a GPT-2-family model by day and learn from its users by night", Version: telemetry.BuildInfo().Version}
+	root := &cobra.Command{Use: "nightshift", Short: "Serve a language model by day and learn from its users by night", Version: telemetry.BuildInfo().Version}
 	s.AddFlags(root.PersistentFlags())
 	root.AddCommand(runCommand(&s), serveCommand(&s), updateCommand(&s), nightCommand(&s), importCommand(&s), trackCommand(&s), adapterCommand(&s),
 		forgetCommand(&s), demoCommand(&s), benchCommand(&s), doctorCommand(&s), configCommand(&s), manCommand())

@@ -88,7 +88,7 @@ func (m *Model) InputScale(linear string) []float32 {
 	return m.Quantized.InputScale(linear)
 }
 
-// LoadModel opens a Hugging Face GPT-2 directory. Converted weights are kept in cacheDir.
+// LoadModel opens the directory of a Hugging Face model. Converted weights are kept in cacheDir.
 func LoadModel(dir, cacheDir string) (*Model, error) {
 	c, err := checkpoint.Open(dir, cacheDir)
 	if err != nil {

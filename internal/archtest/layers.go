@@ -36,6 +36,7 @@ var Layers = map[string]Place{
 	"onnx/llama":           {2, "graphs", 1},
 	"onnx/families":        {2, "graphs", 2},
 	"models/safetensors":   {2, "models", 1},
+	"models/gguf":          {2, "models", 2},
 	"models/template":      {2, "models", 2},
 	"models/template/...":  {2, "models", 1},
 	"models/tokenizer":     {2, "models", 1},

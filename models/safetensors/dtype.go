@@ -42,7 +42,7 @@ func (t DType) Convert(dst []float32, src []byte) error {
 		}
 	case F16:
 		for i := range dst {
-			dst[i] = halfToFloat(binary.LittleEndian.Uint16(src[2*i:]))
+			dst[i] = HalfToFloat(binary.LittleEndian.Uint16(src[2*i:]))
 		}
 	case BF16:
 		for i := range dst {
@@ -54,8 +54,8 @@ func (t DType) Convert(dst []float32, src []byte) error {
 	return nil
 }
 
-// halfToFloat widens an IEEE 754 binary16 value, subnormals, infinities and NaN payloads included.
-func halfToFloat(h uint16) float32 {
+// HalfToFloat widens an IEEE 754 binary16 value, subnormals, infinities and NaN payloads included.
+func HalfToFloat(h uint16) float32 {
 	sign := uint32(h>>15) << 31
 	exp := uint32(h>>10) & 0x1f
 	frac := uint32(h) & 0x3ff

@@ -1,4 +1,4 @@
-// Package gguf reads GGUF files, the format of llama.cpp.
+// Package gguf reads GGUF files, the format of llama.cpp, and describes the models in them as Hugging Face does.
 //
 // A file is a header, key-values, a table of tensors and the tensors' bytes (docs/gguf.md in the repository of ggml). Versions 2 and 3
 // in little-endian order are read. The reader trusts no count: it holds every one against the bytes that are left before it allocates,
@@ -6,7 +6,8 @@
 // tensors that overlap, lie outside the file or are not aligned.
 //
 // Weights come out as float32, row by row (Chunks), as the blocks that they are stored in (Raw, Blocks), or in the layout of an
-// operator (Pack). Write makes small files for tests. The package computes with no weight.
+// operator (Pack). Config, Weights, Vocabulary and Export turn a model of the families llama, qwen2 and qwen3 into what a directory of
+// Hugging Face holds. Write makes small files for tests. The package writes no tokenizer files and computes with no weight.
 package gguf
 
 import (

@@ -16,9 +16,13 @@ import (
 	"testing"
 )
 
+// inflate reads a file of testdata, or one by its whole path.
 func inflate(t testing.TB, name string) []byte {
 	t.Helper()
-	file, err := os.Open(filepath.Join("testdata", name))
+	if !filepath.IsAbs(name) {
+		name = filepath.Join("testdata", name)
+	}
+	file, err := os.Open(name)
 	if err != nil {
 		t.Fatal(err)
 	}

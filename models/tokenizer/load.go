@@ -49,12 +49,12 @@ func load(dir string) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
+	src.eos, src.bos = names.tokens["eos_token"], names.tokens["bos_token"]
 	if src.pipe == nil {
-		if err := names.check(); err != nil {
+		if err := names.check(src); err != nil {
 			return nil, err
 		}
 	}
-	src.eos, src.bos = names.tokens["eos_token"], names.tokens["bos_token"]
 	return build(src)
 }
 
@@ -95,10 +95,11 @@ func fromJSON(path string) (source, error) {
 	if config.Model["type"] == nil && config.Model["merges"] != nil {
 		config.Model["type"] = "BPE" // files written before tokenizers 0.9 do not name it
 	}
-	if !set.byteLevel() {
+	if !set.byteLevel() && !set.sentencePiece() {
 		return fromPipeline(&config, set.AddedTokens)
 	}
-	if err := set.check(); err != nil {
+	src := source{added: set.AddedTokens}
+	if err := set.into(&src); err != nil {
 		return source{}, fmt.Errorf("read tokenizer.json: %w", err)
 	}
 	model, err := guarded(func() (tokenizer.Model, error) { return pretrained.CreateModel(&config) })
@@ -107,10 +108,11 @@ func fromJSON(path string) (source, error) {
 	}
 	made, ok := model.(*bpe.BPE)
 	if !ok {
-		return source{}, fmt.Errorf("read tokenizer.json: a byte-level splitter with a %T", model)
+		return source{}, fmt.Errorf("read tokenizer.json: a BPE expected, it is a %T", model)
 	}
-	merges, err := ranked(*made.Merges, len(set.Model.Merges))
-	return source{vocab: *made.Vocab, merges: merges, added: set.AddedTokens}, err
+	src.vocab = *made.Vocab
+	src.merges, err = ranked(*made.Merges, len(set.Model.Merges))
+	return src, err
 }
 
 // fromPair reads vocab.json and merges.txt.
@@ -133,9 +135,12 @@ func fromPair(dir string, names names) (source, error) {
 			count++
 		}
 	}
-	src := source{vocab: *model.Vocab}
+	src := source{vocab: *model.Vocab, rule: ruleGPT2}
 	if src.merges, err = ranked(*model.Merges, count); err != nil {
 		return source{}, err
+	}
+	if bos, ok := src.vocab[names.tokens["bos_token"]]; ok && names.set.AddBOS {
+		src.prefix = []int32{int32(bos)}
 	}
 	src.added, err = names.addedTo(src.vocab, "<|endoftext|>")
 	return src, err

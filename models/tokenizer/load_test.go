@@ -23,6 +23,18 @@ func trained(t *testing.T) string {
 	return dir
 }
 
+var theText = map[string]any{"Sequence": map[string]any{"id": "A", "type_id": 0}}
+
+// template is a post-processor with a token <x>.
+func template(single []any, id int) map[string]any {
+	return map[string]any{"type": "TemplateProcessing", "single": single, "special_tokens": map[string]any{"<x>": map[string]any{"id": "<x>", "ids": []any{id}}}}
+}
+
+// split is a pre-tokenizer with an expression.
+func split(pattern string) map[string]any {
+	return map[string]any{"type": "Split", "behavior": "Isolated", "invert": false, "pattern": map[string]any{"Regex": pattern}}
+}
+
 // A setting that would change ids is refused, and the error says which.
 func TestLoadRefusesByName(t *testing.T) {
 	dir := trained(t)
@@ -31,9 +43,12 @@ func TestLoadRefusesByName(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(file, model map[string]any){
-		"add_prefix_space": func(f, m map[string]any) { f["pre_tokenizer"].(map[string]any)["add_prefix_space"] = true },
-		"use_regex":        func(f, m map[string]any) { f["pre_tokenizer"].(map[string]any)["use_regex"] = false },
-		"normalizer NFC":   func(f, m map[string]any) { f["normalizer"] = map[string]any{"type": "NFC"} },
+		"add_prefix_space":     func(f, m map[string]any) { f["pre_tokenizer"].(map[string]any)["add_prefix_space"] = true },
+		"use_regex":            func(f, m map[string]any) { f["pre_tokenizer"].(map[string]any)["use_regex"] = false },
+		"normalizer Lowercase": func(f, m map[string]any) { f["normalizer"] = map[string]any{"type": "Lowercase"} },
+		"normalizer Replace": func(f, m map[string]any) {
+			f["normalizer"] = map[string]any{"type": "Replace", "pattern": map[string]any{"Regex": "a"}, "content": "b"}
+		},
 		"Digits": func(f, m map[string]any) {
 			f["pre_tokenizer"] = map[string]any{"type": "Sequence", "pretokenizers": []any{map[string]any{"type": "Digits"}, f["pre_tokenizer"]}}
 		},
@@ -43,12 +58,32 @@ func TestLoadRefusesByName(t *testing.T) {
 		"TemplateProcessing": func(f, m map[string]any) {
 			f["post_processor"] = map[string]any{"type": "TemplateProcessing", "single": []any{1, 2}}
 		},
-		"dropout":                 func(f, m map[string]any) { m["dropout"] = 0.1 },
-		"ignore_merges":           func(f, m map[string]any) { m["ignore_merges"] = true },
-		"byte_fallback":           func(f, m map[string]any) { m["byte_fallback"] = true },
-		"end_of_word_suffix":      func(f, m map[string]any) { m["end_of_word_suffix"] = "</w>" },
-		"continuing_subword":      func(f, m map[string]any) { m["continuing_subword_prefix"] = "##" },
-		"lstrip":                  func(f, m map[string]any) { f["added_tokens"].([]any)[0].(map[string]any)["lstrip"] = true },
+		"dropout":            func(f, m map[string]any) { m["dropout"] = 0.1 },
+		"byte_fallback":      func(f, m map[string]any) { m["byte_fallback"] = true },
+		"end_of_word_suffix": func(f, m map[string]any) { m["end_of_word_suffix"] = "</w>" },
+		"continuing_subword": func(f, m map[string]any) { m["continuing_subword_prefix"] = "##" },
+		"special and normalized": func(f, m map[string]any) {
+			f["normalizer"] = map[string]any{"type": "Prepend", "prepend": "_"}
+			f["added_tokens"].([]any)[0].(map[string]any)["normalized"] = true
+		},
+		"puts token 9999": func(f, m map[string]any) {
+			f["post_processor"] = template([]any{map[string]any{"SpecialToken": map[string]any{"id": "<x>"}}, theText}, 9999)
+		},
+		"behind every text": func(f, m map[string]any) {
+			f["post_processor"] = template([]any{theText, map[string]any{"SpecialToken": map[string]any{"id": "<x>"}}}, 0)
+		},
+		"special_tokens has no": func(f, m map[string]any) {
+			f["post_processor"] = template([]any{map[string]any{"SpecialToken": map[string]any{"id": "<y>"}}, theText}, 0)
+		},
+		"single has no text": func(f, m map[string]any) { f["post_processor"] = template([]any{}, 0) },
+		"single has {":       func(f, m map[string]any) { f["post_processor"] = template([]any{theText, theText}, 0) },
+		"BertProcessing":     func(f, m map[string]any) { f["post_processor"] = map[string]any{"type": "BertProcessing"} },
+		"Split after ByteLevel": func(f, m map[string]any) {
+			f["pre_tokenizer"] = map[string]any{"type": "Sequence", "pretokenizers": []any{f["pre_tokenizer"], split(patternGPT2)}}
+		},
+		"two different expressions": func(f, m map[string]any) {
+			f["pre_tokenizer"] = map[string]any{"type": "Sequence", "pretokenizers": []any{split(patternLlama3), f["pre_tokenizer"]}}
+		},
 		"is the vocabulary's":     func(f, m map[string]any) { f["added_tokens"].([]any)[0].(map[string]any)["id"] = 7 },
 		"beyond the limit":        func(f, m map[string]any) { f["added_tokens"].([]any)[0].(map[string]any)["id"] = 1 << 30 },
 		"negative or given twice": func(f, m map[string]any) { m["vocab"].(map[string]any)["a"] = 3 },
@@ -100,7 +135,7 @@ func TestLoadAcceptsTheExpressionInASplit(t *testing.T) {
 	}
 	file["pre_tokenizer"].(map[string]any)["use_regex"] = false
 	file["pre_tokenizer"] = map[string]any{"type": "Sequence", "pretokenizers": []any{
-		map[string]any{"type": "Split", "behavior": "Isolated", "invert": false, "pattern": map[string]any{"Regex": pattern}}, file["pre_tokenizer"]}}
+		map[string]any{"type": "Split", "behavior": "Isolated", "invert": false, "pattern": map[string]any{"Regex": patternGPT2}}, file["pre_tokenizer"]}}
 	pairs := []any{}
 	for _, m := range file["model"].(map[string]any)["merges"].([]any) {
 		left, right, _ := strings.Cut(m.(string), " ")

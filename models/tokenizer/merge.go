@@ -55,34 +55,53 @@ func (p *pairs) rank(a, b int32) uint32 {
 	return p.ranks[p.slot(uint64(uint32(a))<<32|uint64(uint32(b)))]
 }
 
-// byteBPE merges the bytes of a word: always the pair of lowest rank, the leftmost of equals, until none is left.
-type byteBPE struct {
-	bytes [256]int32 // the token of each byte
+// merger merges the symbols of a word, which are its bytes or its characters: always the pair of lowest rank, the leftmost of equals,
+// until none is left.
+type merger struct {
+	bytes [256]int32  // the token of each byte, −1 for none
+	chars *characters // nil for a byte-level vocabulary
 	pairs *pairs
-	words map[string]int32 // the words that merge into exactly one token: a shortcut, never a different answer
+	words map[string]int32 // words that are one token: a shortcut, or with ignore_merges what the file asks for
 	long  int              // the length of the longest of words
 }
 
 // encode appends the tokens of one word.
-func (m *byteBPE) encode(dst []int32, word string) []int32 {
+func (m *merger) encode(dst []int32, word string) []int32 {
 	if len(word) <= m.long {
 		if id, ok := m.words[word]; ok {
 			return append(dst, id)
 		}
 	}
+	return m.merge(dst, word)
+}
+
+// merge is encode without the words that are one token.
+func (m *merger) merge(dst []int32, word string) []int32 {
 	if len(word) <= shortWord {
 		return m.mergeShort(dst, word)
 	}
 	return m.mergeLong(dst, word)
 }
 
-func (m *byteBPE) mergeShort(dst []int32, word string) []int32 {
-	var ids [shortWord]int32
-	var ranks [shortWord]uint32
-	n := len(word)
-	for i := range n {
-		ids[i] = m.bytes[word[i]]
+// symbols appends the tokens that merging begins with, at most one for each byte. A byte-level vocabulary leaves out a byte that it has
+// no token for.
+func (m *merger) symbols(dst []int32, word string) []int32 {
+	if m.chars != nil {
+		return m.chars.symbols(dst, word, &m.bytes)
 	}
+	for i := range len(word) {
+		if id := m.bytes[word[i]]; id >= 0 {
+			dst = append(dst, id)
+		}
+	}
+	return dst
+}
+
+func (m *merger) mergeShort(dst []int32, word string) []int32 {
+	var room [shortWord]int32
+	var ranks [shortWord]uint32
+	ids := m.symbols(room[:0], word)
+	n := len(ids)
 	for i := 0; i+1 < n; i++ {
 		ranks[i] = m.pairs.rank(ids[i], ids[i+1])
 	}
@@ -121,10 +140,10 @@ type scratch struct {
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 // mergeLong is mergeShort in O(n log n).
-func (m *byteBPE) mergeLong(dst []int32, word string) []int32 {
+func (m *merger) mergeLong(dst []int32, word string) []int32 {
 	s := scratches.Get().(*scratch)
 	s.fill(m, word)
-	n := int32(len(word))
+	n := int32(len(s.ids))
 	for len(s.heap) > 0 {
 		top := s.pop()
 		rank, at := uint32(top>>32), int32(uint32(top))
@@ -147,20 +166,20 @@ func (m *byteBPE) mergeLong(dst []int32, word string) []int32 {
 	for i := int32(0); i < n; i = s.next[i] {
 		dst = append(dst, s.ids[i])
 	}
-	if n <= kept {
+	if len(word) <= kept {
 		scratches.Put(s)
 	}
 	return dst
 }
 
-// fill sets the list to the bytes of word and the heap to their pairs.
-func (s *scratch) fill(m *byteBPE, word string) {
-	n := len(word)
-	s.ids, s.prev = slices.Grow(s.ids[:0], n)[:n], slices.Grow(s.prev[:0], n)[:n]
-	s.next, s.ranks = slices.Grow(s.next[:0], n)[:n], slices.Grow(s.ranks[:0], n)[:n]
-	s.heap = slices.Grow(s.heap[:0], 3*n)
+// fill sets the list to the symbols of word and the heap to their pairs.
+func (s *scratch) fill(m *merger, word string) {
+	s.ids = m.symbols(slices.Grow(s.ids[:0], len(word)), word)
+	n := len(s.ids)
+	s.prev, s.next = slices.Grow(s.prev[:0], n)[:n], slices.Grow(s.next[:0], n)[:n]
+	s.ranks, s.heap = slices.Grow(s.ranks[:0], n)[:n], slices.Grow(s.heap[:0], 3*n)
 	for i := range n {
-		s.ids[i], s.prev[i], s.next[i], s.ranks[i] = m.bytes[word[i]], int32(i-1), int32(i+1), noRank
+		s.prev[i], s.next[i], s.ranks[i] = int32(i-1), int32(i+1), noRank
 	}
 	for i := range n - 1 {
 		s.ranks[i] = m.pairs.rank(s.ids[i], s.ids[i+1])
@@ -174,7 +193,7 @@ func (s *scratch) fill(m *byteBPE, word string) {
 }
 
 // consider enters the pair of the parts at left and right, which have just become neighbours.
-func (s *scratch) consider(m *byteBPE, left, right int32) {
+func (s *scratch) consider(m *merger, left, right int32) {
 	rank := m.pairs.rank(s.ids[left], s.ids[right])
 	s.ranks[left] = rank
 	if rank == noRank {

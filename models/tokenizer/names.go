@@ -8,6 +8,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"unicode/utf8"
 )
 
 // names is what the files beside the vocabulary say of special tokens.
@@ -22,7 +23,7 @@ type names struct {
 // tokenizerSettings is what is read of tokenizer_config.json beside the names of tokens.
 type tokenizerSettings struct {
 	Class   *string               `json:"tokenizer_class"`
-	Prefix  bool                  `json:"add_prefix_space"`
+	Prefix  *bool                 `json:"add_prefix_space"`
 	AddBOS  bool                  `json:"add_bos_token"`
 	AddEOS  bool                  `json:"add_eos_token"`
 	Lower   *bool                 `json:"do_lower_case"`
@@ -55,13 +56,17 @@ func readNames(dir string) (n names, err error) {
 	return n, err
 }
 
-// check refuses settings that would change ids.
-func (n names) check() error {
-	switch {
-	case n.set.Prefix:
+// check refuses settings that would change ids, where they say something else than the other files.
+func (n names) check(src source) error {
+	switch prefixed := src.prefixes(); {
+	case n.set.Prefix != nil && *n.set.Prefix && src.meta == nil:
 		return errors.New("read tokenizer_config.json: add_prefix_space is not implemented; set it to false if the model was trained so")
-	case n.set.AddBOS || n.set.AddEOS:
-		return errors.New("read tokenizer_config.json: add_bos_token and add_eos_token are not implemented; put the tokens into the chat template and set them to false")
+	case n.set.Prefix != nil && *n.set.Prefix != prefixed && src.meta != nil:
+		return fmt.Errorf("read tokenizer_config.json: add_prefix_space is %t, tokenizer.json has it %t; make them agree", *n.set.Prefix, prefixed)
+	case n.set.AddBOS && len(src.prefix) == 0:
+		return errors.New("read tokenizer_config.json: add_bos_token is true, and no post_processor of tokenizer.json adds that token; make them agree")
+	case n.set.AddEOS:
+		return errors.New("read tokenizer_config.json: add_eos_token is not implemented, a model cannot go on behind the end of a text; set it to false")
 	}
 	return nil
 }
@@ -112,7 +117,7 @@ func (n names) special(src source) []addedToken {
 	added := src.added
 	for _, content := range n.all() {
 		id, ok := src.vocab[content]
-		if !ok || known[content] || merged[id] || src.pipe == nil && len(content) == 1 {
+		if !ok || known[content] || merged[id] || src.pipe == nil && utf8.RuneCountInString(content) == 1 {
 			continue
 		}
 		known[content] = true

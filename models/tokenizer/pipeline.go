@@ -156,6 +156,3 @@ func (p *pipeline) spoken(token string) string {
 	}
 	return strings.ReplaceAll(token, "▁", " ")
 }
-
-// atStart is a token as the first of a text: without the space before it.
-func (p *pipeline) atStart(token string) string { return strings.TrimPrefix(token, " ") }

@@ -49,7 +49,7 @@ func FuzzRoundTrip(f *testing.F) {
 }
 
 // naive merges a word by looking through all its pairs for each merge.
-func naive(m *byteBPE, word string) (ids []int32) {
+func naive(m *merger, word string) (ids []int32) {
 	for i := range len(word) {
 		ids = append(ids, m.bytes[word[i]])
 	}

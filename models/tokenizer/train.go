@@ -71,7 +71,7 @@ type trainer struct {
 }
 
 func newTrainer(corpus []string, order []byte) *trainer {
-	split, seen := splitter{plane()}, map[string]int{}
+	split, seen := splitter{plane(), ruleGPT2}, map[string]int{}
 	for _, text := range corpus {
 		for i := 0; i < len(text); {
 			end := split.next(text, i)

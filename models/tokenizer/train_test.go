@@ -84,7 +84,7 @@ func TestTrainTakesTheMostFrequentPair(t *testing.T) {
 	for id, raw := range v.tokens {
 		index[raw] = int32(id)
 	}
-	p := splitter{plane()}
+	p := splitter{plane(), ruleGPT2}
 	for _, text := range shop {
 		for i := 0; i < len(text); {
 			end := p.next(text, i)

@@ -74,10 +74,13 @@ func (n normalizer) apply(text string, where place) string {
 // may become three.
 const fewMarks = 9
 
-// normalForm is form.String without the joiners that the package puts into long runs of marks. Bytes that are not UTF-8 stay as
-// they are. Text that is normal costs no memory.
+// normalForm is form.String without the joiners that the package puts into long runs of marks. Bytes that are not UTF-8 stay as they
+// are. Text that is plainly normal costs no memory.
 func normalForm(form norm.Form, text string) string {
-	if form.IsNormalString(text) {
+	if !utf8.ValidString(text) {
+		return normalParts(form, text)
+	}
+	if form.QuickSpanString(text) == len(text) {
 		return text
 	}
 	var out strings.Builder
@@ -87,6 +90,22 @@ func normalForm(form norm.Form, text string) string {
 		out.WriteString(normalRun(form, text[from:to]))
 		done = to
 	}
+	return out.String()
+}
+
+// normalParts normalizes what lies between bytes that are not UTF-8: the package takes all that follows one for normal.
+func normalParts(form norm.Form, text string) string {
+	var out strings.Builder
+	start := 0
+	for i, r := range text {
+		if r != utf8.RuneError || strings.HasPrefix(text[i:], "\uFFFD") {
+			continue
+		}
+		out.WriteString(normalForm(form, text[start:i]))
+		out.WriteByte(text[i])
+		start = i + 1
+	}
+	out.WriteString(normalForm(form, text[start:]))
 	return out.String()
 }
 

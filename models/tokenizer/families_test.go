@@ -16,7 +16,7 @@ import (
 )
 
 // families are the tokenizers with goldens that testdata/families.py trained, each with the settings of a family of models.
-var families = []string{"smollm2", "llama3", "qwen2", "flags-bytes", "llama2", "metaspace-first", "metaspace-always", "metaspace-never"}
+var families = []string{"smollm2", "llama3", "qwen2", "flags-bytes", "llama2", "scores", "metaspace-first", "metaspace-always", "metaspace-never"}
 
 // goldenLines returns the lines of a golden file.
 func goldenLines(t testing.TB, name string) []string {

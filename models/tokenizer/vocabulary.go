@@ -33,6 +33,7 @@ type member struct {
 
 func (o ordered) MarshalJSON() ([]byte, error) {
 	var out bytes.Buffer
+	out.WriteByte('{')
 	for i, m := range o {
 		key, err := encodeJSON(m.key)
 		if err != nil {
@@ -42,7 +43,9 @@ func (o ordered) MarshalJSON() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		out.WriteByte("{,"[min(i, 1)])
+		if i > 0 {
+			out.WriteByte(',')
+		}
 		out.Write(bytes.TrimSpace(key))
 		out.WriteByte(':')
 		out.Write(bytes.TrimSpace(value))

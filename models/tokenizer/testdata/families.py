@@ -185,6 +185,7 @@ def families():
     tk.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     begin(tk, "<s>")
     yield "llama2", tk
+    yield "scores", scored(tk)
     tk = sentence_piece(1500, True, fuse_unk=True)
     tk.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
     begin(tk, "<s>")
@@ -199,6 +200,25 @@ def families():
     tk.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
     flags(tk)
     yield "metaspace-never", tk
+
+
+def generate_merges(vocab, scores):
+    """What transformers makes of a SentencePiece vocabulary with scores (tokenization_utils_base.py, Apache-2.0, The HuggingFace Team)."""
+    merges = []
+    for merge, score in scores.items():
+        local = [(merge[:i], merge[i:], score) for i in range(1, len(merge)) if merge[:i] in vocab and merge[i:] in vocab]
+        merges.extend(sorted(local, key=lambda x: (vocab[x[0]], vocab[x[1]])))
+    merges.sort(key=lambda m: (m[2], len(m[0]), len(m[1])), reverse=True)
+    return [(left, right) for left, right, _ in merges]
+
+
+def scored(tk):
+    """A tokenizer of the vocabulary of another with merges of scores that its ids have, some of them the same."""
+    file = json.loads(tk.to_str())
+    vocab = file["model"]["vocab"]
+    scores = {t: -float(i // 2) for t, i in sorted(vocab.items(), key=lambda e: e[1]) if i >= 259}
+    file["model"]["merges"] = generate_merges(vocab, scores)
+    return Tokenizer.from_str(json.dumps(file))
 
 
 def lines(name, values):

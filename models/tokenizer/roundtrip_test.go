@@ -263,6 +263,20 @@ func TestSettingsBesideSentencePiece(t *testing.T) {
 	}
 }
 
+// Without tokenizer.json, tokenizer_config.json says whether texts begin with bos_token.
+func TestPrefixOfThePair(t *testing.T) {
+	_, files := loadGPT2(t)
+	for config, want := range map[string][]int32{`{"add_bos_token":true}`: {50256}, `{"add_bos_token":false}`: nil, `{}`: nil} {
+		tk, err := Load(writeFiles(t, map[string][]byte{"vocab.json": files.vocab, "merges.txt": files.merges, "tokenizer_config.json": []byte(config)}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := tk.EncodeWhole(nil, "the"); !slices.Equal(tk.Prefix(), want) || !slices.Equal(got, append(want, tk.Encode(nil, "the")...)) {
+			t.Errorf("%s: prefix %d, the is %d", config, tk.Prefix(), got)
+		}
+	}
+}
+
 // Settings that change ids change the digest.
 func TestDigestsDiffer(t *testing.T) {
 	seen := map[string]string{}

@@ -23,8 +23,8 @@ func importCommand(s *app.Flags) *cobra.Command {
 	var track string
 	var activate bool
 	var opt conversionFlags
-	cmd := &cobra.Command{Use: "import [DIR]", Short: "Check the directory of a Hugging Face model and make int8 or int4 weights of it, or take a PEFT adapter into a track",
-		Long: "Check the directory of a Hugging Face model (GPT-2, Llama, Mistral, Qwen2 or Qwen3), without DIR the configured model, and make int8 or int4 weights of it\nwhere --weights or the configuration asks for them; or take a PEFT adapter into a track."}
+	cmd := &cobra.Command{Use: "import [MODEL]", Short: "Check a model, a Hugging Face directory or a GGUF file, and make int8 or int4 weights of it, or take a PEFT adapter into a track",
+		Long: "Check a model, without MODEL the configured one, and make int8 or int4 weights of it where --weights or the configuration\nasks for them: a directory in Hugging Face layout (GPT-2, Llama, Mistral, Qwen2, Qwen3) or a GGUF file (all but GPT-2). Or\ntake a PEFT adapter into a track: a directory that holds one."}
 	cmd.Flags().StringVar(&track, "track", registry.Default, "track of an adapter")
 	cmd.Flags().BoolVar(&activate, "activate", false, "make an adapter the champion of its track")
 	opt.add(cmd)
@@ -32,10 +32,14 @@ func importCommand(s *app.Flags) *cobra.Command {
 		dir := ""
 		if len(args) > 0 {
 			dir = args[0]
-			if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-				return fmt.Errorf("import %s: there is no directory of that name; import takes one with a model or a PEFT adapter", dir)
+			info, err := os.Stat(dir)
+			if err != nil || !info.IsDir() && filepath.Ext(dir) != ".gguf" {
+				return fmt.Errorf("import %s: there is no directory and no GGUF file of that name; import takes a model or a PEFT adapter", dir)
 			}
-			found, err := adapterIn(dir)
+			found := ""
+			if info.IsDir() {
+				found, err = adapterIn(dir)
+			}
 			if err != nil {
 				return err
 			}
@@ -79,10 +83,13 @@ func importModel(s *app.Flags, cmd *cobra.Command, dir string, opt conversionFla
 	if dir != "" {
 		c.Model = dir
 	}
-	shipped := c.Model == ""
+	named := c.Model
 	dir, cache, err := app.ModelDir(c)
 	if err != nil {
 		return err
+	}
+	if named == "" {
+		named = dir
 	}
 	m, err := engine.LoadModel(dir, cache)
 	if err != nil {
@@ -94,7 +101,7 @@ func importModel(s *app.Flags, cmd *cobra.Command, dir string, opt conversionFla
 	}
 	g := m.Config
 	fmt.Fprintf(out, "%s is a %s model: %d layers, %d heads, width %d, vocabulary %d, context %d\n%s\n",
-		dir, g.Title(), g.Layers, g.Heads, g.Width, g.Vocab, g.Context, m.Checkpoint.Digest())
+		named, g.Title(), g.Layers, g.Heads, g.Width, g.Vocab, g.Context, m.Checkpoint.Digest())
 	for _, note := range append(m.Notes(), m.Doubts()...) {
 		fmt.Fprintln(out, note)
 	}
@@ -105,8 +112,8 @@ func importModel(s *app.Flags, cmd *cobra.Command, dir string, opt conversionFla
 		return err
 	}
 	serve := "serve it: nightshift run"
-	if !shipped {
-		serve += " --model " + dir
+	if c.Model != "" {
+		serve += " --model " + c.Model
 	}
 	if c.Weights != quantize.Float32 {
 		if err := app.OpenRuntime(cmd.Context(), c); err != nil {

@@ -15,7 +15,7 @@ import (
 
 // Config is the configuration of all commands. internal/config says what the tags mean; the sections live where they are used.
 type Config struct {
-	Model    string           `yaml:"model" doc:"Directory of a checkpoint in Hugging Face layout: GPT-2, Llama, Mistral, Qwen2 or Qwen3. Empty: the model that ships."`
+	Model    string           `yaml:"model" doc:"Directory of a checkpoint in Hugging Face layout, or a GGUF file: GPT-2, Llama, Mistral, Qwen2 or Qwen3; as GGUF all but GPT-2. Empty: the model that ships."`
 	Weights  string           `yaml:"weights" oneof:"f32,int8,int4" doc:"Format of the weights that answers are computed with and candidates are judged with: f32 (float32), int8, int4. int8 and int4 weights are\nmade by nightshift import."`
 	Data     string           `yaml:"data" doc:"Directory for everything that is written: journal, local store, registry."`
 	Registry string           `yaml:"registry" doc:"Directory of versions, activations and nights. Empty: registry in the data directory."`

@@ -74,13 +74,16 @@ func CacheDir(c Config) (string, error) {
 	return filepath.Join(dir, "nightshift"), nil
 }
 
-// ModelDir is the directory of the model: the configured one, or the one that ships, unpacked into the cache.
+// ModelDir is the directory of the model: the configured one, what a configured GGUF file was exported to, or the model that ships,
+// unpacked into the cache.
 func ModelDir(c Config) (dir, cache string, err error) {
 	if cache, err = CacheDir(c); err != nil {
 		return "", "", err
 	}
 	if c.Model != "" {
-		dir, err = filepath.Abs(c.Model)
+		if dir, err = filepath.Abs(c.Model); err == nil && isGGUF(dir) {
+			dir, err = ggufDir(dir, cache)
+		}
 		return dir, cache, err
 	}
 	dir, err = demo.Dir(cache)

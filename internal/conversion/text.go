@@ -105,12 +105,12 @@ func record(model *engine.Model, line []byte) (Sequence, error) {
 	var prompt []int32
 	var err error
 	if len(r.Messages) == 1 && r.Messages[0].Role == "prompt" {
-		prompt = model.Tokenizer.Encode(nil, r.Messages[0].Content)
+		prompt = model.Tokenizer.EncodeWhole(nil, r.Messages[0].Content)
 	} else if prompt, err = model.ChatTokens(r.Messages); err != nil {
 		return Sequence{}, err
 	}
 	from := len(prompt)
-	return Sequence{Tokens: model.WithEnd(model.Tokenizer.Encode(prompt, r.Completion)), From: from}, nil
+	return Sequence{Tokens: model.Answer(prompt, r.Completion), From: from}, nil
 }
 
 // plain cuts text into pieces that a model can read, each after the token that texts begin with where the model has one. A short text

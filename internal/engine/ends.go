@@ -33,9 +33,15 @@ func (m *Model) adopt() error {
 	return nil
 }
 
-// Begin is the token that texts begin with: the tokenizer's bos_token, or else bos_token_id of config.json, −1 for none. GPT-2 was
-// trained on texts that begin with its end-of-text token.
+// Begin is the token that texts begin with, −1 for none: what the tokenizer's files put before every text, or, of a family whose files
+// leave it out though the model was trained so, the tokenizer's bos_token or else bos_token_id of config.json.
 func (m *Model) Begin() int32 {
+	if prefix := m.Tokenizer.Prefix(); len(prefix) > 0 {
+		return prefix[0]
+	}
+	if !m.Config.TextsBegin() {
+		return -1
+	}
 	for _, id := range []int32{m.Tokenizer.BOS(), int32(m.Config.BOS)} {
 		if m.Tokenizer.Has(id) {
 			return id
@@ -46,6 +52,11 @@ func (m *Model) Begin() int32 {
 
 // IsEnd says whether an answer ends with a token.
 func (m *Model) IsEnd(id int32) bool { return slices.Contains(m.Ends, id) }
+
+// Answer appends an answer to the tokens of its prompt, with the end that it is taught to have.
+func (m *Model) Answer(prompt []int32, text string) []int32 {
+	return m.WithEnd(m.Tokenizer.EncodeMore(prompt, text))
+}
 
 // WithEnd appends to the tokens of an answer the end that it is taught to have, if the model has one.
 func (m *Model) WithEnd(answer []int32) []int32 {

@@ -108,7 +108,7 @@ func TestChatTokens(t *testing.T) {
 		t.Errorf("without a template: %v", err)
 	}
 	var none *tokenizer.Tokenizer
-	if o := newOutput(none, []string{"x"}, false); o.decoder != nil {
+	if o := newOutput(none, []string{"x"}, false, false); o.decoder != nil {
 		t.Error("a model without a tokenizer has text")
 	}
 	if text, stopped, err := (&output{}).push(1); text != (said{}) || stopped || err != nil {

@@ -26,12 +26,14 @@ type span struct{ from, to int }
 // said is text that has become certain, and the same without special tokens.
 type said struct{ text, plain string }
 
-func newOutput(t *tokenizer.Tokenizer, stop []string, show bool) output {
+func newOutput(t *tokenizer.Tokenizer, stop []string, show, goesOn bool) output {
 	o := output{tokenizer: t, show: show}
 	if t == nil {
 		return o
 	}
-	o.decoder = t.NewDecoder()
+	if o.decoder = t.NewDecoder(); goesOn {
+		o.decoder = t.NewDecoderOfMore()
+	}
 	for _, s := range stop {
 		if s != "" {
 			o.stop = append(o.stop, s)

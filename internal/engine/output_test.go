@@ -106,7 +106,7 @@ func TestHeldText(t *testing.T) {
 		{"xé", []string{"é"}, "x||", true},
 		{"a\xc3", []string{"\uFFFD"}, "a||", false},
 	} {
-		o := newOutput(m.Tokenizer, c.stop, false)
+		o := newOutput(m.Tokenizer, c.stop, false, false)
 		var pieces []string
 		cut := false
 		for _, id := range ids(c.text) {
@@ -150,7 +150,7 @@ func TestSpecialTokens(t *testing.T) {
 	hidden, cuts := 0, 0
 	for range 20_000 {
 		stop := []string{"<|user|>", "er|>t", "t<|us", "eé", "|><|"}[:rng.IntN(6)]
-		shown, plain := newOutput(m.Tokenizer, stop, true), newOutput(m.Tokenizer, nil, false)
+		shown, plain := newOutput(m.Tokenizer, stop, true, false), newOutput(m.Tokenizer, nil, false, false)
 		var list, visible []int32
 		var all []byte
 		var inside []bool // bytes of special tokens

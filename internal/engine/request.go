@@ -34,6 +34,8 @@ type Request struct {
 	IgnoreEOS bool
 	// ShowSpecial keeps special tokens in the text, as the tokenizer's files spell them; stop strings may name them then.
 	ShowSpecial bool
+	// GoesOn says that the answer's text goes on where the prompt's ends, so that a space at its beginning is kept; else it begins one.
+	GoesOn bool
 	// Priority decides first who starts next: a lower one goes before a higher one.
 	Priority int
 	// Group is whom the tokens are given to, the track for instance: groups of the same priority that have requests waiting are
@@ -135,7 +137,7 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 	for i := range choices {
 		choices[i] = &sequence{tokens: append(make([]int32, 0, limit), r.Prompt...), limit: limit,
 			pin: r.Pin, rows: r.Pin.rows, params: r.Sampling, adjust: r.Adjustment, top: r.TopLogProbs, eos: !r.IgnoreEOS,
-			out: newOutput(e.model.Tokenizer, r.Stop, r.ShowSpecial), stream: stream, choice: i, latencies: make([]uint32, 0, max(0, limit-n-1)),
+			out: newOutput(e.model.Tokenizer, r.Stop, r.ShowSpecial, r.GoesOn), stream: stream, choice: i, latencies: make([]uint32, 0, max(0, limit-n-1)),
 			Sequence: scheduler.Sequence{Context: ctx, Submitted: now, Prompt: n, Cost: limit, PromptLogProbs: r.PromptLogProbs && i == 0,
 				Priority: r.Priority, Group: r.Group, MaxWait: r.MaxWait, Deadline: r.Deadline}}
 		choices[i].params.Seed = sampling.ChoiceSeed(r.Sampling.Seed, i)

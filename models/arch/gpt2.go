@@ -16,6 +16,7 @@ var gpt2 = family{
 	parse: parseGPT2, check: checkGPT2, config: gpt2Config, identity: gpt2Identity,
 	inputs: gpt2Inputs, layer: gpt2Layer, head: gpt2Head,
 	feedForward: []string{"mlp.c_fc", "mlp.c_proj"},
+	textsBegin:  true,
 	canonical:   gpt2Canonical, stored: gpt2Stored,
 }
 

@@ -71,6 +71,8 @@ type family struct {
 	parse  func(*settings) Shape
 	check  func(Shape) error
 	config func(Shape) map[string]any
+	// textsBegin says that texts of pretraining begin with bos_token_id though tokenizer files do not put it there.
+	textsBegin bool
 	// identity is what a checkpoint's digest covers of its configuration, as JSON.
 	identity func(Shape) any
 	// inputs are the tensors before the first layer, the token embedding first.
@@ -168,6 +170,10 @@ func (s Shape) KVWidth() int { return s.KVHeads * s.HeadSize }
 
 // Title names the type of the model for people: GPT-2, Qwen2.
 func (s Shape) Title() string { return titleOf(s.family().models, s.Model) }
+
+// TextsBegin says whether the family's models were trained on texts that begin with bos_token_id though their tokenizers' files do not put
+// it there, as GPT-2 was on texts that begin with its end-of-text token.
+func (s Shape) TextsBegin() bool { return s.family().textsBegin }
 
 // Identity is what a checkpoint's digest covers of its configuration, as JSON.
 func (s Shape) Identity() any { return s.family().identity(s) }

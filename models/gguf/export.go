@@ -8,11 +8,13 @@ import (
 
 	"nightshift/internal/atomicfile"
 	"nightshift/models/safetensors"
+	"nightshift/models/tokenizer"
 )
 
 // Export writes the model into the directory dir, which must exist, as Hugging Face keeps one: config.json, generation_config.json with
-// all ends of turn, and model.safetensors, where F16 and BF16 tensors keep their type and all others become F32. Files of these names
-// are replaced. Tokenizer files are left to the caller, who has Vocabulary for them. It needs memory for a piece of a tensor only.
+// all ends of turn, tokenizer.json and tokenizer_config.json, chat_template.jinja where the file has a template, and model.safetensors,
+// where F16 and BF16 tensors keep their type and all others become F32. Files of these names are replaced. It needs memory for a piece of
+// a tensor only.
 func Export(f *File, dir string) error {
 	if err := export(f, dir); err != nil {
 		return fmt.Errorf("export model: %w", err)
@@ -35,6 +37,9 @@ func export(f *File, dir string) error {
 			return err
 		}
 	}
+	if err := m.vocabulary.write(dir); err != nil {
+		return err
+	}
 	if err := writeJSON(filepath.Join(dir, "config.json"), m.config(weights)); err != nil {
 		return err
 	}
@@ -44,6 +49,24 @@ func export(f *File, dir string) error {
 	return atomicfile.Create(filepath.Join(dir, "model.safetensors"), 0o644, func(w io.Writer) error {
 		return safetensors.WriteRaw(w, tensors, map[string]string{"format": "pt"})
 	})
+}
+
+// write writes the files of the tokenizer and the chat template.
+func (v *Vocabulary) write(dir string) error {
+	data, config, err := tokenizer.FromGGUF(v.GGUF)
+	if err != nil {
+		return err
+	}
+	files := map[string][]byte{"tokenizer.json": data, "tokenizer_config.json": config}
+	if v.ChatTemplate != "" {
+		files["chat_template.jinja"] = []byte(v.ChatTemplate)
+	}
+	for name, content := range files {
+		if err := atomicfile.Write(filepath.Join(dir, name), content, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // generation is the content of generation_config.json.

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"nightshift/models/safetensors"
+	"nightshift/models/tokenizer"
 )
 
 // tiny is a model of an architecture: 2 layers of width 32, 4 heads over 2 of 16, 48 inner, 40 tokens. Fields and tensors can be changed.
@@ -33,9 +34,9 @@ func newTiny(architecture string) *tiny {
 	}
 	tokens, types := make([]string, 40), make([]int32, 40)
 	for i := range tokens {
-		tokens[i], types[i] = fmt.Sprintf("t%d", i), TokenNormal
+		tokens[i], types[i] = fmt.Sprintf("t%d", i), tokenizer.GGUFNormal
 	}
-	tokens[38], types[38], tokens[39], types[39] = "<|im_end|>", TokenControl, "<|im_start|>", TokenControl
+	tokens[38], types[38], tokens[39], types[39] = "<|im_end|>", tokenizer.GGUFControl, "<|im_start|>", tokenizer.GGUFControl
 	m.fields = append(m.fields, Field{"tokenizer.ggml.model", "gpt2"}, Field{"tokenizer.ggml.pre", "smollm"}, Field{"tokenizer.ggml.tokens", tokens},
 		Field{"tokenizer.ggml.token_type", types}, Field{"tokenizer.ggml.merges", []string{"t 0"}}, Field{"tokenizer.ggml.eos_token_id", uint32(3)},
 		Field{"tokenizer.ggml.bos_token_id", uint32(4)})
@@ -407,7 +408,7 @@ func TestExportRefuses(t *testing.T) {
 		files int // what was written before
 	}{
 		"a type":  {unread, "tensor blk.0.ffn_up.weight: IQ4_NL is not read", 0},
-		"a value": {spoilt, "tensor blk.1.attn_v.weight: the value at index 100 is +Inf", 2},
+		"a value": {spoilt, "tensor blk.1.attn_v.weight: the value at index 100 is +Inf", 4},
 	} {
 		dir := t.TempDir()
 		if err := Export(tc.model.parse(t), dir); err == nil || !strings.Contains(err.Error(), tc.want) {

@@ -4,34 +4,14 @@ import (
 	"fmt"
 	"math"
 	"slices"
-)
 
-// The values of Vocabulary.Types.
-const (
-	TokenNormal      = 1
-	TokenUnknown     = 2
-	TokenControl     = 3 // stands for no text: ends of turn, roles
-	TokenUserDefined = 4
-	TokenUnused      = 5
-	TokenByte        = 6 // <0xNN> of a SentencePiece vocabulary
+	"nightshift/models/tokenizer"
 )
 
 // Vocabulary is what a file says of its tokenizer.
 type Vocabulary struct {
-	Model  string    // gpt2: byte-level BPE; llama: SentencePiece; others of llama.cpp
-	Pre    string    // llama.cpp's name of the pattern that splits text, "" where the file names none
-	Tokens []string  // by id; of byte-level BPE in GPT-2's alphabet of visible characters
-	Types  []int32   // by id, nil where the file has none
-	Scores []float32 // by id, nil where the file has none
-	Merges []string  // "left right", the first first; nil where the file has none
-
-	BOS, EOS, Unknown, Padding int   // −1 for none
-	Ends                       []int // all ids that end a turn, ascending
-
-	AddBOS, HasAddBOS                 bool // whether a text begins with BOS, and whether the file says so
-	AddEOS, HasAddEOS                 bool
-	AddSpacePrefix, HasAddSpacePrefix bool // whether a space goes before a text; llama.cpp takes it as true where SentencePiece says nothing
-
+	tokenizer.GGUF
+	Ends         []int  // all ids that end a turn, ascending
 	ChatTemplate string // Jinja, "" where the file has none
 }
 
@@ -42,14 +22,13 @@ var endTokens = []string{"<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|
 // Vocabulary reads the tokenizer's keys. Lists whose lengths differ and ids outside the vocabulary are errors that name the key.
 func (f *File) Vocabulary() (*Vocabulary, error) {
 	s := &settings{f: f}
-	v := &Vocabulary{
-		Model:        s.needText("tokenizer.ggml.model"),
-		Pre:          s.text("tokenizer.ggml.pre"),
-		ChatTemplate: s.text("tokenizer.chat_template"),
+	v := &Vocabulary{ChatTemplate: s.text("tokenizer.chat_template")}
+	v.Model, v.Pre = s.needText("tokenizer.ggml.model"), s.text("tokenizer.ggml.pre")
+	for key, to := range map[string]**bool{"tokenizer.ggml.add_bos_token": &v.AddBOS, "tokenizer.ggml.add_space_prefix": &v.AddSpacePrefix} {
+		if set, ok := s.flag(key); ok {
+			*to = &set
+		}
 	}
-	v.AddBOS, v.HasAddBOS = s.flag("tokenizer.ggml.add_bos_token")
-	v.AddEOS, v.HasAddEOS = s.flag("tokenizer.ggml.add_eos_token")
-	v.AddSpacePrefix, v.HasAddSpacePrefix = s.flag("tokenizer.ggml.add_space_prefix")
 	if s.err != nil {
 		return nil, fmt.Errorf("read vocabulary: %w", s.err)
 	}
@@ -105,7 +84,7 @@ func perToken[T int32 | float32, S int64 | float64](f *File, key string, tokens 
 }
 
 func checkType(t int64) error {
-	if t < TokenNormal || t > TokenByte {
+	if t < tokenizer.GGUFNormal || t > tokenizer.GGUFByte {
 		return fmt.Errorf("type %d is not known", t)
 	}
 	return nil
@@ -152,7 +131,7 @@ func (v *Vocabulary) readIDs(f *File) error {
 		}
 	}
 	for id, t := range v.Types {
-		if t == TokenControl && slices.Contains(endTokens, v.Tokens[id]) {
+		if t == tokenizer.GGUFControl && slices.Contains(endTokens, v.Tokens[id]) {
 			v.Ends = append(v.Ends, id)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"nightshift/models/tokenizer"
 )
 
 func TestVocabulary(t *testing.T) {
@@ -17,12 +19,13 @@ func TestVocabulary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(v.Tokens) != 40 || v.Tokens[1] != "t1" || len(v.Types) != 40 || v.Types[38] != TokenControl || len(v.Scores) != 40 || v.Scores[3] != -1.5 {
+	if len(v.Tokens) != 40 || v.Tokens[1] != "t1" || len(v.Types) != 40 || v.Types[38] != tokenizer.GGUFControl || len(v.Scores) != 40 || v.Scores[3] != -1.5 {
 		t.Errorf("lists: %v %v %v", v.Tokens, v.Types, v.Scores)
 	}
 	v.Tokens, v.Types, v.Scores = nil, nil, nil
-	want := &Vocabulary{Model: "gpt2", Pre: "smollm", Merges: []string{"t 0"}, BOS: 4, EOS: 3, Unknown: 0, Padding: -1, Ends: []int{3, 7, 38},
-		AddBOS: true, HasAddBOS: true, HasAddSpacePrefix: true, ChatTemplate: "{{ messages }}"}
+	yes, no := true, false
+	want := &Vocabulary{GGUF: tokenizer.GGUF{Model: "gpt2", Pre: "smollm", Merges: []string{"t 0"}, BOS: 4, EOS: 3, Unknown: 0, Padding: -1, AddBOS: &yes, AddSpacePrefix: &no},
+		Ends: []int{3, 7, 38}, ChatTemplate: "{{ messages }}"}
 	if !reflect.DeepEqual(v, want) {
 		t.Errorf("got  %+v\nwant %+v", v, want)
 	}
@@ -34,7 +37,7 @@ func TestVocabularyOfLittle(t *testing.T) {
 		t.Fatal(err)
 	}
 	v, err := f.Vocabulary()
-	if err != nil || v.EOS != -1 || v.Unknown != -1 || v.Ends != nil || v.Types != nil || v.Scores != nil || v.Merges != nil || v.HasAddBOS {
+	if err != nil || v.EOS != -1 || v.Unknown != -1 || v.Ends != nil || v.Types != nil || v.Scores != nil || v.Merges != nil || v.AddBOS != nil {
 		t.Errorf("got %+v, %v", v, err)
 	}
 }

@@ -24,14 +24,14 @@ type GGUF struct {
 	AddSpacePrefix *bool // add_space_prefix, for llama; nil: true
 }
 
-// The values of token_type.
+// The values of token_type. Control tokens stand for no text: ends of turn, roles. Bytes are <0xNN> of a SentencePiece vocabulary.
 const (
-	ggufNormal      = 1
-	ggufUnknown     = 2
-	ggufControl     = 3
-	ggufUserDefined = 4
-	ggufUnused      = 5
-	ggufByte        = 6
+	GGUFNormal      = 1
+	GGUFUnknown     = 2
+	GGUFControl     = 3
+	GGUFUserDefined = 4
+	GGUFUnused      = 5
+	GGUFByte        = 6
 )
 
 // ggufSplitter is what a name in tokenizer.ggml.pre stands for in tokenizer.json.
@@ -111,14 +111,14 @@ func (g *GGUF) check() error {
 // kind is the type of a token.
 func (g *GGUF) kind(id int) int32 {
 	if len(g.Types) == 0 {
-		return ggufNormal
+		return GGUFNormal
 	}
 	return g.Types[id]
 }
 
 // fills reports whether a token only fills the vocabulary up to the rows of the embedding: llama.cpp's converter makes such.
 func (g *GGUF) fills(id int) bool {
-	return g.kind(id) == ggufUnused && g.Tokens[id] == fmt.Sprintf("[PAD%d]", id)
+	return g.kind(id) == GGUFUnused && g.Tokens[id] == fmt.Sprintf("[PAD%d]", id)
 }
 
 func (g *GGUF) name(id int) string {
@@ -140,13 +140,13 @@ func (g *GGUF) vocab() (list ordered) {
 
 // tokenFlags is an added token as tokenizer.json and tokenizer_config.json have it.
 func (g *GGUF) tokenFlags(id int) ordered {
-	return ordered{{"content", g.Tokens[id]}, {"single_word", false}, {"lstrip", false}, {"rstrip", false}, {"normalized", false}, {"special", g.kind(id) != ggufUserDefined}}
+	return ordered{{"content", g.Tokens[id]}, {"single_word", false}, {"lstrip", false}, {"rstrip", false}, {"normalized", false}, {"special", g.kind(id) != GGUFUserDefined}}
 }
 
 // addedIDs lists the tokens that are found in text before it is split, special or not.
 func (g *GGUF) addedIDs() (list []int) {
 	for id := range g.Tokens {
-		if kind := g.kind(id); kind == ggufControl || kind == ggufUserDefined || kind == ggufUnknown {
+		if kind := g.kind(id); kind == GGUFControl || kind == GGUFUserDefined || kind == GGUFUnknown {
 			list = append(list, id)
 		}
 	}
@@ -235,14 +235,14 @@ func (g *GGUF) sentencePiece() (ordered, error) {
 	if g.prefixed(true) {
 		post = g.template()
 	}
-	if at := slices.Index(g.Types, ggufUnknown); at >= 0 {
+	if at := slices.Index(g.Types, GGUFUnknown); at >= 0 {
 		unknown = g.Tokens[at]
 	}
 	if g.Unknown >= 0 {
 		unknown = g.Tokens[g.Unknown]
 	}
 	return ordered{{"normalizer", ordered{{"type", "Sequence"}, {"normalizers", steps}}}, {"pre_tokenizer", nil}, {"post_processor", post},
-		{"decoder", ordered{{"type", "Sequence"}, {"decoders", decoders}}}, {"model", g.model(unknown, slices.Contains(g.Types, ggufByte), false, merges)}}, nil
+		{"decoder", ordered{{"type", "Sequence"}, {"decoders", decoders}}}, {"model", g.model(unknown, slices.Contains(g.Types, GGUFByte), false, merges)}}, nil
 }
 
 func (g *GGUF) model(unknown any, bytes, wholeWords bool, merges []string) ordered {
@@ -255,7 +255,7 @@ func (g *GGUF) model(unknown any, bytes, wholeWords bool, merges []string) order
 func (g *GGUF) mergesOfScores() []string {
 	ids := make(map[string]int, len(g.Tokens))
 	for id, token := range g.Tokens {
-		if kind := g.kind(id); (kind == ggufNormal || kind == ggufUserDefined) && !strings.Contains(token, " ") {
+		if kind := g.kind(id); (kind == GGUFNormal || kind == GGUFUserDefined) && !strings.Contains(token, " ") {
 			ids[token] = id
 		}
 	}

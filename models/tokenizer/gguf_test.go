@@ -45,13 +45,13 @@ func ofFamily(t testing.TB, name string) (g GGUF, merges []string) {
 	}
 	g.Tokens, g.Types = make([]string, len(file.Model.Vocab)), make([]int32, len(file.Model.Vocab))
 	for token, id := range file.Model.Vocab {
-		if g.Tokens[id], g.Types[id] = token, ggufNormal; len(token) == 6 && strings.HasPrefix(token, "<0x") {
-			g.Types[id] = ggufByte
+		if g.Tokens[id], g.Types[id] = token, GGUFNormal; len(token) == 6 && strings.HasPrefix(token, "<0x") {
+			g.Types[id] = GGUFByte
 		}
 	}
 	for _, a := range file.Added {
-		if g.Types[a.ID] = ggufControl; a.Content == "<unk>" {
-			g.Types[a.ID] = ggufUnknown
+		if g.Types[a.ID] = GGUFControl; a.Content == "<unk>" {
+			g.Types[a.ID] = GGUFUnknown
 		}
 	}
 	for _, raw := range file.Model.Merges {
@@ -112,7 +112,7 @@ func TestGGUFTokens(t *testing.T) {
 	n := len(g.Tokens)
 	g.Model, g.Pre, g.Merges, g.EOS = "gpt2", "qwen2", merges, n-1
 	g.Tokens = append(g.Tokens, "<tool_call>", fmt.Sprintf("[PAD%d]", n+1), fmt.Sprintf("[PAD%d]", n+2))
-	g.Types = append(g.Types, ggufUserDefined, ggufUnused, ggufUnused)
+	g.Types = append(g.Types, GGUFUserDefined, GGUFUnused, GGUFUnused)
 	tk := loadGGUF(t, g)
 	if tk.Size() != n+1 || tk.IsSpecial(int32(n)) || !slices.Equal(tk.Encode(nil, "<tool_call>"), []int32{int32(n)}) || !tk.IsSpecial(tk.EOS()) {
 		t.Errorf("size %d, <tool_call> is %d", tk.Size(), tk.Encode(nil, "<tool_call>"))

@@ -25,7 +25,8 @@ type query struct {
 	maxTokens    int
 	ignoreEOS    bool
 	showSpecial  bool // special tokens are part of the answer's text
-	addSpecial   bool // the token that texts begin with comes before a prompt
+	addSpecial   bool // the token that texts begin with comes before a prompt, also where the tokenizer's files do not put it there
+	bare         bool // nothing comes before a prompt
 	maySpecial   bool // the caller may put special tokens into prompts
 	stop         []string
 	n, bestOf    int // choices to answer a prompt with, and to make; bestOf 0 is n
@@ -72,6 +73,7 @@ func decodeQuery(body []byte, chat bool, d Defaults) (query, error) {
 		q.messages, q.variables = decodeMessages(o), decodeVariables(o)
 	} else {
 		q.addSpecial = o.bool("add_special_tokens")
+		q.bare = !o.boolOr("add_special_tokens", true)
 		q.prompts, q.echo = decodePrompts(o, q.addSpecial), o.bool("echo")
 	}
 	q.maxTokens = decodeMaxTokens(o, d, q.echo)

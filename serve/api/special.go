@@ -18,14 +18,16 @@ const howSpecial = "that takes an API key with the role " + roleSpecialTokens + 
 // request asks for that, and what is recorded never does.
 func (s *Server) rawPrompt(q *query, p prompt) (*asked, error) {
 	m, a := s.deps.Model, &asked{prompt: p, tokens: p.ids}
+	usual := 0 // tokens that the tokenizer's files put before every text
 	if len(p.ids) == 0 {
-		if q.addSpecial {
-			if !q.maySpecial {
-				return nil, badRequest("special_token", "add_special_tokens", "add_special_tokens puts a special token before the prompt; %s", howSpecial)
-			}
-			begin := m.Begin()
-			if begin < 0 {
-				return nil, badRequest("special_token", "add_special_tokens", "the model has no token that texts begin with; leave add_special_tokens out or send false")
+		if !q.bare {
+			a.tokens = m.Tokenizer.Prefix()
+			usual = len(a.tokens)
+		}
+		if q.addSpecial && usual == 0 {
+			begin, err := s.beginning(q)
+			if err != nil {
+				return nil, err
 			}
 			a.tokens = append(a.tokens, begin)
 		}
@@ -40,7 +42,7 @@ func (s *Server) rawPrompt(q *query, p prompt) (*asked, error) {
 			return nil, badRequest("special_token", at, "%s is %d, a special token; %s", at, id, howSpecial)
 		}
 	}
-	a.special = slices.ContainsFunc(a.tokens, m.Tokenizer.Reserved)
+	a.special = slices.ContainsFunc(a.tokens[usual:], m.Tokenizer.Reserved)
 	var err error
 	if len(p.ids) > 0 {
 		visible := slices.DeleteFunc(slices.Clone(p.ids), m.Tokenizer.IsSpecial)
@@ -52,6 +54,18 @@ func (s *Server) rawPrompt(q *query, p prompt) (*asked, error) {
 		a.shown, err = spelled(m.Tokenizer, a.tokens)
 	}
 	return a, err
+}
+
+// beginning is the token that texts begin with, for a caller who may put it before a prompt.
+func (s *Server) beginning(q *query) (int32, error) {
+	if !q.maySpecial {
+		return 0, badRequest("special_token", "add_special_tokens", "add_special_tokens puts a special token before the prompt; %s", howSpecial)
+	}
+	begin := s.deps.Model.Begin()
+	if begin < 0 {
+		return 0, badRequest("special_token", "add_special_tokens", "the model has no token that texts begin with; leave add_special_tokens out or send false")
+	}
+	return begin, nil
 }
 
 // spelled is the text of tokens, special ones as the model's files spell them.

@@ -32,6 +32,7 @@ func (s *Server) tokenize(c *fiber.Ctx) error {
 	}
 	open := o.boolOr("add_generation_prompt", true)
 	begun := o.bool("add_special_tokens") // a conversation has those of its template
+	bare := !o.boolOr("add_special_tokens", true)
 	spelled := o.bool("return_token_strs")
 	if err := o.end(); err != nil {
 		return err
@@ -42,7 +43,10 @@ func (s *Server) tokenize(c *fiber.Ctx) error {
 		answer.Tokens, err = s.chatTokens("messages", messages, variables, open)
 	} else {
 		answer.Tokens = []int32{}
-		if begin := m.Begin(); begun && begin >= 0 {
+		if !bare {
+			answer.Tokens = append(answer.Tokens, m.Tokenizer.Prefix()...)
+		}
+		if begin := m.Begin(); begun && len(answer.Tokens) == 0 && begin >= 0 {
 			answer.Tokens = append(answer.Tokens, begin)
 		}
 		answer.Tokens = m.Tokenizer.Encode(answer.Tokens, prompt)

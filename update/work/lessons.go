@@ -130,7 +130,7 @@ func (w *worker) weigh(it selection.Item, l *lessons) error {
 			Answer: train.Answer{Sequence: train.Sequence{ID: it.ID, Tokens: slices.Concat(prompt, completion), Prompt: len(prompt)}, Served: served}})
 		return nil
 	}
-	chosen := w.model.WithEnd(w.model.Tokenizer.Encode(nil, it.Chosen))
+	chosen := w.model.Answer(nil, it.Chosen)
 	rejected, served := w.answered(it, it.Rejected)
 	if len(prompt) == 0 || slices.Equal(chosen, rejected) {
 		l.leftOut++
@@ -150,7 +150,7 @@ func (w *worker) weigh(it selection.Item, l *lessons) error {
 func (w *worker) answered(it selection.Item, text string) ([]int32, *train.Served) {
 	tokenizer, s := w.model.Tokenizer, it.Served
 	if s == nil {
-		return w.model.WithEnd(tokenizer.Encode(nil, text)), nil
+		return w.model.Answer(nil, text), nil
 	}
 	record := &train.Served{Prompt: s.Prompt, Answer: s.Answer, LogProbs: s.LogProbs, Version: s.Version, Weights: s.Weights, Template: s.Template}
 	said := s.Answer
@@ -160,7 +160,7 @@ func (w *worker) answered(it selection.Item, text string) ([]int32, *train.Serve
 	if spelled, err := tokenizer.Decode(nil, said...); err == nil && len(s.Answer) > 0 && string(spelled) == text {
 		return s.Answer, record
 	}
-	completion := tokenizer.Encode(nil, text)
+	completion := tokenizer.EncodeMore(nil, text)
 	if s.Ended() {
 		completion = w.model.WithEnd(completion)
 	}

@@ -152,7 +152,7 @@ func (w *worker) sequence(it selection.Item) (train.Sequence, error) {
 		return train.Sequence{}, fmt.Errorf("tokenize example %s: %w", it.ID, err)
 	}
 	s := train.Sequence{ID: it.ID, Prompt: len(prompt), Weight: float32(it.Weight)}
-	s.Tokens = w.model.WithEnd(w.model.Tokenizer.Encode(prompt, it.Completion))
+	s.Tokens = w.model.Answer(prompt, it.Completion)
 	return s, nil
 }
 
@@ -163,7 +163,7 @@ func promptTokens(m *engine.Model, e replaystore.Example) ([]int32, error) {
 		return slices.Clone(e.PromptTokens), nil
 	}
 	if len(messages) == 1 && messages[0].Role == replaystore.RolePrompt {
-		return m.Tokenizer.Encode(nil, messages[0].Content), nil
+		return m.Tokenizer.EncodeWhole(nil, messages[0].Content), nil
 	}
 	list := make([]template.Message, len(messages))
 	for i, msg := range messages {

@@ -132,10 +132,10 @@ func TestBenchContinual(t *testing.T) {
 	}
 }
 
-// TestBenchInitial makes one initial adapter of all domains and one that a domain did not give to.
-func TestBenchInitial(t *testing.T) {
+// TestBenchWarmStart makes one warm start of all domains and one that a domain did not give to.
+func TestBenchWarmStart(t *testing.T) {
 	longtest.Skip(t)
-	lines := onSmallModel(t, "initial", "--seeds", "1", "--rounds", "1", "--steps", "1")
+	lines := onSmallModel(t, "warm-start", "--seeds", "1", "--rounds", "1", "--steps", "1")
 	if len(lines) != 1 || number(t, lines[0], "n") != 20 {
 		t.Fatalf("%v", lines)
 	}
@@ -143,7 +143,7 @@ func TestBenchInitial(t *testing.T) {
 	steps, _ := options["steps"].([]any)
 	for _, name := range []string{"all_domains", "domain_apart"} {
 		curves, _ := lines[0][name].(map[string]any)
-		for _, begin := range []string{"zero", "initial"} {
+		for _, begin := range []string{"zero", "warm_start"} {
 			if points, _ := curves[begin].([]any); len(points) != len(steps) || len(steps) == 0 {
 				t.Errorf("%s from %s has %d points, want one for each of the steps %v", name, begin, len(points), steps)
 			}

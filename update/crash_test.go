@@ -78,30 +78,30 @@ func TestUpdaterKilledAtEachStep(t *testing.T) {
 	}
 }
 
-// TestInitialAdapterAfterAKill: whether the updater dies before the activation or after it, one version is active in the end, and no
+// TestWarmStartAfterAKill: whether the updater dies before the activation or after it, one version is active in the end, and no
 // track remembers what others said.
-func TestInitialAdapterAfterAKill(t *testing.T) {
+func TestWarmStartAfterAKill(t *testing.T) {
 	ort.ForTest(t)
 	for _, step := range []string{"put", "activated"} {
 		s := newShop(t, nighttest.Model(t))
-		s.config.Initial = night.Initial{Track: "initial", Initial: work.Initial{Rounds: 12, Steps: 10, Share: 1}}
+		s.config.WarmStart = night.WarmStart{Track: "warm-start", WarmStart: work.WarmStart{Rounds: 12, Steps: 10, Share: 1}}
 		for i, track := range []string{"alpha", "beta", "gamma"} {
 			s.CreateTrack(track)
 			s.Remember(track, i+1)
 		}
 		id := nightrecord.NewID(s.Now)
-		s.killedAt(step, func(u *Updater) { _, _ = u.RunNight(t.Context(), night.Request{Night: id, Track: "initial"}) })
+		s.killedAt(step, func(u *Updater) { _, _ = u.RunNight(t.Context(), night.Request{Night: id, Track: "warm-start"}) })
 		u := s.updater()
 		want := map[string]nightrecord.State{"put": nightrecord.Published, "activated": nightrecord.Skipped}[step]
-		s.run(u, night.Request{Track: "initial"}, want)
-		s.run(u, night.Request{Track: "initial"}, nightrecord.Skipped)
-		active, err := s.Registry.Champion("initial")
-		refs, errs := s.Registry.Versions("initial")
+		s.run(u, night.Request{Track: "warm-start"}, want)
+		s.run(u, night.Request{Track: "warm-start"}, nightrecord.Skipped)
+		active, err := s.Registry.Champion("warm-start")
+		refs, errs := s.Registry.Versions("warm-start")
 		if err != nil || errs != nil || active.Sequence != 1 || len(refs) != 1 || active.Digest != refs[0].Digest {
 			t.Errorf("killed at %s: active is %+v, %v; versions %v, %v", step, active, err, refs, errs)
 		}
-		if memory, err := s.Store.Rehearsal(t.Context(), "initial"); err != nil || len(memory.Items()) != 0 {
-			t.Errorf("the track of initial adapters remembers %d examples, %v", len(memory.Items()), err)
+		if memory, err := s.Store.Rehearsal(t.Context(), "warm-start"); err != nil || len(memory.Items()) != 0 {
+			t.Errorf("the track of warm starts remembers %d examples, %v", len(memory.Items()), err)
 		}
 	}
 }

@@ -66,7 +66,7 @@ func planOf(s night.Settings) (*schedule.Schedule, error) {
 	return schedule.Parse(s.Schedule, zone)
 }
 
-// due lists the tracks that a schedule is for; those of initial adapters come last, since they are made of what the others remember. What was
+// due lists the tracks that a schedule is for; those of warm starts come last, since they are made of what the others remember. What was
 // said on a track that was deleted waits until there is one of that name again.
 func (u *Updater) due(ctx context.Context, name string) []string {
 	if name != "" {
@@ -77,9 +77,9 @@ func (u *Updater) due(ctx context.Context, name string) []string {
 		u.deps.Log.Error("the tracks cannot be listed; only the default one has a night", "error", err)
 		return []string{registry.Default}
 	}
-	initials := u.cfg.Initials()
-	tracks = slices.DeleteFunc(tracks, func(track string) bool { return slices.Contains(initials, track) })
-	return slices.DeleteFunc(append(tracks, initials...), func(track string) bool {
+	warmStarts := u.cfg.WarmStarts()
+	tracks = slices.DeleteFunc(tracks, func(track string) bool { return slices.Contains(warmStarts, track) })
+	return slices.DeleteFunc(append(tracks, warmStarts...), func(track string) bool {
 		_, own := u.cfg.Tracks[track]
 		return own || errors.Is(u.deps.Registry.FindTrack(track), registry.ErrNotFound)
 	})

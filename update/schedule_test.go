@@ -228,18 +228,18 @@ func TestTwoUpdatersWithOneSchedule(t *testing.T) {
 	}
 }
 
-// TestInitialAdaptersAreDueLast: after the tracks that they are made of, without those that have settings of their own.
-func TestInitialAdaptersAreDueLast(t *testing.T) {
+// TestWarmStartsAreDueLast: after the tracks that they are made of, without those that have settings of their own.
+func TestWarmStartsAreDueLast(t *testing.T) {
 	s := newShop(t, t.TempDir())
-	s.config.Initial.Track = "initial"
+	s.config.WarmStart.Track = "warm-start"
 	own := s.config.Settings
-	own.Initial.Track = "other"
+	own.WarmStart.Track = "other"
 	s.config.Tracks = map[string]night.Settings{"beta": own, "gamma": s.config.Settings}
 	for _, track := range []string{"alpha", "beta", "gamma"} {
 		s.CreateTrack(track)
 		s.Remember(track, 1)
 	}
-	if got := s.updater().due(t.Context(), ""); !slices.Equal(got, []string{"alpha", "initial", "other"}) {
+	if got := s.updater().due(t.Context(), ""); !slices.Equal(got, []string{"alpha", "other", "warm-start"}) {
 		t.Errorf("due are %v", got)
 	}
 }

@@ -147,15 +147,15 @@ func (u *Updater) run(ctx context.Context, req night.Request) (nightrecord.Night
 	return u.nights.Run(ctx, req)
 }
 
-// leases are the tracks that a night of one must have for itself: the track, and those whose memory an initial adapter is made of.
+// leases are the tracks that a night of one must have for itself: the track, and those whose memory a warm start is made of.
 func (u *Updater) leases(track string) ([]string, error) {
 	tracks := []string{track}
-	if u.cfg.Of(track).Initial.Track == track {
+	if u.cfg.Of(track).WarmStart.Track == track {
 		all, err := u.deps.Registry.Tracks()
 		if err != nil {
 			return nil, err
 		}
-		tracks = append(tracks, slices.DeleteFunc(all, func(t string) bool { return u.cfg.Of(t).Initial.Track != track })...)
+		tracks = append(tracks, slices.DeleteFunc(all, func(t string) bool { return u.cfg.Of(t).WarmStart.Track != track })...)
 	}
 	slices.Sort(tracks) // in one order, so that no two nights wait for each other
 	return slices.Compact(tracks), nil

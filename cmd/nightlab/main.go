@@ -18,7 +18,7 @@ func rootCommand() *cobra.Command {
 	var s app.Flags
 	root := &cobra.Command{Use: "nightlab", Short: "Measure and try Nightshift: single decisions, methods of continual learning, the gate, whole seasons of nights", Version: telemetry.BuildInfo().Version}
 	s.AddFlags(root.PersistentFlags())
-	root.AddCommand(adaptersCommand(&s), busyCommand(&s), neighbourCommand(), continualCommand(&s), correctionsCommand(&s), gateCommand(&s), ingestCommand(&s), initialCommand(&s),
+	root.AddCommand(adaptersCommand(&s), busyCommand(&s), neighbourCommand(), continualCommand(&s), correctionsCommand(&s), gateCommand(&s), ingestCommand(&s), warmStartCommand(&s),
 		invarianceCommand(&s), lookupCommand(&s), modelCommand(&s), nightMemoryCommand(&s), nightsCommand(&s), prefixCommand(&s), reportCommand(), workCommand(&s),
 		startCommand(&s), stepsCommand(&s), swapCommand(&s), versionsCommand(&s))
 	cli.Complete(root, map[string]string{"DIR": "a directory", "FILE": "a file, or several", "COMMAND": "a command"}, map[string]string{"help": "", "completion": ""})

@@ -168,10 +168,10 @@ func (p *nightPrinter) result(n nightrecord.Night) error {
 			s.New, s.Editors, s.Subjects, s.Rehearsal, s.HeldOut, s.Anchors, s.Rejected, s.Quarantined, s.Waiting)
 	}
 	if n.From != "" {
-		fmt.Printf("began with the initial adapter %s\n", n.From)
+		fmt.Printf("began with the warm start %s\n", n.From)
 	}
-	if text := n.Initial.Sentence(); text != "" {
-		fmt.Println("initial adapter " + text)
+	if text := n.WarmStart.Sentence(); text != "" {
+		fmt.Println("warm start " + text)
 	}
 	if err := p.explained(n); err != nil {
 		return err

@@ -56,8 +56,8 @@ func (c Config) checkListen(report func(key, format string, args ...any)) {
 
 // checkUpdate holds the rules between the learning settings at a key and the other sections.
 func (c Config) checkUpdate(u night.Settings, at string, report func(key, format string, args ...any)) {
-	if track := u.Initial.Track; track != "" && (track == c.Router.Model || slices.Contains(c.Router.Tracks, track)) {
-		report(at+".initial.track", "%q is named by router; want a track that nobody asks", track)
+	if track := u.WarmStart.Track; track != "" && (track == c.Router.Model || slices.Contains(c.Router.Tracks, track)) {
+		report(at+".warm_start.track", "%q is named by router; want a track that nobody asks", track)
 	}
 	if m := u.Train.Methods; m.Orthogonal > 0 && m.OrthogonalRank > c.Engine.MaxRank {
 		report(at+".train.methods.orthogonal_rank", "want at most engine.max_rank, %d, not %d", c.Engine.MaxRank, m.OrthogonalRank)

@@ -108,9 +108,9 @@ func LoadConfig(path string, environ []string, overrides map[string]string) (Con
 }
 
 // TrackNames returns, sorted, the tracks besides default that the configuration names: those with settings of their own, those that requests
-// are routed among, and those of initial adapters.
+// are routed among, and those of warm starts.
 func (c Config) TrackNames() []string {
-	names := slices.Concat(slices.Collect(maps.Keys(c.Tracks)), c.Router.Tracks, c.Initials())
+	names := slices.Concat(slices.Collect(maps.Keys(c.Tracks)), c.Router.Tracks, c.WarmStarts())
 	slices.Sort(names)
 	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "default" })
 }
@@ -139,11 +139,11 @@ func (c Config) UpdateOf(track string) night.Settings {
 	return c.Update
 }
 
-// Initials are the tracks whose versions are initial adapters.
-func (c Config) Initials() []string {
-	set := map[string]bool{c.Update.Initial.Track: true}
+// WarmStarts are the tracks whose versions are warm starts.
+func (c Config) WarmStarts() []string {
+	set := map[string]bool{c.Update.WarmStart.Track: true}
 	for _, t := range c.Tracks {
-		set[t.Update.Initial.Track] = true
+		set[t.Update.WarmStart.Track] = true
 	}
 	delete(set, "")
 	return slices.Sorted(maps.Keys(set))

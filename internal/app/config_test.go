@@ -173,10 +173,10 @@ func TestRefusals(t *testing.T) {
 		{"update: {memory: {recent: 0}}", "update.memory.recent: want at least 1"},
 		{"update: {memory: {strata: 7}}", "update.memory.strata: want at least 8"},
 		{"tracks: {a: {update: {memory: {per_subject: -1}}}}", "tracks.a.update.memory.per_subject: want at least 0"},
-		{"update: {initial: {track: default}}", "update.initial.track: want a name like that of a track"},
-		{"update: {initial: {track: initial}, train: {modules: [auto]}}", "update.initial.track: want train.modules by name"},
-		{"{router: {tracks: [a]}, tracks: {b: {update: {initial: {track: a}}}}}", `tracks.b.update.initial.track: "a" is named by router`},
-		{"update: {initial: {track: initial, share: 2}}", "update.initial.share"},
+		{"update: {warm_start: {track: default}}", "update.warm_start.track: want a name like that of a track"},
+		{"update: {warm_start: {track: warm-start}, train: {modules: [auto]}}", "update.warm_start.track: want train.modules by name"},
+		{"{router: {tracks: [a]}, tracks: {b: {update: {warm_start: {track: a}}}}}", `tracks.b.update.warm_start.track: "a" is named by router`},
+		{"update: {warm_start: {track: warm-start, share: 2}}", "update.warm_start.share"},
 		{"update: {train: {methods: {orthogonal: 1, slow: 0.5}}}", "update.train.methods.orthogonal: want 0, or slow"},
 		{"update: {train: {methods: {orthogonal: 1, orthogonal_rank: 4}}}", "orthogonal_rank: want at least train.rank, 8, not 4"},
 		{"{engine: {max_rank: 16}, update: {train: {methods: {orthogonal: 1}}}}", "orthogonal_rank: want at most engine.max_rank, 16, not 32"},
@@ -244,14 +244,14 @@ func TestLoopback(t *testing.T) {
 	}
 }
 
-func TestInitials(t *testing.T) {
+func TestWarmStarts(t *testing.T) {
 	c := Defaults()
-	if got := c.Initials(); len(got) != 0 {
+	if got := c.WarmStarts(); len(got) != 0 {
 		t.Errorf("by default %v", got)
 	}
-	c.Update.Initial.Track = "initial"
-	c.Tracks = map[string]Track{"a": {night.Settings{Initial: night.Initial{Track: "initial"}}}, "b": {}, "c": {night.Settings{Initial: night.Initial{Track: "early"}}}}
-	if got := c.Initials(); !slices.Equal(got, []string{"early", "initial"}) {
-		t.Errorf("tracks of initial adapters %v", got)
+	c.Update.WarmStart.Track = "warm-start"
+	c.Tracks = map[string]Track{"a": {night.Settings{WarmStart: night.WarmStart{Track: "warm-start"}}}, "b": {}, "c": {night.Settings{WarmStart: night.WarmStart{Track: "early"}}}}
+	if got := c.WarmStarts(); !slices.Equal(got, []string{"early", "warm-start"}) {
+		t.Errorf("tracks of warm starts %v", got)
 	}
 }

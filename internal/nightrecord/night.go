@@ -63,9 +63,9 @@ type Night struct {
 	Sparsity  *float64     `json:"sparsity,omitempty"` // share of the trained parameters that are exactly as before the night, where L1 was asked for
 	Verdict   *Verdict     `json:"verdict,omitempty"`
 	Candidate *Candidate   `json:"candidate"`
-	Linears   []Linear     `json:"linears,omitempty"` // that could have been adapted, where the night chose
-	From      string       `json:"from,omitempty"`    // initial adapter that training began with, such as initial@3
-	Initial   *Initial     `json:"initial,omitempty"` // of a night that makes an initial adapter
+	Linears   []Linear     `json:"linears,omitempty"`    // that could have been adapted, where the night chose
+	From      string       `json:"from,omitempty"`       // warm start that training began with, such as warm-start@3
+	WarmStart *WarmStart   `json:"warm_start,omitempty"` // of a night that makes a warm start
 	Log       []Line       `json:"log,omitempty"`
 }
 
@@ -163,31 +163,31 @@ type Learned struct {
 	Reasons     map[string]int `json:"reasons,omitempty"` // why answers that were served are not taken as recorded
 }
 
-// Initial says what an initial adapter is made of, and how it does on answers of the same tracks that it has not seen: losses in nats per
+// WarmStart says what a warm start is made of, and how it does on answers of the same tracks that it has not seen: losses in nats per
 // token, the mean of the tracks, on questions about them after some steps of learning others about them.
-type Initial struct {
+type WarmStart struct {
 	Tracks  []string  `json:"tracks"`
 	Rounds  int       `json:"rounds"`
 	Asked   int       `json:"asked"`   // questions
 	Steps   []int     `json:"steps"`   // after which they were asked
 	Zero    []float64 `json:"zero"`    // from an adapter that changes nothing
-	Reached []float64 `json:"reached"` // from the initial adapter
+	Reached []float64 `json:"reached"` // from the warm start
 }
 
-// Helps says whether what began with the initial adapter knows more in the end.
-func (i Initial) Helps() bool {
-	last := len(i.Steps) - 1
-	return last >= 0 && i.Reached[last] < i.Zero[last]
+// Helps says whether what began with the warm start knows more in the end.
+func (w WarmStart) Helps() bool {
+	last := len(w.Steps) - 1
+	return last >= 0 && w.Reached[last] < w.Zero[last]
 }
 
-// Sentence says how an initial adapter does, "" for none.
-func (i *Initial) Sentence() string {
-	if i == nil || len(i.Steps) == 0 {
+// Sentence says how a warm start does, "" for none.
+func (w *WarmStart) Sentence() string {
+	if w == nil || len(w.Steps) == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("of %d tracks in %d rounds; %d questions about answers that it has not seen, in nats per token:", len(i.Tracks), i.Rounds, i.Asked)
-	for k, n := range i.Steps {
-		text += fmt.Sprintf(" after %d steps %s, without it %s;", n, figure(i.Reached[k]), figure(i.Zero[k]))
+	text := fmt.Sprintf("of %d tracks in %d rounds; %d questions about answers that it has not seen, in nats per token:", len(w.Tracks), w.Rounds, w.Asked)
+	for k, n := range w.Steps {
+		text += fmt.Sprintf(" after %d steps %s, without it %s;", n, figure(w.Reached[k]), figure(w.Zero[k]))
 	}
 	return strings.TrimSuffix(text, ";")
 }

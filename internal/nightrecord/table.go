@@ -33,7 +33,7 @@ func (n Night) Table(w io.Writer, trial *Trial) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(t, "night\t%s\ntrack\t%s\nstate\t%s\n", n.ID, n.Track, n.State)
 	for _, line := range []struct{ name, text string }{{"reason", n.Reason}, {"asked by", n.By}, {"began", stamp(n.Started)}, {"took", took(n)}, {"learned from", n.Selection.sentence()},
-		{"began with", n.From}, {"initial", n.Initial.Sentence()}, {"loss", loss(n.Curve)}, {"sparsity", n.sparsity()}, {"objective", n.Learned.sentence()}, {"references", n.Learned.references()}, {"candidate", n.Candidate.name(n.Track)}} {
+		{"began with", n.From}, {"warm start", n.WarmStart.Sentence()}, {"loss", loss(n.Curve)}, {"sparsity", n.sparsity()}, {"objective", n.Learned.sentence()}, {"references", n.Learned.references()}, {"candidate", n.Candidate.name(n.Track)}} {
 		if line.text != "" {
 			fmt.Fprintf(t, "%s\t%s\n", line.name, line.text)
 		}

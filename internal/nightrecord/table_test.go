@@ -45,22 +45,22 @@ func TestTable(t *testing.T) {
 	}
 }
 
-func TestTableOfAnInitialAdapter(t *testing.T) {
+func TestTableOfAWarmStart(t *testing.T) {
 	var b strings.Builder
-	made := Night{ID: "a", Track: "initial", State: Published, Initial: &Initial{Tracks: []string{"x", "y"}, Rounds: 25, Asked: 8, Steps: []int{0, 30}, Zero: []float64{3, 2}, Reached: []float64{2.5, 0.75}}}
+	made := Night{ID: "a", Track: "warm-start", State: Published, WarmStart: &WarmStart{Tracks: []string{"x", "y"}, Rounds: 25, Asked: 8, Steps: []int{0, 30}, Zero: []float64{3, 2}, Reached: []float64{2.5, 0.75}}}
 	if err := made.Table(&b, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := (Night{ID: "b", Track: "x", State: Published, From: "initial@1"}).Table(&b, nil); err != nil {
+	if err := (Night{ID: "b", Track: "x", State: Published, From: "warm-start@1"}).Table(&b, nil); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"of 2 tracks in 25 rounds; 8 questions about answers that it has not seen, in nats per token: after 0 steps 2.5, without it 3; after 30 steps 0.75, without it 2\n", "initial@1"} {
+	for _, want := range []string{"of 2 tracks in 25 rounds; 8 questions about answers that it has not seen, in nats per token: after 0 steps 2.5, without it 3; after 30 steps 0.75, without it 2\n", "warm-start@1"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, b.String())
 		}
 	}
-	if !made.Initial.Helps() || (Initial{Steps: []int{3}, Zero: []float64{1}, Reached: []float64{1}}).Helps() || (Initial{}).Helps() {
-		t.Error("an initial adapter helps if what begins with it knows more in the end, and not otherwise")
+	if !made.WarmStart.Helps() || (WarmStart{Steps: []int{3}, Zero: []float64{1}, Reached: []float64{1}}).Helps() || (WarmStart{}).Helps() {
+		t.Error("a warm start helps if what begins with it knows more in the end, and not otherwise")
 	}
 }
 

@@ -37,9 +37,9 @@ type Manifest struct {
 	ServedAs      string             `json:"served_as,omitempty"` // format of the weights that it was judged and self-tested with: f32, also where empty, int8 or int4
 	Figures       map[string]float64 `json:"figures,omitempty"`   // of training and evaluation, for people
 
-	Merged  []Share  `json:"merged,omitempty"`  // what it is the sum of, where it was merged from versions
-	Initial string   `json:"initial,omitempty"` // digest of the initial adapter that training began with in the parent's place, "" for none
-	Tracks  []string `json:"tracks,omitempty"`  // of an initial adapter: whose examples it was made of
+	Merged    []Share  `json:"merged,omitempty"`     // what it is the sum of, where it was merged from versions
+	WarmStart string   `json:"warm_start,omitempty"` // digest of the warm start that training began with in the parent's place, "" for none
+	Tracks    []string `json:"tracks,omitempty"`     // of a warm start: whose examples it was made of
 }
 
 // Share is a version in a merge.
@@ -49,7 +49,7 @@ type Share struct {
 }
 
 // Origins are the versions whose learning this one has: the one that training started from, and those that it was merged from and
-// that were not taken away. An initial adapter is none of them: what it has seen of other tracks is a place to begin at, and not what
+// that were not taken away. A warm start is none of them: what it has seen of other tracks is a place to begin at, and not what
 // the version knows.
 func (m Manifest) Origins() []string {
 	var list []string

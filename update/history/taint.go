@@ -69,7 +69,7 @@ func (t *Taint) Of(digest string) (bool, error) {
 		}
 		t.known[digest] = e.trained()
 	}
-	sources := []string{m.Parent, m.Initial}
+	sources := []string{m.Parent, m.WarmStart}
 	for _, s := range m.Merged {
 		sources = append(sources, s.Digest)
 	}

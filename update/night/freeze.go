@@ -37,9 +37,9 @@ const driftPrompts = 64
 type reproduce struct {
 	Seed      uint64        `json:"seed"`
 	Threads   int           `json:"threads"`
-	Champion  string        `json:"champion"`          // digest, "" the base model
-	Reference string        `json:"reference"`         // the same
-	Initial   string        `json:"initial,omitempty"` // digest of the initial adapter that training begins with
+	Champion  string        `json:"champion"`             // digest, "" the base model
+	Reference string        `json:"reference"`            // the same
+	WarmStart string        `json:"warm_start,omitempty"` // digest of the warm start that training begins with
 	Train     work.Train    `json:"train"`
 	Model     work.Identity `json:"model"` // filled in once the work is done, like the rest
 	Data      string        `json:"data"`  // digest of the selection
@@ -113,12 +113,12 @@ func (n *night) unerased(ctx context.Context, c chosen) error {
 
 // store writes the frozen files.
 func (n *night) store(c chosen) error {
-	if err := n.nights.deps.Registry.RemoveNightFiles(n.req.Night, work.EvaluationFile, work.CurveFile, history.VerdictFile, work.CandidateDir, championDir, referenceDir, initialDir, earlierFile, work.ImportancesFile, earlierFast, work.FastDir, work.TeachersFile,
+	if err := n.nights.deps.Registry.RemoveNightFiles(n.req.Night, work.EvaluationFile, work.CurveFile, history.VerdictFile, work.CandidateDir, championDir, referenceDir, warmStartDir, earlierFile, work.ImportancesFile, earlierFast, work.FastDir, work.TeachersFile,
 		nightrecord.ScoresFile, history.ErasedFile); err != nil { // of a first, failed attempt
 		return err
 	}
 	job := n.job()
-	if !n.makesInitial { // an initial adapter begins at zero
+	if !n.makesWarmStart { // a warm start begins at zero
 		if err := n.earlier(&job); err != nil {
 			return err
 		}
@@ -137,7 +137,7 @@ func (n *night) store(c chosen) error {
 		n.nights.history.Write(n.req.Night, work.JobFile, job),
 		n.nights.history.Write(n.req.Night, history.RetiredFile, history.Retired{IDs: c.outdated}),
 		n.nights.history.Write(n.req.Night, history.ReproduceFile, reproduce{Seed: job.Seed, Threads: job.Threads, Champion: n.frozen.Champion.Digest,
-			Reference: n.frozen.Reference, Initial: n.frozen.Initial.Digest, Train: job.Train}),
+			Reference: n.frozen.Reference, WarmStart: n.frozen.WarmStart.Digest, Train: job.Train}),
 		n.nights.history.Write(n.req.Night, history.ConfigFile, n.config()))
 }
 
@@ -163,8 +163,8 @@ func (n *night) earlier(job *work.Job) (err error) {
 func (n *night) job() work.Job {
 	job := work.Job{ModelDir: n.nights.cfg.ModelDir, CacheDir: n.nights.cfg.CacheDir, Weights: n.nights.cfg.Weights, Threads: n.nights.cfg.Threads, Track: n.req.Track, Seed: n.settings.Train.Seed, Blocked: n.settings.Gate.Blocked,
 		Train: n.train, Drift: work.Drift{Limit: n.settings.Gate.Drift, Beyond: beyondDrift * n.settings.Gate.Drift, Prompts: driftPrompts}, SelfTests: n.nights.cfg.sizes.selfTests, Answers: n.nights.cfg.sizes.answers, Forgetting: n.settings.Forgetting}
-	if n.makesInitial {
-		job.Initial, job.Answers = &n.settings.Initial.Initial, 0
+	if n.makesWarmStart {
+		job.WarmStart, job.Answers = &n.settings.WarmStart.WarmStart, 0
 		job.Train.Objective, job.Train.Methods = selection.SFT, method.Settings{} // examples are imitated, and there is nothing to protect
 	}
 	return job
@@ -193,7 +193,7 @@ func (n *night) thaw() ([]selection.Item, error) {
 	if found, err := n.nights.history.Read(n.req.Night, history.ConfigFile, &n.frozen); err != nil || !found {
 		return nil, errors.Join(err, missing(found, history.ConfigFile))
 	}
-	n.makesInitial = len(n.frozen.Tracks) > 0
+	n.makesWarmStart = len(n.frozen.Tracks) > 0
 	data, err := n.nights.deps.Registry.ReadNight(n.req.Night, work.SelectionFile)
 	if err != nil {
 		return nil, err

@@ -27,9 +27,9 @@ type night struct {
 	log      nightLog
 	dir      string
 	frozen   frozen
-	// makesInitial says that it makes an initial adapter; a night that was frozen is what it was then.
-	makesInitial bool
-	looks        bool // it only looks at what there is, and starts no child process
+	// makesWarmStart says that it makes a warm start; a night that was frozen is what it was then.
+	makesWarmStart bool
+	looks          bool // it only looks at what there is, and starts no child process
 }
 
 // frozen is what a night decided on before it began to compute. It is stored as config.json.
@@ -47,9 +47,9 @@ type frozen struct {
 	Editors   string              `json:"editors,omitempty"`  // whether editors are behind it: alone, with others, or ""
 	Beyond    []string            `json:"beyond,omitempty"`   // keys of editors' feedback after the cursor that it uses
 	HeldOutBy string              `json:"held_out_by,omitempty"`
-	Initial   registry.Ref        `json:"initial,omitzero"` // initial adapter that training begins with
-	Tracks    []string            `json:"tracks,omitempty"` // that an initial adapter is made of
-	Judges    int                 `json:"judges,omitempty"` // which of the nights that judge a candidate against this champion: 1, 2, …
+	WarmStart registry.Ref        `json:"warm_start,omitzero"` // warm start that training begins with
+	Tracks    []string            `json:"tracks,omitempty"`    // that a warm start is made of
+	Judges    int                 `json:"judges,omitempty"`    // which of the nights that judge a candidate against this champion: 1, 2, …
 }
 
 // config is what configFile holds: what was decided on, and the settings with the keys of the configuration, for people to read.
@@ -72,7 +72,7 @@ func (s skip) Error() string { return s.reason }
 // night prepares a night without a trace.
 func (ns *Nights) night(req Request) *night {
 	s := ns.cfg.Of(req.Track)
-	n := &night{nights: ns, req: req, settings: s, train: ns.cfg.train(s), makesInitial: s.Initial.Track == req.Track}
+	n := &night{nights: ns, req: req, settings: s, train: ns.cfg.train(s), makesWarmStart: s.WarmStart.Track == req.Track}
 	n.log = nightLog{nights: ns, night: nightrecord.Night{ID: req.Night, Track: req.Track, By: req.By, DryRun: req.DryRun}}
 	n.dir, _ = ns.deps.Registry.NightDir(req.Night) // its name is checked when it is created
 	return n
@@ -112,8 +112,8 @@ func (n *night) steps(ctx context.Context) error {
 		return err
 	}
 	freeze, conclude := n.freeze, n.conclude
-	if n.makesInitial {
-		freeze, conclude = n.freezeInitial, n.concludeInitial
+	if n.makesWarmStart {
+		freeze, conclude = n.freezeWarmStart, n.concludeWarmStart
 	}
 	items, err := freeze(ctx)
 	if err != nil {

@@ -355,7 +355,7 @@ func TestThaw(t *testing.T) {
 		if err := errors.Join(s.Registry.CreateNight(id), ns.history.Write(id, history.ConfigFile, config), s.Registry.WriteNightFile(id, work.SelectionFile, nil)); err != nil {
 			t.Fatal(err)
 		}
-		n := ns.night(Request{Night: id, Track: "initial"})
+		n := ns.night(Request{Night: id, Track: "warm-start"})
 		if _, err := n.thaw(); err != nil {
 			t.Fatal(err)
 		}
@@ -363,12 +363,12 @@ func TestThaw(t *testing.T) {
 	}
 	frozen := ns.night(Request{Night: "new", Track: "default"})
 	frozen.frozen.Reference, frozen.frozen.Judges = "abc", 2
-	if n := write("new", frozen.config()); n.frozen.Reference != "abc" || n.frozen.Judges != 2 || n.makesInitial {
+	if n := write("new", frozen.config()); n.frozen.Reference != "abc" || n.frozen.Judges != 2 || n.makesWarmStart {
 		t.Errorf("a new night is %+v", n.frozen)
 	}
 	old := map[string]any{"reference": "def", "tracks": []string{"alpha", "beta"},
-		"settings": map[string]any{"train": map[string]any{"layers": []int{0}}, "initial": map[string]any{"track": "initial"}}}
-	if n := write("old", old); n.frozen.Reference != "def" || !n.makesInitial {
+		"settings": map[string]any{"train": map[string]any{"layers": []int{0}}, "warm_start": map[string]any{"track": "warm-start"}}}
+	if n := write("old", old); n.frozen.Reference != "def" || !n.makesWarmStart {
 		t.Errorf("an old night is %+v", n.frozen)
 	}
 	var written struct {

@@ -39,7 +39,7 @@ func New(cfg Config, deps Deps) (*Nights, error) {
 	if err := deps.complete(cfg.Settings); err != nil {
 		return nil, err
 	}
-	if err := deps.Registry.Declare(slices.Concat(slices.Collect(maps.Keys(cfg.Tracks)), cfg.Initials())...); err != nil {
+	if err := deps.Registry.Declare(slices.Concat(slices.Collect(maps.Keys(cfg.Tracks)), cfg.WarmStarts())...); err != nil {
 		return nil, fmt.Errorf("configure updater: %w", err)
 	}
 	return &Nights{cfg: cfg, deps: deps, history: history.Of(deps.Registry)}, nil

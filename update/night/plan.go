@@ -96,8 +96,8 @@ func (ns *Nights) plan(ctx context.Context, track string) (p nightrecord.Plan, e
 	n.looks = true
 	p = nightrecord.Plan{Track: track, Time: n.log.now(), Needs: []nightrecord.Need{}, Sentences: []string{}, Help: []string{}}
 	n.frozen.Time = p.Time
-	if n.makesInitial {
-		p.Sentences = append(p.Sentences, "Its nights make an initial adapter of what other tracks remember, and wait for no feedback of its own.")
+	if n.makesWarmStart {
+		p.Sentences = append(p.Sentences, "Its nights make a warm start of what other tracks remember, and wait for no feedback of its own.")
 		return p, "", nil
 	}
 	n.frozen.Champion, n.frozen.Reference, err = n.base()

@@ -79,7 +79,7 @@ func (n *night) publish(ctx context.Context, version registry.Version, items []s
 
 // passed says why a candidate is not refused.
 func (n *night) passed() string {
-	if n.makesInitial {
+	if n.makesWarmStart {
 		return "helps tracks to learn"
 	}
 	return "passed the gate"
@@ -117,7 +117,7 @@ func (n *night) candidate(e work.Evaluation, items []selection.Item) (registry.V
 		return registry.Version{}, "", fmt.Errorf("read candidate: its files have digest %s, %s was evaluated", digest, e.Candidate)
 	}
 	return registry.Version{Config: config, Weights: weights, Manifest: registry.Manifest{
-		Parent: n.frozen.Champion.Digest, Initial: n.frozen.Initial.Digest, BaseDigest: e.Model.Base, TemplateHash: e.Model.Template, TokenizerHash: e.Model.Tokenizer,
+		Parent: n.frozen.Champion.Digest, WarmStart: n.frozen.WarmStart.Digest, BaseDigest: e.Model.Base, TemplateHash: e.Model.Template, TokenizerHash: e.Model.Tokenizer,
 		Night: n.req.Night, DataDigest: e.DataDigest, Examples: len(selection.Using(items, selection.New)) + len(selection.Using(items, selection.Rehearsal)),
 		SelfTest: e.SelfTest, ServedAs: e.Model.Weights, Figures: n.figures(e)}}, digest, nil
 }
@@ -175,7 +175,7 @@ func (n *night) figures(e work.Evaluation) map[string]float64 {
 // reproduced completes what a replay is compared with.
 func (n *night) reproduced(e work.Evaluation) error {
 	return n.nights.history.Write(n.req.Night, history.ReproduceFile, reproduce{Seed: n.settings.Train.Seed, Threads: n.nights.cfg.Threads, Champion: n.frozen.Champion.Digest,
-		Reference: n.frozen.Reference, Initial: n.frozen.Initial.Digest, Train: n.train, Model: e.Model, Data: e.DataDigest, Candidate: e.Candidate})
+		Reference: n.frozen.Reference, WarmStart: n.frozen.WarmStart.Digest, Train: n.train, Model: e.Model, Data: e.DataDigest, Candidate: e.Candidate})
 }
 
 // activate makes the candidate the champion, or gives it to a share of the people first, if the track is still what the night
@@ -183,7 +183,7 @@ func (n *night) reproduced(e work.Evaluation) error {
 func (n *night) activate(ctx context.Context, ref registry.Ref, items []selection.Item) error {
 	next := registry.Activation{Digest: ref.Digest, Number: ref.Number,
 		Previous: n.frozen.Champion.Sequence, Actor: registry.Updater, Night: n.req.Night, Reason: n.passed()}
-	if before := n.frozen.Champion; before.Digest != ref.Digest && !n.makesInitial { // nobody is served by an initial adapter
+	if before := n.frozen.Champion; before.Digest != ref.Digest && !n.makesWarmStart { // nobody is served by a warm start
 		if share := n.settings.Canary.Next(0); share < 1 {
 			next.Digest, next.Number = before.Digest, before.Number
 			next.Candidate, next.CandidateNumber, next.Share = ref.Digest, ref.Number, share
@@ -223,7 +223,7 @@ func (n *night) settle(ctx context.Context, items []selection.Item, a registry.A
 	if _, err := replaystore.Send(ctx, n.nights.deps.Store.Control(), replaystore.ActivationHint{Track: n.req.Track, Number: a.Sequence}); err != nil {
 		n.nights.deps.Log.Warn("an activation cannot be announced; servers will see it when they look", "night", n.req.Night, "error", err)
 	}
-	if !n.makesInitial {
+	if !n.makesWarmStart {
 		if err := n.memorize(ctx, items); err != nil {
 			return err
 		}
@@ -242,9 +242,9 @@ func (n *night) settle(ctx context.Context, items []selection.Item, a registry.A
 	return errors.Join(n.complete(ctx, true), n.log.end(ctx, nightrecord.Published, reason))
 }
 
-// complete writes that the night has used up its evidence, and has the store drop what is too much of it. An initial adapter uses up none.
+// complete writes that the night has used up its evidence, and has the store drop what is too much of it. A warm start uses up none.
 func (n *night) complete(ctx context.Context, published bool) error {
-	if n.makesInitial {
+	if n.makesWarmStart {
 		return nil
 	}
 	done := history.Completion{Track: n.req.Track, Cursor: n.frozen.Cursor, Completed: n.log.now(), Published: published, Reviewed: n.frozen.Reviewed,

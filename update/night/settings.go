@@ -30,7 +30,7 @@ type Settings struct {
 	Train       Train           `yaml:"train" doc:"Training of the candidate."`
 	Gate        Gate            `yaml:"gate" doc:"Thresholds of the gate. A candidate that fails one is not activated."`
 	Canary      Canary          `yaml:"canary" doc:"Canary release of a candidate that has passed the gate."`
-	Initial     Initial         `yaml:"initial" doc:"Initial adapter of a track that has no champion yet."`
+	WarmStart   WarmStart       `yaml:"warm_start" doc:"Warm start of a track that has no champion yet."`
 }
 
 // Evidence bounds what a night learns from.
@@ -92,9 +92,9 @@ func Defaults() Settings {
 			RehearsalPolicy: selection.Random, RehearsalUniform: 0.2, RehearsalReplacement: selection.Random, CorrectionWeight: 1, ApprovalWeight: 0.5, Seed: 1,
 			Methods: method.Defaults(), Preferences: work.Preferences{Share: 1, Beta: 0.5, ChangedOnly: true}, Ratings: work.Ratings{Share: 1, Beta: 0.5},
 		},
-		Gate:    Gate{Thresholds: limits.Thresholds},
-		Canary:  Canary{Step: 24 * time.Hour, People: 20, Patience: 7 * 24 * time.Hour, Error: 0.05},
-		Initial: Initial{Initial: work.Initial{Rounds: 25, Steps: 60, Share: 1}},
+		Gate:      Gate{Thresholds: limits.Thresholds},
+		Canary:    Canary{Step: 24 * time.Hour, People: 20, Patience: 7 * 24 * time.Hour, Error: 0.05},
+		WarmStart: WarmStart{WarmStart: work.WarmStart{Rounds: 25, Steps: 60, Share: 1}},
 	}
 }
 
@@ -109,8 +109,8 @@ func (s Settings) Check(report func(key, format string, args ...any)) {
 			report("schedule", "%v", err)
 		}
 	}
-	if s.Initial.Track != "" && slices.Contains(s.Train.Modules, work.Auto) {
-		report("initial.track", "want train.modules by name: tracks that begin with one adapter adapt the same ones")
+	if s.WarmStart.Track != "" && slices.Contains(s.Train.Modules, work.Auto) {
+		report("warm_start.track", "want train.modules by name: tracks that begin with one adapter adapt the same ones")
 	}
 }
 

@@ -129,7 +129,7 @@ func settings(u night.Config, s night.Settings) map[string]any {
 		"correction": t.CorrectionWeight, "approval": t.ApprovalWeight, "rehearse": t.RehearsalPolicy, "replace": t.RehearsalReplacement, "uniform": t.RehearsalUniform,
 		"remembered_per_subject": s.Memory.PerSubject, "seed": t.Seed, "train": night.TrainOf(u, s), "blocked": s.Gate.Blocked, "canary.shares": s.Canary.Shares,
 		"canary.step": s.Canary.Step, "canary.people": s.Canary.People, "canary.patience": s.Canary.Patience, "canary.error": s.Canary.Error,
-		"initial.track": s.Initial.Track, "initial": s.Initial.Initial,
+		"warm_start.track": s.WarmStart.Track, "warm_start": s.WarmStart.WarmStart,
 		"gate.retention_champion": l.RetentionChampion, "gate.retention_reference": l.RetentionReference, "gate.sign_test": l.SignTest,
 		"gate.drift": l.Drift, "gate.taught": l.Taught, "gate.repetition": l.Repetition, "gate.length": l.Length, "gate.end_rate": l.EndRate,
 		"gate.min_examples": l.MinExamples, "gate.min_subjects": l.MinSubjects, "gate.min_age": l.MinAge,

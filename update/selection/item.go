@@ -23,7 +23,7 @@ type Item struct {
 	// remembered nowhere else: of people who are held out nothing is learned.
 	Opposed int `json:"opposed,omitempty"`
 
-	// Track is whose memory the item is from, where a night makes an initial adapter of several tracks'.
+	// Track is whose memory the item is from, where a night makes a warm start of several tracks'.
 	Track string `json:"track,omitempty"`
 
 	// Served is how the answer was served that is called worse, good or bad; nil where it is only imitated.

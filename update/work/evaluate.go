@@ -37,7 +37,7 @@ type Evaluation struct {
 	Sparsity       *float64             `json:"sparsity,omitempty"`        // share of the trained parameters that are as before, with L1
 	StoredTeachers int                  `json:"stored_teachers,omitempty"` // rehearsed examples that what was stored with them taught
 
-	Initial *nightrecord.Initial `json:"initial,omitempty"` // of a run that made an initial adapter
+	WarmStart *nightrecord.WarmStart `json:"warm_start,omitempty"` // of a run that made a warm start
 }
 
 // Identity says with what a run worked, for the version's manifest and for replays.

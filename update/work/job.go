@@ -50,14 +50,14 @@ type Job struct {
 	Importances string `json:"importances,omitempty"`
 
 	// Origin is the directory, within the work directory, of the adapter that training goes on from in the champion's place: the fast learner
-	// that the champion's run left behind, or the initial adapter of a track that has no champion. "" where there is none. Everything is compared
+	// that the champion's run left behind, or the warm start of a track that has no champion. "" where there is none. Everything is compared
 	// with the champion all the same.
 	Origin string `json:"fast,omitempty"` // the name by which earlier records know it
 
 	Forgetting float64 `json:"forgetting,omitempty"` // bound that is written beside the scores of probes
 
-	Measure *Measures `json:"measure,omitempty"` // not nil: nothing is trained, the selection is measured
-	Initial *Initial  `json:"initial,omitempty"` // not nil: an initial adapter is made of several tracks' examples
+	Measure   *Measures  `json:"measure,omitempty"`    // not nil: nothing is trained, the selection is measured
+	WarmStart *WarmStart `json:"warm_start,omitempty"` // not nil: a warm start is made of several tracks' examples
 }
 
 // Train are the settings of the training run.

@@ -64,8 +64,8 @@ func RunHooked(ctx context.Context, dir string, hook Hook, out io.Writer) error 
 	switch {
 	case job.Measure != nil:
 		return w.measure(ctx, items)
-	case job.Initial != nil:
-		return w.initial(ctx, items, digest)
+	case job.WarmStart != nil:
+		return w.warmStart(ctx, items, digest)
 	}
 	return w.night(ctx, items, digest)
 }

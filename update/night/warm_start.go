@@ -23,33 +23,33 @@ import (
 	"nightshift/update/work"
 )
 
-// Initial says which track's versions are initial adapters: where a track begins that has no champion yet. A night of that track selects
-// nothing of its own; it makes an initial adapter of what the tracks remember whose settings name it. So a track that does
+// WarmStart says which track's versions are warm starts: where a track begins that has no champion yet. A night of that track selects
+// nothing of its own; it makes a warm start of what the tracks remember whose settings name it. So a track that does
 // not name it neither gives to it nor takes from it.
-type Initial struct {
-	Track string `yaml:"track" doc:"Track whose versions are initial adapters, such as initial. A night of it makes an initial adapter of what all tracks that name it here\nremember, and the first night of each of these begins with the active one. An initial adapter may show what it has seen of one tenant to\nothers: give tenants that must not learn from each other different tracks here. Empty: every track begins at zero."`
+type WarmStart struct {
+	Track string `yaml:"track" doc:"Track whose versions are warm starts, such as warm-start. A night of it makes a warm start of what all tracks that name it here\nremember, and the first night of each of these begins with the active one. A warm start may show what it has seen of one tenant to\nothers: give tenants that must not learn from each other different tracks here. Empty: every track begins at zero."`
 
-	work.Initial
+	work.WarmStart
 }
 
-// initialDir is the initial adapter within a night's directory.
-const initialDir = "initial"
+// warmStartDir is the warm start within a night's directory.
+const warmStartDir = "warm-start"
 
-// unseenAnswers is the share of a track's answers that an initial adapter is measured with and not made of.
+// unseenAnswers is the share of a track's answers that a warm start is measured with and not made of.
 const unseenAnswers = 0.2
 
 // Check implements config.Checker.
-func (i Initial) Check(report func(key, format string, args ...any)) {
-	if i.Track != "" && (registry.CheckTrack(i.Track) != nil || i.Track == registry.Default) {
-		report("track", "want a name like that of a track, not %q, and not default, which learns from its own traffic", i.Track)
+func (w WarmStart) Check(report func(key, format string, args ...any)) {
+	if w.Track != "" && (registry.CheckTrack(w.Track) != nil || w.Track == registry.Default) {
+		report("track", "want a name like that of a track, not %q, and not default, which learns from its own traffic", w.Track)
 	}
 }
 
-// Initials lists the tracks of initial adapters.
-func (c *Config) Initials() []string {
-	set := map[string]bool{c.Initial.Track: true}
+// WarmStarts lists the tracks of warm starts.
+func (c *Config) WarmStarts() []string {
+	set := map[string]bool{c.WarmStart.Track: true}
 	for _, s := range c.Tracks {
-		set[s.Initial.Track] = true
+		set[s.WarmStart.Track] = true
 	}
 	delete(set, "")
 	return slices.Sorted(maps.Keys(set))
@@ -59,25 +59,25 @@ func (c *Config) Initials() []string {
 // training goes on from the champion.
 func (n *night) origin() (string, error) {
 	if n.frozen.Champion.Digest == "" {
-		return n.initial()
+		return n.warmStart()
 	}
 	return n.fast()
 }
 
-// initial is the origin of a track that has no champion: the active initial adapter, if it has the shape that the track's settings ask
+// warmStart is the origin of a track that has no champion: the active warm start, if it has the shape that the track's settings ask
 // for. Where there is none that can be used, the log says why and training begins at zero: nothing else depends on it.
-func (n *night) initial() (string, error) {
-	track := n.settings.Initial.Track
+func (n *night) warmStart() (string, error) {
+	track := n.settings.WarmStart.Track
 	if track == "" {
 		return "", nil
 	}
 	without := func(why string) (string, error) {
-		n.log.say("begins without an initial adapter: " + why)
+		n.log.say("begins without a warm start: " + why)
 		return "", nil
 	}
 	active, err := n.nights.deps.Registry.Champion(track)
 	if err != nil {
-		return "", fmt.Errorf("find the initial adapter: %w", err)
+		return "", fmt.Errorf("find the warm start: %w", err)
 	}
 	ref := active.Champion()
 	if ref.Base() {
@@ -95,13 +95,13 @@ func (n *night) initial() (string, error) {
 		return without(fmt.Sprintf("%s has %s; the settings ask for %s", ref, shape(a.Config, nil),
 			shape(adapter.Config{Rank: t.Rank, Alpha: t.Alpha, RSLoRA: t.RSLoRA, Modules: t.Modules, Layers: t.Layers}, nil)))
 	}
-	n.frozen.Initial, n.log.night.From = ref, ref.String()
-	n.log.say(fmt.Sprintf("begins with the initial adapter %s; everything is compared with the base model", ref))
-	return initialDir, n.putAdapter(initialDir, config, weights)
+	n.frozen.WarmStart, n.log.night.From = ref, ref.String()
+	n.log.say(fmt.Sprintf("begins with the warm start %s; everything is compared with the base model", ref))
+	return warmStartDir, n.putAdapter(warmStartDir, config, weights)
 }
 
-// freezeInitial decides what an initial adapter is made of and writes it down.
-func (n *night) freezeInitial(ctx context.Context) ([]selection.Item, error) {
+// freezeWarmStart decides what a warm start is made of and writes it down.
+func (n *night) freezeWarmStart(ctx context.Context) ([]selection.Item, error) {
 	n.frozen = frozen{Night: n.req.Night, Track: n.req.Track, By: n.req.By, DryRun: n.req.DryRun, Time: n.log.now()}
 	var err error
 	if n.frozen.Champion, n.frozen.Reference, err = n.base(); err != nil {
@@ -116,10 +116,10 @@ func (n *night) freezeInitial(ctx context.Context) ([]selection.Item, error) {
 		return nil, err
 	}
 	if len(n.frozen.Tracks) < 2 {
-		return nil, skip{fmt.Sprintf("%d tracks remember enough, an initial adapter needs 2", len(n.frozen.Tracks))}
+		return nil, skip{fmt.Sprintf("%d tracks remember enough, a warm start needs 2", len(n.frozen.Tracks))}
 	}
 	if len(selection.Using(c.items, selection.HeldOut)) == 0 {
-		return nil, skip{"no track was given one answer to several questions beside another one, so nobody could see whether an initial adapter helps"}
+		return nil, skip{"no track was given one answer to several questions beside another one, so nobody could see whether a warm start helps"}
 	}
 	if why := conversations(n.nights.cfg.ModelDir, c.items); why != "" {
 		return nil, skip{why}
@@ -131,7 +131,7 @@ func (n *night) freezeInitial(ctx context.Context) ([]selection.Item, error) {
 	c.items = append(c.items, selection.RandomSample(anchors, n.nights.cfg.sizes.selfTests)...)
 	c.count(selection.Selection{}, gathered{})
 	n.log.night.Selection = &c.counts
-	n.log.say(fmt.Sprintf("makes an initial adapter of %d examples of the tracks %s, and measures it with %d others", c.counts.New, strings.Join(n.frozen.Tracks, ", "), c.counts.HeldOut))
+	n.log.say(fmt.Sprintf("makes a warm start of %d examples of the tracks %s, and measures it with %d others", c.counts.New, strings.Join(n.frozen.Tracks, ", "), c.counts.HeldOut))
 	if err := n.unchanged(c.items); err != nil {
 		return nil, err
 	}
@@ -177,10 +177,10 @@ func (n *night) remembered(ctx context.Context, key []byte, c *chosen) error {
 	if err != nil {
 		return fmt.Errorf("list tracks: %w", err)
 	}
-	initials := n.nights.cfg.Initials()
+	warmStarts := n.nights.cfg.WarmStarts()
 	for _, track := range slices.Sorted(slices.Values(tracks)) {
 		s := n.nights.cfg.Of(track)
-		if s.Initial.Track != n.req.Track || slices.Contains(initials, track) {
+		if s.WarmStart.Track != n.req.Track || slices.Contains(warmStarts, track) {
 			continue
 		}
 		memory, err := n.nights.deps.Store.Rehearsal(ctx, track)
@@ -208,7 +208,7 @@ func (n *night) remembered(ctx context.Context, key []byte, c *chosen) error {
 	return nil
 }
 
-// unseen marks what an initial adapter is made of, and holds some answers out with all their questions: of those that were given to
+// unseen marks what a warm start is made of, and holds some answers out with all their questions: of those that were given to
 // several questions a fifth, at minimum one as long as there are others, chosen by a keyed hash.
 func unseen(track string, items []selection.Item, key []byte) []selection.Item {
 	asked := map[string]int{}
@@ -218,7 +218,7 @@ func unseen(track string, items []selection.Item, key []byte) []selection.Item {
 	rank := map[string][]byte{}
 	for answer, n := range asked {
 		if n > 1 {
-			mac := hmac.New(sha256.New, key)
+			mac := hmac.New(sha256.New, key) // of a fixed prefix, apart from other uses of the key: another one would hold other answers out
 			mac.Write([]byte("initial\x00" + answer))
 			rank[answer] = mac.Sum(nil)
 		}
@@ -271,28 +271,28 @@ func (n *night) unchanged(items []selection.Item) error {
 	return nil
 }
 
-// concludeInitial stores the initial adapter, and activates it if tracks learn faster from it.
-func (n *night) concludeInitial(ctx context.Context, items []selection.Item) error {
+// concludeWarmStart stores the warm start, and activates it if tracks learn faster from it.
+func (n *night) concludeWarmStart(ctx context.Context, items []selection.Item) error {
 	var e work.Evaluation
 	if found, err := n.nights.history.Read(n.req.Night, work.EvaluationFile, &e); err != nil || !found {
-		return errors.Join(err, missing(found && e.Initial != nil, work.EvaluationFile))
+		return errors.Join(err, missing(found && e.WarmStart != nil, work.EvaluationFile))
 	}
 	version, digest, err := n.candidate(e, items)
 	if err != nil {
 		return err
 	}
-	m, last := &version.Manifest, len(e.Initial.Steps)-1
-	m.Parent, m.Tracks = "", e.Initial.Tracks // it begins at zero every time
-	m.Figures = map[string]float64{"rounds": float64(e.Initial.Rounds), "asked": float64(e.Initial.Asked), "adapted_steps": float64(e.Initial.Steps[last]),
-		"adapted_nll": e.Initial.Reached[last], "adapted_nll_from_zero": e.Initial.Zero[last]}
-	n.log.night.Initial, n.log.night.Candidate = e.Initial, &nightrecord.Candidate{Digest: digest}
+	m, last := &version.Manifest, len(e.WarmStart.Steps)-1
+	m.Parent, m.Tracks = "", e.WarmStart.Tracks // it begins at zero every time
+	m.Figures = map[string]float64{"rounds": float64(e.WarmStart.Rounds), "asked": float64(e.WarmStart.Asked), "adapted_steps": float64(e.WarmStart.Steps[last]),
+		"adapted_nll": e.WarmStart.Reached[last], "adapted_nll_from_zero": e.WarmStart.Zero[last]}
+	n.log.night.WarmStart, n.log.night.Candidate = e.WarmStart, &nightrecord.Candidate{Digest: digest}
 	if err := n.reproduced(e); err != nil {
 		return err
 	}
 	refused := ""
-	if !e.Initial.Helps() {
-		refused = fmt.Sprintf("the initial adapter does not help: after %d steps tracks that begin with it are at %.4g nats per token on what it has not seen, others at %.4g",
-			e.Initial.Steps[last], e.Initial.Reached[last], e.Initial.Zero[last])
+	if !e.WarmStart.Helps() {
+		refused = fmt.Sprintf("the warm start does not help: after %d steps tracks that begin with it are at %.4g nats per token on what it has not seen, others at %.4g",
+			e.WarmStart.Steps[last], e.WarmStart.Reached[last], e.WarmStart.Zero[last])
 	}
 	return n.publish(ctx, version, items, refused)
 }

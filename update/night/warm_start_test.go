@@ -18,10 +18,10 @@ import (
 	"nightshift/update/work"
 )
 
-// newInitialShop has three tracks that remember, and settings by which an initial adapter is made of them.
-func newInitialShop(t *testing.T) *shop {
+// newWarmStartShop has three tracks that remember, and settings by which a warm start is made of them.
+func newWarmStartShop(t *testing.T) *shop {
 	s := newShop(t, nighttest.Model(t))
-	s.config.Initial = Initial{Track: "initial", Initial: work.Initial{Rounds: 12, Steps: 10, Share: 1}}
+	s.config.WarmStart = WarmStart{Track: "warm-start", WarmStart: work.WarmStart{Rounds: 12, Steps: 10, Share: 1}}
 	for i, track := range []string{"alpha", "beta", "gamma"} {
 		s.CreateTrack(track)
 		s.Remember(track, i+1)
@@ -29,21 +29,21 @@ func newInitialShop(t *testing.T) *shop {
 	return s
 }
 
-// TestInitialAdapter makes an initial adapter of what tracks remember, has a new track begin with it, replays both nights, and finds
+// TestWarmStart makes a warm start of what tracks remember, has a new track begin with it, replays both nights, and finds
 // both versions when somebody is erased whom the first one learned from.
-func TestInitialAdapter(t *testing.T) {
+func TestWarmStart(t *testing.T) {
 	ort.ForTest(t)
-	s := newInitialShop(t)
+	s := newWarmStartShop(t)
 	ns := s.nights()
-	made := s.run(ns, Request{Track: "initial"}, nightrecord.Published)
-	report := made.Initial
+	made := s.run(ns, Request{Track: "warm-start"}, nightrecord.Published)
+	report := made.WarmStart
 	if report == nil || !slices.Equal(report.Tracks, []string{"alpha", "beta", "gamma"}) || !slices.Equal(report.Steps, []int{0, 5, 10}) || !report.Helps() || report.Asked != 3 {
 		t.Fatalf("report %+v", report)
 	}
 	if len(made.Curve) != 12 || made.Selection.New != 45 || made.Selection.HeldOut != 9 {
 		t.Errorf("%d points of the curve, selection %+v", len(made.Curve), made.Selection)
 	}
-	active, err := s.Registry.Champion("initial")
+	active, err := s.Registry.Champion("warm-start")
 	if err != nil || active.Digest != made.Candidate.Digest || active.Night != made.ID || active.Share != 0 {
 		t.Fatalf("active is %+v, %v", active, err)
 	}
@@ -52,23 +52,23 @@ func TestInitialAdapter(t *testing.T) {
 		m.Figures["adapted_nll"] >= m.Figures["adapted_nll_from_zero"] {
 		t.Errorf("manifest %+v, %v", m, err)
 	}
-	if again := s.run(ns, Request{Track: "initial"}, nightrecord.Skipped); again.Reason != "nothing has changed since initial@1 was made" {
+	if again := s.run(ns, Request{Track: "warm-start"}, nightrecord.Skipped); again.Reason != "nothing has changed since warm-start@1 was made" {
 		t.Errorf("the next night: %s", again.Reason)
 	}
 	s.sameAgain(ns, made.ID)
 
 	s.Correct(0, 12)
 	first := s.run(ns, Request{}, nightrecord.Published)
-	if first.From != "initial@1" {
+	if first.From != "warm-start@1" {
 		t.Errorf("the first night begins with %q; log %+v", first.From, first.Log)
 	}
-	if m, err = s.Registry.Version(first.Candidate.Digest); err != nil || m.Initial != active.Digest || m.Parent != "" || len(m.Origins()) != 0 {
+	if m, err = s.Registry.Version(first.Candidate.Digest); err != nil || m.WarmStart != active.Digest || m.Parent != "" || len(m.Origins()) != 0 {
 		t.Errorf("manifest of the first version %+v, %v", m, err)
 	}
 	s.sameAgain(ns, first.ID)
 	without := s.without(ns)
 	if a, b := first.Curve[0].Loss, without.Curve[0].Loss; a >= b {
-		t.Errorf("the first step's loss is %g with the initial adapter and %g without it", a, b)
+		t.Errorf("the first step's loss is %g with the warm start and %g without it", a, b)
 	}
 
 	report2, err := s.Store.Erase(t.Context(), selection.Using(s.Selected(made.ID), selection.New)[0].Subject)
@@ -83,7 +83,7 @@ func TestInitialAdapter(t *testing.T) {
 	for _, ref := range traces.Versions {
 		names = append(names, ref.String())
 	}
-	if !slices.Equal(names, []string{"default@1", "initial@1"}) {
+	if !slices.Equal(names, []string{"default@1", "warm-start@1"}) {
 		t.Errorf("learned from the person: %v", names)
 	}
 }
@@ -104,7 +104,7 @@ func (s *shop) without(ns *Nights) nightrecord.Night {
 		s.Fatal(err)
 	}
 	plain := *s
-	plain.config.Initial.Track = ""
+	plain.config.WarmStart.Track = ""
 	return plain.look(plain.nights())
 }
 
@@ -119,9 +119,9 @@ func (s *shop) look(ns *Nights) nightrecord.Night {
 	return n
 }
 
-// TestInitialAdapterIsNotUsed: a night says why it begins at zero.
-func TestInitialAdapterIsNotUsed(t *testing.T) {
-	s := newInitialShop(t)
+// TestWarmStartIsNotUsed: a night says why it begins at zero.
+func TestWarmStartIsNotUsed(t *testing.T) {
+	s := newWarmStartShop(t)
 	said := func(want string) {
 		t.Helper()
 		n := s.nights().night(Request{Track: registry.Default})
@@ -130,29 +130,29 @@ func TestInitialAdapterIsNotUsed(t *testing.T) {
 			t.Errorf("origin %q, %v, log %+v; want %q", dir, err, n.log.night.Log, want)
 		}
 	}
-	said("track initial has none yet")
-	_, ref := s.Put("initial", adapter.Config{Rank: 2, Alpha: 4, Modules: []string{"mlp.c_fc"}}, 1, registry.Manifest{})
-	if _, err := s.Registry.Activate(t.Context(), "initial", registry.Activation{Digest: ref.Digest, Actor: "ann"}); err != nil {
+	said("track warm-start has none yet")
+	_, ref := s.Put("warm-start", adapter.Config{Rank: 2, Alpha: 4, Modules: []string{"mlp.c_fc"}}, 1, registry.Manifest{})
+	if _, err := s.Registry.Activate(t.Context(), "warm-start", registry.Activation{Digest: ref.Digest, Actor: "ann"}); err != nil {
 		t.Fatal(err)
 	}
-	said("initial@1 has rank 2 and scale 2 in mlp.c_fc; the settings ask for rank 8")
-	s.config.Initial.Track = ""
+	said("warm-start@1 has rank 2 and scale 2 in mlp.c_fc; the settings ask for rank 8")
+	s.config.WarmStart.Track = ""
 	n := s.nights().night(Request{Track: registry.Default})
 	if dir, err := n.origin(); err != nil || dir != "" || len(n.log.night.Log) != 0 {
 		t.Errorf("without the setting: origin %q, %v, log %+v", dir, err, n.log.night.Log)
 	}
 }
 
-// TestInitialAdapterNeedsTracks: tracks that name another one, or remember too little, are left out, and of one track none is made.
-func TestInitialAdapterNeedsTracks(t *testing.T) {
-	s := newInitialShop(t)
+// TestWarmStartNeedsTracks: tracks that name another one, or remember too little, are left out, and of one track none is made.
+func TestWarmStartNeedsTracks(t *testing.T) {
+	s := newWarmStartShop(t)
 	own := s.config.Settings
-	own.Initial.Track = "other"
+	own.WarmStart.Track = "other"
 	few := s.config.Settings
 	few.Evidence.MinExamples = 100
 	s.config.Tracks = map[string]Settings{"beta": own, "gamma": few}
-	n := s.run(s.nights(), Request{Track: "initial"}, nightrecord.Skipped)
-	if n.Reason != "1 tracks remember enough, an initial adapter needs 2" ||
+	n := s.run(s.nights(), Request{Track: "warm-start"}, nightrecord.Skipped)
+	if n.Reason != "1 tracks remember enough, a warm start needs 2" ||
 		!slices.ContainsFunc(n.Log, func(l nightrecord.Line) bool {
 			return l.Message == "leaves out track gamma, which remembers 18 examples, of 100 that it needs"
 		}) {
@@ -160,11 +160,11 @@ func TestInitialAdapterNeedsTracks(t *testing.T) {
 	}
 }
 
-// TestInitialAdapterThatDoesNotHelp is stored, and not activated.
-func TestInitialAdapterThatDoesNotHelp(t *testing.T) {
+// TestWarmStartThatDoesNotHelp is stored, and not activated.
+func TestWarmStartThatDoesNotHelp(t *testing.T) {
 	ort.ForTest(t)
-	s := newInitialShop(t)
-	s.config.Initial.Rounds, s.config.Initial.Steps = 1, 4
+	s := newWarmStartShop(t)
+	s.config.WarmStart.Rounds, s.config.WarmStart.Steps = 1, 4
 	ns, night := s.nights(), nightrecord.NewID(s.Now)
 	ns.deps.At = func(step string) {
 		var e work.Evaluation
@@ -174,23 +174,23 @@ func TestInitialAdapterThatDoesNotHelp(t *testing.T) {
 		if _, err := ns.history.Read(night, work.EvaluationFile, &e); err != nil {
 			t.Error(err)
 		}
-		e.Initial.Reached = e.Initial.Zero
+		e.WarmStart.Reached = e.WarmStart.Zero
 		if err := ns.history.Write(night, work.EvaluationFile, e); err != nil {
 			t.Error(err)
 		}
 	}
-	n := s.run(ns, Request{Night: night, Track: "initial"}, nightrecord.Rejected)
-	if !strings.HasPrefix(n.Reason, "the initial adapter does not help: after 4 steps") || n.Candidate.Version != 1 {
+	n := s.run(ns, Request{Night: night, Track: "warm-start"}, nightrecord.Rejected)
+	if !strings.HasPrefix(n.Reason, "the warm start does not help: after 4 steps") || n.Candidate.Version != 1 {
 		t.Errorf("%s, %+v", n.Reason, n.Candidate)
 	}
-	if a, err := s.Registry.Champion("initial"); err != nil || a.Digest != "" {
+	if a, err := s.Registry.Champion("warm-start"); err != nil || a.Digest != "" {
 		t.Errorf("active is %+v, %v", a, err)
 	}
 }
 
-// TestErasureWhileAnInitialAdapterIsSelected forgets somebody whose examples are chosen and not written down yet.
-func TestErasureWhileAnInitialAdapterIsSelected(t *testing.T) {
-	s := newInitialShop(t)
+// TestErasureWhileAWarmStartIsSelected forgets somebody whose examples are chosen and not written down yet.
+func TestErasureWhileAWarmStartIsSelected(t *testing.T) {
+	s := newWarmStartShop(t)
 	ns := s.nights()
 	ns.deps.At = func(step string) {
 		if step == "chosen" {
@@ -199,7 +199,7 @@ func TestErasureWhileAnInitialAdapterIsSelected(t *testing.T) {
 			}
 		}
 	}
-	n := s.run(ns, Request{Track: "initial"}, nightrecord.Skipped)
+	n := s.run(ns, Request{Track: "warm-start"}, nightrecord.Skipped)
 	if !strings.Contains(n.Reason, "somebody was erased") {
 		t.Errorf("skipped because %s", n.Reason)
 	}
@@ -240,15 +240,15 @@ func TestUnseenAnswers(t *testing.T) {
 	}
 }
 
-func TestInitialSettingsThatCannotBe(t *testing.T) {
+func TestWarmStartSettingsThatCannotBe(t *testing.T) {
 	for want, change := range map[string]func(*Settings){
-		"initial.track: want a name like that of a track, not \"default\"": func(s *Settings) { s.Initial.Track = registry.Default },
-		"initial.track: want train.modules by name":                        func(s *Settings) { s.Train.Modules = []string{work.Auto} },
-		"initial.rounds: want at least 1":                                  func(s *Settings) { s.Initial.Rounds = 0 },
-		"No Such":                                                          func(s *Settings) { s.Initial.Track = "No Such" },
+		"warm_start.track: want a name like that of a track, not \"default\"": func(s *Settings) { s.WarmStart.Track = registry.Default },
+		"warm_start.track: want train.modules by name":                        func(s *Settings) { s.Train.Modules = []string{work.Auto} },
+		"warm_start.rounds: want at least 1":                                  func(s *Settings) { s.WarmStart.Rounds = 0 },
+		"No Such":                                                             func(s *Settings) { s.WarmStart.Track = "No Such" },
 	} {
 		s := Defaults()
-		s.Initial.Track = "initial"
+		s.WarmStart.Track = "warm-start"
 		change(&s)
 		if err := config.Check("update", s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)

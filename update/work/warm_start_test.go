@@ -13,10 +13,10 @@ import (
 	"nightshift/update/selection"
 )
 
-// tracksJob is a job that makes an initial adapter of two tracks, which give the facts' prices each their own way.
+// tracksJob is a job that makes a warm start of two tracks, which give the facts' prices each their own way.
 func tracksJob(t *testing.T) string {
 	t.Helper()
-	dir := job(t, func(j *Job) { j.Initial, j.Answers = &Initial{Rounds: 6, Steps: 8, Share: 1}, 0 })
+	dir := job(t, func(j *Job) { j.WarmStart, j.Answers = &WarmStart{Rounds: 6, Steps: 8, Share: 1}, 0 })
 	items, _, err := readSelection(dir)
 	must(t, err)
 	var tracks []selection.Item
@@ -43,14 +43,14 @@ func tracksJob(t *testing.T) string {
 	return dir
 }
 
-// TestInitial makes an initial adapter twice, the same one, and trains from it with the base model as champion.
-func TestInitial(t *testing.T) {
+// TestWarmStart makes a warm start twice, the same one, and trains from it with the base model as champion.
+func TestWarmStart(t *testing.T) {
 	dir := tracksJob(t)
 	var out bytes.Buffer
 	must(t, Run(t.Context(), dir, &out))
 	e := evaluation(t, dir)
-	if r := e.Initial; r == nil || strings.Join(r.Tracks, " ") != "alpha beta" || r.Asked != 2 || len(r.Reached) != 3 || r.Reached[0] >= r.Zero[0] || !r.Helps() {
-		t.Fatalf("report %+v", e.Initial)
+	if r := e.WarmStart; r == nil || strings.Join(r.Tracks, " ") != "alpha beta" || r.Asked != 2 || len(r.Reached) != 3 || r.Reached[0] >= r.Zero[0] || !r.Helps() {
+		t.Fatalf("report %+v", e.WarmStart)
 	}
 	if len(e.SelfTest) != 1 || len(e.Gain.Tokens) != 0 || e.ChampionBehaviour.Answers != 0 {
 		t.Errorf("evaluation %+v", e)
@@ -64,27 +64,27 @@ func TestInitial(t *testing.T) {
 		t.Errorf("a second run made %s, the first %s", got, e.Candidate)
 	}
 
-	initial, err := adapter.Read(filepath.Join(dir, CandidateDir))
+	warmStart, err := adapter.Read(filepath.Join(dir, CandidateDir))
 	must(t, err)
-	night := job(t, func(j *Job) { j.Origin, j.Train.Rate, j.Train.Epochs = "initial", 1e-9, 1 })
-	must(t, initial.Write(filepath.Join(night, "initial")))
+	night := job(t, func(j *Job) { j.Origin, j.Train.Rate, j.Train.Epochs = "warm-start", 1e-9, 1 })
+	must(t, warmStart.Write(filepath.Join(night, "warm-start")))
 	must(t, Run(t.Context(), night, &bytes.Buffer{}))
 	candidate, err := adapter.Read(filepath.Join(night, CandidateDir))
 	must(t, err)
-	for target, f := range initial.Factors {
+	for target, f := range warmStart.Factors {
 		for i, b := range f.B {
 			if d := b - candidate.Factors[target].B[i]; d > 1e-6 || d < -1e-6 {
-				t.Fatalf("a night of next to no learning moved B of %v by %g from the initial adapter", target, d)
+				t.Fatalf("a night of next to no learning moved B of %v by %g from the warm start", target, d)
 			}
 		}
 	}
 	n := evaluation(t, night)
 	if n.Gain.Champion[0] == n.Gain.Candidate[0] {
-		t.Error("the champion of a night that begins with an initial adapter is not the base model")
+		t.Error("the champion of a night that begins with a warm start is not the base model")
 	}
 }
 
-func TestInitialWithoutAnythingToLearn(t *testing.T) {
+func TestWarmStartWithoutAnythingToLearn(t *testing.T) {
 	dir := tracksJob(t)
 	items, _, err := readSelection(dir)
 	must(t, err)
@@ -99,8 +99,8 @@ func TestInitialWithoutAnythingToLearn(t *testing.T) {
 	if err := Run(t.Context(), dir, &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "nothing that track beta learns") {
 		t.Errorf("a track without anything to learn: %v", err)
 	}
-	for _, bad := range []Initial{{Steps: 1, Share: 1}, {Rounds: 1, Share: 1}, {Rounds: 1, Steps: 1}, {Rounds: 1, Steps: 1, Share: 2}} {
-		if config.Check("initial", bad) == nil {
+	for _, bad := range []WarmStart{{Steps: 1, Share: 1}, {Rounds: 1, Share: 1}, {Rounds: 1, Steps: 1}, {Rounds: 1, Steps: 1, Share: 2}} {
+		if config.Check("warm_start", bad) == nil {
 			t.Errorf("settings %+v were accepted", bad)
 		}
 	}

@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// TestInitialize: the same seed gives the same parameters, one round with share 1 gives the mean of what the tracks reach, and a track
+// TestMetaLearn: the same seed gives the same parameters, one round with share 1 gives the mean of what the tracks reach, and a track
 // of other tokens is learned faster from where several rounds led.
-func TestInitialize(t *testing.T) {
+func TestMetaLearn(t *testing.T) {
 	base, trainable := tiny(t)
 	s := tinySession(t, base, trainable)
 	var tracks [][]Sequence
@@ -20,16 +20,16 @@ func TestInitialize(t *testing.T) {
 	}
 	opt := options
 	opt.Steps, opt.Micro = 5, 1
-	initialize := func(meta Meta) (params []float32, curve []Step) {
+	metaLearn := func(meta Meta) (params []float32, curve []Step) {
 		begin(s)
-		err := Initialize(t.Context(), s, tracks, opt, meta, func(p Step) error { curve = append(curve, p); return nil })
+		err := MetaLearn(t.Context(), s, tracks, opt, meta, func(p Step) error { curve = append(curve, p); return nil })
 		if err != nil {
 			t.Fatal(err)
 		}
 		return slices.Clone(s.Parameters()), curve
 	}
-	once, _ := initialize(Meta{Rounds: 1, Share: 1, Tracks: 2})
-	random := rand.New(rand.NewPCG(opt.Seed, 0x7265707469)) //nolint:gosec // as Initialize does
+	once, _ := metaLearn(Meta{Rounds: 1, Share: 1, Tracks: 2})
+	random := rand.New(rand.NewPCG(opt.Seed, 0x7265707469)) //nolint:gosec // as MetaLearn does
 	order := random.Perm(3)
 	var reached [][]float32
 	begin(s)
@@ -48,8 +48,8 @@ func TestInitialize(t *testing.T) {
 	}
 
 	meta := Meta{Rounds: 8, Share: 0.8}
-	made, curve := initialize(meta)
-	if again, _ := initialize(meta); !slices.Equal(again, made) {
+	made, curve := metaLearn(meta)
+	if again, _ := metaLearn(meta); !slices.Equal(again, made) {
 		t.Error("the same seed gives other parameters")
 	}
 	if len(curve) != 8 || curve[7].Loss >= curve[0].Loss || curve[0].Tokens == 0 || curve[7].Norm >= curve[0].Norm {
@@ -64,7 +64,7 @@ func TestInitialize(t *testing.T) {
 		return last
 	}
 	if a, b := learn(made), learn(start); a > b/2 {
-		t.Errorf("another track has a loss of %g from the initial parameters and %g from zero", a, b)
+		t.Errorf("another track has a loss of %g from the warm start and %g from zero", a, b)
 	}
 }
 
@@ -74,21 +74,21 @@ func TestInitializeRefusesAndStops(t *testing.T) {
 	tracks := [][]Sequence{lessons}
 	none := func(Step) error { return nil }
 	for _, meta := range []Meta{{Share: 1}, {Rounds: 1}, {Rounds: 1, Share: 2}, {Rounds: 1, Share: 1, Tracks: -1}} {
-		if err := Initialize(t.Context(), s, tracks, options, meta, none); err == nil || !strings.Contains(err.Error(), "initialize over 1 tracks") {
+		if err := MetaLearn(t.Context(), s, tracks, options, meta, none); err == nil || !strings.Contains(err.Error(), "meta-learn over 1 tracks") {
 			t.Errorf("%+v: %v", meta, err)
 		}
 	}
-	if err := Initialize(t.Context(), s, nil, options, Meta{Rounds: 1, Share: 1}, none); err == nil {
+	if err := MetaLearn(t.Context(), s, nil, options, Meta{Rounds: 1, Share: 1}, none); err == nil {
 		t.Error("no tracks were accepted")
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	begin(s)
-	err := Initialize(ctx, s, tracks, options, Meta{Rounds: 9, Share: 1}, func(Step) error { stop(); return nil })
+	err := MetaLearn(ctx, s, tracks, options, Meta{Rounds: 9, Share: 1}, func(Step) error { stop(); return nil })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("stopped: %v", err)
 	}
 	broken := errors.New("broken")
-	if err := Initialize(t.Context(), s, tracks, options, Meta{Rounds: 2, Share: 1}, func(Step) error { return broken }); !errors.Is(err, broken) {
+	if err := MetaLearn(t.Context(), s, tracks, options, Meta{Rounds: 2, Share: 1}, func(Step) error { return broken }); !errors.Is(err, broken) {
 		t.Errorf("a report that fails: %v", err)
 	}
 }

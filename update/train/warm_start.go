@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// Meta says how Initialize goes over tracks. Rounds and Share must be positive.
+// Meta says how MetaLearn goes over tracks. Rounds and Share must be positive.
 type Meta struct {
 	Rounds int     // outer steps
 	Share  float64 // of the way that the first round goes; each later one goes less, in a straight line to nothing
 	Tracks int     // of a round, in turn, 0 for all of them
 }
 
-// Initialize makes of the session's parameters a place from which tracks like the given ones are learned in few steps: Reptile
+// MetaLearn makes of the session's parameters a place from which tracks like the given ones are learned in few steps: Reptile
 // (arXiv:1803.02999). In each round some tracks are learned by Fit with opt, each from where the round began, with an optimizer of its
 // own; then the parameters go a share of the way towards the mean of what was reached. Every track has an equal say,
 // however many sequences it has. It calls report after every round: Loss is the mean of the tracks' losses over their steps, Norm
 // how far the round moved, Rate the learning rate of the inner steps.
-func Initialize(ctx context.Context, s *Session, tracks [][]Sequence, opt Options, meta Meta, report func(Step) error) error {
+func MetaLearn(ctx context.Context, s *Session, tracks [][]Sequence, opt Options, meta Meta, report func(Step) error) error {
 	if len(tracks) == 0 || meta.Rounds < 1 || !(meta.Share > 0 && meta.Share <= 1) || meta.Tracks < 0 {
-		return fmt.Errorf("initialize over %d tracks, %d of a round, in %d rounds with share %g: there must be tracks and rounds, and the share must lie above 0 and at most at 1",
+		return fmt.Errorf("meta-learn over %d tracks, %d of a round, in %d rounds with share %g: there must be tracks and rounds, and the share must lie above 0 and at most at 1",
 			len(tracks), meta.Tracks, meta.Rounds, meta.Share)
 	}
 	random := rand.New(rand.NewPCG(opt.Seed, 0x7265707469)) //nolint:gosec // reproducible, not secret

@@ -17,30 +17,30 @@ import (
 	"nightshift/update/train"
 )
 
-// Initial says how an initial adapter is made, see train.Initialize. The learning rate and the batches are those of a night.
-type Initial struct {
-	Rounds int     `yaml:"rounds" json:"rounds" min:"1" max:"100000" doc:"Number of rounds in which an initial adapter is made; each learns two tracks and goes part of the way towards what they reach (Reptile).\nIt takes 2·rounds·steps optimizer steps, and at most 12·steps more to measure it, and has a night's deadline."`
-	Steps  int     `yaml:"steps" json:"steps" min:"1" max:"100000" doc:"Number of steps in which a round learns one track. Before an initial adapter is activated it is tested that tracks which begin with it know\nmore after as many steps, of answers that it has not seen."`
+// WarmStart says how a warm start is made, see train.MetaLearn. The learning rate and the batches are those of a night.
+type WarmStart struct {
+	Rounds int     `yaml:"rounds" json:"rounds" min:"1" max:"100000" doc:"Number of rounds in which a warm start is made; each learns two tracks and goes part of the way towards what they reach (Reptile).\nIt takes 2·rounds·steps optimizer steps, and at most 12·steps more to measure it, and has a night's deadline."`
+	Steps  int     `yaml:"steps" json:"steps" min:"1" max:"100000" doc:"Number of steps in which a round learns one track. Before a warm start is activated it is tested that tracks which begin with it know\nmore after as many steps, of answers that it has not seen."`
 	Share  float64 `yaml:"share" json:"share" min:"0.001" max:"1" doc:"Share of the way towards what the tracks reach that the first round goes; later rounds go less."`
 }
 
-// roundTracks is how many tracks a round takes at most, and askedTracks by how many the initial adapter is measured.
+// roundTracks is how many tracks a round takes at most, and askedTracks by how many the warm start is measured.
 const (
 	roundTracks = 2
 	askedTracks = 4
 )
 
-// pupil is a track of an initial adapter.
+// pupil is a track of a warm start.
 type pupil struct {
-	learned  []train.Sequence // what the initial adapter is made of
+	learned  []train.Sequence // what the warm start is made of
 	adapting []train.Sequence // of answers that it has not seen, to measure it: a track learns these
 	asked    []train.Sequence // and is asked these
 }
 
-// initial makes an initial adapter, measures how much faster tracks learn from it what it has not seen, and writes it as a candidate.
+// warmStart makes a warm start, measures how much faster tracks learn from it what it has not seen, and writes it as a candidate.
 // Scored through the serving path is only what a version's self-tests need.
-func (w *worker) initial(ctx context.Context, items []selection.Item, digest string) error {
-	if err := config.Check("initial", w.job.Initial); err != nil {
+func (w *worker) warmStart(ctx context.Context, items []selection.Item, digest string) error {
+	if err := config.Check("warm_start", w.job.WarmStart); err != nil {
 		return err
 	}
 	names, pupils, err := w.pupils(items)
@@ -59,7 +59,7 @@ func (w *worker) initial(ctx context.Context, items []selection.Item, digest str
 	if err != nil {
 		return err
 	}
-	params, report, err := w.initialize(ctx, s, trainable, zero, pupils)
+	params, report, err := w.metaLearn(ctx, s, trainable, zero, pupils)
 	s.Close()
 	if err != nil {
 		return err
@@ -70,7 +70,7 @@ func (w *worker) initial(ctx context.Context, items []selection.Item, digest str
 		return err
 	}
 	anchors := slices.DeleteFunc(items, func(it selection.Item) bool { return it.Use != selection.Anchor })
-	return w.evaluate(ctx, anchors, candidate, Evaluation{DataDigest: digest, Initial: &report})
+	return w.evaluate(ctx, anchors, candidate, Evaluation{DataDigest: digest, WarmStart: &report})
 }
 
 // pupils sorts the items by track. Of the held-out examples with one answer, every second one is asked and the others are learned
@@ -104,16 +104,16 @@ func (w *worker) pupils(items []selection.Item) (names []string, list []pupil, e
 	}
 	for at, p := range list {
 		if len(p.learned) == 0 {
-			return nil, nil, fmt.Errorf("make initial adapter: the selection has nothing that track %s learns", names[at])
+			return nil, nil, fmt.Errorf("make warm start: the selection has nothing that track %s learns", names[at])
 		}
 	}
 	return names, list, nil
 }
 
-// initialize makes the initial parameters from an adapter that changes nothing, and measures both.
-func (w *worker) initialize(ctx context.Context, s *train.Session, trainable graphs.Trainable, zero []float32, pupils []pupil) ([]float32, nightrecord.Initial, error) {
-	t, set := w.job.Train, w.job.Initial
-	report := nightrecord.Initial{Rounds: set.Rounds, Steps: []int{0, set.Steps / 2, set.Steps}}
+// metaLearn makes the parameters of the warm start from an adapter that changes nothing, and measures both.
+func (w *worker) metaLearn(ctx context.Context, s *train.Session, trainable graphs.Trainable, zero []float32, pupils []pupil) ([]float32, nightrecord.WarmStart, error) {
+	t, set := w.job.Train, w.job.WarmStart
+	report := nightrecord.WarmStart{Rounds: set.Rounds, Steps: []int{0, set.Steps / 2, set.Steps}}
 	options := train.Options{Rate: t.Rate, Warmup: t.Warmup, Decay: t.Decay, Clip: t.Clip, Rows: t.Rows, Columns: t.Columns, Micro: t.Micro, Steps: set.Steps, Seed: w.job.Seed}
 	tracks := make([][]train.Sequence, len(pupils))
 	for i, p := range pupils {
@@ -159,8 +159,8 @@ func (w *worker) rounds(ctx context.Context, s *train.Session, tracks [][]train.
 	}
 	defer curve.Close() //nolint:errcheck // closed with its error below
 	points, begin := json.NewEncoder(curve), time.Now()
-	meta := train.Meta{Rounds: w.job.Initial.Rounds, Share: w.job.Initial.Share, Tracks: roundTracks}
-	err = train.Initialize(ctx, s, tracks, options, meta, func(p train.Step) error {
+	meta := train.Meta{Rounds: w.job.WarmStart.Rounds, Share: w.job.WarmStart.Share, Tracks: roundTracks}
+	err = train.MetaLearn(ctx, s, tracks, options, meta, func(p train.Step) error {
 		if err := points.Encode(p); err != nil {
 			return err
 		}
@@ -168,7 +168,7 @@ func (w *worker) rounds(ctx context.Context, s *train.Session, tracks [][]train.
 		return w.lines.Encode(Progress{Stage: "train", Done: p.Step, Total: p.Steps, Values: map[string]float64{"loss": p.Loss, "lr": p.Rate, "grad_norm": p.Norm, "eta_seconds": left.Seconds()}})
 	})
 	if err != nil {
-		return fmt.Errorf("make initial adapter: %w", err)
+		return fmt.Errorf("make warm start: %w", err)
 	}
 	return curve.Close()
 }
@@ -180,12 +180,12 @@ func adapted(ctx context.Context, s *train.Session, scorer *train.Scorer, params
 		copy(s.Parameters(), params)
 		if options.Steps > 0 {
 			if err := train.Fit(ctx, s, train.Shuffled(p.adapting), options, func(train.Step) error { return nil }); err != nil {
-				return 0, fmt.Errorf("measure initial adapter: %w", err)
+				return 0, fmt.Errorf("measure warm start: %w", err)
 			}
 		}
 		scores, err := scorer.LogProbs(s.Parameters(), p.asked)
 		if err != nil {
-			return 0, fmt.Errorf("measure initial adapter: %w", err)
+			return 0, fmt.Errorf("measure warm start: %w", err)
 		}
 		loss, tokens := 0.0, 0
 		for _, list := range scores {

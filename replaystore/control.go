@@ -47,8 +47,8 @@ type NightRequest struct {
 	Options json.RawMessage `json:"options,omitempty"`
 }
 
-// Progress is one step of a night.
-type Progress struct {
+// ProgressSignal says how far a night is.
+type ProgressSignal struct {
 	Night  string             `json:"night"`
 	Track  string             `json:"track"`
 	Stage  string             `json:"stage"`           // "select", "train", "evaluate", "gate", "publish", "done", "failed"
@@ -92,7 +92,7 @@ func NewSignal(v any) (Signal, error) {
 	switch v.(type) {
 	case NightRequest:
 		kind = KindNightRequest
-	case Progress:
+	case ProgressSignal:
 		kind = KindProgress
 	case ShippedMark:
 		kind = KindShipped
@@ -122,7 +122,7 @@ func Send(ctx context.Context, c Control, v any) (string, error) {
 }
 
 // Decode reads the value of a signal.
-func Decode[T NightRequest | Progress | ShippedMark | LoadSignal | ActivationHint | Erasure](s Signal) (T, error) {
+func Decode[T NightRequest | ProgressSignal | ShippedMark | LoadSignal | ActivationHint | Erasure](s Signal) (T, error) {
 	var v T
 	if err := json.Unmarshal(s.Data, &v); err != nil {
 		return v, fmt.Errorf("decode %s signal %s: %w", s.Kind, s.ID, err)

@@ -344,7 +344,7 @@ func TestIndexCollisions(t *testing.T) {
 }
 
 func TestSignals(t *testing.T) {
-	for _, v := range []any{NightRequest{}, Progress{}, ShippedMark{}, LoadSignal{}, ActivationHint{}, Erasure{}} {
+	for _, v := range []any{NightRequest{}, ProgressSignal{}, ShippedMark{}, LoadSignal{}, ActivationHint{}, Erasure{}} {
 		s, err := NewSignal(v)
 		if err != nil || s.Validate() != nil {
 			t.Errorf("%T: %v", v, err)

@@ -72,7 +72,7 @@ func (s *Server) hear(signal replaystore.Signal) {
 			s.nights.requested(r)
 		}
 	case replaystore.KindProgress:
-		if p, err := replaystore.Decode[replaystore.Progress](signal); err == nil {
+		if p, err := replaystore.Decode[replaystore.ProgressSignal](signal); err == nil {
 			s.nights.progress(p)
 		}
 	}

@@ -23,7 +23,7 @@ type follower struct {
 // FollowNight implements api.Admin. Steps come from the control stream and, where that lost some, from the record, which is
 // also the truth about states.
 func (n *nights) FollowNight(ctx context.Context, id string, tell func(event string, data json.RawMessage) error) error {
-	feed := make(chan replaystore.Progress, 64)
+	feed := make(chan replaystore.ProgressSignal, 64)
 	n.mu.Lock()
 	n.feeds[feed] = id
 	n.mu.Unlock()
@@ -89,7 +89,7 @@ func (f *follower) look(ctx context.Context, n *nights, id string) (done bool, e
 }
 
 // signal tells a step from the control stream.
-func (f *follower) signal(p replaystore.Progress) error {
+func (f *follower) signal(p replaystore.ProgressSignal) error {
 	s := wire.ProgressEvent{Phase: p.Stage, Step: p.Done, Steps: p.Total, Time: time.Now().UTC()}
 	for name, field := range map[string]**float64{"loss": &s.Loss, "lr": &s.Rate, "eta_seconds": &s.ETA} {
 		if v, ok := p.Values[name]; ok {

@@ -53,7 +53,7 @@ func TestNights(t *testing.T) {
 		must(t, h.registry.WriteNightFile(id, nightrecord.File, data))
 	}
 	write(nightrecord.Night{State: nightrecord.Training, Started: time.Now()})
-	_, err = replaystore.Send(context.Background(), h.store.Control(), replaystore.Progress{Night: id, Track: "default", Stage: "train", Done: 3, Total: 9,
+	_, err = replaystore.Send(context.Background(), h.store.Control(), replaystore.ProgressSignal{Night: id, Track: "default", Stage: "train", Done: 3, Total: 9,
 		Values: map[string]float64{"loss": 2.5, "lr": 1e-4, "eta_seconds": 4}})
 	must(t, err)
 	h.await("the step is heard", func() bool {

@@ -38,7 +38,7 @@ type nights struct {
 	mu      sync.Mutex
 	pending map[string]asked  // requests without a record yet
 	tracks  map[string]string // night → track of the records that were read: another track's need not be read again
-	feeds   map[chan replaystore.Progress]string
+	feeds   map[chan replaystore.ProgressSignal]string
 }
 
 // asked is a request for a night.
@@ -50,11 +50,11 @@ type asked struct {
 }
 
 func newNights(r *registry.Registry, control replaystore.Control, updater string) *nights {
-	return &nights{registry: r, control: control, updater: updater, pending: map[string]asked{}, tracks: map[string]string{}, feeds: map[chan replaystore.Progress]string{}}
+	return &nights{registry: r, control: control, updater: updater, pending: map[string]asked{}, tracks: map[string]string{}, feeds: map[chan replaystore.ProgressSignal]string{}}
 }
 
 // record reads a night's record. ok is false while there is none.
-func (n *nights) record(id string) (night api.Night, ok bool, err error) {
+func (n *nights) record(id string) (night api.RawNight, ok bool, err error) {
 	data, err := n.registry.ReadNight(id, nightrecord.File)
 	if errors.Is(err, registry.ErrNotFound) {
 		return night, false, nil
@@ -73,34 +73,34 @@ func (n *nights) record(id string) (night api.Night, ok bool, err error) {
 	n.mu.Lock()
 	n.tracks[id] = rec.Track
 	n.mu.Unlock()
-	return api.Night{ID: id, Track: rec.Track, State: rec.State, Record: compact}, true, nil
+	return api.RawNight{ID: id, Track: rec.Track, State: rec.State, Record: compact}, true, nil
 }
 
 // settle has this server serve what a night published before it says so: whoever reads "published" and asks gets the new
 // version.
-func (n *nights) settle(night api.Night) {
+func (n *nights) settle(night api.RawNight) {
 	if night.State == nightrecord.Published && n.catchUp != nil {
 		n.catchUp(night.Track)
 	}
 }
 
 // queued is what a requested night without a record looks like.
-func (n *nights) queued(id string) (api.Night, bool) {
+func (n *nights) queued(id string) (api.RawNight, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	a, ok := n.pending[id]
 	if !ok {
-		return api.Night{}, false
+		return api.RawNight{}, false
 	}
 	data, err := compactValue(nightrecord.Night{ID: id, Track: a.track, State: nightrecord.Queued, By: a.by, DryRun: a.dryRun})
 	if err != nil {
-		return api.Night{}, false
+		return api.RawNight{}, false
 	}
-	return api.Night{ID: id, Track: a.track, State: nightrecord.Queued, Record: data}, true
+	return api.RawNight{ID: id, Track: a.track, State: nightrecord.Queued, Record: data}, true
 }
 
 // Night implements api.Admin.
-func (n *nights) Night(_ context.Context, id string) (api.Night, error) {
+func (n *nights) Night(_ context.Context, id string) (api.RawNight, error) {
 	night, err := n.read(id)
 	if err == nil {
 		n.settle(night)
@@ -109,7 +109,7 @@ func (n *nights) Night(_ context.Context, id string) (api.Night, error) {
 }
 
 // read reads a record, or what stands for it.
-func (n *nights) read(id string) (api.Night, error) {
+func (n *nights) read(id string) (api.RawNight, error) {
 	night, ok, err := n.record(id)
 	if err != nil || ok {
 		return night, err
@@ -117,14 +117,14 @@ func (n *nights) read(id string) (api.Night, error) {
 	if night, ok = n.queued(id); ok {
 		return night, nil
 	}
-	return api.Night{}, fmt.Errorf("night %s: %w", clip(id), registry.ErrNotFound)
+	return api.RawNight{}, fmt.Errorf("night %s: %w", clip(id), registry.ErrNotFound)
 }
 
 // Nights implements api.Admin. It reads the newest first and stops when it has enough.
-func (n *nights) Nights(ctx context.Context, tracks []string, limit int) ([]api.Night, error) {
-	var list []api.Night
+func (n *nights) Nights(ctx context.Context, tracks []string, limit int) ([]api.RawNight, error) {
+	var list []api.RawNight
 	settled := map[string]bool{}
-	err := n.newest(ctx, tracks, "", func(night api.Night) bool {
+	err := n.newest(ctx, tracks, "", func(night api.RawNight) bool {
 		if night.State == nightrecord.Published && !settled[night.Track] {
 			settled[night.Track] = true
 			n.settle(night)
@@ -137,7 +137,7 @@ func (n *nights) Nights(ctx context.Context, tracks []string, limit int) ([]api.
 
 // newest visits the nights of some tracks whose ids are not below since, newest first, until visit says no; no track is
 // every track. A record that was seen to be another track's is not read again.
-func (n *nights) newest(ctx context.Context, tracks []string, since string, visit func(api.Night) (more bool)) error {
+func (n *nights) newest(ctx context.Context, tracks []string, since string, visit func(api.RawNight) (more bool)) error {
 	ids, err := n.registry.ListNights()
 	if err != nil {
 		return err
@@ -176,7 +176,7 @@ func (n *nights) newest(ctx context.Context, tracks []string, since string, visi
 // running finds a night of a track that is queued or runs, "" where there is none.
 func (n *nights) running(ctx context.Context, track string, now time.Time) (id string, err error) {
 	since := now.Add(-longestLife).UTC().Format(nightrecord.IDTime)
-	err = n.newest(ctx, []string{track}, since, func(night api.Night) bool {
+	err = n.newest(ctx, []string{track}, since, func(night api.RawNight) bool {
 		if !night.State.Final() {
 			id = night.ID
 		}
@@ -256,7 +256,7 @@ func (n *nights) requested(r replaystore.NightRequest) {
 }
 
 // progress hands a step of a night to its followers; one that is slow misses steps.
-func (n *nights) progress(p replaystore.Progress) {
+func (n *nights) progress(p replaystore.ProgressSignal) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for feed, id := range n.feeds {

@@ -63,7 +63,7 @@ func TestRequestsOverTheControlStream(t *testing.T) {
 	var stages []string
 	for _, sig := range signals {
 		if sig.Kind == replaystore.KindProgress {
-			p, err := replaystore.Decode[replaystore.Progress](sig)
+			p, err := replaystore.Decode[replaystore.ProgressSignal](sig)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -194,13 +194,13 @@ func nightsCommand(s *app.Flags) *cobra.Command {
 }
 
 // seasons runs seasons at the same time and returns their nights, one after the other.
-func (n *nightsFlags) seasons(ctx context.Context, season seasons.Season, count int) (all []seasons.Night, finished bool, err error) {
-	lists, done := make([][]seasons.Night, count), make([]bool, count)
+func (n *nightsFlags) seasons(ctx context.Context, season seasons.Season, count int) (all []seasons.Entry, finished bool, err error) {
+	lists, done := make([][]seasons.Entry, count), make([]bool, count)
 	group, ctx := errgroup.WithContext(ctx)
 	for i := range count {
 		one := season
 		one.Seed, one.Dir = uint64(i+1), filepath.Join(n.dir, fmt.Sprintf("season-%d", i+1))
-		one.Tell = func(x seasons.Night) {
+		one.Tell = func(x seasons.Entry) {
 			fmt.Fprintf(os.Stderr, "season %d, night %d of %d: %s %s (changed facts %.0f %%, unchanged facts %.1f %%, %.0f s)\n",
 				i+1, x.Night, one.Nights, x.State, strings.Join(x.Refused, ", "), 100*x.New, 100*x.Steady, x.Seconds)
 		}

@@ -96,7 +96,7 @@ func oneNight(cmd *cobra.Command, updater *update.Updater, printer *nightPrinter
 
 // replayNight proves that a night's record leads to the same adapter.
 func replayNight(cmd *cobra.Command, nights *night.Nights, id string, asJSON bool) error {
-	r, err := nights.Replay(cmd.Context(), id, func(p work.Progress) {
+	r, err := nights.Replay(cmd.Context(), id, func(p work.ProgressLine) {
 		if !asJSON && isTerminal(os.Stderr) {
 			fmt.Fprintf(os.Stderr, "\r%-10s %d of %d   ", p.Stage, p.Done, p.Total)
 		}

@@ -6,14 +6,14 @@ type Interval struct {
 	Coverage  float64
 }
 
-// Verdict says how an interval lies to a threshold.
-type Verdict string
+// Judgement says how an interval lies to a threshold.
+type Judgement string
 
-// The verdicts.
+// The judgements.
 const (
-	Pass      Verdict = "pass"      // all of the interval is on the right side
-	Fail      Verdict = "fail"      // all of it is on the wrong side
-	Undecided Verdict = "undecided" // the threshold is inside, or there are fewer than six values: measure more blocks
+	Pass      Judgement = "pass"      // all of the interval is on the right side
+	Fail      Judgement = "fail"      // all of it is on the wrong side
+	Undecided Judgement = "undecided" // the threshold is inside, or there are fewer than six values: measure more blocks
 )
 
 // confidence is that of all intervals here.
@@ -21,14 +21,14 @@ const confidence = 0.95
 
 // Judge compares an interval with what it must at least and at most be; 0 asks nothing. An interval that covers with less
 // than 95 % decides nothing.
-func Judge(i Interval, atLeast, atMost float64) Verdict {
+func Judge(i Interval, atLeast, atMost float64) Judgement {
 	if atLeast == 0 && atMost == 0 {
 		return ""
 	}
 	if i.Coverage < confidence {
 		return Undecided
 	}
-	verdict := Pass
+	judgement := Pass
 	for _, side := range []struct {
 		asked       bool
 		wrong, pass bool
@@ -37,8 +37,8 @@ func Judge(i Interval, atLeast, atMost float64) Verdict {
 		case side.asked && side.wrong:
 			return Fail
 		case side.asked && !side.pass:
-			verdict = Undecided
+			judgement = Undecided
 		}
 	}
-	return verdict
+	return judgement
 }

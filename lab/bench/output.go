@@ -61,8 +61,8 @@ func (t *table) add(r Result) {
 		}
 		put(words(n.Name), value)
 	}
-	if r.Verdict != "" {
-		put("verdict", string(r.Verdict))
+	if r.Judgement != "" {
+		put("verdict", string(r.Judgement))
 	}
 	if !r.Summary {
 		t.rows = append(t.rows, row)

@@ -249,7 +249,7 @@ func (p plan) over(i int, blocks [][]measurement) Result {
 		coverage = interval.Coverage
 		r.Figures = append(r.Figures, Number{n.Name + "_low", interval.Low}, Number{n.Name + "_high", interval.High})
 		if n.Name == p.judged {
-			r.Verdict = Judge(interval, p.options.AtLeast, p.options.AtMost)
+			r.Judgement = Judge(interval, p.options.AtLeast, p.options.AtMost)
 		}
 	}
 	r.Figures = append(r.Figures, pooled.numbers()...)
@@ -266,16 +266,16 @@ func (p plan) compared(i int, name string) bool {
 
 // conclude reports the summary, which carries the verdict of all lines, and fails when a line failed.
 func (p plan) conclude(lines []Result, summary Result, report Report) error {
-	summary.Summary, summary.Verdict = true, ""
+	summary.Summary, summary.Judgement = true, ""
 	var failed error
 	for _, l := range lines {
 		switch {
-		case l.Verdict == Fail:
+		case l.Judgement == Fail:
 			v, _ := l.Figure(p.judged)
 			failed = fmt.Errorf("%s: %s is %.3f: %w", strings.TrimSpace(p.bench+" "+l.Case), p.judged, v, ErrJudged)
-			summary.Verdict = Fail
-		case l.Verdict != "" && summary.Verdict != Fail && (summary.Verdict == "" || l.Verdict == Undecided):
-			summary.Verdict = l.Verdict
+			summary.Judgement = Fail
+		case l.Judgement != "" && summary.Judgement != Fail && (summary.Judgement == "" || l.Judgement == Undecided):
+			summary.Judgement = l.Judgement
 		}
 	}
 	if err := report(summary); err != nil {

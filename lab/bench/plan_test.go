@@ -55,7 +55,7 @@ func TestPlan(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, got, v)
 		}
 	}
-	if !last.Summary || last.Verdict != Pass || last.Blocks != 9 || last.Block != 0 {
+	if !last.Summary || last.Judgement != Pass || last.Blocks != 9 || last.Block != 0 {
 		t.Errorf("the summary is %+v", last)
 	}
 	if block3, ok := lines[5].Figure("b_over_a"); lines[5].Block != 3 || !ok || block3 != 1 {
@@ -63,10 +63,10 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-func TestPlanVerdicts(t *testing.T) {
+func TestPlanJudgements(t *testing.T) {
 	for _, test := range []struct {
 		atLeast float64
-		want    Verdict
+		want    Judgement
 	}{{0.85, Undecided}, {1.1, Fail}, {0, ""}} {
 		var order []string
 		var last Result
@@ -77,8 +77,8 @@ func TestPlanVerdicts(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = p.conclude(over, over[1], report)
-		if last.Verdict != test.want || errors.Is(err, ErrJudged) != (test.want == Fail) {
-			t.Errorf("at least %v: %q and error %v, want %q", test.atLeast, last.Verdict, err, test.want)
+		if last.Judgement != test.want || errors.Is(err, ErrJudged) != (test.want == Fail) {
+			t.Errorf("at least %v: %q and error %v, want %q", test.atLeast, last.Judgement, err, test.want)
 		}
 	}
 }
@@ -103,7 +103,7 @@ func TestCeiling(t *testing.T) {
 
 func TestResultJSON(t *testing.T) {
 	r := Result{Bench: "decode", Case: "x", Shape: "demo", Weights: "f32", Threads: 2, Settings: []Number{{"batch", 1}}, Blocks: 10,
-		Figures: []Number{{"tokens_per_second", 123.456789}, {"failed", 0}, {"tiny", 1e-320}}, Verdict: Pass, Summary: true}
+		Figures: []Number{{"tokens_per_second", 123.456789}, {"failed", 0}, {"tiny", 1e-320}}, Judgement: Pass, Summary: true}
 	data, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)

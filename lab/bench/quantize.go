@@ -67,7 +67,7 @@ func Quantize(ctx context.Context, opt QuantizeOptions, report Report) error {
 
 // conclude reports the summary of the lines of all formats, and fails when one failed.
 func (opt QuantizeOptions) conclude(lines []Result, report Report) error {
-	summary := Result{Bench: "quantize", Weights: strings.Join(opt.Weights, ","), Threads: opt.Threads, Verdict: Pass, Summary: true}
+	summary := Result{Bench: "quantize", Weights: strings.Join(opt.Weights, ","), Threads: opt.Threads, Judgement: Pass, Summary: true}
 	worst, kept := math.Inf(-1), 1.0
 	var failed []error
 	for _, l := range lines {
@@ -77,8 +77,8 @@ func (opt QuantizeOptions) conclude(lines []Result, report Report) error {
 		if asked {
 			kept = min(kept, facts)
 		}
-		if l.Verdict == Fail {
-			summary.Verdict = Fail
+		if l.Judgement == Fail {
+			summary.Judgement = Fail
 			err := fmt.Errorf("%s in %s loses %.2f times the nats per token that it may", l.Case, l.Weights, change)
 			if asked {
 				err = fmt.Errorf("%w and keeps %.1f %% of the right facts, want %.0f %%", err, 100*facts, 100*keptFacts)
@@ -145,7 +145,7 @@ func (opt QuantizeOptions) measure(ctx context.Context, name, dir string, report
 				return nil, err
 			}
 		}
-		l.Figures, l.Verdict = append(l.Figures, compareMarks(before, after)...), judgeQuality(r, before, after)
+		l.Figures, l.Judgement = append(l.Figures, compareMarks(before, after)...), judgeQuality(r, before, after)
 		if err := report(l); err != nil {
 			return nil, err
 		}
@@ -198,7 +198,7 @@ func compareMarks(before, after []pretrain.Marked) []Number {
 }
 
 // judgeQuality says whether a conversion keeps to its limit and keeps the right facts.
-func judgeQuality(r conversion.Report, before, after []pretrain.Marked) Verdict {
+func judgeQuality(r conversion.Report, before, after []pretrain.Marked) Judgement {
 	if !r.Kept || !(r.Change <= r.Limit) {
 		return Fail
 	}

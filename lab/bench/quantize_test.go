@@ -31,7 +31,7 @@ func TestQuantizeJudges(t *testing.T) {
 		name          string
 		report        conversion.Report
 		before, after []pretrain.Marked
-		want          Verdict
+		want          Judgement
 	}{
 		{"nothing is lost", kept, marks(all+"-", "+"), marks(all+"-", "-"), Pass},
 		{"one of twenty", kept, marks(all+"-", ""), marks("-"+all[1:]+"-", ""), Pass},
@@ -46,13 +46,13 @@ func TestQuantizeJudges(t *testing.T) {
 	var summary Result
 	opt := QuantizeOptions{Options: Options{Weights: []string{"int8", "int4"}}}
 	err := opt.conclude([]Result{
-		{Case: Shipped, Weights: "int8", Verdict: Pass, Figures: []Number{{"change_over_limit", -0.2}, {"facts_kept", 0.98}}},
-		{Case: Outliers, Weights: "int4", Verdict: Fail, Figures: []Number{{"change_over_limit", 0.5}, {"facts_kept", 0.9}}},
+		{Case: Shipped, Weights: "int8", Judgement: Pass, Figures: []Number{{"change_over_limit", -0.2}, {"facts_kept", 0.98}}},
+		{Case: Outliers, Weights: "int4", Judgement: Fail, Figures: []Number{{"change_over_limit", 0.5}, {"facts_kept", 0.9}}},
 	}, func(r Result) error { summary = r; return nil })
 	if err == nil || !strings.Contains(err.Error(), "outliers in int4 loses 0.50 times") || !strings.Contains(err.Error(), "90.0 % of the right facts") || strings.Contains(err.Error(), "int8") {
 		t.Errorf("the error is %v", err)
 	}
-	if change, _ := summary.Figure("change_over_limit"); change != 0.5 || summary.Verdict != Fail || !summary.Summary {
+	if change, _ := summary.Figure("change_over_limit"); change != 0.5 || summary.Judgement != Fail || !summary.Summary {
 		t.Errorf("the summary is %+v", summary)
 	}
 }

@@ -16,17 +16,17 @@ type Number struct {
 
 // Result is one line of a benchmark's output. In JSON it is one flat object.
 type Result struct {
-	Bench    string
-	Case     string // what of the benchmark; "" where there is but one thing
-	Shape    string
-	Weights  string
-	Threads  int
-	Settings []Number // batch, context, concurrency, ...
-	Block    int      // from 1; 0 for a line over all blocks
-	Blocks   int      // of a line over all blocks
-	Figures  []Number
-	Verdict  Verdict // "" when nothing was asked
-	Summary  bool    // the last line of a run
+	Bench     string
+	Case      string // what of the benchmark; "" where there is but one thing
+	Shape     string
+	Weights   string
+	Threads   int
+	Settings  []Number // batch, context, concurrency, ...
+	Block     int      // from 1; 0 for a line over all blocks
+	Blocks    int      // of a line over all blocks
+	Figures   []Number
+	Judgement Judgement // "" when nothing was asked
+	Summary   bool      // the last line of a run
 }
 
 // Figure finds a figure or a setting by its name.
@@ -57,7 +57,7 @@ func (r Result) MarshalJSON() ([]byte, error) {
 		fmt.Fprintf(&out, "%q:%s", name, data)
 		return nil
 	}
-	for _, f := range []struct{ name, value string }{{"bench", r.Bench}, {"case", r.Case}, {"shape", r.Shape}, {"weights", r.Weights}, {"verdict", string(r.Verdict)}} {
+	for _, f := range []struct{ name, value string }{{"bench", r.Bench}, {"case", r.Case}, {"shape", r.Shape}, {"weights", r.Weights}, {"verdict", string(r.Judgement)}} {
 		if f.value != "" {
 			if err := put(f.name, f.value); err != nil {
 				return nil, err
@@ -90,7 +90,7 @@ func (r *Result) UnmarshalJSON(data []byte) error {
 	}
 	*r = Result{}
 	texts := map[string]func(string){"bench": func(s string) { r.Bench = s }, "case": func(s string) { r.Case = s }, "shape": func(s string) { r.Shape = s },
-		"weights": func(s string) { r.Weights = s }, "verdict": func(s string) { r.Verdict = Verdict(s) }}
+		"weights": func(s string) { r.Weights = s }, "verdict": func(s string) { r.Judgement = Judgement(s) }}
 	counts := map[string]*int{"threads": &r.Threads, "block": &r.Block, "blocks": &r.Blocks}
 	for decoder.More() {
 		key, err := decoder.Token()

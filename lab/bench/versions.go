@@ -82,9 +82,9 @@ func Versions(ctx context.Context, opt VersionsOptions, report Report) (err erro
 		Number{"first_wait_ms_p50", stats.Quantile(first, 0.5)}, Number{"first_wait_ms_p99", stats.Quantile(first, 0.99)})
 	failed := run.failed.err()
 	if opt.AtLeast != 0 || opt.AtMost != 0 {
-		summary.Verdict = Judge(Interval{longest, longest, 1}, opt.AtLeast, opt.AtMost)
+		summary.Judgement = Judge(Interval{longest, longest, 1}, opt.AtLeast, opt.AtMost)
 	}
-	if summary.Verdict == Fail {
+	if summary.Judgement == Fail {
 		failed = errors.Join(failed, fmt.Errorf("versions: adapter_wait_max_ms is %.3f: %w", longest, ErrJudged))
 	}
 	return errors.Join(report(summary), failed)

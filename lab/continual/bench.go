@@ -48,7 +48,7 @@ func (b Bench) Run(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	defer kept.Close() //nolint:errcheck // each record is synced when it is added
-	b.Options.Report = func(p Progress) error {
+	b.Options.Report = func(p RunReport) error {
 		if !p.Kept {
 			say("%s %d of %d: %s, %s, order %d, seed %d: %.1f s; about %s left", p.Stage, p.Done, p.Total, p.Run.Track, p.Run.Method, p.Run.Order+1, p.Run.Seed+1, p.Run.Seconds, p.Left.Round(time.Second))
 		}

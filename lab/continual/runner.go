@@ -23,11 +23,11 @@ type Options struct {
 	Orders  int
 	Seeds   int
 	Workers int // each has graphs of its own and one thread; no figure depends on it
-	Report  func(Progress) error
+	Report  func(RunReport) error
 }
 
-// Progress is what there is to say after each run.
-type Progress struct {
+// RunReport is what there is to say after each run.
+type RunReport struct {
 	Stage string
 	Done  int
 	Total int           // of the stage
@@ -152,7 +152,7 @@ func (p *pool) run(ctx context.Context, kept *Records, cells []cell) ([]Record, 
 		if p.options.Report == nil {
 			return nil
 		}
-		pr := Progress{Stage: r.Stage, Done: done, Total: len(cells), Run: r, Kept: kept}
+		pr := RunReport{Stage: r.Stage, Done: done, Total: len(cells), Run: r, Kept: kept}
 		if fresh > 0 {
 			pr.Left = time.Since(begin) / time.Duration(fresh) * time.Duration(len(cells)-done)
 		}

@@ -153,7 +153,7 @@ func TestRunResumes(t *testing.T) {
 	dir := t.TempDir()
 	stop := errors.New("stop")
 	opt.Workers = 1
-	opt.Report = func(p Progress) error {
+	opt.Report = func(p RunReport) error {
 		if p.Done == 3 && p.Stage == Measuring {
 			return stop
 		}
@@ -179,7 +179,7 @@ func TestRunResumes(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := 0
-	opt.Report = func(p Progress) error {
+	opt.Report = func(p RunReport) error {
 		if !p.Kept {
 			again++
 		}

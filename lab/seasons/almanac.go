@@ -31,7 +31,7 @@ type Almanac struct {
 
 	Failures []string `json:"failures,omitempty"`
 	Summary  bool     `json:"summary"`
-	All      []Night  `json:"-"`
+	All      []Entry  `json:"-"`
 }
 
 // What a season must show.
@@ -42,9 +42,9 @@ const (
 )
 
 // NewAlmanac sums seasons up; each begins with its night 0.
-func NewAlmanac(nights []Night) Almanac {
+func NewAlmanac(nights []Entry) Almanac {
 	a := Almanac{Bench: "nights", Worst: 1, Summary: true, All: nights}
-	var before Night
+	var before Entry
 	events := 0
 	for i, n := range nights {
 		a.Seconds += n.Seconds
@@ -123,7 +123,7 @@ func number(n int) string {
 }
 
 // stateOf says how a night ended, and which checks refused its candidate.
-func stateOf(n Night) string {
+func stateOf(n Entry) string {
 	s := string(n.State)
 	if len(n.Refused) > 0 {
 		s += " (" + strings.Join(n.Refused, ", ") + ")"
@@ -179,7 +179,7 @@ type chart struct {
 }
 
 type tableRow struct {
-	Night
+	Entry
 	State string
 }
 
@@ -196,7 +196,7 @@ type bound struct {
 }
 
 // newChart draws one season.
-func newChart(list []Night) chart {
+func newChart(list []Entry) chart {
 	c := chart{Seed: list[0].Seed, Limit: boundY(maxAnchor)}
 	x := func(i int) float64 { return 20 + (chartWidth-40)*float64(i)/float64(max(1, len(list)-1)) }
 	y := func(share float64) float64 { return 10 + (chartHeight-20)*(1-max(0, share-minShown)/(1-minShown)) }

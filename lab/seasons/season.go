@@ -25,7 +25,7 @@ type Season struct {
 	Seed   uint64
 	Dir    string // store, registry and records; a season that was interrupted goes on from them
 	Limit  int    // nights to run before it ends unfinished, 0 for all
-	Tell   func(Night)
+	Tell   func(Entry)
 }
 
 // Climate says what happens on the days of a season.
@@ -49,8 +49,8 @@ func DefaultClimate() Climate {
 // SeasonFile holds one night a line.
 const SeasonFile = "nights.jsonl"
 
-// Night is one night of a season. Shares are of questions that no customer asks.
-type Night struct {
+// Entry is what is recorded of one night of a season. Shares are of questions that no customer asks.
+type Entry struct {
 	Key      string                 `json:"key"`
 	Seed     uint64                 `json:"seed"`
 	Night    int                    `json:"night"` // counted from 1; 0 is before the first
@@ -76,14 +76,14 @@ type Night struct {
 }
 
 // RecordKey implements results.Keyed.
-func (n Night) RecordKey() string { return n.Key }
+func (n Entry) RecordKey() string { return n.Key }
 
 // Activated says whether the night's candidate went into service.
-func (n Night) Activated() bool { return n.State == nightrecord.Published }
+func (n Entry) Activated() bool { return n.State == nightrecord.Published }
 
 // Run runs the nights that are missing and returns all, night 0 first; finished is false where Limit ended the season.
-func (s Season) Run(ctx context.Context) (list []Night, finished bool, err error) {
-	b, err := results.Open[Night](filepath.Join(s.Dir, SeasonFile))
+func (s Season) Run(ctx context.Context) (list []Entry, finished bool, err error) {
+	b, err := results.Open[Entry](filepath.Join(s.Dir, SeasonFile))
 	if err != nil {
 		return nil, false, err
 	}
@@ -112,7 +112,7 @@ func (s Season) Run(ctx context.Context) (list []Night, finished bool, err error
 			if s.Limit > 0 && ran >= s.Limit {
 				return list, false, nil
 			}
-			n = Night{Key: key, Seed: s.Seed, Night: night}
+			n = Entry{Key: key, Seed: s.Seed, Night: night}
 			begin := time.Now()
 			if err := s.one(ctx, shop, y, champion, &n); err != nil {
 				return list, false, fmt.Errorf("night %d of the season: %w", night, err)
@@ -149,7 +149,7 @@ func (s Season) name() (string, error) {
 
 // one lives through a day and its night, and asks what is known afterwards. What was stored already by a run that was interrupted
 // in this night stays as it is: people say the same again to the same champion.
-func (s Season) one(ctx context.Context, shop *shop, y *year, champion string, n *Night) error {
+func (s Season) one(ctx context.Context, shop *shop, y *year, champion string, n *Entry) error {
 	if n.Night > 0 {
 		for _, c := range y.changes[n.Night] {
 			n.Changed = append(n.Changed, c.fact.ID)
@@ -198,7 +198,7 @@ func (s Season) day(ctx context.Context, shop *shop, y *year, champion string, d
 }
 
 // read takes over what the night's record says.
-func (n *Night) read(r nightrecord.Night) {
+func (n *Entry) read(r nightrecord.Night) {
 	n.State, n.Reason, n.Selected = r.State, r.Reason, r.Selection
 	if r.Verdict == nil {
 		return
@@ -222,7 +222,7 @@ func (n *Night) read(r nightrecord.Night) {
 }
 
 // examine asks the champion about what changed last, about all that ever changed and about what never does.
-func (s Season) examine(ctx context.Context, shop *shop, y *year, n *Night) error {
+func (s Season) examine(ctx context.Context, shop *shop, y *year, n *Entry) error {
 	var fresh, moved, steady []demo.Question
 	for _, c := range y.last(n.Night) {
 		fresh = append(fresh, c.fact.Exam(c.value)...)

@@ -68,8 +68,8 @@ func TestYear(t *testing.T) {
 }
 
 func TestAlmanac(t *testing.T) {
-	year := func(seed uint64, last float64) []Night {
-		return []Night{
+	year := func(seed uint64, last float64) []Entry {
+		return []Entry{
 			{Seed: seed, Steady: 1},
 			{Seed: seed, Night: 1, Changed: []string{"a"}, New: 0.9, Moved: 0.9, Steady: 0.98, State: nightrecord.Published, Retention: 0.01, RetentionBound: 0.02, Drift: 0.05},
 			{Seed: seed, Night: 2, New: 0.95, Moved: 0.95, Steady: last, State: nightrecord.Rejected, Refused: []string{"retention"}, Retention: 0.05, RetentionBound: 0.09},

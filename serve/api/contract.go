@@ -90,8 +90,8 @@ type Admin interface {
 	Change(ctx context.Context, o Order) (wire.Activated, error)
 
 	// Nights returns the newest nights of some tracks first, as their records say; no track is every track.
-	Nights(ctx context.Context, tracks []string, limit int) ([]Night, error)
-	Night(ctx context.Context, id string) (Night, error)
+	Nights(ctx context.Context, tracks []string, limit int) ([]RawNight, error)
+	Night(ctx context.Context, id string) (RawNight, error)
 	// FollowNight calls tell with everything that happens to a night, from its present state to the end.
 	FollowNight(ctx context.Context, id string, tell func(event string, data json.RawMessage) error) error
 	// RequestNight asks for a night and returns its id; ErrNightRunning or ErrNoUpdater where there will be none.
@@ -149,8 +149,8 @@ func (e *FeedbackConflictError) Error() string {
 	return "feedback " + e.ID + " on interaction " + e.Interaction + " exists with another content; use a new id to change your mind"
 }
 
-// Night is a night's record, verbatim, with the fields that access depends on.
-type Night struct {
+// RawNight is a night's record, verbatim, with the fields that access depends on.
+type RawNight struct {
 	ID, Track string
 	State     nightrecord.State
 	Record    json.RawMessage

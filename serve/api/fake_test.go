@@ -255,17 +255,17 @@ func (a *fakeAdmin) Change(_ context.Context, o Order) (wire.Activated, error) {
 	return wire.Activated{Activation: 6, Serving: true, Hold: o.Change == Hold}, a.err
 }
 
-func (a *fakeAdmin) Nights(_ context.Context, tracks []string, limit int) ([]Night, error) {
+func (a *fakeAdmin) Nights(_ context.Context, tracks []string, limit int) ([]RawNight, error) {
 	a.asked = fmt.Sprint(tracks, limit)
-	return []Night{{ID: "n1", Track: "default", State: "published", Record: json.RawMessage(`{"id":"n1"}`)}}, a.err
+	return []RawNight{{ID: "n1", Track: "default", State: "published", Record: json.RawMessage(`{"id":"n1"}`)}}, a.err
 }
 
-func (a *fakeAdmin) Night(_ context.Context, id string) (Night, error) {
+func (a *fakeAdmin) Night(_ context.Context, id string) (RawNight, error) {
 	track, ok := map[string]string{"n1": "default", "n2": "support"}[id]
 	if !ok {
-		return Night{}, fmt.Errorf("night %s: %w", id, registry.ErrNotFound)
+		return RawNight{}, fmt.Errorf("night %s: %w", id, registry.ErrNotFound)
 	}
-	return Night{ID: id, Track: track, Record: json.RawMessage(`{"id":"` + id + `"}`)}, a.err
+	return RawNight{ID: id, Track: track, Record: json.RawMessage(`{"id":"` + id + `"}`)}, a.err
 }
 
 func (a *fakeAdmin) FollowNight(ctx context.Context, _ string, tell func(string, json.RawMessage) error) error {

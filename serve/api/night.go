@@ -106,18 +106,18 @@ func (s *Server) startNight(c *fiber.Ctx) error {
 }
 
 // night finds the night in the path, in the caller's scope.
-func (s *Server) night(c *fiber.Ctx) (Night, error) {
+func (s *Server) night(c *fiber.Ctx) (RawNight, error) {
 	who, err := s.authorize(c, roleAdmin)
 	if err != nil {
-		return Night{}, err
+		return RawNight{}, err
 	}
 	id, err := param(c, "night")
 	if err != nil {
-		return Night{}, err
+		return RawNight{}, err
 	}
 	n, err := s.deps.Admin.Night(c.Context(), id)
 	if err != nil {
-		return Night{}, orMissing(err, notFound("night_not_found", "", "there is no night %q", clip(id)))
+		return RawNight{}, orMissing(err, notFound("night_not_found", "", "there is no night %q", clip(id)))
 	}
 	return n, who.may(n.Track)
 }

@@ -53,7 +53,7 @@ const anchorLimit = 256
 
 // Runner runs the work of a directory, see package work. tell gets its progress.
 type Runner interface {
-	Run(ctx context.Context, dir string, tell func(context.Context, work.Progress) error) error
+	Run(ctx context.Context, dir string, tell func(context.Context, work.ProgressLine) error) error
 }
 
 // Deps are the things that nights work with.

@@ -43,7 +43,7 @@ func (l *nightLog) state(ctx context.Context, s nightrecord.State, reason string
 		l.night.Progress = &nightrecord.Progress{Phase: stages[s], Time: l.now()}
 	}
 	l.say(string(s) + suffix(reason))
-	return l.write(ctx, replaystore.Progress{Stage: stages[s], Text: reason})
+	return l.write(ctx, replaystore.ProgressSignal{Stage: stages[s], Text: reason})
 }
 
 // suffix appends a reason to a word.
@@ -69,7 +69,7 @@ func (l *nightLog) say(message string) {
 func (l *nightLog) now() time.Time { return l.nights.deps.Now().UTC().Truncate(time.Millisecond) }
 
 // progress takes a line of the child process.
-func (l *nightLog) progress(ctx context.Context, p work.Progress) error {
+func (l *nightLog) progress(ctx context.Context, p work.ProgressLine) error {
 	if p.Stage == "evaluate" && l.night.State == nightrecord.Training {
 		if err := l.state(ctx, nightrecord.Evaluating, ""); err != nil {
 			return err
@@ -85,7 +85,7 @@ func (l *nightLog) progress(ctx context.Context, p work.Progress) error {
 		l.show()
 		return nil
 	}
-	return l.write(ctx, replaystore.Progress{Stage: p.Stage, Done: int64(p.Done), Total: int64(p.Total), Values: p.Values})
+	return l.write(ctx, replaystore.ProgressSignal{Stage: p.Stage, Done: int64(p.Done), Total: int64(p.Total), Values: p.Values})
 }
 
 // point adds a point to the curve.
@@ -103,7 +103,7 @@ func (l *nightLog) point(p nightrecord.CurvePoint) {
 }
 
 // write stores the record and tells the others. The control stream carries hints: what it refuses is only logged.
-func (l *nightLog) write(ctx context.Context, p replaystore.Progress) error {
+func (l *nightLog) write(ctx context.Context, p replaystore.ProgressSignal) error {
 	l.written = time.Now()
 	data, err := l.night.Encode()
 	if err != nil {

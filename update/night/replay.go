@@ -28,7 +28,7 @@ type Replayed struct {
 
 // Replay runs the work of a night again from its frozen files, in a directory of its own, and compares the candidates. The
 // registry is only read.
-func (ns *Nights) Replay(ctx context.Context, night string, tell func(work.Progress)) (Replayed, error) {
+func (ns *Nights) Replay(ctx context.Context, night string, tell func(work.ProgressLine)) (Replayed, error) {
 	result := Replayed{Night: night}
 	var r reproduce
 	if _, err := ns.deps.Registry.NightFiles(night); err != nil {
@@ -53,7 +53,7 @@ func (ns *Nights) Replay(ctx context.Context, night string, tell func(work.Progr
 	if err := ns.gone(ctx, night, &result); err != nil {
 		return result, fmt.Errorf("replay night %s: %w", night, err)
 	}
-	err = ns.deps.Runner.Run(ctx, dir, func(_ context.Context, p work.Progress) error {
+	err = ns.deps.Runner.Run(ctx, dir, func(_ context.Context, p work.ProgressLine) error {
 		if tell != nil {
 			tell(p)
 		}

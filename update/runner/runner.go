@@ -55,7 +55,7 @@ func New(cfg Config, deps Deps) *Local { return &Local{cfg, deps} }
 // Run runs the work of a directory in a child process: niced, in a process group of its own, killed at the deadline,
 // when ctx ends, and where the system can do that with this process. It gives way to servers as the configuration says. tell gets
 // its progress.
-func (l *Local) Run(ctx context.Context, dir string, tell func(context.Context, work.Progress) error) error {
+func (l *Local) Run(ctx context.Context, dir string, tell func(context.Context, work.ProgressLine) error) error {
 	limit, stop := context.WithTimeout(ctx, l.cfg.Deadline)
 	defer stop()
 	command := append(slices.Clone(l.cfg.Command), dir)
@@ -125,11 +125,11 @@ func run(cmd *exec.Cmd, beside func(*os.Process) (stop func())) error {
 }
 
 // follow tells the lines of progress until the child closes its output. Other lines are passed over.
-func follow(ctx context.Context, out io.Reader, tell func(context.Context, work.Progress) error) error {
+func follow(ctx context.Context, out io.Reader, tell func(context.Context, work.ProgressLine) error) error {
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		var p work.Progress
+		var p work.ProgressLine
 		if json.Unmarshal(lines.Bytes(), &p) != nil || p.Stage == "" {
 			continue
 		}

@@ -43,7 +43,7 @@ func TestChildIsNicedInAGroupOfItsOwn(t *testing.T) {
 		echo "{\"stage\":\"train\",\"done\":1,\"total\":1,\"values\":{\"nice\":${19},\"own_group\":$own,\"limited\":$([ "$GOMEMLIMIT" = 100MiB ] && echo 1 || echo 0)}}"
 		echo first >&2; echo the reason >&2; exit 3`}})
 	var got map[string]float64
-	err := l.Run(t.Context(), t.TempDir(), func(_ context.Context, p work.Progress) error {
+	err := l.Run(t.Context(), t.TempDir(), func(_ context.Context, p work.ProgressLine) error {
 		got = p.Values
 		return nil
 	})
@@ -62,7 +62,7 @@ func TestChildGivesWay(t *testing.T) {
 		Command: []string{"/bin/sh", "-c", `echo "{\"stage\":\"train\",\"done\":1,\"total\":2,\"values\":{\"pid\":$$}}"; while :; do :; done`}})
 	ctx, end := context.WithCancelCause(t.Context())
 	defer end(nil)
-	err := l.Run(ctx, t.TempDir(), func(_ context.Context, p work.Progress) error {
+	err := l.Run(ctx, t.TempDir(), func(_ context.Context, p work.ProgressLine) error {
 		for {
 			if _, err := replaystore.Send(ctx, l.deps.Control, replaystore.LoadSignal{Server: "a", Active: 1, Queued: 1}); err != nil {
 				return err

@@ -190,7 +190,7 @@ func (s *scorer) compare(ctx context.Context, items []selection.Item, out *gate.
 			set.Corrected = append(set.Corrected, it.Rejected != "")
 		}
 		done++
-		if err := s.lines.Encode(Progress{Stage: "evaluate", Done: done, Total: total}); err != nil {
+		if err := s.lines.Encode(ProgressLine{Stage: "evaluate", Done: done, Total: total}); err != nil {
 			return err
 		}
 	}

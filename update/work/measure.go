@@ -99,7 +99,7 @@ func (w *worker) losses(ctx context.Context, list []train.Sequence, into []selec
 				into[from+i].Loss -= float64(l) / float64(len(tokens))
 			}
 		}
-		if err := w.lines.Encode(Progress{Stage: "select", Done: from + len(part), Total: len(list)}); err != nil {
+		if err := w.lines.Encode(ProgressLine{Stage: "select", Done: from + len(part), Total: len(list)}); err != nil {
 			return err
 		}
 	}
@@ -139,7 +139,7 @@ func (w *worker) gradients(ctx context.Context, list []train.Sequence, into []se
 			into[i].Gradient = math.Sqrt(sum)
 		}
 		if (i+1)%measured == 0 || i+1 == len(list) {
-			if err := w.lines.Encode(Progress{Stage: "select", Done: i + 1, Total: len(list)}); err != nil {
+			if err := w.lines.Encode(ProgressLine{Stage: "select", Done: i + 1, Total: len(list)}); err != nil {
 				return err
 			}
 		}

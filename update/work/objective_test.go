@@ -192,7 +192,7 @@ func checkFigures(t *testing.T, dir string, out []byte, objective string) {
 	}
 	lines := bufio.NewScanner(bytes.NewReader(out))
 	for lines.Scan() {
-		var p Progress
+		var p ProgressLine
 		must(t, json.Unmarshal(lines.Bytes(), &p))
 		for key, there := range want {
 			if _, ok := p.Values[key]; p.Stage == "train" && ok != there {

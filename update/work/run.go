@@ -24,8 +24,8 @@ import (
 	"nightshift/update/train/method"
 )
 
-// Progress is one line of progress.
-type Progress struct {
+// ProgressLine says how far a run is. A run writes one a line, as JSON.
+type ProgressLine struct {
 	Stage  string             `json:"stage"` // "train" or "evaluate"
 	Done   int                `json:"done"`
 	Total  int                `json:"total"`
@@ -255,7 +255,7 @@ func (w *worker) fit(ctx context.Context, s *train.Session, r *method.Run, o *ob
 			values["sparsity"] = p.Sparsity
 		}
 		o.values(values)
-		if err := w.lines.Encode(Progress{Stage: "train", Done: p.Step, Total: p.Steps, Values: values}); err != nil {
+		if err := w.lines.Encode(ProgressLine{Stage: "train", Done: p.Step, Total: p.Steps, Values: values}); err != nil {
 			return err
 		}
 		if p.Step == w.last {

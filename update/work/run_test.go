@@ -212,10 +212,10 @@ func checkLines(t *testing.T, dir string, out []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stages := map[string]Progress{}
+	stages := map[string]ProgressLine{}
 	lines, trained := bufio.NewScanner(bytes.NewReader(out)), 0
 	for lines.Scan() {
-		var p Progress
+		var p ProgressLine
 		if err := json.Unmarshal(lines.Bytes(), &p); err != nil {
 			t.Fatalf("line of progress %q: %v", lines.Text(), err)
 		}

@@ -165,7 +165,7 @@ func (w *worker) rounds(ctx context.Context, s *train.Session, tracks [][]train.
 			return err
 		}
 		left := time.Since(begin) / time.Duration(p.Step) * time.Duration(p.Steps-p.Step)
-		return w.lines.Encode(Progress{Stage: "train", Done: p.Step, Total: p.Steps, Values: map[string]float64{"loss": p.Loss, "lr": p.Rate, "grad_norm": p.Norm, "eta_seconds": left.Seconds()}})
+		return w.lines.Encode(ProgressLine{Stage: "train", Done: p.Step, Total: p.Steps, Values: map[string]float64{"loss": p.Loss, "lr": p.Rate, "grad_norm": p.Norm, "eta_seconds": left.Seconds()}})
 	})
 	if err != nil {
 		return fmt.Errorf("make warm start: %w", err)

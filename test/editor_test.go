@@ -167,7 +167,7 @@ func (e *editor) correct(question string) string {
 func (e *editor) recorded() {
 	var nights struct{ Data []nightrecord.Night }
 	e.s.call("GET", "/v1/nights", nil, 200).into(e.t, &nights)
-	if len(nights.Data) != 1 || nights.Data[0].Selection.Editors != 1 || nights.Data[0].Selection.Subjects != 0 {
+	if len(nights.Data) != 1 || nights.Data[0].Selected.Editors != 1 || nights.Data[0].Selected.Subjects != 0 {
 		e.t.Errorf("recorded: %+v", nights.Data)
 	}
 	var track struct {

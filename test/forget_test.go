@@ -76,7 +76,7 @@ func TestForgetCommand(t *testing.T) {
 	}
 	n := f.Nights[0]
 	published(t, n)
-	if had, has := first.Selection.New+first.Selection.HeldOut, n.Selection.New+n.Selection.HeldOut; has == 0 || has >= had || n.By != "forget" {
+	if had, has := first.Selected.New+first.Selected.HeldOut, n.Selected.New+n.Selected.HeldOut; has == 0 || has >= had || n.By != "forget" {
 		t.Errorf("the night learned from %d examples, the first one from %d", has, had)
 	}
 	r, err := registry.Open(filepath.Join(dir, "data", "registry"), nil)

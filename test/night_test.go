@@ -119,8 +119,8 @@ func (a *api) followed(id string) nightrecord.Night {
 // verdictOf is a verdict as text, for messages.
 func verdictOf(n nightrecord.Night) string {
 	s := fmt.Sprintf("night %s: %s %s\n", n.ID, n.State, n.Reason)
-	if n.Selection != nil {
-		s += fmt.Sprintf("%+v\n", *n.Selection)
+	if n.Selected != nil {
+		s += fmt.Sprintf("%+v\n", *n.Selected)
 	}
 	if n.Verdict != nil {
 		for _, c := range n.Verdict.Checks {

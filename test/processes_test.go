@@ -45,7 +45,7 @@ store: {kind: redis, redis: {addresses: ["`+redis.Addr+`"]}}
 	n := one.night()
 	published(t, n)
 	t.Logf("night took %.1f s\n%s", time.Since(asked).Seconds(), verdictOf(n))
-	if got := n.Selection.New + n.Selection.HeldOut + n.Selection.Rejected + n.Selection.Quarantined; got < people {
+	if got := n.Selected.New + n.Selected.HeldOut + n.Selected.Rejected + n.Selected.Quarantined; got < people {
 		t.Errorf("the night saw %d of %d corrections, which two servers took", got, people)
 	}
 	if there := two.followed(n.ID); there.State != n.State || there.Candidate.Digest != n.Candidate.Digest {

@@ -250,7 +250,7 @@ func TestNightOnTrial(t *testing.T) {
 		t.Errorf("the next night: %s", n.Reason)
 	}
 	n, _, err := u.history.Record(id)
-	if err != nil || n.State != nightrecord.Published || n.Candidate.Version != 1 || !strings.Contains(n.Reason, "on trial: 30 %") || len(s.Memory()) != n.Selection.New {
+	if err != nil || n.State != nightrecord.Published || n.Candidate.Version != 1 || !strings.Contains(n.Reason, "on trial: 30 %") || len(s.Memory()) != n.Selected.New {
 		t.Fatalf("night %+v, %v", n, err)
 	}
 	a := s.Champion()

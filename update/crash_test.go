@@ -68,8 +68,8 @@ func TestUpdaterKilledAtEachStep(t *testing.T) {
 			if err != nil || len(refs) != 1 || s.Champion().Sequence != 1 || refs[0].Digest != s.Champion().Digest {
 				t.Errorf("versions %v, %v; champion %+v", refs, err, s.Champion())
 			}
-			if n := s.run(u, night.Request{}, nightrecord.Skipped); n.Selection.New != 0 || len(s.Memory()) == 0 {
-				t.Errorf("evidence is used twice: %+v; remembered %d", n.Selection, len(s.Memory()))
+			if n := s.run(u, night.Request{}, nightrecord.Skipped); n.Selected.New != 0 || len(s.Memory()) == 0 {
+				t.Errorf("evidence is used twice: %+v; remembered %d", n.Selected, len(s.Memory()))
 			}
 			if learned := selection.Using(s.Selected(id), selection.New); len(s.Memory()) != len(learned) {
 				t.Errorf("%d examples were learned, the memory has %d: %v", len(learned), len(s.Memory()), s.Memory())

@@ -47,7 +47,7 @@ func (s *shop) run(u *Updater, req night.Request, want nightrecord.State) nightr
 		s.Fatal(err)
 	}
 	if n.State != want {
-		s.Fatalf("the night was %s: %s; selection %+v; want %s", n.State, n.Reason, n.Selection, want)
+		s.Fatalf("the night was %s: %s; selection %+v; want %s", n.State, n.Reason, n.Selected, want)
 	}
 	stored, found, err := u.history.Record(n.ID)
 	if err != nil || !found || stored.State != n.State || stored.Finished.IsZero() {

@@ -81,8 +81,8 @@ func TestForgetAndLearnAgain(t *testing.T) {
 		t.Errorf("owed after the night: %+v", list)
 	}
 	s.Now = s.Now.Add(time.Hour)
-	if after := s.run(u, night.Request{}, nightrecord.Skipped); after.Selection.New != 0 {
-		t.Errorf("what was learned again is taken once more: %+v", after.Selection)
+	if after := s.run(u, night.Request{}, nightrecord.Skipped); after.Selected.New != 0 {
+		t.Errorf("what was learned again is taken once more: %+v", after.Selected)
 	}
 }
 
@@ -170,8 +170,8 @@ func TestUpdaterKilledAfterAWithdrawal(t *testing.T) {
 	}
 	s.Now = s.Now.Add(time.Minute)
 	n := s.run(s.updater(), night.Request{}, nightrecord.Published)
-	if n.Selection.New+n.Selection.HeldOut != 66 || len(s.Owed()) != 0 {
-		t.Errorf("learned again %+v, owed %+v", n.Selection, s.Owed())
+	if n.Selected.New+n.Selected.HeldOut != 66 || len(s.Owed()) != 0 {
+		t.Errorf("learned again %+v, owed %+v", n.Selected, s.Owed())
 	}
 }
 

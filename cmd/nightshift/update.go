@@ -163,7 +163,7 @@ func (p *nightPrinter) result(n nightrecord.Night) error {
 	if n.Reason != "" {
 		fmt.Println(n.Reason)
 	}
-	if s := n.Selection; s != nil {
+	if s := n.Selected; s != nil {
 		fmt.Printf("%d new examples, %d of them by editors; %d people; %d rehearsed, %d held out, %d anchors; %d not used, %d wait for others, %d too young\n",
 			s.New, s.Editors, s.Subjects, s.Rehearsal, s.HeldOut, s.Anchors, s.Rejected, s.Quarantined, s.Waiting)
 	}

@@ -56,7 +56,7 @@ type Night struct {
 	Started   time.Time    `json:"started,omitzero"`
 	Finished  time.Time    `json:"finished,omitzero"`
 	Progress  *Progress    `json:"progress,omitempty"`
-	Selection *Selection   `json:"selection,omitempty"`
+	Selected  *Selected    `json:"selection,omitempty"`
 	Curve     []CurvePoint `json:"curve,omitempty"` // thinned to some hundred points; curve.jsonl has all
 	Trained   *Trained     `json:"training,omitempty"`
 	Learned   *Learned     `json:"learned,omitempty"`
@@ -86,8 +86,8 @@ const (
 	ByQuestions = "questions" // of questions that several people corrected, what some of them say
 )
 
-// Selection counts what the night works with.
-type Selection struct {
+// Selected counts what the night works with.
+type Selected struct {
 	Examples    int    `json:"examples"` // all items
 	New         int    `json:"new"`
 	Rehearsal   int    `json:"rehearsal"`
@@ -102,25 +102,34 @@ type Selection struct {
 	Superseded  int    `json:"superseded"`            // older examples that newer corrections retired
 }
 
-// Trained says how long a night trained, and why no longer.
+// Trained says how long a run trained, and why no longer.
 type Trained struct {
 	Steps   int     `json:"steps"`
 	From    int     `json:"cooldown_from"` // step after which the learning rate fell to zero
-	Learned float64 `json:"learned"`       // share of the corrections that were preferred to the answers that they correct then, 0 where there were none
-	Why     string  `json:"why"`           // "learned", "no progress", "steps", "time" or "passes"
+	Learned float64 `json:"learned"`       // share of the corrections that were preferred to the answers that they correct then, 0 where that was not measured
+	Why     string  `json:"why"`           // one of the reasons below
 }
+
+// Reasons why the learning rate begins to fall.
+const (
+	EndLearned = "learned"     // enough is learned
+	EndPlateau = "no progress" // nothing more is learned
+	EndSteps   = "steps"       // the steps are used up
+	EndTime    = "time"        // the time is used up
+	EndPasses  = "passes"      // nothing is measured, and the minimum is done
+)
 
 // Sentence says the same for people.
 func (t Trained) Sentence() string {
 	share := fmt.Sprintf("%.0f %% of the corrections", 100*t.Learned)
 	switch t.Why {
-	case "learned":
+	case EndLearned:
 		return fmt.Sprintf("trained %d steps, until it preferred %s to the answers that they correct", t.Steps, share)
-	case "no progress":
+	case EndPlateau:
 		return fmt.Sprintf("trained %d steps and made no more progress; it prefers %s to the answers that they correct", t.Steps, share)
-	case "steps":
+	case EndSteps:
 		return fmt.Sprintf("trained %d steps, which is update.train.max_steps; it prefers %s to the answers that they correct", t.Steps, share)
-	case "time":
+	case EndTime:
 		return fmt.Sprintf("trained %d steps, for as long as update.train.max_time allows; it prefers %s to the answers that they correct", t.Steps, share)
 	}
 	return fmt.Sprintf("trained %d steps", t.Steps)

@@ -10,7 +10,7 @@ import (
 func TestDocument(t *testing.T) {
 	at := time.Date(2026, 3, 2, 3, 4, 5, 0, time.UTC)
 	n := Night{ID: "20260302-030405-00ff", Track: "support", State: Rejected, Reason: "the gate said no", Started: at, Finished: at.Add(time.Minute),
-		Progress: &Progress{Phase: "train", Step: 3, Steps: 9, ETA: 1.5}, Selection: &Selection{Examples: 7, New: 3, HeldOut: 4},
+		Progress: &Progress{Phase: "train", Step: 3, Steps: 9, ETA: 1.5}, Selected: &Selected{Examples: 7, New: 3, HeldOut: 4},
 		Curve: []CurvePoint{{Step: 1, Loss: 2.5, Rate: 1e-4, Norm: 0.5, Margin: 2}}, Verdict: &Verdict{Checks: []Check{{Name: "gain", Value: 0.1, Low: -0.1, High: 0.3, Detail: "x"}}},
 		Candidate: &Candidate{Version: 2, Digest: "sha256:00"}, Log: []Line{{at, "began"}}}
 	data, err := n.Encode()

@@ -26,13 +26,13 @@ var questions = map[string]string{
 }
 
 // edited says whether a night learned what editors say and nothing else.
-func (s *Selection) edited() bool { return s != nil && s.Editors > 0 && s.HeldOut == 0 }
+func (s *Selected) edited() bool { return s != nil && s.Editors > 0 && s.HeldOut == 0 }
 
 // Table writes a night for people: what it was, what it learned from, what was checked and how its trial went. trial may be nil.
 func (n Night) Table(w io.Writer, trial *Trial) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(t, "night\t%s\ntrack\t%s\nstate\t%s\n", n.ID, n.Track, n.State)
-	for _, line := range []struct{ name, text string }{{"reason", n.Reason}, {"asked by", n.By}, {"began", stamp(n.Started)}, {"took", took(n)}, {"learned from", n.Selection.sentence()},
+	for _, line := range []struct{ name, text string }{{"reason", n.Reason}, {"asked by", n.By}, {"began", stamp(n.Started)}, {"took", took(n)}, {"learned from", n.Selected.sentence()},
 		{"began with", n.From}, {"warm start", n.WarmStart.Sentence()}, {"loss", loss(n.Curve)}, {"sparsity", n.sparsity()}, {"objective", n.Learned.sentence()}, {"references", n.Learned.references()}, {"candidate", n.Candidate.name(n.Track)}} {
 		if line.text != "" {
 			fmt.Fprintf(t, "%s\t%s\n", line.name, line.text)
@@ -50,7 +50,7 @@ func (n Night) Table(w io.Writer, trial *Trial) error {
 		}
 	}
 	if n.Verdict != nil {
-		if err := n.Verdict.table(w, n.Selection.edited()); err != nil {
+		if err := n.Verdict.table(w, n.Selected.edited()); err != nil {
 			return err
 		}
 	}
@@ -139,7 +139,7 @@ func (t Trial) table(w io.Writer) error {
 }
 
 // sentence says what a night worked with.
-func (s *Selection) sentence() string {
+func (s *Selected) sentence() string {
 	if s == nil {
 		return ""
 	}

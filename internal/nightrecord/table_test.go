@@ -9,7 +9,7 @@ import (
 func TestTable(t *testing.T) {
 	at := time.Date(2026, 3, 2, 3, 4, 5, 0, time.UTC)
 	n := Night{ID: "20260302-030405-00ff", Track: "support", State: Rejected, Reason: "the gate said no", By: "schedule", Started: at, Finished: at.Add(95 * time.Second),
-		Selection: &Selection{New: 30, Subjects: 12, Rehearsal: 60, HeldOut: 9, Anchors: 40, Rejected: 2, Waiting: 1}, Curve: []CurvePoint{{Step: 1, Loss: 2.5}, {Step: 9, Loss: 0.75}},
+		Selected: &Selected{New: 30, Subjects: 12, Rehearsal: 60, HeldOut: 9, Anchors: 40, Rejected: 2, Waiting: 1}, Curve: []CurvePoint{{Step: 1, Loss: 2.5}, {Step: 9, Loss: 0.75}},
 		Verdict: &Verdict{Checks: []Check{{"gain", true, 0.5, 0.25, 0.75, 0, "better"}, {"retention", true, 0.01, -0.01, 0.02, 0.03, "kept"}, {"retention", false, 0.05, 0.02, 0.08, 0.05, "forgot"},
 			{"evidence", true, 30, 30, 30, 20, "enough"}}}, Candidate: &Candidate{Version: 7, Digest: "sha256:00", Scale: 0.5},
 		Linears: []Linear{{0, "mlp.c_fc", 100, 0.0625, false}, {0, "mlp.c_proj", 100, 0.25, true}, {1, "mlp.c_fc", 100, 0.6875, true}}}
@@ -67,14 +67,14 @@ func TestTableOfAWarmStart(t *testing.T) {
 // TestTableOfEditors says who was behind a night, how it held out, and what the gain was measured on.
 func TestTableOfEditors(t *testing.T) {
 	for _, c := range []struct {
-		s    Selection
+		s    Selected
 		want []string
 	}{
-		{Selection{New: 1, Editors: 1}, []string{"1 new examples by editors, ", "is it better on what the editors corrected?"}},
-		{Selection{New: 15, Editors: 2, Subjects: 5, HeldOut: 6, HeldOutBy: ByQuestions}, []string{"15 new examples of 5 people and editors, who gave 2, ", "6 held out by questions and", "on feedback that it never saw?"}},
+		{Selected{New: 1, Editors: 1}, []string{"1 new examples by editors, ", "is it better on what the editors corrected?"}},
+		{Selected{New: 15, Editors: 2, Subjects: 5, HeldOut: 6, HeldOutBy: ByQuestions}, []string{"15 new examples of 5 people and editors, who gave 2, ", "6 held out by questions and", "on feedback that it never saw?"}},
 	} {
 		var b strings.Builder
-		if err := (Night{Selection: &c.s, Verdict: &Verdict{Checks: []Check{{Name: "gain", Pass: true}}}}).Table(&b, nil); err != nil {
+		if err := (Night{Selected: &c.s, Verdict: &Verdict{Checks: []Check{{Name: "gain", Pass: true}}}}).Table(&b, nil); err != nil {
 			t.Fatal(err)
 		}
 		for _, want := range c.want {

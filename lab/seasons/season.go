@@ -51,15 +51,15 @@ const SeasonFile = "nights.jsonl"
 
 // Entry is what is recorded of one night of a season. Shares are of questions that no customer asks.
 type Entry struct {
-	Key      string                 `json:"key"`
-	Seed     uint64                 `json:"seed"`
-	Night    int                    `json:"night"` // counted from 1; 0 is before the first
-	Changed  []string               `json:"changed,omitempty"`
-	Feedback int                    `json:"feedback"`
-	State    nightrecord.State      `json:"state,omitempty"`
-	Reason   string                 `json:"reason,omitempty"`
-	Refused  []string               `json:"refused,omitempty"`
-	Selected *nightrecord.Selection `json:"selection,omitempty"`
+	Key      string                `json:"key"`
+	Seed     uint64                `json:"seed"`
+	Night    int                   `json:"night"` // counted from 1; 0 is before the first
+	Changed  []string              `json:"changed,omitempty"`
+	Feedback int                   `json:"feedback"`
+	State    nightrecord.State     `json:"state,omitempty"`
+	Reason   string                `json:"reason,omitempty"`
+	Refused  []string              `json:"refused,omitempty"`
+	Selected *nightrecord.Selected `json:"selection,omitempty"`
 
 	Retention      float64 `json:"anchor_nll"`           // against the champion, nats per token
 	RetentionBound float64 `json:"anchor_nll_bound"`     // its upper 95 % bound
@@ -199,7 +199,7 @@ func (s Season) day(ctx context.Context, shop *shop, y *year, champion string, d
 
 // read takes over what the night's record says.
 func (n *Entry) read(r nightrecord.Night) {
-	n.State, n.Reason, n.Selected = r.State, r.Reason, r.Selection
+	n.State, n.Reason, n.Selected = r.State, r.Reason, r.Selected
 	if r.Verdict == nil {
 		return
 	}

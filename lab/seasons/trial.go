@@ -42,14 +42,14 @@ type Outcome struct {
 	Variant string `json:"variant,omitempty"`
 	Seed    int    `json:"seed"`
 
-	State     nightrecord.State      `json:"state"`
-	Reason    string                 `json:"reason,omitempty"`
-	Refused   []string               `json:"refused,omitempty"` // checks that failed
-	Selection *nightrecord.Selection `json:"selection,omitempty"`
-	Gain      float64                `json:"gain"`      // nats per token
-	Retention float64                `json:"retention"` // against the champion, nats per token
-	Drift     float64                `json:"drift"`
-	Taught    float64                `json:"taught"` // share of the corrections learned from that the candidate prefers to what they correct
+	State     nightrecord.State     `json:"state"`
+	Reason    string                `json:"reason,omitempty"`
+	Refused   []string              `json:"refused,omitempty"` // checks that failed
+	Selected  *nightrecord.Selected `json:"selection,omitempty"`
+	Gain      float64               `json:"gain"`      // nats per token
+	Retention float64               `json:"retention"` // against the champion, nats per token
+	Drift     float64               `json:"drift"`
+	Taught    float64               `json:"taught"` // share of the corrections learned from that the candidate prefers to what they correct
 
 	// Shares of held-out questions; of the candidate, also where it is rejected.
 	Changed float64 `json:"changed_right"`
@@ -244,7 +244,7 @@ func (t Trial) through(ctx context.Context, s *shop, p plan, o Outcome) (Outcome
 
 // read takes over what a night's record says.
 func (o *Outcome) read(n nightrecord.Night) {
-	o.State, o.Reason, o.Selection = n.State, n.Reason, n.Selection
+	o.State, o.Reason, o.Selected = n.State, n.Reason, n.Selected
 	if n.Verdict == nil {
 		return
 	}

@@ -101,8 +101,8 @@ func TestErasureWhileTheNightRuns(t *testing.T) {
 		t.Errorf("the night is %s: %s (%v)", n.State, n.Reason, err)
 	}
 	ns.deps.At = func(string) {}
-	if n := s.run(ns, Request{}, nightrecord.Published); n.Selection.New+n.Selection.HeldOut != 66 {
-		t.Errorf("the next night works with %+v", n.Selection)
+	if n := s.run(ns, Request{}, nightrecord.Published); n.Selected.New+n.Selected.HeldOut != 66 {
+		t.Errorf("the next night works with %+v", n.Selected)
 	}
 }
 
@@ -127,8 +127,8 @@ func TestErasureWhileTheNightSelects(t *testing.T) {
 		t.Errorf("%d examples are left: %+v", len(items), items)
 	}
 	ns.deps.At = func(string) {}
-	if n := s.run(ns, Request{}, nightrecord.Published); n.Selection.New+n.Selection.HeldOut != 66 {
-		t.Errorf("the next night works with %+v", n.Selection)
+	if n := s.run(ns, Request{}, nightrecord.Published); n.Selected.New+n.Selected.HeldOut != 66 {
+		t.Errorf("the next night works with %+v", n.Selected)
 	}
 }
 

@@ -249,7 +249,7 @@ func TestEditorsNight(t *testing.T) {
 	s.correction("young", 3, nighttest.Answer(3), time.Minute, false)
 	s.correction("edited", 1, nighttest.Answer(1), 0, true)
 	n := s.run(ns, Request{}, nightrecord.Published)
-	if sel := n.Selection; sel.New != 1 || sel.Editors != 1 || sel.Subjects != 0 || sel.HeldOut != 0 || sel.Quarantined != 1 || sel.Waiting != 1 {
+	if sel := n.Selected; sel.New != 1 || sel.Editors != 1 || sel.Subjects != 0 || sel.HeldOut != 0 || sel.Quarantined != 1 || sel.Waiting != 1 {
 		t.Errorf("selected %+v", sel)
 	}
 	if c := n.Verdict.Checks[0]; c.Name != "gain" || !strings.Contains(c.Detail, "measured on what was learned") {
@@ -262,7 +262,7 @@ func TestEditorsNight(t *testing.T) {
 	s.Now = s.Now.Add(24 * time.Hour)
 	n = s.run(ns, Request{}, nightrecord.Skipped)
 	if !strings.Contains(n.Reason, "2 of 10 examples") {
-		t.Errorf("the next night: %s; %+v", n.Reason, n.Selection)
+		t.Errorf("the next night: %s; %+v", n.Reason, n.Selected)
 	}
 }
 

@@ -36,7 +36,7 @@ type chosen struct {
 	reasons     []selection.Reason // why something is not used
 	needs       []nightrecord.Need // of what others than editors say
 	aside       int                // of the quarantined: what is not enough yet, of others than editors
-	counts      nightrecord.Selection
+	counts      nightrecord.Selected
 }
 
 // choose selects from what was gathered, and picks what to rehearse and to measure beside it. It writes nothing.
@@ -224,7 +224,7 @@ func (c *chosen) current(of string, items, newer []selection.Item, before map[st
 
 // count fills the counts for the record.
 func (c *chosen) count(s selection.Selection, g gathered) {
-	c.counts = nightrecord.Selection{Examples: len(c.items), Rejected: len(s.Rejected) - (len(s.Quarantined) - c.aside), Quarantined: len(s.Quarantined),
+	c.counts = nightrecord.Selected{Examples: len(c.items), Rejected: len(s.Rejected) - (len(s.Quarantined) - c.aside), Quarantined: len(s.Quarantined),
 		Waiting: s.Waiting + g.waiting, HeldOutBy: s.HeldOutBy, Superseded: len(c.retire) + len(c.outdated)}
 	for _, it := range c.items {
 		switch it.Use {

@@ -62,7 +62,7 @@ func (n *night) freeze(ctx context.Context) ([]selection.Item, error) {
 	}
 	c := d.chosen
 	d.explain(&n.log)
-	n.log.night.Selection = &c.counts
+	n.log.night.Selected = &c.counts
 	n.log.say(fmt.Sprintf("selected %d new and %d held-out examples of %d people, %d of editors, %d to rehearse, %d anchors; %d older ones are superseded",
 		c.counts.New-c.counts.Editors, c.counts.HeldOut, c.counts.Subjects, c.counts.Editors, c.counts.Rehearsal, c.counts.Anchors, c.counts.Superseded))
 	if w := n.nights.cfg.Weights; w != "" && w != quantize.Float32 {
@@ -162,7 +162,7 @@ func (n *night) earlier(job *work.Job) (err error) {
 // job is the work that is asked of the child process, without versions.
 func (n *night) job() work.Job {
 	job := work.Job{ModelDir: n.nights.cfg.ModelDir, CacheDir: n.nights.cfg.CacheDir, Weights: n.nights.cfg.Weights, Threads: n.nights.cfg.Threads, Track: n.req.Track, Seed: n.settings.Train.Seed, Blocked: n.settings.Gate.Blocked,
-		Train: n.train, Drift: work.Drift{Limit: n.settings.Gate.Drift, Beyond: beyondDrift * n.settings.Gate.Drift, Prompts: driftPrompts}, SelfTests: n.nights.cfg.sizes.selfTests, Answers: n.nights.cfg.sizes.answers, Forgetting: n.settings.Forgetting}
+		Train: n.train, Drift: work.DriftBound{Limit: n.settings.Gate.Drift, Beyond: beyondDrift * n.settings.Gate.Drift, Prompts: driftPrompts}, SelfTests: n.nights.cfg.sizes.selfTests, Answers: n.nights.cfg.sizes.answers, Forgetting: n.settings.Forgetting}
 	if n.makesWarmStart {
 		job.WarmStart, job.Answers = &n.settings.WarmStart.WarmStart, 0
 		job.Train.Objective, job.Train.Methods = selection.SFT, method.Settings{} // examples are imitated, and there is nothing to protect

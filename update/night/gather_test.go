@@ -122,8 +122,8 @@ func TestWaitingIsExplained(t *testing.T) {
 	for _, l := range n.Log {
 		said += l.Message + "\n"
 	}
-	if n.Selection.Waiting != 2 || !strings.Contains(said, "2 pieces of feedback wait: the first is about interaction late,") || !strings.Contains(said, "1 pieces of feedback were given later") {
-		t.Errorf("waiting %d, log:\n%s", n.Selection.Waiting, said)
+	if n.Selected.Waiting != 2 || !strings.Contains(said, "2 pieces of feedback wait: the first is about interaction late,") || !strings.Contains(said, "1 pieces of feedback were given later") {
+		t.Errorf("waiting %d, log:\n%s", n.Selected.Waiting, said)
 	}
 }
 

@@ -29,7 +29,7 @@ func (s *shop) run(ns *Nights, req Request, want nightrecord.State) nightrecord.
 		s.Fatal(err)
 	}
 	if n.State != want {
-		s.Fatalf("the night was %s: %s; selection %+v; want %s", n.State, n.Reason, n.Selection, want)
+		s.Fatalf("the night was %s: %s; selection %+v; want %s", n.State, n.Reason, n.Selected, want)
 	}
 	stored, found, err := ns.history.Record(n.ID)
 	if err != nil || !found || stored.State != n.State || stored.Finished.IsZero() {
@@ -82,18 +82,18 @@ func TestNightFromFeedbackToChampion(t *testing.T) {
 	if !n.Verdict.Pass || len(n.Curve) == 0 || n.Curve[len(n.Curve)-1].Loss > n.Curve[0].Loss/2 || len(n.Log) == 0 {
 		t.Errorf("verdict %+v, curve %v", n.Verdict, n.Curve)
 	}
-	if got := n.Selection; got.New+got.HeldOut != 72 || got.HeldOut < 6 || got.Rehearsal != 3 || got.Anchors != 3 {
+	if got := n.Selected; got.New+got.HeldOut != 72 || got.HeldOut < 6 || got.Rehearsal != 3 || got.Anchors != 3 {
 		t.Errorf("selection %+v", got)
 	}
-	if ids := s.Memory(); len(ids) != n.Selection.New {
-		t.Errorf("%d examples are remembered, %d were learned", len(ids), n.Selection.New)
+	if ids := s.Memory(); len(ids) != n.Selected.New {
+		t.Errorf("%d examples are remembered, %d were learned", len(ids), n.Selected.New)
 	}
 	m, err := s.Registry.Version(champion.Digest)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if m.Night != n.ID || m.Parent != "" || m.BaseDigest == "" || m.TokenizerHash == "" || !strings.HasPrefix(m.DataDigest, "sha256:") || len(m.SelfTest) != 2 ||
-		m.Examples != n.Selection.New+3 || m.Figures["heldout_candidate_nll"] >= m.Figures["heldout_champion_nll"] {
+		m.Examples != n.Selected.New+3 || m.Figures["heldout_candidate_nll"] >= m.Figures["heldout_champion_nll"] {
 		t.Errorf("manifest %+v", m)
 	}
 	var done history.Completion
@@ -105,8 +105,8 @@ func TestNightFromFeedbackToChampion(t *testing.T) {
 	}
 	// The next night goes on where this one ended.
 	again := s.run(ns, Request{By: "cli"}, nightrecord.Skipped)
-	if again.Selection.New != 0 || !strings.Contains(again.Reason, "no new examples") {
-		t.Errorf("the next night: %s, %+v", again.Reason, again.Selection)
+	if again.Selected.New != 0 || !strings.Contains(again.Reason, "no new examples") {
+		t.Errorf("the next night: %s, %+v", again.Reason, again.Selected)
 	}
 
 	replayed, err := ns.Replay(t.Context(), n.ID, nil)
@@ -173,12 +173,12 @@ func TestShuffledAnswersAreRejected(t *testing.T) {
 	if n.Candidate.Version == 0 {
 		t.Error("the rejected candidate is not kept as a version")
 	}
-	if got := len(s.Memory()); got != first.Selection.New {
-		t.Errorf("%d examples are remembered after the rejection, %d before", got, first.Selection.New)
+	if got := len(s.Memory()); got != first.Selected.New {
+		t.Errorf("%d examples are remembered after the rejection, %d before", got, first.Selected.New)
 	}
 	ns.deps.At = func(string) {}
-	if again := s.run(ns, Request{}, nightrecord.Skipped); again.Selection.New != 0 {
-		t.Errorf("the rejected night's evidence is taken again: %+v", again.Selection)
+	if again := s.run(ns, Request{}, nightrecord.Skipped); again.Selected.New != 0 {
+		t.Errorf("the rejected night's evidence is taken again: %+v", again.Selected)
 	}
 	if err := s.Registry.WriteNightFile(night, work.SelectionFile, sound); err != nil {
 		t.Fatal(err)
@@ -443,7 +443,7 @@ func TestSkippedNightsSayWhy(t *testing.T) {
 			ns := s.nights()
 			n := s.run(ns, Request{}, nightrecord.Skipped)
 			if !strings.Contains(n.Reason, c.want) {
-				t.Errorf("skipped because %q, want %q; %+v", n.Reason, c.want, n.Selection)
+				t.Errorf("skipped because %q, want %q; %+v", n.Reason, c.want, n.Selected)
 			}
 			if _, found, err := ns.history.Record(n.ID); !found || err != nil {
 				t.Errorf("record %v %v", found, err)

@@ -32,7 +32,7 @@ func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 	}
 	n.log.night.Candidate = &nightrecord.Candidate{Digest: digest, Scale: scaleOf(e)}
 	if e.Training.Steps > 0 {
-		t := nightrecord.Trained(e.Training)
+		t := e.Training
 		n.log.night.Trained = &t
 		n.log.say(t.Sentence())
 	}
@@ -40,7 +40,7 @@ func (n *night) conclude(ctx context.Context, items []selection.Item) error {
 		n.log.say(fmt.Sprintf("the candidate needed rank %d and has %d: %.2g %% of what it adds was cut off", c.From, c.To, 100*c.Lost))
 	}
 	if e.StoredTeachers > 0 {
-		n.log.say(fmt.Sprintf("%d of %d rehearsed examples are held to what the model said when they were learned", e.StoredTeachers, n.log.night.Selection.Rehearsal))
+		n.log.say(fmt.Sprintf("%d of %d rehearsed examples are held to what the model said when they were learned", e.StoredTeachers, n.log.night.Selected.Rehearsal))
 	}
 	v := gate.Judge(e.Evaluation, n.evidenceOf(items), n.limits())
 	n.log.night.Verdict, n.log.night.Linears = &v, e.Linears
@@ -134,7 +134,7 @@ func (ns *Nights) nightAdapter(night, dir string) (config, weights []byte, err e
 // figures are the manifest's numbers for people.
 func (n *night) figures(e work.Evaluation) map[string]float64 {
 	f := map[string]float64{"champion_end_rate": e.ChampionBehaviour.EndRate, "candidate_end_rate": e.CandidateBehaviour.EndRate,
-		"new_examples": float64(n.log.night.Selection.New), "rehearsal_examples": float64(n.log.night.Selection.Rehearsal)}
+		"new_examples": float64(n.log.night.Selected.New), "rehearsal_examples": float64(n.log.night.Selected.Rehearsal)}
 	if d := e.Drift.Tried; len(d) > 0 {
 		f["scale"] = e.Drift.Scale()
 		f["drift"], _ = d[len(d)-1].Mean()
@@ -280,7 +280,7 @@ func refusal(v nightrecord.Verdict) string {
 }
 
 // learnedRecord is what was learned of preferences and ratings in the words of the record.
-func learnedRecord(l *work.Learned) *nightrecord.Learned {
+func learnedRecord(l *work.ObjectiveReport) *nightrecord.Learned {
 	if l == nil {
 		return nil
 	}

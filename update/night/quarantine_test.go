@@ -45,7 +45,7 @@ func TestOnePersonsClusterWaits(t *testing.T) {
 	s.config.Gate.RetentionChampion, s.config.Gate.RetentionReference = 5, 5 // three rehearsed sentences hold little
 	ns := s.nights()
 	first := s.run(ns, Request{}, nightrecord.Published)
-	if got := first.Selection; got.Quarantined != 1 || got.Rejected != 3 || got.New+got.HeldOut != 72 {
+	if got := first.Selected; got.Quarantined != 1 || got.Rejected != 3 || got.New+got.HeldOut != 72 {
 		t.Errorf("selection %+v, want 1 quarantined, 3 near duplicates and the 72 others", got)
 	}
 	if r := s.reasons(first.ID, fed.ID); len(r) != 1 || !r[0].Waits || !strings.Contains(r[0].Why, "4 near-identical examples that come from one person") {
@@ -57,13 +57,13 @@ func TestOnePersonsClusterWaits(t *testing.T) {
 	s.Now = s.Now.Add(24 * time.Hour)
 	s.Correct(20, 34)
 	second, err := s.begin(t.Context(), ns, Request{DryRun: true})
-	if err != nil || learned(first.ID) || learned(second.ID) || second.Selection.Quarantined != 1 {
-		t.Fatalf("%v; learned in the first night %v, in the second %v; selection %+v", err, learned(first.ID), learned(second.ID), second.Selection)
+	if err != nil || learned(first.ID) || learned(second.ID) || second.Selected.Quarantined != 1 {
+		t.Fatalf("%v; learned in the first night %v, in the second %v; selection %+v", err, learned(first.ID), learned(second.ID), second.Selected)
 	}
 	s.feed(78, 1)
 	third, err := s.begin(t.Context(), ns, Request{DryRun: true})
-	if err != nil || !learned(third.ID) || third.Selection.Quarantined != 0 {
-		t.Errorf("%v; after another person said it %v; selection %+v", err, learned(third.ID), third.Selection)
+	if err != nil || !learned(third.ID) || third.Selected.Quarantined != 0 {
+		t.Errorf("%v; after another person said it %v; selection %+v", err, learned(third.ID), third.Selected)
 	}
 	report, err := s.Store.Erase(t.Context(), fed.Subject)
 	if err != nil {
@@ -132,8 +132,8 @@ func TestNightMeasures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := s.reasons(next.ID, odd.ID); len(r) != 1 || !r[0].Waits || !strings.Contains(r[0].Why, "an outlier: its loss is") || next.Selection.Quarantined != 1 {
-		t.Errorf("reasons %v, selection %+v", r, next.Selection)
+	if r := s.reasons(next.ID, odd.ID); len(r) != 1 || !r[0].Waits || !strings.Contains(r[0].Why, "an outlier: its loss is") || next.Selected.Quarantined != 1 {
+		t.Errorf("reasons %v, selection %+v", r, next.Selected)
 	}
 }
 

@@ -8,10 +8,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
 	"nightshift/update/history"
 	"nightshift/update/selection"
-	"nightshift/update/train"
 	"nightshift/update/work"
 )
 
@@ -97,7 +97,7 @@ func (ns *Nights) copyNight(night, dir string) error {
 	if found, err := ns.history.Read(night, work.EvaluationFile, &e); err != nil || !found {
 		return errors.Join(err, missing(found, work.EvaluationFile))
 	}
-	if e.Training.Why == train.EndTime { // the clock decided once; a replay ends at the same step
+	if e.Training.Why == nightrecord.EndTime { // the clock decided once; a replay ends at the same step
 		job.Train.From = e.Training.From
 	}
 	if err := writeJob(dir, job); err != nil {

@@ -18,7 +18,7 @@ func (s *shop) reviewed(ns *Nights, first, rejected nightrecord.Night) {
 		}
 	}
 	s.Now = s.Now.Add(time.Hour)
-	want := rejected.Selection.New + rejected.Selection.HeldOut
+	want := rejected.Selected.New + rejected.Selected.HeldOut
 	if track, n, err := history.Review(s.Registry, rejected.ID, "ann", s.Now); err != nil || track != registry.Default || n != want {
 		s.Errorf("reviewed %d examples of track %s, %v; want %d", n, track, err, want)
 	}
@@ -27,10 +27,10 @@ func (s *shop) reviewed(ns *Nights, first, rejected nightrecord.Night) {
 	if err != nil || again.Verdict == nil {
 		s.Fatalf("the night after the review: %s %s, %v", again.State, again.Reason, err)
 	}
-	if got := again.Selection; got.New != rejected.Selection.New || got.HeldOut != rejected.Selection.HeldOut {
-		s.Errorf("selected %+v, want what the reviewed night had: %+v", got, rejected.Selection)
+	if got := again.Selected; got.New != rejected.Selected.New || got.HeldOut != rejected.Selected.HeldOut {
+		s.Errorf("selected %+v, want what the reviewed night had: %+v", got, rejected.Selected)
 	}
-	if after := s.run(ns, Request{}, nightrecord.Skipped); after.Selection.New != 0 {
-		s.Errorf("the reviewed evidence is taken a third time: %+v", after.Selection)
+	if after := s.run(ns, Request{}, nightrecord.Skipped); after.Selected.New != 0 {
+		s.Errorf("the reviewed evidence is taken a third time: %+v", after.Selected)
 	}
 }

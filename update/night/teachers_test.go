@@ -40,8 +40,8 @@ func TestTeachersGoWithTheMemory(t *testing.T) {
 		}
 		stored[m.ID] = m.Teacher
 	}
-	if len(stored) != first.Selection.New {
-		t.Errorf("%d examples are remembered, %d were learned", len(stored), first.Selection.New)
+	if len(stored) != first.Selected.New {
+		t.Errorf("%d examples are remembered, %d were learned", len(stored), first.Selected.New)
 	}
 	for _, it := range s.Selected(first.ID) {
 		if it.Teacher != nil {
@@ -64,7 +64,7 @@ func TestTeachersGoWithTheMemory(t *testing.T) {
 			t.Errorf("%s, %s, has teacher %+v, stored was %+v", it.ID, it.Use, it.Teacher, stored[it.ID])
 		}
 	}
-	want := fmt.Sprintf("%d of %d rehearsed examples are held to", taught, second.Selection.Rehearsal)
+	want := fmt.Sprintf("%d of %d rehearsed examples are held to", taught, second.Selected.Rehearsal)
 	if taught == 0 || !slices.ContainsFunc(second.Log, func(l nightrecord.Line) bool { return strings.HasPrefix(l.Message, want) }) {
 		t.Errorf("%d examples have teachers, the log does not say %q: %v", taught, want, second.Log)
 	}

@@ -130,7 +130,7 @@ func (n *night) freezeWarmStart(ctx context.Context) ([]selection.Item, error) {
 	}
 	c.items = append(c.items, selection.RandomSample(anchors, n.nights.cfg.sizes.selfTests)...)
 	c.count(selection.Selection{}, gathered{})
-	n.log.night.Selection = &c.counts
+	n.log.night.Selected = &c.counts
 	n.log.say(fmt.Sprintf("makes a warm start of %d examples of the tracks %s, and measures it with %d others", c.counts.New, strings.Join(n.frozen.Tracks, ", "), c.counts.HeldOut))
 	if err := n.unchanged(c.items); err != nil {
 		return nil, err

@@ -40,8 +40,8 @@ func TestWarmStart(t *testing.T) {
 	if report == nil || !slices.Equal(report.Tracks, []string{"alpha", "beta", "gamma"}) || !slices.Equal(report.Steps, []int{0, 5, 10}) || !report.Helps() || report.Asked != 3 {
 		t.Fatalf("report %+v", report)
 	}
-	if len(made.Curve) != 12 || made.Selection.New != 45 || made.Selection.HeldOut != 9 {
-		t.Errorf("%d points of the curve, selection %+v", len(made.Curve), made.Selection)
+	if len(made.Curve) != 12 || made.Selected.New != 45 || made.Selected.HeldOut != 9 {
+		t.Errorf("%d points of the curve, selection %+v", len(made.Curve), made.Selected)
 	}
 	active, err := s.Registry.Champion("warm-start")
 	if err != nil || active.Digest != made.Candidate.Digest || active.Night != made.ID || active.Share != 0 {

@@ -3,6 +3,8 @@ package train
 import (
 	"fmt"
 	"math"
+
+	"nightshift/internal/nightrecord"
 )
 
 // Until ends a run by what it has learned instead of after a number of steps that is known before. The learning rate is
@@ -24,25 +26,8 @@ type Until struct {
 	Expired     func() bool // says at a measurement that the time is over; nil: there is no limit of time
 	From        int         // the cooldown begins after this step in any case; 0: as above
 
-	Ended Ended // is filled by Fit
+	Ended nightrecord.Trained // is filled by Fit
 }
-
-// Ended says how a run ended.
-type Ended struct {
-	Steps   int     `json:"steps"`
-	From    int     `json:"cooldown_from"` // step after which the cooldown began
-	Learned float64 `json:"learned"`       // share at the last measurement before it; 0 where nothing is measured
-	Why     string  `json:"why"`           // one of the reasons below
-}
-
-// Reasons why a cooldown begins.
-const (
-	EndLearned = "learned"     // enough is learned
-	EndPlateau = "no progress" // nothing more is learned
-	EndSteps   = "steps"       // the steps are used up
-	EndTime    = "time"        // the time is used up
-	EndPasses  = "passes"      // nothing is measured, and the minimum is done
-)
 
 // minWarmup is how many steps of a run that ends by what it has learned warm up at least: Adam's first steps are as large as
 // the learning rate whatever the gradient is.
@@ -118,19 +103,19 @@ func (p *progress) after(done int) (share float64, err error) {
 		switch {
 		case !enough:
 		case learned:
-			why = EndLearned
+			why = nightrecord.EndLearned
 		case p.Patience > 0 && p.since >= p.Patience:
-			why = EndPlateau
+			why = nightrecord.EndPlateau
 		}
 	}
 	switch {
 	case why != "":
 	case look && p.Expired != nil && p.Expired(), done == p.From:
-		why = EndTime
+		why = nightrecord.EndTime
 	case p.Learned == nil && enough:
-		why = EndPasses
+		why = nightrecord.EndPasses
 	case p.whole(done+1) > p.limit: // one more step would leave the cooldown too few
-		why = EndSteps
+		why = nightrecord.EndSteps
 	}
 	if why != "" {
 		p.cooled, p.Ended.From, p.Ended.Steps, p.Ended.Why = true, done, max(done, min(p.limit, p.whole(done))), why

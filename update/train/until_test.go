@@ -4,10 +4,17 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"nightshift/internal/nightrecord"
 )
 
+// trained is how a run ended.
+func trained(steps, from int, learned float64, why string) nightrecord.Trained {
+	return nightrecord.Trained{Steps: steps, From: from, Learned: learned, Why: why}
+}
+
 // ends runs a schedule over what is measured, and returns how it ended and the learning rates of its steps.
-func ends(t *testing.T, u *Until, limit int, shares []float64) (Ended, []float64) {
+func ends(t *testing.T, u *Until, limit int, shares []float64) (nightrecord.Trained, []float64) {
 	t.Helper()
 	measured := 0
 	if shares != nil {
@@ -34,24 +41,24 @@ func TestUntil(t *testing.T) {
 		until  Until
 		limit  int
 		shares []float64
-		want   Ended
+		want   nightrecord.Trained
 	}{
-		{"learned at the third measurement", Until{Every: 10, Minimum: 1, Cooldown: 0.25}, 100, []float64{0.2, 0.5, 0.95}, Ended{40, 30, 0.95, EndLearned}},
-		{"learned at once, but the minimum comes first", Until{Every: 10, Minimum: 60, Cooldown: 0.25}, 100, []float64{1}, Ended{67, 50, 1, EndLearned}},
-		{"never learned", Until{Every: 10, Minimum: 1, Cooldown: 0.25}, 100, []float64{0.5}, Ended{100, 75, 0.5, EndSteps}},
-		{"no progress", Until{Every: 10, Minimum: 1, Patience: 3, Cooldown: 0.25}, 1000, []float64{0, 0.4, 0.4, 0.3, 0.4}, Ended{67, 50, 0.4, EndPlateau}},
-		{"progress resets the patience", Until{Every: 10, Minimum: 1, Patience: 3, Cooldown: 0.25}, 1000, []float64{0.1, 0.1, 0.1, 0.2, 0.2, 0.2, 0.2}, Ended{94, 70, 0.2, EndPlateau}},
-		{"nothing to measure", Until{Every: 10, Minimum: 40, Cooldown: 0.25}, 1000, nil, Ended{40, 30, 0, EndPasses}},
-		{"fewer steps than the minimum", Until{Every: 10, Minimum: 4000, Cooldown: 0.25}, 8, nil, Ended{8, 6, 0, EndPasses}},
-		{"one step", Until{Every: 10, Minimum: 1, Cooldown: 0.25}, 1, nil, Ended{1, 1, 0, EndPasses}},
-		{"repeated", Until{Every: 10, Minimum: 1, Cooldown: 0.25, From: 20}, 1000, []float64{0.5}, Ended{27, 20, 0.5, EndTime}},
-		{"the time is over", Until{Every: 10, Minimum: 1, Cooldown: 0.25, Expired: func() bool { return true }}, 1000, []float64{0.5}, Ended{14, 10, 0.5, EndTime}},
-		{"a cooldown of so many steps at least", Until{Every: 10, Minimum: 1, Cooldown: 0.25, MinCooldown: 20}, 1000, []float64{1}, Ended{30, 10, 1, EndLearned}},
-		{"whose share is more", Until{Every: 10, Minimum: 1, Cooldown: 0.25, MinCooldown: 20}, 1000, []float64{0, 0, 0, 0, 0, 0, 1}, Ended{94, 70, 1, EndLearned}},
-		{"which does not count for the minimum", Until{Every: 10, Minimum: 20, Cooldown: 0.25, MinCooldown: 20}, 1000, nil, Ended{35, 15, 0, EndPasses}},
-		{"as the limit leaves them", Until{Every: 10, Minimum: 1, Cooldown: 0.25, MinCooldown: 50}, 40, []float64{1}, Ended{20, 10, 1, EndLearned}},
-		{"of one step", Until{Every: 10, Minimum: 1, Cooldown: 0.25, MinCooldown: 50}, 1, nil, Ended{1, 1, 0, EndPasses}},
-		{"no cooldown", Until{Every: 10, Minimum: 1}, 1000, []float64{1}, Ended{10, 10, 1, EndLearned}},
+		{"learned at the third measurement", Until{Every: 10, Minimum: 1, Cooldown: 0.25}, 100, []float64{0.2, 0.5, 0.95}, trained(40, 30, 0.95, nightrecord.EndLearned)},
+		{"learned at once, but the minimum comes first", Until{Every: 10, Minimum: 60, Cooldown: 0.25}, 100, []float64{1}, trained(67, 50, 1, nightrecord.EndLearned)},
+		{"never learned", Until{Every: 10, Minimum: 1, Cooldown: 0.25}, 100, []float64{0.5}, trained(100, 75, 0.5, nightrecord.EndSteps)},
+		{"no progress", Until{Every: 10, Minimum: 1, Patience: 3, Cooldown: 0.25}, 1000, []float64{0, 0.4, 0.4, 0.3, 0.4}, trained(67, 50, 0.4, nightrecord.EndPlateau)},
+		{"progress resets the patience", Until{Every: 10, Minimum: 1, Patience: 3, Cooldown: 0.25}, 1000, []float64{0.1, 0.1, 0.1, 0.2, 0.2, 0.2, 0.2}, trained(94, 70, 0.2, nightrecord.EndPlateau)},
+		{"nothing to measure", Until{Every: 10, Minimum: 40, Cooldown: 0.25}, 1000, nil, trained(40, 30, 0, nightrecord.EndPasses)},
+		{"fewer steps than the minimum", Until{Every: 10, Minimum: 4000, Cooldown: 0.25}, 8, nil, trained(8, 6, 0, nightrecord.EndPasses)},
+		{"one step", Until{Every: 10, Minimum: 1, Cooldown: 0.25}, 1, nil, trained(1, 1, 0, nightrecord.EndPasses)},
+		{"repeated", Until{Every: 10, Minimum: 1, Cooldown: 0.25, From: 20}, 1000, []float64{0.5}, trained(27, 20, 0.5, nightrecord.EndTime)},
+		{"the time is over", Until{Every: 10, Minimum: 1, Cooldown: 0.25, Expired: func() bool { return true }}, 1000, []float64{0.5}, trained(14, 10, 0.5, nightrecord.EndTime)},
+		{"a cooldown of so many steps at least", Until{Every: 10, Minimum: 1, Cooldown: 0.25, MinCooldown: 20}, 1000, []float64{1}, trained(30, 10, 1, nightrecord.EndLearned)},
+		{"whose share is more", Until{Every: 10, Minimum: 1, Cooldown: 0.25, MinCooldown: 20}, 1000, []float64{0, 0, 0, 0, 0, 0, 1}, trained(94, 70, 1, nightrecord.EndLearned)},
+		{"which does not count for the minimum", Until{Every: 10, Minimum: 20, Cooldown: 0.25, MinCooldown: 20}, 1000, nil, trained(35, 15, 0, nightrecord.EndPasses)},
+		{"as the limit leaves them", Until{Every: 10, Minimum: 1, Cooldown: 0.25, MinCooldown: 50}, 40, []float64{1}, trained(20, 10, 1, nightrecord.EndLearned)},
+		{"of one step", Until{Every: 10, Minimum: 1, Cooldown: 0.25, MinCooldown: 50}, 1, nil, trained(1, 1, 0, nightrecord.EndPasses)},
+		{"no cooldown", Until{Every: 10, Minimum: 1}, 1000, []float64{1}, trained(10, 10, 1, nightrecord.EndLearned)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			u := c.until
@@ -79,7 +86,7 @@ func TestUntil(t *testing.T) {
 // TestFitUntil trains until the tiny model has learned its lessons, twice, and once more as a run that repeats another.
 func TestFitUntil(t *testing.T) {
 	base, trainable := tiny(t)
-	learn := func(u Until) (Ended, []float32) {
+	learn := func(u Until) (nightrecord.Trained, []float32) {
 		s, err := NewSession(base, trainable, 1)
 		if err != nil {
 			t.Fatal(err)
@@ -119,7 +126,7 @@ func TestFitUntil(t *testing.T) {
 	}
 	until := Until{Every: 5, Minimum: 1, Cooldown: 0.25}
 	ended, params := learn(until)
-	if ended.Why != EndLearned || ended.Learned != 1 || ended.From < 5 || ended.Steps > 300 {
+	if ended.Why != nightrecord.EndLearned || ended.Learned != 1 || ended.From < 5 || ended.Steps > 300 {
 		t.Fatalf("ended %+v", ended)
 	}
 	if again, same := learn(until); again != ended || !slices.Equal(params, same) {

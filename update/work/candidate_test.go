@@ -106,7 +106,7 @@ func TestOrthogonalBlocks(t *testing.T) {
 		t.Errorf("cut %+v to rank %d, want to rank 5 with %g lost", c, cut.Config.Rank, lost)
 	}
 
-	_, part := blocks(20, 7, func(j *Job) { j.Drift = Drift{Limit: 1e-9, Prompts: 8} })
+	_, part := blocks(20, 7, func(j *Job) { j.Drift = DriftBound{Limit: 1e-9, Prompts: 8} })
 	for target, f := range wide.Factors {
 		_, out := champion.Dims(target)
 		g := part.Factors[target]
@@ -177,7 +177,7 @@ func TestSlowLearner(t *testing.T) {
 	if moved, norm := apartBy(reading(t, third, FastDir), adapter.Part{Adapter: fast, Weight: 1}); moved > 1e-4*norm {
 		t.Errorf("at no rate the fast learner moved by %g of %g", moved, norm)
 	}
-	tight, part := after(t, first, func(j *Job) { j.Origin, j.Drift = "earlier", Drift{Limit: 1e-9, Prompts: 8} })
+	tight, part := after(t, first, func(j *Job) { j.Origin, j.Drift = "earlier", DriftBound{Limit: 1e-9, Prompts: 8} })
 	cut = evaluation(t, tight).Cut
 	kept := evaluation(t, tight).Drift.Scale() * 0.25
 	difference, whole = apartBy(part, adapter.Part{Adapter: begin, Weight: 1 - kept}, adapter.Part{Adapter: fast, Weight: kept})

@@ -9,8 +9,8 @@ import (
 	"nightshift/update/train"
 )
 
-// Drift says how near the candidate is kept to the champion.
-type Drift struct {
+// DriftBound says how near the candidate is kept to the champion.
+type DriftBound struct {
 	Limit   float64 `json:"limit"`            // mean KL(champion ‖ candidate) in nats per token on rehearsed examples; 0 measures nothing
 	Beyond  float64 `json:"beyond,omitempty"` // the same of the whole change, from which on no part of it is tried: it is broken; 0 for any
 	Prompts int     `json:"prompts"`          // examples to measure it on

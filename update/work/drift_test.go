@@ -18,14 +18,14 @@ import (
 func TestShrink(t *testing.T) {
 	plain := job(t, nil)
 	must(t, Run(t.Context(), plain, &bytes.Buffer{}))
-	whole := copyJob(t, plain, func(j *Job) { j.Drift = Drift{Limit: 1000, Prompts: 8} })
+	whole := copyJob(t, plain, func(j *Job) { j.Drift = DriftBound{Limit: 1000, Prompts: 8} })
 	must(t, Run(t.Context(), whole, &bytes.Buffer{}))
 	e := evaluation(t, whole)
 	mean, ok := e.Drift.Tried[0].Mean()
 	if e.Candidate != evaluation(t, plain).Candidate || len(e.Drift.Tried) != 1 || e.Drift.Scale() != 1 || !ok || mean < 0.01 || e.Drift.Top != 64 || len(evaluation(t, plain).Drift.Tried) != 0 {
 		t.Fatalf("with a wide limit: candidate %s, drift %+v", e.Candidate, e.Drift)
 	}
-	part := copyJob(t, plain, func(j *Job) { j.Drift = Drift{Limit: 0.9 * mean, Prompts: 8} })
+	part := copyJob(t, plain, func(j *Job) { j.Drift = DriftBound{Limit: 0.9 * mean, Prompts: 8} })
 	must(t, Run(t.Context(), part, &bytes.Buffer{}))
 	e = evaluation(t, part)
 	last := e.Drift.Tried[len(e.Drift.Tried)-1]
@@ -39,7 +39,7 @@ func TestShrink(t *testing.T) {
 	if scaled != e.Candidate || slices.Equal(e.Gain.Candidate, evaluation(t, plain).Gain.Candidate) {
 		t.Errorf("the candidate is %s, want %s; it was scored %v", e.Candidate, scaled, e.Gain.Candidate)
 	}
-	none := copyJob(t, plain, func(j *Job) { j.Drift = Drift{Limit: 1e-9, Prompts: 8} })
+	none := copyJob(t, plain, func(j *Job) { j.Drift = DriftBound{Limit: 1e-9, Prompts: 8} })
 	must(t, Run(t.Context(), none, &bytes.Buffer{}))
 	limits := gate.Defaults()
 	limits.Drift = 1e-9
@@ -53,11 +53,11 @@ func TestShrink(t *testing.T) {
 func TestShrinkTowardsTheChampion(t *testing.T) {
 	first := job(t, nil)
 	must(t, Run(t.Context(), first, &bytes.Buffer{}))
-	second := copyJob(t, first, func(j *Job) { j.Champion, j.Seed, j.Drift = "champion", 9, Drift{Limit: 1e-9, Prompts: 8} })
+	second := copyJob(t, first, func(j *Job) { j.Champion, j.Seed, j.Drift = "champion", 9, DriftBound{Limit: 1e-9, Prompts: 8} })
 	must(t, os.CopyFS(filepath.Join(second, "champion"), os.DirFS(filepath.Join(first, CandidateDir))))
 	rewrite(t, second, func(*Job) {}, selection.Rehearsal)
 	must(t, Run(t.Context(), second, &bytes.Buffer{}))
-	free := copyJob(t, second, func(j *Job) { j.Drift = Drift{} })
+	free := copyJob(t, second, func(j *Job) { j.Drift = DriftBound{} })
 	must(t, os.CopyFS(filepath.Join(free, "champion"), os.DirFS(filepath.Join(first, CandidateDir))))
 	must(t, Run(t.Context(), free, &bytes.Buffer{}))
 	var all [3]*adapter.Adapter

@@ -30,10 +30,10 @@ type Evaluation struct {
 	Candidate  string              `json:"candidate"` // digest
 	Model      Identity            `json:"model"`
 
-	Training       train.Ended          `json:"training,omitzero"`         // how long the run trained, and why no longer
+	Training       nightrecord.Trained  `json:"training,omitzero"`         // how long the run trained, and why no longer
 	Linears        []nightrecord.Linear `json:"linears,omitempty"`         // that could have been adapted, where the run chose
 	Cut            *Cut                 `json:"cut,omitempty"`             // what the candidate lost where it needed more rank than it may have
-	Learned        *Learned             `json:"learned,omitempty"`         // of preferences and ratings, nil where the objective is imitation
+	Learned        *ObjectiveReport     `json:"learned,omitempty"`         // of preferences and ratings, nil where the objective is imitation
 	Sparsity       *float64             `json:"sparsity,omitempty"`        // share of the trained parameters that are as before, with L1
 	StoredTeachers int                  `json:"stored_teachers,omitempty"` // rehearsed examples that what was stored with them taught
 

@@ -32,19 +32,19 @@ const (
 
 // Job says what to train and from what. It is stored with the night: a replay reads it again.
 type Job struct {
-	ModelDir  string   `json:"model_dir"`
-	CacheDir  string   `json:"cache_dir"`
-	Weights   string   `json:"weights,omitempty"` // format in which versions are scored, as they are served: f32, also where empty, int8 or int4
-	Threads   int      `json:"threads"`           // inside one operator; part of what makes a run reproducible
-	Track     string   `json:"track"`
-	Seed      uint64   `json:"seed"`
-	Champion  string   `json:"champion"`  // directory of the champion's PEFT files within the work directory, "" the base model
-	Reference string   `json:"reference"` // the same for the track's fixed reference, "" the base model
-	Train     Train    `json:"train"`
-	Drift     Drift    `json:"drift,omitzero"`
-	SelfTests int      `json:"self_tests"`        // fixed prompts to score for replicas
-	Blocked   []string `json:"blocked,omitempty"` // phrases that count against an answer
-	Answers   int      `json:"answers"`           // prompts answered greedily by both, for behaviour
+	ModelDir  string     `json:"model_dir"`
+	CacheDir  string     `json:"cache_dir"`
+	Weights   string     `json:"weights,omitempty"` // format in which versions are scored, as they are served: f32, also where empty, int8 or int4
+	Threads   int        `json:"threads"`           // inside one operator; part of what makes a run reproducible
+	Track     string     `json:"track"`
+	Seed      uint64     `json:"seed"`
+	Champion  string     `json:"champion"`  // directory of the champion's PEFT files within the work directory, "" the base model
+	Reference string     `json:"reference"` // the same for the track's fixed reference, "" the base model
+	Train     Train      `json:"train"`
+	Drift     DriftBound `json:"drift,omitzero"`
+	SelfTests int        `json:"self_tests"`        // fixed prompts to score for replicas
+	Blocked   []string   `json:"blocked,omitempty"` // phrases that count against an answer
+	Answers   int        `json:"answers"`           // prompts answered greedily by both, for behaviour
 
 	// Importances is the file within the work directory that the champion's run left behind, "" where there is none.
 	Importances string `json:"importances,omitempty"`

@@ -29,8 +29,9 @@ type Ratings struct {
 	Undesirable float64 `yaml:"undesirable" json:"undesirable,omitempty" min:"0" max:"1000" doc:"Weight of answers that were rated bad. Where both weights are 0, see desirable."`
 }
 
-// Learned says what a run learned of preferences and ratings.
-type Learned struct {
+// ObjectiveReport says what a run learned of preferences and ratings. A night's record has of it what is of use to people:
+// nightrecord.Learned.
+type ObjectiveReport struct {
 	Objective   string `json:"objective"`
 	Imitated    int    `json:"imitated"`    // new examples that were imitated, some of them beside that
 	Preferences int    `json:"preferences"` // pairs
@@ -60,7 +61,7 @@ func (t Train) checkObjective() error {
 
 // objective is what a run learns from preferences and ratings beside what it imitates; the zero value is nothing.
 type objective struct {
-	learned *Learned
+	learned *ObjectiveReport
 	loss    *train.Objective
 	scorer  *train.Scorer
 	last    train.ObjectiveStep // what the latest step drew
@@ -73,7 +74,7 @@ func (w *worker) objective(trainable graphs.Trainable, l lessons, steps int) (*o
 	if t.Objective == "" || t.Objective == selection.SFT {
 		return &objective{}, nil
 	}
-	o := &objective{learned: &Learned{Objective: t.Objective, Imitated: len(l.fresh), Preferences: len(l.preferences), LeftOut: l.leftOut}}
+	o := &objective{learned: &ObjectiveReport{Objective: t.Objective, Imitated: len(l.fresh), Preferences: len(l.preferences), LeftOut: l.leftOut}}
 	for _, r := range l.rated {
 		if r.Good {
 			o.learned.Good++

@@ -150,7 +150,7 @@ func TestObjectives(t *testing.T) {
 }
 
 // checkLearned holds what a run says of itself to what it was given.
-func checkLearned(t *testing.T, objective string, l *Learned) {
+func checkLearned(t *testing.T, objective string, l *ObjectiveReport) {
 	t.Helper()
 	n := len(facts)
 	if l == nil || l.Objective != objective || l.Preferences != n || l.LeftOut != 0 || l.End.Margin < 3 || l.End.Accuracy != 1 {
@@ -296,7 +296,7 @@ func TestOnlyBadAnswers(t *testing.T) {
 		"carried": {EWC: 1, EWCOn: method.OnFactors, EWCKeep: 0.5, SI: 1, SIDamping: 1e-2}} {
 		for _, rehearse := range []bool{true, false} {
 			dir := objectiveJob(t, selection.APO, items, func(j *Job) {
-				j.Train.Methods, j.Train.Epochs, j.Drift = methods, 100, Drift{Limit: 100, Prompts: 4}
+				j.Train.Methods, j.Train.Epochs, j.Drift = methods, 100, DriftBound{Limit: 100, Prompts: 4}
 				if name == "auto" {
 					j.Train.Modules = []string{Auto}
 				}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"nightshift/internal/engine"
+	"nightshift/internal/nightrecord"
 	"nightshift/models/adapter"
 	"nightshift/models/template"
 	"nightshift/replaystore"
@@ -107,14 +108,14 @@ type worker struct {
 	job      Job
 	model    *engine.Model
 	champion *adapter.Adapter
-	origin   *adapter.Adapter // training goes on from it in the champion's place
-	bad      map[string]bool  // what is never imitated
-	learned  *Learned         // of preferences and ratings, nil for nothing
-	ended    train.Ended      // how training ended
-	hook     Hook             // makes the candidate, nil for training
-	last     int              // step after which training breaks off, 0 for none
-	recalled int              // rehearsed examples with stored teachers
-	sparsity *float64         // with L1
+	origin   *adapter.Adapter    // training goes on from it in the champion's place
+	bad      map[string]bool     // what is never imitated
+	learned  *ObjectiveReport    // of preferences and ratings, nil for nothing
+	ended    nightrecord.Trained // how training ended
+	hook     Hook                // makes the candidate, nil for training
+	last     int                 // step after which training breaks off, 0 for none
+	recalled int                 // rehearsed examples with stored teachers
+	sparsity *float64            // with L1
 	lines    *json.Encoder
 }
 

@@ -162,7 +162,7 @@ func bankRows(c Engine, model *engine.Model) int {
 // NightConfig is what nights need of the configuration.
 func (p *Parts) NightConfig() night.Config {
 	c := p.Config
-	u := night.Config{ModelDir: p.ModelDir, CacheDir: p.Cache, Weights: p.Model.Weights(), Shape: p.Model.Config,
+	u := night.Config{ModelDir: p.ModelDir, ModelDigest: p.Model.Checkpoint.Digest(), CacheDir: p.Cache, Weights: p.Model.Weights(), Shape: p.Model.Config,
 		LearningRate: p.learning.LearningRate, Settings: c.Update, Tracks: map[string]night.Settings{}}
 	u.Threads = cmp.Or(c.Update.Threads, c.Threads, runtime.GOMAXPROCS(0)) // frozen with the night: a replay computes with as many
 	for track := range c.Tracks {

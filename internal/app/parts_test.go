@@ -7,6 +7,7 @@ import (
 
 	"nightshift/internal/engine"
 	"nightshift/models/arch"
+	"nightshift/models/checkpoint"
 )
 
 // TestEngineConfig wants what the configuration says of generation in the engine.
@@ -24,7 +25,7 @@ func TestEngineConfig(t *testing.T) {
 
 // TestNightConfig wants what the configuration says of the process that trains in that of nights.
 func TestNightConfig(t *testing.T) {
-	p := &Parts{Model: &engine.Model{Config: arch.GPT2(arch.Shape{Context: 64})}, Config: Defaults()}
+	p := &Parts{Model: &engine.Model{Checkpoint: &checkpoint.Checkpoint{}, Config: arch.GPT2(arch.Shape{Context: 64})}, Config: Defaults()}
 	for _, test := range []struct {
 		threads, own, memory, want int
 	}{{0, 0, 0, runtime.GOMAXPROCS(0)}, {3, 0, 0, 3}, {3, 5, 900, 5}, {0, 7, 1, 7}} {

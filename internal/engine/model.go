@@ -44,10 +44,18 @@ func LoadModelAs(dir, cacheDir, weights string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := m.Serve(weights, cacheDir); err != nil {
-		return nil, fmt.Errorf("%w: run nightshift import %s --weights %s", err, dir, weights)
+	if err := m.ServeFrom(dir, cacheDir, weights); err != nil {
+		return nil, err
 	}
 	return m, nil
+}
+
+// ServeFrom is Serve for a model that was loaded from dir; its error says how to make weights that are missing.
+func (m *Model) ServeFrom(dir, cacheDir, weights string) error {
+	if err := m.Serve(weights, cacheDir); err != nil {
+		return fmt.Errorf("%w: run nightshift import %s --weights %s", err, dir, weights)
+	}
+	return nil
 }
 
 // Serve chooses the format of the weights that are served; "" is float32. It is for a model that no engine has yet.

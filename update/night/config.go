@@ -23,6 +23,7 @@ import (
 // Config says what nights need of the configuration. The zero values of durations are replaced by the defaults that their comments name.
 type Config struct {
 	ModelDir     string     // directory of the base model in Hugging Face layout
+	ModelDigest  string     // of the base model: the work of a night refuses another one; "" takes any
 	CacheDir     string     // for converted weights
 	Weights      string     // format of the weights that are served, with which versions are judged: f32, also where empty, int8 or int4
 	LearningRate float64    // of the base model, for settings that name none

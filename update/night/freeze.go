@@ -161,7 +161,7 @@ func (n *night) earlier(job *work.Job) (err error) {
 
 // job is the work that is asked of the child process, without versions.
 func (n *night) job() work.Job {
-	job := work.Job{ModelDir: n.nights.cfg.ModelDir, CacheDir: n.nights.cfg.CacheDir, Weights: n.nights.cfg.Weights, Threads: n.nights.cfg.Threads, Track: n.req.Track, Seed: n.settings.Train.Seed, Blocked: n.settings.Gate.Blocked,
+	job := work.Job{ModelDir: n.nights.cfg.ModelDir, ModelDigest: n.nights.cfg.ModelDigest, CacheDir: n.nights.cfg.CacheDir, Weights: n.nights.cfg.Weights, Threads: n.nights.cfg.Threads, Track: n.req.Track, Seed: n.settings.Train.Seed, Blocked: n.settings.Gate.Blocked,
 		Train: n.train, Drift: work.DriftBound{Limit: n.settings.Gate.Drift, Beyond: beyondDrift * n.settings.Gate.Drift, Prompts: driftPrompts}, SelfTests: n.nights.cfg.sizes.selfTests, Answers: n.nights.cfg.sizes.answers, Forgetting: n.settings.Forgetting}
 	if n.makesWarmStart {
 		job.WarmStart, job.Answers = &n.settings.WarmStart.WarmStart, 0

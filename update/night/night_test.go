@@ -61,6 +61,7 @@ func anotherNight(t *testing.T) {
 func TestNightFromFeedbackToChampion(t *testing.T) {
 	ort.ForTest(t)
 	s := newShop(t, nighttest.Model(t))
+	s.config.ModelDigest = modelIn(t, s.config.ModelDir).Digest()
 	s.Correct(0, 12)
 	trimmed := &trimming{Store: s.Store}
 	s.deps.Store = trimmed
@@ -116,6 +117,7 @@ func TestNightFromFeedbackToChampion(t *testing.T) {
 	if !replayed.Same || replayed.Digest != champion.Digest || replayed.Gone != 0 || replayed.Examples != 72 || replayed.Changed {
 		t.Errorf("replay %+v", replayed)
 	}
+	s.replayElsewhere(n)
 	s.forgetOne(ns, n, champion)
 }
 

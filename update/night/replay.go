@@ -83,7 +83,8 @@ func readEvaluation(dir string) (e work.Evaluation, err error) {
 	return e, nil
 }
 
-// copyNight copies the files that the work of a night reads. A model that was moved is looked for where it is now.
+// copyNight copies the files that the work of a night reads. A model that was moved is looked for where it is now; the
+// work refuses another one.
 func (ns *Nights) copyNight(night, dir string) error {
 	var job work.Job
 	if found, err := ns.history.Read(night, work.JobFile, &job); err != nil || !found {

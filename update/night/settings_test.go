@@ -12,6 +12,7 @@ import (
 	"nightshift/internal/app"
 	"nightshift/internal/engine"
 	"nightshift/models/arch"
+	"nightshift/models/checkpoint"
 	"nightshift/update/night"
 )
 
@@ -93,7 +94,7 @@ func TestSettingsOfAConfiguration(t *testing.T) {
 	if len(unset) > 0 {
 		t.Errorf("settings.yaml leaves at the default: %v", unset)
 	}
-	model := &engine.Model{Config: arch.GPT2(arch.Shape{Context: 384})}
+	model := &engine.Model{Checkpoint: &checkpoint.Checkpoint{}, Config: arch.GPT2(arch.Shape{Context: 384})}
 	of := func(c app.Config) map[string]any {
 		u := (&app.Parts{ModelDir: "model", Cache: "cache", Model: model, Config: c}).NightConfig()
 		all := map[string]any{"process": process(u), "update": settings(u, u.Settings)}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"nightshift/internal/engine"
 	"nightshift/internal/nightrecord"
 	"nightshift/models/adapter"
 	"nightshift/models/arch"
@@ -32,19 +33,20 @@ const (
 
 // Job says what to train and from what. It is stored with the night: a replay reads it again.
 type Job struct {
-	ModelDir  string     `json:"model_dir"`
-	CacheDir  string     `json:"cache_dir"`
-	Weights   string     `json:"weights,omitempty"` // format in which versions are scored, as they are served: f32, also where empty, int8 or int4
-	Threads   int        `json:"threads"`           // inside one operator; part of what makes a run reproducible
-	Track     string     `json:"track"`
-	Seed      uint64     `json:"seed"`
-	Champion  string     `json:"champion"`  // directory of the champion's PEFT files within the work directory, "" the base model
-	Reference string     `json:"reference"` // the same for the track's fixed reference, "" the base model
-	Train     Train      `json:"train"`
-	Drift     DriftBound `json:"drift,omitzero"`
-	SelfTests int        `json:"self_tests"`        // fixed prompts to score for replicas
-	Blocked   []string   `json:"blocked,omitempty"` // phrases that count against an answer
-	Answers   int        `json:"answers"`           // prompts answered greedily by both, for behaviour
+	ModelDir    string     `json:"model_dir"`
+	ModelDigest string     `json:"model_digest,omitempty"` // of the model that must be in ModelDir, see checkpoint.Checkpoint; "" takes any
+	CacheDir    string     `json:"cache_dir"`
+	Weights     string     `json:"weights,omitempty"` // format in which versions are scored, as they are served: f32, also where empty, int8 or int4
+	Threads     int        `json:"threads"`           // inside one operator; part of what makes a run reproducible
+	Track       string     `json:"track"`
+	Seed        uint64     `json:"seed"`
+	Champion    string     `json:"champion"`  // directory of the champion's PEFT files within the work directory, "" the base model
+	Reference   string     `json:"reference"` // the same for the track's fixed reference, "" the base model
+	Train       Train      `json:"train"`
+	Drift       DriftBound `json:"drift,omitzero"`
+	SelfTests   int        `json:"self_tests"`        // fixed prompts to score for replicas
+	Blocked     []string   `json:"blocked,omitempty"` // phrases that count against an answer
+	Answers     int        `json:"answers"`           // prompts answered greedily by both, for behaviour
 
 	// Importances is the file within the work directory that the champion's run left behind, "" where there is none.
 	Importances string `json:"importances,omitempty"`
@@ -117,6 +119,18 @@ func read(dir, name string, into any) error {
 		return fmt.Errorf("read work file %s: %w", name, err)
 	}
 	return nil
+}
+
+// openModel opens the model of a job. Another one than that which the night was made with is refused: its candidate would be another one.
+func openModel(job Job) (*engine.Model, error) {
+	m, err := engine.LoadModel(job.ModelDir, job.CacheDir)
+	if err != nil {
+		return nil, err
+	}
+	if is := m.Checkpoint.Digest(); job.ModelDigest != "" && job.ModelDigest != is {
+		return nil, fmt.Errorf("open model: the model in %s is %s, this night was made with %s", job.ModelDir, is, job.ModelDigest)
+	}
+	return m, m.ServeFrom(job.ModelDir, job.CacheDir, job.Weights)
 }
 
 // adapterAt reads the PEFT files of a directory within the work directory; "" is the base model.

@@ -48,7 +48,7 @@ func RunHooked(ctx context.Context, dir string, hook Hook, out io.Writer) error 
 	if err != nil {
 		return err
 	}
-	model, err := engine.LoadModelAs(job.ModelDir, job.CacheDir, job.Weights)
+	model, err := openModel(job)
 	if err != nil {
 		return err
 	}

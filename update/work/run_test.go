@@ -269,6 +269,10 @@ func TestRunRefuses(t *testing.T) {
 		}},
 		{"nothing new", "no new examples", func(t *testing.T, dir string) { rewrite(t, dir, func(*Job) {}, selection.New) }},
 		{"no model", "nowhere", func(t *testing.T, dir string) { rewrite(t, dir, func(j *Job) { j.ModelDir = "nowhere" }, "") }},
+		{"another model", "this night was made with sha256:0", func(t *testing.T, dir string) { rewrite(t, dir, func(j *Job) { j.ModelDigest = "sha256:0" }, "") }},
+		{"another model, of which there are no int8 weights", "this night was made with sha256:0", func(t *testing.T, dir string) {
+			rewrite(t, dir, func(j *Job) { j.ModelDigest, j.Weights = "sha256:0", quantize.Int8 }, "")
+		}},
 		{"no rank", "rank is 0", func(t *testing.T, dir string) { rewrite(t, dir, func(j *Job) { j.Train.Rank = 0 }, "") }},
 		{"no modules", "no modules to adapt", func(t *testing.T, dir string) { rewrite(t, dir, func(j *Job) { j.Train.Modules = nil }, "") }},
 		{"no champion", "champion", func(t *testing.T, dir string) { rewrite(t, dir, func(j *Job) { j.Champion = "champion" }, "") }},

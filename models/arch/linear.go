@@ -55,6 +55,8 @@ type Linear struct {
 	Split bool
 	// Norm are the tensors, a gain and, where there is one, a bias, of the norm whose output x is; nil where x comes from elsewhere.
 	Norm []string
+	// Fed says which outputs of another linear its inputs are proportional to; nil where it is to none.
+	Fed *Fed
 	// HeadNorms are the tensors of the norms of the heads in its outputs.
 	HeadNorms []Tensor
 	// Residual says that the output is added to the residual stream.
@@ -62,6 +64,16 @@ type Linear struct {
 	// Parts are the modules that adapters change apart and that W packs side by side in its columns; nil where W is one module.
 	Parts []Part
 }
+
+// Fed is which outputs of a linear the inputs of another are proportional to: what one is divided by the other is divided by as well.
+// The outputs from Column on, in groups of Width, are taken Repeat times each, group by group.
+type Fed struct {
+	Of                    Target
+	Column, Width, Repeat int
+}
+
+// Output is the output that input i is proportional to.
+func (f Fed) Output(i int) int { return f.Column + i/(f.Width*f.Repeat)*f.Width + i%f.Width }
 
 // Part is a module that is some of the outputs of a linear.
 type Part struct {

@@ -272,6 +272,8 @@ func llamaLayer(s Shape, layer int) []Linear {
 	inner.Parts = []Part{{llamaFeedForward[0], s.Inner}, {llamaFeedForward[1], s.Inner}}
 	down := linear(llamaDown, s.Inner, s.Width, s.InnerBias)
 	out.Residual, down.Residual = true, true
+	out.Fed = &Fed{Of: qkv.Target, Column: queries + keys, Width: s.HeadSize, Repeat: s.Heads / s.KVHeads} // shares of values
+	down.Fed = &Fed{Of: inner.Target, Column: s.Inner, Width: s.Inner, Repeat: 1}                          // SiLU(gate)·up
 	return []Linear{qkv, out, inner, down}
 }
 

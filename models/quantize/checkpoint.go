@@ -88,7 +88,8 @@ func (c *Checkpoint) Bytes() (n int64) {
 }
 
 // InputScale is the vector s [in] by which the inputs of a linear, such as h.0.attn.c_attn or lm_head, were divided; nil for
-// none. What else is multiplied with these inputs, as the first factor of an adapter is, must have its rows multiplied by s.
+// none. What else is multiplied with these inputs, as the first factor of an adapter is, must have its rows multiplied by s; and what
+// else is added to the outputs that the inputs are proportional to (arch.Fed), as the second factor of an adapter is, its columns divided.
 // The caller must not change it.
 func (c *Checkpoint) InputScale(linear string) []float32 { return c.smooth[linear] }
 

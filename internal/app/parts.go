@@ -11,10 +11,13 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"nightshift/internal/anchors"
 	"nightshift/internal/engine"
 	"nightshift/internal/redact"
 	"nightshift/internal/registry"
@@ -35,6 +38,7 @@ type Parts struct {
 	Store    replaystore.Store
 	Secret   []byte // of the store
 	Registry *registry.Registry
+	Anchors  anchors.Place // of the model
 
 	role     Role
 	learning checkpoint.Learning // of the model
@@ -100,6 +104,7 @@ func (p *Parts) OpenModel(ctx context.Context) (err error) {
 	if p.Model, err = engine.LoadModelAs(p.ModelDir, p.Cache, p.Config.Weights); err != nil {
 		return err
 	}
+	p.Anchors = p.Config.Anchors(p.ModelDir, p.Model)
 	p.learning, err = checkpoint.LearningOf(p.ModelDir, p.Model.Config.Width)
 	return err
 }
@@ -159,10 +164,21 @@ func bankRows(c Engine, model *engine.Model) int {
 	return c.BankRows
 }
 
+// Anchors is where the starter memory and the anchors of a model in dir are. A model whose directory cannot be written to has them in the
+// data directory, by its digest.
+func (c Config) Anchors(dir string, m *engine.Model) anchors.Place {
+	p := anchors.Place{Model: dir, Base: m.Checkpoint.Digest()}
+	p.Spare = filepath.Join(c.Data, "anchors", strings.TrimPrefix(p.Base, "sha256:"))
+	if m.Template != nil {
+		p.Template = m.Template.Digest()
+	}
+	return p
+}
+
 // NightConfig is what nights need of the configuration.
 func (p *Parts) NightConfig() night.Config {
 	c := p.Config
-	u := night.Config{ModelDir: p.ModelDir, ModelDigest: p.Model.Checkpoint.Digest(), CacheDir: p.Cache, Weights: p.Model.Weights(), Shape: p.Model.Config,
+	u := night.Config{ModelDir: p.ModelDir, ModelDigest: p.Model.Checkpoint.Digest(), Place: p.Anchors, CacheDir: p.Cache, Weights: p.Model.Weights(), Shape: p.Model.Config,
 		LearningRate: p.learning.LearningRate, Settings: c.Update, Tracks: map[string]night.Settings{}}
 	u.Threads = cmp.Or(c.Update.Threads, c.Threads, runtime.GOMAXPROCS(0)) // frozen with the night: a replay computes with as many
 	for track := range c.Tracks {

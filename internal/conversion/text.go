@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"nightshift/internal/anchors"
 	"nightshift/internal/engine"
 	"nightshift/models/template"
 )
@@ -34,8 +35,8 @@ type Sequence struct {
 //go:embed text.txt
 var english string
 
-// Read makes the text for a model: of a file; without one of rehearsal.jsonl and anchors.jsonl in the model's directory;
-// without these of a page of English that is part of the program. A file whose name ends with .jsonl holds one
+// Read makes the text for a model: of a file; without one of rehearsal.jsonl and anchors.jsonl in the model's directory; without these,
+// and where they are the model's own answers, which are likelier to it than text that it reads, of a page of English that is part of the program. A file whose name ends with .jsonl holds one
 // {"messages", "completion"} a line, of which the completions are scored; any other is plain text.
 func Read(model *engine.Model, dir, file string) (Text, error) {
 	if file != "" {
@@ -50,7 +51,14 @@ func Read(model *engine.Model, dir, file string) (Text, error) {
 		return t, nil
 	}
 	var all Text
-	for _, name := range []string{"rehearsal.jsonl", "anchors.jsonl"} {
+	for _, name := range []string{anchors.RehearsalFile, anchors.AnchorsFile} {
+		made, err := anchors.Made(dir, name)
+		if err != nil {
+			return Text{}, err
+		}
+		if made {
+			continue
+		}
 		t, err := readFile(model, filepath.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -98,6 +106,7 @@ func record(model *engine.Model, line []byte) (Sequence, error) {
 	var r struct {
 		Messages   []template.Message `json:"messages"`
 		Completion string             `json:"completion"`
+		Open       bool               `json:"open"` // it goes on there: no end is scored
 	}
 	if err := json.Unmarshal(line, &r); err != nil {
 		return Sequence{}, err
@@ -110,7 +119,11 @@ func record(model *engine.Model, line []byte) (Sequence, error) {
 		return Sequence{}, err
 	}
 	from := len(prompt)
-	return Sequence{Tokens: model.Answer(prompt, r.Completion), From: from}, nil
+	tokens := model.Tokenizer.EncodeMore(prompt, r.Completion)
+	if !r.Open {
+		tokens = model.WithEnd(tokens)
+	}
+	return Sequence{Tokens: tokens, From: from}, nil
 }
 
 // plain cuts text into pieces that a model can read, each after the token that texts begin with where the model has one. A short text

@@ -5,6 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"nightshift/internal/anchors"
+	"nightshift/models/quantize"
 )
 
 // TestPackLeavesNoPadding packs sequences that do not divide into rows.
@@ -65,6 +68,21 @@ func TestRead(t *testing.T) {
 	}
 	if built.digest() == beside.digest() || built.digest() != built.digest() {
 		t.Error("digests do not tell texts apart")
+	}
+	said := t.TempDir()
+	plan, err := anchors.Place{Model: said, Base: "a", Template: "b"}.Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answers []anchors.Answer
+	for _, q := range plan.Ask {
+		answers = append(answers, anchors.Answer{Example: anchors.Example{Messages: q.Messages, Completion: "yes"}})
+	}
+	if _, err := plan.Keep(answers, quantize.Float32); err != nil {
+		t.Fatal(err)
+	}
+	if own, err := Read(m, said, ""); err != nil || own.Source != built.Source {
+		t.Errorf("beside a model's own answers %s is read (%v)", own.Source, err)
 	}
 	write := func(name, text string) string {
 		file := filepath.Join(t.TempDir(), name)

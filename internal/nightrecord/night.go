@@ -71,7 +71,7 @@ type Night struct {
 
 // Progress is where the present phase stands.
 type Progress struct {
-	Phase string    `json:"phase"` // "wait", "select", "train", "evaluate", "gate"
+	Phase string    `json:"phase"` // "wait", "select", "anchors", "train", "evaluate", "gate"
 	Step  int       `json:"step"`
 	Steps int       `json:"steps"`         // 0 unknown
 	ETA   float64   `json:"eta_seconds"`   // of the phase, 0 unknown

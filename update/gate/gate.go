@@ -114,7 +114,7 @@ func Judge(e Evaluation, ev Evidence, l Limits) nightrecord.Verdict {
 		checks = append(checks, taught(e.Taught, l)...)
 	}
 	if len(e.Anchors) == 0 {
-		checks = append(checks, failed("retention", "there is no anchor set, so what would be forgotten cannot be measured; give the model an anchors.jsonl or set update.anchors"))
+		checks = append(checks, failed("retention", "there is no anchor set, so what would be forgotten cannot be measured; make one with nightshift anchors make, give the model an anchors.jsonl or set update.anchors"))
 	}
 	for _, a := range e.Anchors {
 		checks = append(checks, retention(a, l)...)

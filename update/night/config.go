@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"nightshift/internal/anchors"
 	"nightshift/internal/config"
 	"nightshift/internal/nightrecord"
 	"nightshift/internal/registry"
@@ -22,8 +23,11 @@ import (
 
 // Config says what nights need of the configuration. The zero values of durations are replaced by the defaults that their comments name.
 type Config struct {
-	ModelDir     string     // directory of the base model in Hugging Face layout
-	ModelDigest  string     // of the base model: the work of a night refuses another one; "" takes any
+	ModelDir    string // directory of the base model in Hugging Face layout
+	ModelDigest string // of the base model: the work of a night refuses another one; "" takes any
+	// Place is where the model's starter memory and anchors are. Nights make them where they are missing, if the place names the model that
+	// answers (Base). Without one they are read beside the model.
+	Place        anchors.Place
 	CacheDir     string     // for converted weights
 	Weights      string     // format of the weights that are served, with which versions are judged: f32, also where empty, int8 or int4
 	LearningRate float64    // of the base model, for settings that name none
@@ -83,6 +87,9 @@ func (c *Config) complete() error {
 	c.sizes = sizes{cmp.Or(c.sizes.rehearsal, RehearsalLimit), cmp.Or(c.sizes.selfTests, 4), cmp.Or(c.sizes.answers, 32)}
 	if c.ModelDir == "" {
 		return fmt.Errorf("configure updater: the model's directory is missing")
+	}
+	if c.Place.Model == "" {
+		c.Place.Model = c.ModelDir
 	}
 	err := c.check("update", c.Settings)
 	for _, track := range slices.Sorted(maps.Keys(c.Tracks)) {

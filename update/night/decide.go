@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"nightshift/internal/anchors"
 	"nightshift/internal/nightrecord"
 	"nightshift/replaystore"
 	"nightshift/update/gate"
@@ -19,6 +20,7 @@ type decision struct {
 	before   history.Past
 	chosen   chosen
 	modelDir string
+	answers  *anchors.Plan // questions that the model answers first, for its anchors; nil where there are some
 }
 
 // decide looks at what there is for a night that rests on the frozen champion.
@@ -34,7 +36,10 @@ func (n *night) decide(ctx context.Context) (d decision, err error) {
 	if d.gathered, err = n.nights.gather(ctx, n.req.Track, d.before.Cursor, n.frozen.Time, n.settings.Evidence.MinAge); err != nil {
 		return d, err
 	}
-	d.chosen, err = n.choose(ctx, d.gathered, d.before, key)
+	if d.chosen, err = n.choose(ctx, d.gathered, d.before, key); err != nil {
+		return d, err
+	}
+	d.answers, err = n.unanswered()
 	return d, err
 }
 
@@ -94,8 +99,8 @@ func (d decision) enough() error {
 		return skip{fmt.Sprintf("there are no new examples; a night needs %g from %g people, or one by an editor", c.needs[0].Need, c.needs[1].Need)}
 	case len(missing) > 0 && corrections(editors, selection.New) == 0:
 		return skip{"not enough yet: " + strings.Join(missing, ", ")}
-	case c.counts.Anchors == 0:
-		return skip{"there is no anchor example that still holds, so nobody could see what is forgotten; put anchors.jsonl beside the model or name a file in the settings"}
+	case c.counts.Anchors == 0 && d.answers == nil:
+		return skip{"there is no anchor example that still holds, so nobody could see what is forgotten; put anchors.jsonl beside the model, name a file in the settings, or add questions: nightshift anchors make"}
 	}
 	if why := conversations(d.modelDir, c.items); why != "" {
 		return skip{why}

@@ -14,16 +14,17 @@ import (
 	"slices"
 	"strings"
 
+	"nightshift/internal/anchors"
 	"nightshift/internal/nightrecord"
 	"nightshift/replaystore"
 	"nightshift/update/history"
 	"nightshift/update/selection"
 )
 
-// Files beside a model's weights.
+// Files of what the base model must not forget.
 const (
-	starterFile = "rehearsal.jsonl" // what the base model must not forget, rehearsed
-	anchorFile  = "anchors.jsonl"   // the same, measured
+	starterFile = anchors.RehearsalFile
+	anchorFile  = anchors.AnchorsFile
 )
 
 // chosen is what a night works with, and what it says about older examples.
@@ -46,7 +47,7 @@ func (n *night) choose(ctx context.Context, g gathered, p history.Past, key []by
 	if err != nil {
 		return c, fmt.Errorf("read rehearsal memory of track %s: %w", n.req.Track, err)
 	}
-	starter, anchors, err := n.files()
+	starter, measuring, err := n.files()
 	if err != nil {
 		return c, err
 	}
@@ -83,7 +84,7 @@ func (n *night) choose(ctx context.Context, g gathered, p history.Past, key []by
 	}
 	remembered := c.remember(known, selected.Items, fresh, g.negative)
 	newer := append(slices.Clone(selected.Items), remembered...)
-	starter, anchors = c.current("starter", starter, newer, p.Retired), c.current("anchor", anchors, newer, p.Retired)
+	starter, measuring = c.current("starter", starter, newer, p.Retired), c.current("anchor", measuring, newer, p.Retired)
 	if c.probes, err = n.probes(&c, carried, selected.Items, newer, p.Retired); err != nil {
 		return c, err
 	}
@@ -93,7 +94,7 @@ func (n *night) choose(ctx context.Context, g gathered, p history.Past, key []by
 	c.items = selection.Shape(append(selection.Using(selected.Items, selection.New), selection.Using(selected.Items, selection.HeldOut)...), s.Train.Objective)
 	pick := s.Train.rehearse(m)
 	c.items = append(c.items, rehearsal(selection.CapSubjects(remembered, s.Memory.PerSubject, pick), starter, n.nights.cfg.sizes.rehearsal, pick)...)
-	c.items = append(c.items, selection.RandomSample(anchors, anchorLimit)...)
+	c.items = append(c.items, selection.RandomSample(measuring, anchorLimit)...)
 	c.count(selected, g)
 	return c, nil
 }
@@ -132,18 +133,19 @@ func (n *night) setAside(c chosen) error {
 }
 
 // files reads what the base model must not forget: examples to rehearse, and examples that measure it. None is both.
-func (n *night) files() (starter, anchors []selection.Item, err error) {
-	if starter, err = readExamples(filepath.Join(n.nights.cfg.ModelDir, starterFile), selection.Rehearsal); err != nil {
+func (n *night) files() (starter, measured []selection.Item, err error) {
+	place := n.nights.cfg.Place
+	if starter, err = readExamples(place.File(starterFile), selection.Rehearsal); err != nil {
 		return nil, nil, err
 	}
 	path := n.settings.Anchors
 	if path == "" {
-		path = filepath.Join(n.nights.cfg.ModelDir, anchorFile)
+		path = place.File(anchorFile)
 	}
-	if anchors, err = readExamples(path, selection.Anchor); err != nil {
+	if measured, err = readExamples(path, selection.Anchor); err != nil {
 		return nil, nil, err
 	}
-	return without(starter, anchors), anchors, nil
+	return without(starter, measured), measured, nil
 }
 
 // trainedSubjects are the people whose examples are in the memory.
@@ -199,12 +201,12 @@ func (c *chosen) retired(of string, r selection.Reason) {
 }
 
 // without leaves out of the starter memory what is measured: an anchor is never trained on, whatever the files say.
-func without(starter, anchors []selection.Item) []selection.Item {
-	measured := map[string]bool{}
-	for _, it := range anchors {
-		measured[it.ID] = true
+func without(starter, measured []selection.Item) []selection.Item {
+	ids := map[string]bool{}
+	for _, it := range measured {
+		ids[it.ID] = true
 	}
-	return slices.DeleteFunc(starter, func(it selection.Item) bool { return measured[it.ID] })
+	return slices.DeleteFunc(starter, func(it selection.Item) bool { return ids[it.ID] })
 }
 
 // current leaves out examples of a file that corrections contradict, now or in an earlier night.
@@ -291,10 +293,7 @@ func parseExamples(path string, data []byte, use string) ([]selection.Item, erro
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		var e struct {
-			Messages   []replaystore.Message `json:"messages"`
-			Completion string                `json:"completion"`
-		}
+		var e anchors.Example
 		d := json.NewDecoder(bytes.NewReader(line))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&e); err != nil {
@@ -314,7 +313,7 @@ func parseExamples(path string, data []byte, use string) ([]selection.Item, erro
 		}
 		seen[id] = true
 		items = append(items, selection.Item{Example: replaystore.Example{ID: id, Kind: replaystore.SFT, Prompt: e.Messages, Completion: e.Completion},
-			Use: use, Weight: 1, Why: filepath.Base(path)})
+			Use: use, Weight: 1, Open: e.Open, Why: filepath.Base(path)})
 	}
 	return items, nil
 }

@@ -57,6 +57,11 @@ func (n *night) freeze(ctx context.Context) ([]selection.Item, error) {
 		return nil, err
 	}
 	d, err := n.decide(ctx)
+	if err == nil && d.answers != nil && d.enough() == nil {
+		if err = n.answer(ctx, *d.answers); err == nil {
+			d, err = n.decide(ctx)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

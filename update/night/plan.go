@@ -118,6 +118,10 @@ func (ns *Nights) plan(ctx context.Context, track string) (p nightrecord.Plan, e
 	p.Ready = why == nil
 	d.fill(&p)
 	d.say(&p, n.settings)
+	if p.Ready && d.answers != nil {
+		p.Sentences = append(p.Sentences, fmt.Sprintf("Before it learns, the model answers %d questions: what it says now measures what is forgotten, and is rehearsed. That takes some minutes, once.", len(d.answers.Ask)))
+		p.Help = append(p.Help, "`nightshift import MODEL` makes these anchors beforehand; `nightshift anchors make --questions FILE` adds questions of your own.")
+	}
 	if missing := unmet(d.chosen.needs); why != nil && (d.chosen.counts.Editors > 0 || len(missing) == 0) {
 		p.Sentences = append(p.Sentences, "It would be skipped: "+why.Error()+".")
 	}

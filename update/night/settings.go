@@ -22,7 +22,7 @@ type Settings struct {
 	Threads     int             `yaml:"threads" min:"0" max:"1024" doc:"Number of threads of one computation of the training process. A replay of a night uses as many as the night did. 0: as the key threads."`
 	MemoryLimit int             `yaml:"memory_limit" min:"0" max:"16777216" doc:"Soft memory limit in MiB of the training process, near which it collects garbage more often (GOMEMLIMIT). The model's weights and the memory\nof the inference runtime come on top. 0: no limit."`
 	Governor    runner.Governor `yaml:"governor" doc:"Throttling of the training process while servers are busy."`
-	Anchors     string          `yaml:"anchors" doc:"File of anchor examples, which measure what is forgotten, one {messages, completion} a line. Empty: anchors.jsonl beside the model."`
+	Anchors     string          `yaml:"anchors" doc:"File of anchor examples, which measure what is forgotten, one {messages, completion} a line. Empty: anchors.jsonl beside the model,\nor where it brings none, its own answers to questions, which nightshift anchors lists."`
 	Probes      string          `yaml:"probes" doc:"File of probes, one {messages, completion} a line, which each night scores besides the held-out examples of earlier nights, to measure what\nis forgotten. They are never learned. Empty: none."`
 	Forgetting  float64         `yaml:"forgetting" min:"0" max:"100" doc:"Maximum loss, in nats per token, of a champion against the best of its ancestors on the held-out examples of an ancestor's night, on the\nanchors or on the probes. Above it there is an alarm. 0: no alarm."`
 	Evidence    Evidence        `yaml:"evidence" doc:"Evidence that a night needs and may use."`

@@ -23,6 +23,9 @@ type Item struct {
 	// remembered nowhere else: of people who are held out nothing is learned.
 	Opposed int `json:"opposed,omitempty"`
 
+	// Open says that the answer goes on after the completion: no end is taught there.
+	Open bool `json:"open,omitempty"`
+
 	// Track is whose memory the item is from, where a night makes a warm start of several tracks'.
 	Track string `json:"track,omitempty"`
 

@@ -59,6 +59,7 @@ type Job struct {
 	Forgetting float64 `json:"forgetting,omitempty"` // bound that is written beside the scores of probes
 
 	Measure   *Measures  `json:"measure,omitempty"`    // not nil: nothing is trained, the selection is measured
+	Asks      bool       `json:"asks,omitempty"`       // nothing is trained: the base model answers questions
 	WarmStart *WarmStart `json:"warm_start,omitempty"` // not nil: a warm start is made of several tracks' examples
 }
 

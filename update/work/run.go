@@ -27,7 +27,7 @@ import (
 
 // ProgressLine says how far a run is. A run writes one a line, as JSON.
 type ProgressLine struct {
-	Stage  string             `json:"stage"` // "train" or "evaluate"
+	Stage  string             `json:"stage"` // "train", "evaluate", "select" or "anchors"
 	Done   int                `json:"done"`
 	Total  int                `json:"total"`
 	Values map[string]float64 `json:"values,omitempty"`
@@ -44,11 +44,14 @@ func RunHooked(ctx context.Context, dir string, hook Hook, out io.Writer) error 
 	if err := read(dir, JobFile, &job); err != nil {
 		return err
 	}
-	items, digest, err := readSelection(dir)
+	model, err := openModel(job)
 	if err != nil {
 		return err
 	}
-	model, err := openModel(job)
+	if job.Asks {
+		return answer(ctx, dir, job, model, json.NewEncoder(out))
+	}
+	items, digest, err := readSelection(dir)
 	if err != nil {
 		return err
 	}
@@ -146,14 +149,16 @@ func readItems(path string) ([]selection.Item, string, error) {
 	return items, "sha256:" + hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// sequence tokenizes one example as it would be served, with the end of an answer after the completion.
+// sequence tokenizes one example as it would be served, with the end of an answer after the completion unless it goes on there.
 func (w *worker) sequence(it selection.Item) (train.Sequence, error) {
 	prompt, err := promptTokens(w.model, it.Example)
 	if err != nil {
 		return train.Sequence{}, fmt.Errorf("tokenize example %s: %w", it.ID, err)
 	}
 	s := train.Sequence{ID: it.ID, Prompt: len(prompt), Weight: float32(it.Weight)}
-	s.Tokens = w.model.Answer(prompt, it.Completion)
+	if s.Tokens = w.model.Tokenizer.EncodeMore(prompt, it.Completion); !it.Open {
+		s.Tokens = w.model.WithEnd(s.Tokens)
+	}
 	return s, nil
 }
 

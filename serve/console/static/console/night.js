@@ -54,6 +54,7 @@ export function nightDetail(id) {
     else bar.removeAttribute('value');
     replace(at,
       open ? `Step ${count(p.step)} · ends when it has learned, after ${count(p.steps)} steps at most`
+        : p.phase === 'anchors' && p.steps > 0 ? `The model answers questions that show what it forgets, once · ${count(p.step)} of ${count(p.steps)}`
         : p.steps > 0 ? `Step ${count(p.step)} of ${count(p.steps)}` : p.phase ?? '',
       typeof p.eta_seconds === 'number' && p.eta_seconds > 0 ? ` · about ${duration(p.eta_seconds)} left` : '');
     if (/^train/.test(p.phase ?? '') && p.loss > 0) curve.add([p], open ? 0 : p.steps);

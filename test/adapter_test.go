@@ -88,7 +88,7 @@ func TestImportFindsAdapters(t *testing.T) {
 		}
 	}
 	refused(t, []string{"import", parent, "--data", data}, parent+" holds neither a model (config.json) nor an adapter (adapter_config.json)")
-	refused(t, []string{"import", filepath.Join(parent, "nowhere"), "--data", data}, "nowhere", "there is no directory of that name")
+	refused(t, []string{"import", filepath.Join(parent, "nowhere"), "--data", data}, "nowhere", "there is no directory and no GGUF file of that name")
 	place("support", 3)
 	got := execute(t, "import", parent, "--data", data)
 	holds(t, "import", got.out, filepath.Join(parent, "support")+" is default@1")

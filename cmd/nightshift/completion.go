@@ -33,7 +33,7 @@ func completeFlags(root *cobra.Command, s *app.Flags) {
 		"replay":  reading(s, nightOffers),
 		"live":    serverOffer(s),
 	}
-	for _, name := range []string{"text", "out", "notes", "peers"} { // files
+	for _, name := range []string{"text", "out", "notes", "peers", "questions"} { // files
 		flags[name] = fixed(cobra.ShellCompDirectiveDefault)
 	}
 	kinds := map[string]offer{

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nightshift/internal/anchors"
 	"nightshift/internal/app"
 	"nightshift/internal/engine"
 	"nightshift/internal/registry"
@@ -21,12 +22,14 @@ import (
 
 func importCommand(s *app.Flags) *cobra.Command {
 	var track string
-	var activate bool
+	var activate, ask bool
 	var opt conversionFlags
 	cmd := &cobra.Command{Use: "import [MODEL]", Short: "Check a model, a Hugging Face directory or a GGUF file, and make int8 or int4 weights of it, or take a PEFT adapter into a track",
-		Long: "Check a model, without MODEL the configured one, and make int8 or int4 weights of it where --weights or the configuration\nasks for them: a directory in Hugging Face layout (GPT-2, Llama, Mistral, Qwen2, Qwen3) or a GGUF file (all but GPT-2). Or\ntake a PEFT adapter into a track: a directory that holds one."}
+		Long: "Check a model, without MODEL the configured one, and make int8 or int4 weights of it where --weights or the configuration\nasks for them: a directory in Hugging Face layout (GPT-2, Llama, Mistral, Qwen2, Qwen3) or a GGUF file (all but GPT-2). Or\ntake a PEFT adapter into a track: a directory that holds one.\n\n" +
+			"A model that brings no anchors.jsonl answers some hundred questions that ship with the program. Its answers become its anchors, which\nmeasure what nights forget, and its starter memory, which nights rehearse: see nightshift anchors."}
 	cmd.Flags().StringVar(&track, "track", registry.Default, "track of an adapter")
 	cmd.Flags().BoolVar(&activate, "activate", false, "make an adapter the champion of its track")
+	cmd.Flags().BoolVar(&ask, "anchors", true, "have a model without anchors answer questions, which nights measure and rehearse; --anchors=false leaves it to the first night")
 	opt.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		dir := ""
@@ -50,7 +53,7 @@ func importCommand(s *app.Flags) *cobra.Command {
 				return importAdapter(s, cmd, found, track, activate)
 			}
 		}
-		return importModel(s, cmd, dir, opt)
+		return importModel(s, cmd, dir, ask, opt)
 	}
 	return cmd
 }
@@ -75,7 +78,7 @@ func adapterIn(dir string) (string, error) {
 
 // importModel checks a checkpoint, that of the configuration where dir is empty, and makes what serving needs of it: half-precision weights are converted into the
 // cache, float32 ones are served as they lie, and int8 and int4 weights are made where the configuration asks for them.
-func importModel(s *app.Flags, cmd *cobra.Command, dir string, opt conversionFlags) error {
+func importModel(s *app.Flags, cmd *cobra.Command, dir string, ask bool, opt conversionFlags) error {
 	c, err := s.Load(cmd)
 	if err != nil {
 		return err
@@ -126,6 +129,11 @@ func importModel(s *app.Flags, cmd *cobra.Command, dir string, opt conversionFla
 	} else if err := opt.unused(cmd); err != nil {
 		return err
 	}
+	if ask {
+		if err := importAnchors(cmd, out, c, dir, cache, m); err != nil {
+			return err
+		}
+	}
 	fmt.Fprintln(out, serve)
 	return nil
 }
@@ -147,6 +155,34 @@ func printLearning(out io.Writer, dir string, width int) error {
 		return nil
 	}
 	fmt.Fprintf(out, "; change it in %s\n", filepath.Join(dir, checkpoint.LearningFile))
+	return nil
+}
+
+// importAnchors has a model answer questions where it has no anchors, or has answered others or as another model. What it cannot answer stops
+// no import: it can be served all the same.
+func importAnchors(cmd *cobra.Command, out io.Writer, c app.Config, dir, cache string, m *engine.Model) error {
+	place := c.Anchors(dir, m)
+	state, _, err := place.Look()
+	if err != nil {
+		return err
+	}
+	if state == anchors.Theirs || state == anchors.Current {
+		fmt.Fprintf(out, "nights measure what they forget with %s\n", place.File(anchors.AnchorsFile))
+		return nil
+	}
+	if err := m.Serve(c.Weights, cache); err != nil {
+		return err
+	}
+	var few *anchors.TooFewError
+	record, err := makeAnchors(cmd, c, place, m)
+	if errors.As(err, &few) {
+		fmt.Fprintf(out, "nights cannot learn: %v\n", few)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "made %s, in %s\n", record.Sentence(), place.Where())
 	return nil
 }
 

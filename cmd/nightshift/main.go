@@ -29,7 +29,7 @@ func rootCommand() *cobra.Command {
 	var s app.Flags
 	root := &cobra.Command{Use: "nightshift", Short: "Serve a language model by day and learn from its users by night", Version: telemetry.BuildInfo().Version}
 	s.AddFlags(root.PersistentFlags())
-	root.AddCommand(runCommand(&s), serveCommand(&s), updateCommand(&s), nightCommand(&s), importCommand(&s), trackCommand(&s), adapterCommand(&s),
+	root.AddCommand(runCommand(&s), serveCommand(&s), updateCommand(&s), nightCommand(&s), importCommand(&s), anchorsCommand(&s), trackCommand(&s), adapterCommand(&s),
 		forgetCommand(&s), demoCommand(&s), benchCommand(&s), doctorCommand(&s), configCommand(&s), manCommand())
 	cli.Complete(root, argumentKinds, usefulFlags)
 	completeFlags(root, &s)
@@ -55,6 +55,7 @@ var usefulFlags = map[string]string{
 	"adapter merge": "config set data model",
 	"night":         "config set data",
 	"import":        "config set data model weights threads",
+	"anchors":       "config set data model weights threads",
 	"update":        "config set data model weights threads",
 	"forget":        "config set data model weights threads",
 	"demo":          "config set",

@@ -98,15 +98,15 @@ func TestBroughtModelLearns(t *testing.T) {
 	s := serverOf(t, "run", args...)
 	said := s.ask("somebody", "How long can I return an item?").About
 	s.call(http.MethodPost, "/v1/feedback", map[string]any{"interaction": said.Interaction, "token": said.Token, "rating": "down", "editor": true,
-		"correction": "You can return an item within 45 days."}, http.StatusOK)
+		"correction": "You can return an item within 45 days."}, http.StatusAccepted)
 	got := execute(t, append([]string{"update", "--now", "--json"}, args...)...)
 	lines := strings.Split(strings.TrimSpace(got.out), "\n")
 	var n nightrecord.Night
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &n); err != nil || got.code != 0 {
 		t.Fatalf("status %d, %v\n%s", got.code, err, got.err)
 	}
-	if n.State != nightrecord.Published && n.State != nightrecord.Rejected || n.Verdict == nil || n.Selection.Anchors < 100 || n.Selection.Rehearsal < 100 {
-		t.Errorf("the night was %s: %s; selection %+v\n%s", n.State, n.Reason, n.Selection, verdictOf(n))
+	if n.State != nightrecord.Published && n.State != nightrecord.Rejected || n.Verdict == nil || n.Selected.Anchors < 100 || n.Selected.Rehearsal < 100 {
+		t.Errorf("the night was %s: %s; selection %+v\n%s", n.State, n.Reason, n.Selected, verdictOf(n))
 	}
 	if !strings.Contains(got.out, `"phase":"anchors"`) {
 		t.Error("nobody was told that questions were answered")

@@ -68,7 +68,7 @@ func TestCompletion(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeFile(t, night, "night.json", `{"id":"20260101-000000-aa","track":"sales","state":"rejected","candidate":null}`)
-	const nothing, noSpace, none, directories = "", ":6", ":4", ":16"
+	const nothing, noSpace, none, directories, files = "", ":6", ":4", ":16", ":0"
 	for _, c := range []struct{ line, want, directive string }{
 		{"adapter rollback |", "default sales support", ":36"},
 		{"adapter activate |s", "sales@base support@base", ":36"},
@@ -80,9 +80,10 @@ func TestCompletion(t *testing.T) {
 		{"night review |", "20260101-000000-aa", ":36"},
 		{"update --replay |2", "20260101-000000-aa", ":36"},
 		{"track delete |sa", "sales", ":36"},
-		{"import |", nothing, directories},
+		{"import |", nothing, files},
+		{"anchors make --questions |", nothing, files},
 		{"man |", nothing, directories},
-		{"run --model |", nothing, directories},
+		{"run --model |", nothing, files},
 		{"run --data |", nothing, directories},
 		{"run --weights |int", "int8 int4", none},
 		{"bench decode --weights |f32,int", "f32,int8 f32,int4", none},

@@ -25,7 +25,7 @@ func completeFlags(root *cobra.Command, s *app.Flags) {
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	flags := map[string]offer{
 		"config":  fixed(cobra.ShellCompDirectiveFilterFileExt, "yaml", "yml"),
-		"model":   fixed(cobra.ShellCompDirectiveFilterDirs),
+		"model":   fixed(cobra.ShellCompDirectiveDefault), // a directory or a file
 		"data":    fixed(cobra.ShellCompDirectiveFilterDirs),
 		"weights": weightsOffer,
 		"set":     keysOffer,
@@ -41,6 +41,7 @@ func completeFlags(root *cobra.Command, s *app.Flags) {
 		"TRACK@N":          reading(s, versionOffers),
 		"TRACK@N[:WEIGHT]": reading(s, versionOffers),
 		"NIGHT":            reading(s, nightOffers),
+		"MODEL":            fixed(cobra.ShellCompDirectiveDefault),
 		"DIR":              fixed(cobra.ShellCompDirectiveFilterDirs),
 		"FILE":             fixed(cobra.ShellCompDirectiveDefault),
 		"COMMAND":          commandsOffer,

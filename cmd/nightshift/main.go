@@ -43,6 +43,7 @@ var argumentKinds = map[string]string{
 	"TRACK@N":          "a version, such as default@3 or default@base; nightshift adapter list lists them",
 	"TRACK@N[:WEIGHT]": "versions and what each counts, such as default@3 default@2:-1; nightshift adapter list lists them",
 	"NIGHT":            "the id of a night; nightshift night list lists them",
+	"MODEL":            "a directory in Hugging Face layout, a GGUF file, or a directory with a PEFT adapter",
 	"DIR":              "a directory",
 	"FILE":             "a file, or several",
 	"COMMAND":          "a command",

@@ -74,7 +74,7 @@ func TestNightMakesAnchors(t *testing.T) {
 	if err != nil || n.State == nightrecord.Skipped || n.State == nightrecord.Failed {
 		t.Fatalf("the night was %s: %s, %v", n.State, n.Reason, err)
 	}
-	if c := n.Selection; c.Anchors < 100 || c.Rehearsal < 100 || asked != len(anchors.Shipped()) {
+	if c := n.Selected; c.Anchors < 100 || c.Rehearsal < 100 || asked != len(anchors.Shipped()) {
 		t.Errorf("%d questions were asked; selection %+v", asked, c)
 	}
 	said := slices.IndexFunc(n.Log, func(l nightrecord.Line) bool {

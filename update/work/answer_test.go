@@ -26,7 +26,7 @@ func TestRunAnswers(t *testing.T) {
 	}
 	must(t, os.WriteFile(filepath.Join(dir, QuestionsFile), questions, 0o600))
 	must(t, Run(t.Context(), dir, &out))
-	var last Progress
+	var last ProgressLine
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	must(t, json.Unmarshal([]byte(lines[len(lines)-1]), &last))
 	if len(lines) != 2 || last.Stage != "anchors" || last.Done != 2 || last.Total != 2 {

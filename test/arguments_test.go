@@ -45,7 +45,7 @@ func TestWrongInput(t *testing.T) {
 		{"run --set weights=int9", `configuration: weights: want one of f32, int8, int4, not "int9"`},
 		{"doctor --live x", "--live x: want the address of a server, such as http://127.0.0.1:8080"},
 		{"update", "a local store has one process: use the command run, or store.kind redis to learn beside a server, or --now for one night"},
-		{"import nowhere", "import nowhere: there is no directory of that name; import takes one with a GPT-2 model or a PEFT adapter"},
+		{"import nowhere", "import nowhere: there is no directory and no GGUF file of that name; import takes a model or a PEFT adapter"},
 		{"adapter activate", "adapter activate needs TRACK@N: a version, such as default@3 or default@base; nightshift adapter list lists them"},
 	} {
 		got := execute(t, strings.Fields(c.line)...)

@@ -176,8 +176,8 @@ func TestBadModels(t *testing.T) {
 			}
 		}, []string{"pytorch_model.bin", "pickle"}},
 		{"OtherArchitecture", func(t *testing.T, m model) {
-			m.change(t, "config.json", replace(`"gpt2"`, `"llama"`))
-		}, []string{"llama"}},
+			m.change(t, "config.json", replace(`"gpt2"`, `"gpt_neox"`))
+		}, []string{"gpt_neox"}},
 		{"OtherSize", func(t *testing.T, m model) {
 			m.change(t, "config.json", replace(`"n_layer": 4`, `"n_layer": 9`))
 		}, []string{"h.4"}},

@@ -51,13 +51,13 @@ func NewSession(base Base, trainable graphs.Trainable, threads int) (*Session, e
 	return s, s.bindParameters()
 }
 
-// open encodes a graph and loads it.
+// open encodes a graph and loads it. Batches differ in how many positions have loss: a plan of memory for each would be kept for each.
 func open(graph *onnx.Graph, dir string, threads int) (*ort.Session, error) {
 	encoded, err := graph.Encode()
 	if err != nil {
 		return nil, err
 	}
-	session, err := ort.NewSession(encoded, ort.SessionConfig{Threads: threads, ExternalDir: dir})
+	session, err := ort.NewSession(encoded, ort.SessionConfig{Threads: threads, ExternalDir: dir, DisableMemoryPattern: true})
 	if err != nil {
 		return nil, fmt.Errorf("open %s session: %w", graph.Name, err)
 	}

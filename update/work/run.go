@@ -63,7 +63,7 @@ func RunHooked(ctx context.Context, dir string, hook Hook, out io.Writer) error 
 	if err != nil {
 		return err
 	}
-	job.Train.Columns = min(job.Train.Columns, model.Config.Context)
+	job.Train = job.Train.rowsFor(model.Config, longest(model, items))
 	w := &worker{dir: dir, job: job, model: model, champion: champion, origin: origin, bad: bad(items), lines: json.NewEncoder(out), hook: hook}
 	switch {
 	case job.Measure != nil:

@@ -51,6 +51,7 @@ var Layers = map[string]Place{
 
 	"serve/api/wire":            {3, "wire", 0},
 	"internal/retention":        {3, "retention", 0},
+	"internal/teach":            {3, "teach", 0},
 	"internal/engine/scheduler": {3, "engine", 0},
 	"internal/engine/kv":        {3, "engine", 0},
 	"internal/engine":           {3, "engine", 1},

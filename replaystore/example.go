@@ -29,6 +29,8 @@ type Example struct {
 	Editor       bool    `json:"editor,omitempty"` // an editor's word, which needs nobody to confirm it
 	// Author is the subject of the feedback where that is another person than Subject: to forget either takes the example away.
 	Author string `json:"author,omitempty"`
+	// Source is where a taught example stands: "file:NAME#LINE". "" of what was said.
+	Source string `json:"source,omitempty"`
 
 	Time    time.Time    `json:"time"`              // of the evidence: the newer of interaction and feedback
 	Teacher *TopLogProbs `json:"teacher,omitempty"` // for dark-experience replay
@@ -112,6 +114,9 @@ func (m *MemoryItem) validateRest(what string) error {
 		}
 	}
 	if err := validName(what, "stratum", m.Stratum); err != nil {
+		return err
+	}
+	if err := validName(what, "source", m.Source); err != nil {
 		return err
 	}
 	return validTime(what, m.Time)

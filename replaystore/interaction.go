@@ -79,5 +79,6 @@ type Feedback struct {
 	Correction  *string   `json:"correction,omitempty"` // the edited answer
 	Comment     string    `json:"comment,omitempty"`
 	Editor      bool      `json:"editor,omitempty"` // by somebody who answers for what they say: a key with the role editor
+	Source      string    `json:"source,omitempty"` // of what was taught out of a file: "file:NAME#LINE"; "" of what was said
 	Redacted    []Span    `json:"redacted,omitempty"`
 }

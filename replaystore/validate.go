@@ -171,6 +171,9 @@ func (f *Feedback) validate() error {
 			return err
 		}
 	}
+	if err := validName(what, "source", f.Source); err != nil {
+		return err
+	}
 	return validText(what, "comment", f.Comment)
 }
 

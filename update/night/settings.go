@@ -89,7 +89,7 @@ func Defaults() Settings {
 			Rank: 8, Alpha: 16, Modules: []string{feedForward},
 			Warmup: 0.05, Clip: 1, Epochs: 5, Learned: 0.98, MaxSteps: 1000, MaxTime: time.Hour, RowTokens: 512, BatchTokens: 2048,
 			KLShare: 0.5, Teacher: teacherChampion, RehearsalRatio: 4, Objective: selection.SFT,
-			RehearsalPolicy: selection.Random, RehearsalUniform: 0.2, RehearsalReplacement: selection.Random, CorrectionWeight: 1, ApprovalWeight: 0.5, Seed: 1,
+			RehearsalPolicy: selection.Random, RehearsalUniform: 0.2, RehearsalReplacement: selection.Random, CorrectionWeight: 1, ApprovalWeight: 0.5, Phrasings: 3, Seed: 1,
 			Methods: method.Defaults(), Preferences: work.Preferences{Share: 1, Beta: 0.5, ChangedOnly: true}, Ratings: work.Ratings{Share: 1, Beta: 0.5},
 		},
 		Gate:      Gate{Thresholds: limits.Thresholds},

@@ -42,6 +42,7 @@ type Train struct {
 	RehearsalReplacement string          `yaml:"rehearsal_replacement" oneof:"random,priority,feedback" doc:"Policy by which a full memory replaces examples. random: every example that it was ever offered stays with equal probability. priority: by loss\nand weight, as they were when the example was learned. feedback: by weight alone. A change holds for new examples: the old ones keep their\nprobabilities."`
 	CorrectionWeight     float64         `yaml:"correction_weight" min:"0" max:"100" doc:"Weight of an example from a correction. 0: none are learned."`
 	ApprovalWeight       float64         `yaml:"approval_weight" min:"0" max:"100" doc:"Weight of an example from an approved answer: one with a thumb up, or a number that is positive and, where three or more ratings of a user\nshow a scale, above that user's mean. 0: none are learned."`
+	Phrasings            int             `yaml:"phrasings" min:"0" max:"100" doc:"Number of other phrasings of each question that was taught from a file (nightshift teach): greetings and indirect questions for English, case\nand punctuation for other languages. They are made when a night trains and are kept nowhere. What users said is learned as they said it.\n0: none."`
 	Seed                 uint64          `yaml:"seed" doc:"Seed of the random numbers. The same selection, seed, library and threads give the same adapter."`
 	Methods              method.Settings `yaml:"methods" doc:"Methods against forgetting, besides rehearsal and kl_share. All are off by default, and most can be combined."`
 
@@ -139,6 +140,6 @@ func (c *Config) train(s Settings) work.Train {
 		Rate: cmp.Or(t.LearningRate, c.LearningRate), Epochs: float64(t.Epochs), Learned: t.Learned, MaxSteps: t.MaxSteps, MaxTime: t.MaxTime,
 		Warmup: t.Warmup, Decay: t.WeightDecay, Clip: t.Clip, Rows: rows, Columns: columns, Micro: max(1, t.BatchTokens/(rows*columns)),
 		Rehearsal: t.RehearsalRatio, KL: t.KLShare, Teacher: train.TeacherTokens, KLNew: t.KLShareNew, StoredTeachers: t.Teacher == teacherStored, Methods: t.Methods,
-		Objective: t.Objective, Preferences: t.Preferences, Ratings: t.Ratings,
+		Objective: t.Objective, Preferences: t.Preferences, Ratings: t.Ratings, Phrasings: t.Phrasings,
 	}
 }

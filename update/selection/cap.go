@@ -63,8 +63,12 @@ func (s *Selection) dedupeNear(items []Item, near float64) []Item {
 	return kept
 }
 
-// voice is whose word an item is: an editor's is another one than that of the person whose answer it corrects.
+// voice is whose word an item is: an editor's is another one than that of the person whose answer it corrects. Each of what was taught out
+// of files is a word of its own: however alike they read, somebody wrote both down.
 func voice(it Item) string {
+	if it.Editor && it.Source != "" {
+		return "\x00taught\x00" + it.Interaction
+	}
 	if it.Editor {
 		return "\x00editor\x00" + cmp.Or(it.Author, it.Subject)
 	}

@@ -69,7 +69,7 @@ func example(e evidence, opt Options, scale map[string]float64) (Item, string) {
 		return Item{}, "the interaction was redacted"
 	}
 	it := Item{Example: replaystore.Example{ID: e.interaction.ID, Kind: replaystore.SFT, Prompt: e.interaction.Messages, Interaction: e.interaction.ID,
-		Feedback: e.feedback.ID, Subject: cmp.Or(e.interaction.Subject, e.feedback.Subject), Editor: e.feedback.Editor, Time: e.feedback.Time}}
+		Feedback: e.feedback.ID, Subject: cmp.Or(e.interaction.Subject, e.feedback.Subject), Editor: e.feedback.Editor, Source: e.feedback.Source, Time: e.feedback.Time}}
 	if e.feedback.Subject != it.Subject {
 		it.Author = e.feedback.Subject
 	}

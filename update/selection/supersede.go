@@ -86,7 +86,7 @@ func overrule(items []Item, versions map[string]string) (kept []Item, retired []
 		question[items[i].ID], byID[items[i].ID] = q, items[i]
 	}
 	agree := func(a, b string) bool {
-		return question[a] >= 0 && question[a] == question[b] || apart(byID[a], byID[b], versions)
+		return question[a] >= 0 && question[a] == question[b] || apart(byID[a], byID[b], versions) || together(byID[a], byID[b])
 	}
 	_, retired = supersede(editors, editors, agree)
 	_, opposed := supersede(others, append(newer, others...), agree)
@@ -96,6 +96,11 @@ func overrule(items []Item, versions map[string]string) (kept []Item, retired []
 		gone[r.ID] = true
 	}
 	return slices.DeleteFunc(slices.Clone(items), func(it Item) bool { return gone[it.ID] }), retired
+}
+
+// together says whether two items were taught in one batch, which has each question once: they hold beside each other.
+func together(a, b Item) bool {
+	return a.Source != "" && b.Source != "" && a.Subject != "" && a.Subject == b.Subject && normal(a.Prompt) != normal(b.Prompt)
 }
 
 // apart says whether two corrections are of different questions, since one version answered both and its answer to the older did not

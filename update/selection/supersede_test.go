@@ -211,3 +211,38 @@ func idsOf(items []Item) (ids []string) {
 	}
 	return ids
 }
+
+// TestTaughtTogether: what one batch teaches holds beside itself, however alike it reads and whenever each piece was stored; what is taught
+// later replaces what was taught of the same question.
+func TestTaughtTogether(t *testing.T) {
+	at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	teach := func(id, subject, question, said, answer string, minute int) []replaystore.Event {
+		in := replaystore.Interaction{ID: id, Track: "default", Time: at.Add(time.Duration(minute) * time.Minute), Subject: subject, Messages: []replaystore.Message{{Role: "user", Content: question}}, Answer: said}
+		f := replaystore.Feedback{ID: "f", Interaction: id, Track: "default", Time: in.Time, Subject: subject, Editor: true, Source: "file:a.csv#2", Correction: &answer}
+		return []replaystore.Event{{Interaction: &in}, {Feedback: &f}}
+	}
+	events := slices.Concat(
+		teach("red", "batch", "What does the red alpine tent for two people cost in the shop?", "The red alpine tent costs $10.", "The red alpine tent costs $15.", 0),
+		teach("blue", "batch", "What does the blue alpine tent for two people cost in the shop?", "The blue alpine tent costs $15.", "The blue alpine tent costs $20.", 1),
+		teach("near", "batch", "What does the alpine tent for two people cost in the shop?", "It costs $15.", "The red alpine tent costs $15.", 2))
+	of := func(events []replaystore.Event) (ids []string) {
+		s, err := CandidatesOf(events, Options{Now: at.Add(time.Hour), Correction: 1, Near: 0.6}).Select(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, it := range s.Items {
+			if it.Source != "file:a.csv#2" || it.Use != New {
+				t.Errorf("%+v", it)
+			}
+			ids = append(ids, it.ID)
+		}
+		return ids
+	}
+	if got := of(events); !slices.Equal(got, []string{"red", "blue", "near"}) {
+		t.Errorf("of one batch %v are learned", got)
+	}
+	again := teach("newer", "other", "What does the red alpine tent for two people cost in the shop?", "The red alpine tent costs $10.", "The red alpine tent costs $11.", 3)
+	if got := of(append(events, again...)); !slices.Equal(got, []string{"blue", "near", "newer"}) {
+		t.Errorf("after a later batch %v are learned", got)
+	}
+}

@@ -96,6 +96,8 @@ type Train struct {
 	// and leaves behind what to store with the new ones.
 	StoredTeachers bool `json:"stored_teachers,omitempty"`
 
+	Phrasings int `json:"phrasings,omitempty"` // in so many other words each question that was taught is asked besides
+
 	Objective   string      `json:"objective,omitempty"` // selection.SFT, also where empty, DPO, KTO or APO
 	Preferences Preferences `json:"preferences,omitzero"`
 	Ratings     Ratings     `json:"ratings,omitzero"`

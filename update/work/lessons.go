@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"nightshift/replaystore"
 	"nightshift/update/selection"
@@ -13,6 +14,7 @@ import (
 // lessons are what a run learns from.
 type lessons struct {
 	fresh, rehearsed []train.Sequence              // are imitated, none of them called bad
+	phrased          []train.Sequence              // what was taught, asked in other words; imitated with the new examples, and counted nowhere
 	own              map[string]bool               // ids of what is rehearsed that the model came with
 	near             map[string]selection.Nearness // of what is rehearsed to the new examples, by id
 	preferences      []train.Preference
@@ -30,6 +32,7 @@ func (w *worker) lessons(items []selection.Item) (lessons, error) {
 		return l, fmt.Errorf("train: %w", err)
 	}
 	var fresh, rehearsed []selection.Item
+	asked := questionsOf(items)
 	for _, it := range items {
 		switch it.Use {
 		case selection.New:
@@ -54,6 +57,9 @@ func (w *worker) lessons(items []selection.Item) (lessons, error) {
 		}
 		if it.Use == selection.New {
 			l.fresh = append(l.fresh, s)
+			if err := w.phrase(it, asked, &l); err != nil {
+				return l, err
+			}
 		} else {
 			w.stored(it, &s)
 			l.own[it.ID] = it.Interaction == ""
@@ -68,6 +74,58 @@ func (w *worker) lessons(items []selection.Item) (lessons, error) {
 		l.near[rehearsed[i].ID] = near
 	}
 	return l, nil
+}
+
+// phrase adds the other words of a new example.
+func (w *worker) phrase(it selection.Item, asked map[string]bool, l *lessons) error {
+	for _, other := range w.phrased(it, asked) {
+		s, err := w.sequence(other)
+		if err != nil {
+			return err
+		}
+		l.phrased = append(l.phrased, s)
+	}
+	return nil
+}
+
+// phrased is what was taught out of a file, asked in other words: a file has a question once, and people ask it as they please. What
+// people said in their own words stays as they said it. What is asked elsewhere in the selection is left out, as it may be what measures.
+func (w *worker) phrased(it selection.Item, asked map[string]bool) (list []selection.Item) {
+	last := len(it.Prompt) - 1
+	if it.Source == "" || it.Use != selection.New || last < 0 || it.Prompt[last].Role != "user" {
+		return nil
+	}
+	for i, question := range phrasings(it.Prompt[last].Content, w.job.Train.Phrasings, w.job.Seed) {
+		if asked[plainQuestion(question)] && plainQuestion(question) != plainQuestion(it.Prompt[last].Content) {
+			continue
+		}
+		other := selection.Plain(it)
+		other.ID = fmt.Sprintf("%s~%d", it.ID, i+1)
+		other.Prompt = slices.Clone(it.Prompt)
+		other.Prompt[last].Content = question
+		list = append(list, other)
+	}
+	return list
+}
+
+// questionsOf are what the items of a selection ask.
+func questionsOf(items []selection.Item) map[string]bool {
+	asked := map[string]bool{}
+	for _, it := range items {
+		asked[plainQuestion(selection.LastQuestion(it.Prompt))] = true
+	}
+	return asked
+}
+
+// plainQuestion is a question without case and punctuation.
+func plainQuestion(text string) string { return strings.Join(wordsOf(text), " ") }
+
+// imitated are the new examples that are imitated, with what was made of them.
+func (l lessons) imitated() []train.Sequence {
+	if len(l.phrased) == 0 {
+		return l.fresh
+	}
+	return slices.Concat(l.fresh, l.phrased)
 }
 
 // besideCopies is how many times as often what lies beside the new examples is rehearsed as the rest, at most.
@@ -216,7 +274,7 @@ const maxCopies = 4
 // what is rehearsed fills them then, so that nothing is imitated more often than it should be.
 func (l lessons) steps(t Train, rehearsal float64) (steps int, ratio float64) {
 	fresh := 0.0
-	for _, s := range l.fresh {
+	for _, s := range l.imitated() {
 		fresh += float64(min(len(s.Tokens), t.Columns))
 	}
 	step := float64(t.Rows * t.Columns * t.Micro)

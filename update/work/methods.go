@@ -23,7 +23,7 @@ func (w *worker) prepare(ctx context.Context, trainable graphs.Trainable, start 
 		return nil, wrong
 	}
 	r := &method.Run{Settings: t.Methods, Base: w.base(), Trainable: trainable, Start: start, Rank: trainable.Rank,
-		Examples: method.Examples{Fresh: l.fresh, Rehearsed: l.rehearsed, Again: l.rehearsals()},
+		Examples: method.Examples{Fresh: l.imitated(), Rehearsed: l.rehearsed, Again: l.rehearsals()},
 		Options: train.Options{Rate: t.Rate, Warmup: t.Warmup, Decay: t.Decay, Clip: t.Clip,
 			Rows: t.Rows, Columns: t.Columns, Micro: t.Micro, Steps: t.MaxSteps, Seed: w.job.Seed}}
 	if w.blocks() {

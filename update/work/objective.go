@@ -116,7 +116,7 @@ func (w *worker) objectiveOptions(l lessons, steps int) train.ObjectiveOptions {
 	t := w.job.Train
 	each := func(n int) int { return min(n, max(minDrawn, int(math.Ceil(t.Epochs*float64(n)/float64(steps))))) }
 	imitated, pairs, rated := 0.0, 0.0, 0.0
-	for _, s := range l.fresh {
+	for _, s := range l.imitated() {
 		imitated += float64(s.Weight)
 	}
 	for _, p := range l.preferences {

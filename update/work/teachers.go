@@ -53,10 +53,13 @@ func (w *worker) teach(trainable graphs.Trainable, l lessons) error {
 			return err
 		}
 	}
-	if fresh {
-		return scorer.Teach(champion, l.fresh, float32(t.KLNew))
+	if !fresh {
+		return nil
 	}
-	return nil
+	if err := scorer.Teach(champion, l.fresh, float32(t.KLNew)); err != nil || len(l.phrased) == 0 {
+		return err
+	}
+	return scorer.Teach(champion, l.phrased, float32(t.KLNew))
 }
 
 // teachSome has a model teach those of a list that have no teacher and are wanted.

@@ -48,6 +48,8 @@ func TestOpenAPI(t *testing.T) {
 		{"post", "/v1/chat/completions", `{"model":"default","x":1}`}, {"post", "/v1/chat/completions", `{"model":"no","messages":[{"role":"user","content":"x"}]}`},
 		{"post", "/v1/completions", `{"model":"default","max_tokens":2,"prompt":"x"}`}, {"post", "/v1/completions", `{}`},
 		{"post", "/v1/feedback", fmt.Sprintf(`{"interaction":%q,"rating":1}`, id)}, {"post", "/v1/feedback", `{"interaction":"x","rating":1}`},
+		{"post", "/v1/teach", `{"track":"default","batch":"b","items":[{"messages":[{"role":"user","content":"x"}],"answer":"y","source":"z"}]}`},
+		{"post", "/v1/teach", `{"track":"default","batch":"b","dry_run":true,"items":[{"messages":[{"role":"user","content":"x"}],"answer":"z","source":"z"}]}`}, {"post", "/v1/teach", `{}`},
 		{"get", "/v1/models", ""}, {"get", "/v1/models/{model=default}", ""}, {"get", "/v1/models/{model=default@1}", ""}, {"get", "/v1/models/{model=x}", ""},
 		{"get", "/v1/tracks", ""}, {"get", "/v1/tracks/{track=default}", ""}, {"get", "/v1/tracks/{track=x}", ""},
 		{"post", "/v1/tracks", `{"track":"support"}`}, {"post", "/v1/tracks", `{"track":"support"}`}, {"post", "/v1/tracks", `{}`},

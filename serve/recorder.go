@@ -20,6 +20,7 @@ type recorder struct {
 	redactor *redact.Redactor
 	secret   []byte
 	ledger   *ledger
+	known    *known
 }
 
 // Subject implements api.Recorder.
@@ -78,6 +79,24 @@ func (r *recorder) redact(spans *[]replaystore.Span, field, text string) string 
 		*spans = append(*spans, replaystore.Span{Field: field, Start: s.At, End: s.At + len("[") + len(s.Rule) + len("]"), Rule: s.Rule})
 	}
 	return clean
+}
+
+// Known implements api.Recorder.
+func (r *recorder) Known(ctx context.Context, track string, keys []string) (map[string]api.Said, error) {
+	said, err := r.known.of(ctx, track, keys)
+	if err != nil {
+		return nil, fmt.Errorf("look for what is known: %w: %w", api.ErrUnavailable, err)
+	}
+	return said, nil
+}
+
+// Personal implements api.Recorder.
+func (r *recorder) Personal(text string) (rules []string) {
+	_, found := r.redactor.Text(text)
+	for _, s := range found {
+		rules = append(rules, s.Rule)
+	}
+	return rules
 }
 
 // Accept implements api.Recorder.

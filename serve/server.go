@@ -143,7 +143,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	cfg.API.Open = api.OpenModel{Name: s.router.model, Tracks: s.router.tracks}
 	s.api, err = api.New(cfg.API, api.Deps{
 		Model: model, Generator: generator{deps.Engine}, Versions: answering{s.versions, s.router},
-		Recorder: &recorder{store: deps.Store, redactor: deps.Redactor, secret: deps.Secret, ledger: s.ledger},
+		Recorder: &recorder{store: deps.Store, redactor: deps.Redactor, secret: deps.Secret, ledger: s.ledger, known: &known{store: deps.Store}},
 		Admin: admin{s, &tracks{versions: s.versions, registry: deps.Registry, ledger: s.ledger, plan: deps.Plan},
 			&changes{versions: s.versions, router: s.router}, s.nights},
 		InterToken: s.itl.add, Metrics: deps.Metrics, Log: s.log,

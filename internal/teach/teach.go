@@ -26,7 +26,7 @@ const (
 	MaxFacts = 100_000   // of all files together
 	maxFile  = 256 << 20 // bytes of one file
 	maxLine  = 1 << 20   // bytes of one line
-	maxText  = 256 << 10 // bytes of a question with what comes before it, and of an answer
+	maxText  = 64 << 10  // bytes of a question with what comes before it, and of an answer
 )
 
 // Fact is a question with its answer, as a file has it.

@@ -72,6 +72,10 @@ type Recorder interface {
 	// Accept redacts and keeps all items of feedback or none, and returns once they are durable. An id that an interaction has
 	// already with another content is a *FeedbackConflictError, and an interaction that was erased an UnknownInteraction.
 	Accept(ctx context.Context, items []replaystore.Feedback) error
+	// Known is what was said to be right on a track, or is remembered, by the teach.Key of the conversation; keys are those that are wanted.
+	Known(ctx context.Context, track string, keys []string) (map[string]Said, error)
+	// Personal names the rules by which personal data would be taken out of a text.
+	Personal(text string) []string
 }
 
 // Admin shows how the server, its tracks and their nights are, and changes them.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -156,7 +157,8 @@ func (v *fakeVersions) Route(_ [][]int32, may func(string) bool) Route {
 
 // fakeRecorder keeps everything in memory.
 type fakeRecorder struct {
-	err error // of Accept and of Recall
+	err   error // of Accept, Recall and Known
+	known map[string]Said
 
 	mu           sync.Mutex
 	interactions map[string]replaystore.Interaction
@@ -207,6 +209,17 @@ func (r *fakeRecorder) Accept(_ context.Context, items []replaystore.Feedback) e
 		}
 	}
 	r.feedback = append(r.feedback, fresh...)
+	return nil
+}
+
+func (r *fakeRecorder) Known(context.Context, string, []string) (map[string]Said, error) {
+	return r.known, r.err
+}
+
+func (r *fakeRecorder) Personal(text string) []string {
+	if strings.Contains(text, "@") {
+		return []string{"email"}
+	}
 	return nil
 }
 

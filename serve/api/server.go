@@ -171,6 +171,7 @@ func (s *Server) routes() []route {
 		{"POST", "/v1/responses", s.responses},
 		{"GET", "/v1/responses/:response", s.getResponse},
 		{"POST", "/v1/feedback", s.feedback},
+		{"POST", "/v1/teach", s.teach},
 		{"GET", "/v1/tracks", s.listTracks},
 		{"POST", "/v1/tracks", s.createTrack},
 		{"GET", "/v1/tracks/:track", s.getTrack},

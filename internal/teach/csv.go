@@ -13,7 +13,7 @@ import (
 // Names of columns, in lower case.
 var (
 	questionNames = []string{"question", "questions", "q", "prompt", "query", "instruction", "frage", "pregunta", "domanda", "pergunta", "vraag"}
-	answerNames   = []string{"answer", "answers", "a", "completion", "response", "reply", "antwort", "respuesta", "réponse", "reponse", "risposta", "resposta", "antwoord"}
+	answerNames   = []string{"answer", "answers", "a", "completion", "response", "reply", "antwort", "respuesta", "réponse", "risposta", "resposta", "antwoord"}
 )
 
 // columns is how a table is laid out.
@@ -65,7 +65,7 @@ func readCSV(name string, in *bufio.Reader) (File, error) {
 	for last := number; ; {
 		g.n = 0
 		row, err := r.Read()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return f, nil
 		}
 		var parse *csv.ParseError
@@ -98,7 +98,7 @@ func headerOf(name string, in *bufio.Reader) (header string, number int, err err
 		number = 2
 		header, err = lineOf(name, number, in)
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = wrong(name, number, "the file is empty")
 	}
 	return header, number, err

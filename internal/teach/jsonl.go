@@ -25,7 +25,7 @@ func readJSONL(name string, in *bufio.Reader) (File, error) {
 	var f File
 	for number := 1; ; number++ {
 		line, err := lineOf(name, number, in)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return f, nil
 		}
 		if err != nil {
@@ -52,7 +52,7 @@ func factOf(line string) (Fact, error) {
 	if err := d.Decode(&r); err != nil {
 		return Fact{}, fmt.Errorf("want one JSON object: %w", err)
 	}
-	if _, err := d.Token(); err != io.EOF {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return Fact{}, errors.New("want one JSON object, and nothing after it")
 	}
 	answer, field := r.Completion, "completion"

@@ -2,6 +2,7 @@ package teach
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -102,7 +103,7 @@ func sectionsOf(name string, in *bufio.Reader) ([]section, error) {
 	open, matter := "", false // the fence of the code, or front matter, that is not over
 	for number := 1; ; number++ {
 		line, err := lineOf(name, number, in)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -3,6 +3,7 @@ package teach
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -48,7 +49,7 @@ func Read(name string, r io.Reader) (File, error) {
 	limited := &io.LimitedReader{R: r, N: maxFile + 1}
 	in := bufio.NewReaderSize(limited, sniffed)
 	head, err := in.Peek(sniffed)
-	if err != nil && err != io.EOF && err != bufio.ErrBufferFull {
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
 		return File{}, fmt.Errorf("teach %s: %w", name, err)
 	}
 	if bytes.HasPrefix(head, []byte{0xff, 0xfe}) || bytes.HasPrefix(head, []byte{0xfe, 0xff}) {
@@ -160,11 +161,11 @@ func lineOf(name string, number int, in *bufio.Reader) (string, error) {
 		switch {
 		case len(line) > maxLine:
 			return "", wrong(name, number, "the line has more than %d bytes", maxLine)
-		case err == bufio.ErrBufferFull:
+		case errors.Is(err, bufio.ErrBufferFull):
 			continue
-		case err == io.EOF && len(line) == 0:
+		case errors.Is(err, io.EOF) && len(line) == 0:
 			return "", io.EOF
-		case err != nil && err != io.EOF:
+		case err != nil && !errors.Is(err, io.EOF):
 			return "", fmt.Errorf("teach %s: %w", name, err)
 		}
 		text := strings.TrimRight(string(line), "\r\n")

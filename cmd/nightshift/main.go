@@ -30,7 +30,7 @@ func rootCommand() *cobra.Command {
 	root := &cobra.Command{Use: "nightshift", Short: "Serve a language model by day and learn from its users by night", Version: telemetry.BuildInfo().Version}
 	s.AddFlags(root.PersistentFlags())
 	root.AddCommand(runCommand(&s), serveCommand(&s), updateCommand(&s), nightCommand(&s), importCommand(&s), anchorsCommand(&s), trackCommand(&s), adapterCommand(&s),
-		forgetCommand(&s), demoCommand(&s), benchCommand(&s), doctorCommand(&s), configCommand(&s), manCommand())
+		teachCommand(&s), forgetCommand(&s), demoCommand(&s), benchCommand(&s), doctorCommand(&s), configCommand(&s), manCommand())
 	cli.Complete(root, argumentKinds, usefulFlags)
 	completeFlags(root, &s)
 	wholeVersions(root)
@@ -58,6 +58,7 @@ var usefulFlags = map[string]string{
 	"import":        "config set data model weights threads",
 	"anchors":       "config set data model weights threads",
 	"update":        "config set data model weights threads",
+	"teach":         "config set data model weights threads",
 	"forget":        "config set data model weights threads",
 	"demo":          "config set",
 	"bench":         "config set model threads",

@@ -13,6 +13,8 @@ import (
 type Address struct {
 	URL string `json:"url"`
 	PID int    `json:"pid"`
+
+	Key string `json:"-"` // where the server was started for its caller alone; "" takes that of NIGHTSHIFT_ADMIN_KEY
 }
 
 // AddressFile is the name of that file in the data directory.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"syscall"
 
 	"nightshift/internal/nightrecord"
+	"nightshift/replaystore"
 	"nightshift/serve/api/wire"
 )
 
@@ -36,6 +38,23 @@ func RemoteNight(ctx context.Context, at Address, track string, dryRun bool, sho
 		return none, fmt.Errorf("follow night %s: %w", queued.ID, err)
 	}
 	return night, nil
+}
+
+// RemoteTeach has a server teach questions with their answers, or look at them.
+func RemoteTeach(ctx context.Context, at Address, q wire.TeachRequest) (wire.Taught, error) {
+	var taught wire.Taught
+	body, err := replaystore.EncodeJSON(q)
+	if err != nil {
+		return taught, fmt.Errorf("teach track %s: %w", q.Track, err)
+	}
+	err = CallServer(ctx, at, http.MethodPost, "/v1/teach", body, func(r io.Reader) error { return json.NewDecoder(r).Decode(&taught) })
+	if err == nil && len(taught.Items) != len(q.Items) {
+		err = fmt.Errorf("the server at %s answered about %d questions of %d", at.URL, len(taught.Items), len(q.Items))
+	}
+	if err != nil {
+		return taught, fmt.Errorf("teach track %s: %w", q.Track, err)
+	}
+	return taught, nil
 }
 
 // RemotePlan asks a running server what the next night of a track would find.
@@ -101,7 +120,7 @@ func CallServer(ctx context.Context, at Address, method, path string, body []byt
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	if key := os.Getenv(adminKey); key != "" {
+	if key := cmp.Or(at.Key, os.Getenv(adminKey)); key != "" {
 		req.Header.Set("Authorization", "Bearer "+key)
 	}
 	resp, err := http.DefaultClient.Do(req)

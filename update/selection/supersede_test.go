@@ -222,6 +222,7 @@ func TestTaughtTogether(t *testing.T) {
 		return []replaystore.Event{{Interaction: &in}, {Feedback: &f}}
 	}
 	events := slices.Concat(
+		teach("green", "batch", "What does the green alpine tent for two people cost in the shop?", "The green tent costs $10.", "The green alpine tent costs $10 in the shop.", -1),
 		teach("red", "batch", "What does the red alpine tent for two people cost in the shop?", "The red alpine tent costs $10.", "The red alpine tent costs $15.", 0),
 		teach("blue", "batch", "What does the blue alpine tent for two people cost in the shop?", "The blue alpine tent costs $15.", "The blue alpine tent costs $20.", 1),
 		teach("near", "batch", "What does the alpine tent for two people cost in the shop?", "It costs $15.", "The red alpine tent costs $15.", 2))
@@ -238,7 +239,7 @@ func TestTaughtTogether(t *testing.T) {
 		}
 		return ids
 	}
-	if got := of(events); !slices.Equal(got, []string{"red", "blue", "near"}) {
+	if got := of(events); !slices.Equal(got, []string{"green", "red", "blue", "near"}) {
 		t.Errorf("of one batch %v are learned", got)
 	}
 	again := teach("newer", "other", "What does the red alpine tent for two people cost in the shop?", "The red alpine tent costs $10.", "The red alpine tent costs $11.", 3)

@@ -367,10 +367,17 @@ func TestTimings(t *testing.T) {
 func TestChoicesAreRefusedTogether(t *testing.T) {
 	h := open(t, options{engine: engine.Config{Slots: 1, Queue: 3}, cfg: func(c *serve.Config) { c.API.MaxWait = 0 }})
 	first := make(chan reply, 1)
-	go func() {
+	ask := func() {
 		first <- h.post(textPath, `{"model":"default","prompt":"a","max_tokens":240,"ignore_eos":true,"n":3}`)
-	}()
-	h.await("two choices wait", func() bool { return h.engine.Stats().Waiting == 2 })
+	}
+	go ask()
+	h.await("two choices wait", func() bool {
+		if len(first) > 0 { // they were answered before anybody looked
+			<-first
+			go ask()
+		}
+		return h.engine.Stats().Waiting == 2
+	})
 	r := h.post(textPath, `{"model":"default","prompt":"a","max_tokens":5,"n":2}`)
 	if code, _, _ := r.problem(t); r.status != 429 || code != "queue_full" {
 		t.Errorf("two more choices: %d, %s", r.status, r.body)

@@ -51,8 +51,8 @@ func TestChatBytes(t *testing.T) {
 		!slices.Equal(i.AnswerTokens, []int32{0, 1}) || len(i.PromptTokens) != n || len(i.Messages) != 1 || i.Messages[0].Content != "hi" {
 		t.Errorf("recorded %+v", i)
 	}
-	if h.latencies != 1 {
-		t.Errorf("told of %d inter-token latencies", h.latencies)
+	if h.latencies.Load() != 1 {
+		t.Errorf("told of %d inter-token latencies", h.latencies.Load())
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,7 +30,7 @@ type house struct {
 	versions  fakeVersions
 	recorder  fakeRecorder
 	admin     fakeAdmin
-	latencies int
+	latencies atomic.Int64
 	stop      func()
 }
 
@@ -45,7 +46,7 @@ func open(t *testing.T, change func(*Config)) *house {
 		change(&cfg)
 	}
 	h.server, err = New(cfg, Deps{Model: m, Generator: &h.generator, Versions: &h.versions, Recorder: &h.recorder, Admin: &h.admin,
-		InterToken: func(time.Duration) { h.latencies++ }, Metrics: telemetry.New(), Log: slog.New(slog.DiscardHandler)})
+		InterToken: func(time.Duration) { h.latencies.Add(1) }, Metrics: telemetry.New(), Log: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
